@@ -1,0 +1,1 @@
+//! Our own private PostgreSQL and Redis.

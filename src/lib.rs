@@ -1,0 +1,3 @@
+//! splitcart: the checkout core of a B2B marketplace.
+
+pub mod embedded;

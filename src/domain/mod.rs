@@ -1,0 +1,28 @@
+//! The rules of the marketplace, free of I/O.
+//!
+//! Nothing here is async, reads a clock, makes an id or knows SQL, actors or HTTP: `now` and new
+//! ids come in as arguments. Where each rule lives:
+//!
+//! | rule | file |
+//! |---|---|
+//! | who may buy, who may sell | [`store`] |
+//! | tiers, rounding, store discounts | [`pricing`] |
+//! | the frozen cart and its figures | [`cart`] |
+//! | what a cart must satisfy, all violations at once | [`rules`] |
+//! | who gets the last units | [`reservation`] |
+//! | splitting a cart by vendor and settling the outcomes | [`checkout`] |
+//! | orders, lines, intents and their statuses | [`order`] |
+//! | what is announced | [`event`] |
+
+pub mod cart;
+pub mod checkout;
+pub mod event;
+pub mod ids;
+pub mod money;
+pub mod order;
+pub mod pricing;
+pub mod product;
+pub mod reservation;
+pub mod rules;
+pub mod store;
+pub mod violation;

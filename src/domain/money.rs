@@ -1,0 +1,190 @@
+//! Money and percentages: exact decimals, rounded in one function.
+
+use std::{fmt, iter::Sum, ops, str::FromStr};
+
+use rust_decimal::{Decimal, RoundingStrategy};
+use serde::{Serialize, Serializer};
+
+/// The digits before the point that `numeric(14,2)` can hold.
+const INTEGER_DIGITS_MAX: usize = 12;
+
+/// An amount of money in the currency of its cart or order, with exactly two decimals.
+///
+/// In JSON and in text it is a string such as `"1234.50"`; in PostgreSQL `numeric(14,2)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct Money(Decimal);
+
+impl Money {
+    /// Nothing.
+    pub const ZERO: Self = Self(Decimal::ZERO);
+
+    /// The greatest amount that the database can hold: `999999999999.99`.
+    pub const MAX: Self = Self(Decimal::from_parts(276_447_231, 23_283, 0, false, 2));
+
+    /// Rounds a decimal to money: two decimals, half away from zero. The only place that rounds.
+    pub fn rounded(amount: Decimal) -> Self {
+        Self(amount.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero))
+    }
+
+    /// The amount as a decimal.
+    pub const fn decimal(self) -> Decimal {
+        self.0
+    }
+
+    /// This share of the amount, rounded.
+    pub fn share(self, percent: Percent) -> Self {
+        Self::rounded(self.0 * percent.0 / Decimal::ONE_HUNDRED)
+    }
+
+    /// The amount for so many units. Exact: two decimals times an integer.
+    #[must_use]
+    pub fn times(self, qty: i32) -> Self {
+        Self(self.0 * Decimal::from(qty))
+    }
+
+    /// Whether nothing is left of it.
+    pub fn is_zero(self) -> bool {
+        self.0.is_zero()
+    }
+}
+
+impl ops::Add for Money {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+}
+
+impl ops::AddAssign for Money {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl ops::Sub for Money {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 - other.0)
+    }
+}
+
+impl Sum for Money {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, ops::Add::add)
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2}", self.0)
+    }
+}
+
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Why a text is not an amount of money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be an amount such as \"12.50\": digits, at most 12 before and 2 after the point")]
+pub struct NotMoney;
+
+impl FromStr for Money {
+    type Err = NotMoney;
+
+    /// Takes `12`, `12.5` and `12.50`; refuses signs, exponents, spaces and thousands separators.
+    fn from_str(text: &str) -> Result<Self, NotMoney> {
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let (integer, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let plain = digits(integer) && digits(fraction);
+        let fits =
+            (1..=INTEGER_DIGITS_MAX).contains(&integer.len()) && (1..=2).contains(&fraction.len());
+        if !(plain && fits) {
+            return Err(NotMoney);
+        }
+        let mut amount = Decimal::from_str_exact(text).map_err(|_| NotMoney)?;
+        amount.rescale(2);
+        Ok(Self(amount))
+    }
+}
+
+/// A percentage, 0 to 100 with at most four decimals. In JSON a string without trailing zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct Percent(Decimal);
+
+impl Percent {
+    /// Wraps a percentage that the database or a constant has already bounded.
+    pub const fn new(percent: Decimal) -> Self {
+        Self(percent)
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.normalize().fmt(f)
+    }
+}
+
+impl Serialize for Percent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn money(text: &str) -> Money {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_greatest_amount_is_what_numeric_14_2_can_hold() {
+        assert_eq!(Money::MAX.to_string(), "999999999999.99");
+        assert_eq!(money("999999999999.99"), Money::MAX);
+    }
+
+    #[test]
+    fn money_is_printed_with_two_decimals_however_it_was_written() {
+        for (written, printed) in [("7", "7.00"), ("7.5", "7.50"), ("0.05", "0.05")] {
+            assert_eq!(money(written).to_string(), printed);
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_amount_is_refused() {
+        for text in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "-1",
+            "+1",
+            "1.234",
+            "1e3",
+            "1,000.00",
+            " 1",
+            "NaN",
+            "١",
+            "1000000000000",
+            "0x10",
+            "1_0",
+        ] {
+            assert_eq!(text.parse::<Money>(), Err(NotMoney), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_rounded_half_away_from_zero() {
+        let percent = |text: &str| Percent::new(text.parse().unwrap());
+        // The examples of the data design: 3.75 at 9.2 %, and 9.99 at 12.5 %.
+        assert_eq!(money("3.75").share(percent("9.2")), money("0.35"));
+        assert_eq!(money("9.99").share(percent("12.5")), money("1.25"));
+        assert_eq!(money("0.10").share(percent("5")), money("0.01"));
+    }
+}

@@ -1,0 +1,140 @@
+//! What things cost: volume tiers of a line, store discounts of a vendor.
+//!
+//! Money is rounded to two decimals, half away from zero, once per unit price and once per store
+//! discount. Figures of a line are the tier's alone; store discounts stand in the vendor's figures.
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde::{Serialize, Serializer};
+
+use super::{
+    ids::VendorStoreId,
+    money::{Money, Percent},
+    product::VolumeTier,
+};
+
+/// A line's figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinePrice {
+    /// Per unit, before the tier.
+    pub list_price: Money,
+    /// The tier that holds for this quantity, if one does.
+    pub tier: Option<VolumeTier>,
+    /// Per unit, after the tier.
+    pub unit_price: Money,
+    /// List price x quantity.
+    pub subtotal: Money,
+    /// What the tier takes off the whole line.
+    pub discount: Money,
+    /// Unit price x quantity.
+    pub total: Money,
+}
+
+/// The tier with the greatest `min_qty` that the quantity reaches, whatever order they come in.
+pub fn tier_for(tiers: &[VolumeTier], qty: i32) -> Option<VolumeTier> {
+    tiers
+        .iter()
+        .filter(|tier| tier.min_qty <= qty)
+        .max_by_key(|tier| tier.min_qty)
+        .copied()
+}
+
+/// Prices a line.
+pub fn price_line(list_price: Money, tiers: &[VolumeTier], qty: i32) -> LinePrice {
+    let tier = tier_for(tiers, qty);
+    let off_per_unit = tier
+        .map_or(Money::ZERO, |tier| list_price.share(tier.discount_percent))
+        .min(list_price);
+    let unit_price = list_price - off_per_unit;
+    LinePrice {
+        list_price,
+        tier,
+        unit_price,
+        subtotal: list_price.times(qty),
+        discount: off_per_unit.times(qty),
+        total: unit_price.times(qty),
+    }
+}
+
+/// What a store discount takes off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiscountTerms {
+    /// A share of the vendor's sum of line totals.
+    Percentage(Percent),
+    /// An amount, at most the vendor's sum.
+    Fixed(Money),
+}
+
+impl DiscountTerms {
+    /// Reads the pair of columns `kind` and `value`.
+    pub fn from_columns(kind: DiscountKind, value: Decimal) -> Self {
+        match kind {
+            DiscountKind::Percentage => Self::Percentage(Percent::new(value)),
+            DiscountKind::Fixed => Self::Fixed(Money::rounded(value)),
+        }
+    }
+
+    /// Which kind it is.
+    pub const fn kind(self) -> DiscountKind {
+        match self {
+            Self::Percentage(_) => DiscountKind::Percentage,
+            Self::Fixed(_) => DiscountKind::Fixed,
+        }
+    }
+
+    /// The amount off a sum of line totals; never more than the sum.
+    pub fn amount_off(self, sum: Money) -> Money {
+        match self {
+            Self::Percentage(percent) => sum.share(percent),
+            Self::Fixed(amount) => amount.min(sum),
+        }
+    }
+}
+
+/// The value in its own notation: a percentage without trailing zeros, or money.
+impl Serialize for DiscountTerms {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Percentage(percent) => percent.serialize(serializer),
+            Self::Fixed(amount) => amount.serialize(serializer),
+        }
+    }
+}
+
+/// The two kinds of store discount, as they stand in the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum DiscountKind {
+    Percentage,
+    Fixed,
+}
+
+/// A vendor's discount code as the catalogue has it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreDiscount {
+    /// Whose it is.
+    pub vendor_store_id: VendorStoreId,
+    /// Its code, in the vendor's own spelling; compared without case.
+    pub code: String,
+    /// Its name, for people.
+    pub title: String,
+    /// What it takes off.
+    pub terms: DiscountTerms,
+    /// The least sum of line totals it is granted for.
+    pub min_subtotal: Money,
+    /// From when on.
+    pub starts_at: DateTime<Utc>,
+    /// Until when (exclusive); `None` without an end.
+    pub ends_at: Option<DateTime<Utc>>,
+    /// Whether it is switched on.
+    pub is_active: bool,
+}
+
+impl StoreDiscount {
+    /// Whether it is switched on and inside its window.
+    pub fn is_running(&self, now: DateTime<Utc>) -> bool {
+        self.is_active && self.starts_at <= now && self.ends_at.is_none_or(|end| now < end)
+    }
+}

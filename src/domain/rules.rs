@@ -1,0 +1,266 @@
+//! What a cart must satisfy to be frozen (PF-075): every rule is checked and every violation
+//! reported, so that a buyer can repair a cart in one go.
+//!
+//! What a line whose product can't be told (unknown, or another vendor's) would cost can't be told
+//! either: then the totals are not compared, because the difference would say nothing new.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    cart::{
+        CURRENCIES, CartLine, CartRequest, GrantedDiscount, PricedCart, RequestedItem, Totals,
+        group_by_vendor, vendor_totals,
+    },
+    ids::{ProductId, VendorStoreId},
+    money::Money,
+    pricing::{StoreDiscount, price_line},
+    product::Product,
+    store::{EligibleBuyer, EligibleVendor, Store, VendorIneligible},
+    violation::{Violation, ViolationCode as Code},
+};
+
+/// What the catalogue says about everything that a cart mentions.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// The products that exist.
+    pub products: HashMap<ProductId, Product>,
+    /// The stores of their vendors.
+    pub vendors: HashMap<VendorStoreId, Store>,
+    /// The discounts that were asked for and exist, by vendor: a cart has one per vendor at most.
+    pub discounts: HashMap<VendorStoreId, StoreDiscount>,
+}
+
+impl From<VendorIneligible> for Code {
+    fn from(reason: VendorIneligible) -> Self {
+        match reason {
+            VendorIneligible::VendorLicenseInvalid => Self::VendorLicenseInvalid,
+            VendorIneligible::VendorSubscriptionInactive => Self::VendorSubscriptionInactive,
+            VendorIneligible::VendorStateMismatch => Self::VendorStateMismatch,
+        }
+    }
+}
+
+/// Checks a cart against the catalogue as it is now and prices it.
+///
+/// # Errors
+/// All violations, in the order: currency, lines, vendors, discounts, totals. Never an empty list.
+pub fn check_cart(
+    request: &CartRequest,
+    catalog: &Catalog,
+    buyer: &EligibleBuyer,
+    now: DateTime<Utc>,
+) -> Result<PricedCart, Vec<Violation>> {
+    let mut violations = Vec::new();
+    if !CURRENCIES.contains(&request.currency.as_str()) {
+        violations.push(
+            Violation::new(Code::CurrencyUnsupported, "/currency")
+                .figures(CURRENCIES.join(", "), request.currency.clone()),
+        );
+    }
+    let lines = check_lines(&request.items, catalog, &mut violations);
+    check_vendors(request, catalog, buyer, now, &mut violations);
+    let discounts = check_discounts(request, catalog, &lines, now, &mut violations);
+    let totals = cart_totals(&lines, &discounts);
+    if lines.len() == request.items.len() {
+        compare_totals(request.totals, totals, &mut violations);
+    }
+    if !violations.is_empty() {
+        return Err(violations);
+    }
+    Ok(PricedCart {
+        currency: request.currency.clone(),
+        shipping_address: request.shipping_address.clone(),
+        lines,
+        discounts,
+        totals,
+    })
+}
+
+/// Checks and prices the lines; those that can't be priced are left out of the result.
+fn check_lines(
+    items: &[RequestedItem],
+    catalog: &Catalog,
+    violations: &mut Vec<Violation>,
+) -> Vec<CartLine> {
+    let mut seen = HashSet::new();
+    let mut room = Money::MAX;
+    let mut lines = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let at = |code, field| {
+            Violation::new(code, format!("/items/{index}/{field}"))
+                .product(item.product_id)
+                .vendor(item.vendor_store_id)
+        };
+        if !seen.insert(item.product_id) {
+            violations.push(at(Code::DuplicateProduct, "product_id"));
+        }
+        let Some(product) = catalog.products.get(&item.product_id) else {
+            violations.push(at(Code::ProductNotFound, "product_id"));
+            continue;
+        };
+        if product.vendor_store_id != item.vendor_store_id {
+            violations.push(at(Code::VendorMismatch, "vendor_store_id"));
+            continue;
+        }
+        if !product.is_active {
+            violations.push(at(Code::ProductInactive, "product_id"));
+        }
+        if item.qty < product.moq {
+            violations.push(at(Code::MoqNotMet, "qty").figures(product.moq, item.qty));
+        }
+        if let Some(max_qty) = product.max_qty.filter(|max_qty| item.qty > *max_qty) {
+            violations.push(at(Code::MaxQtyExceeded, "qty").figures(max_qty, item.qty));
+        }
+        if item.qty > product.available_qty {
+            violations.push(
+                at(Code::InsufficientInventory, "qty").figures(product.available_qty, item.qty),
+            );
+        }
+        let price = price_line(product.price, &product.tiers, item.qty);
+        // More than an amount of money can hold is more than anyone sells at once.
+        if price.subtotal > room {
+            violations.push(at(Code::MaxQtyExceeded, "qty"));
+            continue;
+        }
+        room = room - price.subtotal;
+        if let Some(sent) = item.unit_price.filter(|sent| *sent != price.unit_price) {
+            violations
+                .push(at(Code::UnitPriceMismatch, "unit_price").figures(price.unit_price, sent));
+        }
+        if let Some(sent) = item.line_total.filter(|sent| *sent != price.total) {
+            violations.push(at(Code::LineTotalMismatch, "line_total").figures(price.total, sent));
+        }
+        lines.push(freeze(product, item.qty, price));
+    }
+    lines
+}
+
+fn freeze(product: &Product, qty: i32, price: super::pricing::LinePrice) -> CartLine {
+    CartLine {
+        product_id: product.id,
+        vendor_store_id: product.vendor_store_id,
+        sku: product.sku.clone(),
+        title: product.title.clone(),
+        unit: product.unit,
+        image_url: product.image_url.clone(),
+        qty,
+        moq: product.moq,
+        max_qty: product.max_qty,
+        price,
+    }
+}
+
+/// Each vendor is reported once, at its first line.
+fn check_vendors(
+    request: &CartRequest,
+    catalog: &Catalog,
+    buyer: &EligibleBuyer,
+    now: DateTime<Utc>,
+    violations: &mut Vec<Violation>,
+) {
+    let mut seen = HashSet::new();
+    for (index, item) in request.items.iter().enumerate() {
+        let Some(vendor) = catalog.vendors.get(&item.vendor_store_id) else {
+            continue;
+        };
+        if !seen.insert(item.vendor_store_id) {
+            continue;
+        }
+        for reason in EligibleVendor::admit(vendor, buyer, now)
+            .err()
+            .unwrap_or_default()
+        {
+            violations.push(
+                Violation::new(
+                    Code::from(reason),
+                    format!("/items/{index}/vendor_store_id"),
+                )
+                .vendor(item.vendor_store_id),
+            );
+        }
+    }
+}
+
+fn check_discounts(
+    request: &CartRequest,
+    catalog: &Catalog,
+    lines: &[CartLine],
+    now: DateTime<Utc>,
+    violations: &mut Vec<Violation>,
+) -> Vec<GrantedDiscount> {
+    let groups = group_by_vendor(lines);
+    let mut granted = Vec::with_capacity(request.discounts.len());
+    for (index, asked) in request.discounts.iter().enumerate() {
+        let vendor = asked.vendor_store_id;
+        let at = |code| Violation::new(code, format!("/discounts/{index}/code")).vendor(vendor);
+        let claimed = request
+            .items
+            .iter()
+            .any(|item| item.vendor_store_id == vendor);
+        let Some(discount) = catalog.discounts.get(&vendor).filter(|_| claimed) else {
+            violations.push(at(Code::DiscountNotFound));
+            continue;
+        };
+        if !discount.is_running(now) {
+            violations.push(at(Code::DiscountInactive));
+            continue;
+        }
+        // Every line of the vendor is in violation already: there is no sum to judge by.
+        let Some(vendor_lines) = groups.get(&vendor) else {
+            continue;
+        };
+        let sum: Money = vendor_lines.iter().map(|line| line.price.total).sum();
+        if sum < discount.min_subtotal {
+            violations.push(at(Code::DiscountMinSubtotal).figures(discount.min_subtotal, sum));
+            continue;
+        }
+        granted.push(GrantedDiscount {
+            vendor_store_id: vendor,
+            code: discount.code.clone(),
+            title: discount.title.clone(),
+            terms: discount.terms,
+            amount: discount.terms.amount_off(sum),
+        });
+    }
+    granted
+}
+
+fn cart_totals(lines: &[CartLine], discounts: &[GrantedDiscount]) -> Totals {
+    let terms: BTreeMap<_, _> = discounts
+        .iter()
+        .map(|granted| (granted.vendor_store_id, granted.terms))
+        .collect();
+    group_by_vendor(lines)
+        .into_iter()
+        .map(|(vendor, lines)| {
+            vendor_totals(
+                lines.iter().map(|line| &line.price),
+                terms.get(&vendor).copied(),
+            )
+        })
+        .sum()
+}
+
+fn compare_totals(sent: Totals, ours: Totals, violations: &mut Vec<Violation>) {
+    for (code, field, ours, sent) in [
+        (
+            Code::SubtotalMismatch,
+            "subtotal",
+            ours.subtotal,
+            sent.subtotal,
+        ),
+        (
+            Code::DiscountMismatch,
+            "discount_total",
+            ours.discount_total,
+            sent.discount_total,
+        ),
+        (Code::TotalMismatch, "total", ours.total, sent.total),
+    ] {
+        if ours != sent {
+            violations.push(Violation::new(code, format!("/totals/{field}")).figures(ours, sent));
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Stores and the gate: who may buy and who may sell (see `EligibleBuyer`, `EligibleVendor`).
+//!
+//! A **valid licence** is verified, issued by the store's own state, and not past its last day
+//! (UTC), and the store itself is verified. An **active subscription** is trialing or active with
+//! its period's end in the future.
+
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+
+use super::ids::{BuyerStoreId, StoreId, VendorStoreId};
+
+/// Which side of the market a store is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum StoreType {
+    Buyer,
+    Vendor,
+}
+
+/// How far the marketplace has checked who is behind a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum KycStatus {
+    PendingVerification,
+    Verified,
+    Rejected,
+    Expired,
+    Suspended,
+}
+
+/// How far a licence has been checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum LicenseStatus {
+    Pending,
+    Verified,
+    Rejected,
+    Expired,
+}
+
+/// Where a vendor's subscription stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum SubscriptionStatus {
+    Trialing,
+    Active,
+    PastDue,
+    Canceled,
+    Paused,
+}
+
+/// A US state as two capitals, such as `OK`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsState([u8; 2]);
+
+impl UsState {
+    /// Parses two ASCII capitals; anything else is `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.as_bytes() {
+            [a @ b'A'..=b'Z', b @ b'A'..=b'Z'] => Some(Self([*a, *b])),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for UsState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", char::from(self.0[0]), char::from(self.0[1]))
+    }
+}
+
+/// A licence, as far as the gate looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct License {
+    /// The state that issued it.
+    pub issuing_state: UsState,
+    /// How far it has been checked.
+    pub status: LicenseStatus,
+    /// Its last day, which still counts; `None` if it never ends.
+    pub expires_on: Option<NaiveDate>,
+}
+
+/// A vendor's subscription, as far as the gate looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// Where it stands.
+    pub status: SubscriptionStatus,
+    /// When the paid period ends.
+    pub current_period_end: DateTime<Utc>,
+}
+
+/// A store as the database knows it, before anyone has asked whether it may trade.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// Its id.
+    pub id: StoreId,
+    /// Which side it is on.
+    pub store_type: StoreType,
+    /// Its name, for people.
+    pub name: String,
+    /// Where it is.
+    pub state: UsState,
+    /// How far it has been checked.
+    pub kyc_status: KycStatus,
+    /// All its licences.
+    pub licenses: Vec<License>,
+    /// Its subscription, if it ever had one.
+    pub subscription: Option<Subscription>,
+}
+
+impl Store {
+    fn has_valid_license(&self, now: DateTime<Utc>) -> bool {
+        let today = now.date_naive();
+        self.kyc_status == KycStatus::Verified
+            && self.licenses.iter().any(|license| {
+                license.status == LicenseStatus::Verified
+                    && license.issuing_state == self.state
+                    && license.expires_on.is_none_or(|last_day| last_day >= today)
+            })
+    }
+
+    fn has_active_subscription(&self, now: DateTime<Utc>) -> bool {
+        self.subscription.is_some_and(|subscription| {
+            matches!(
+                subscription.status,
+                SubscriptionStatus::Trialing | SubscriptionStatus::Active
+            ) && subscription.current_period_end > now
+        })
+    }
+}
+
+/// A buyer that has passed the gate: a verified buyer store with a valid licence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EligibleBuyer {
+    /// The store.
+    pub id: BuyerStoreId,
+    state: UsState,
+}
+
+/// Why a store may not buy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum BuyerIneligible {
+    #[error("this store is not a buyer")]
+    NotABuyer,
+    #[error("this store is not verified, or has no valid licence in its own state")]
+    LicenseInvalid,
+}
+
+impl EligibleBuyer {
+    /// The gate for buyers.
+    ///
+    /// # Errors
+    /// The first reason why the store may not buy.
+    pub fn admit(store: &Store, now: DateTime<Utc>) -> Result<Self, BuyerIneligible> {
+        if store.store_type != StoreType::Buyer {
+            return Err(BuyerIneligible::NotABuyer);
+        }
+        if !store.has_valid_license(now) {
+            return Err(BuyerIneligible::LicenseInvalid);
+        }
+        Ok(Self {
+            id: BuyerStoreId::new(store.id.uuid()),
+            state: store.state,
+        })
+    }
+}
+
+/// A vendor that has passed the gate: it may sell to the buyer it was admitted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EligibleVendor {
+    /// The store.
+    pub id: VendorStoreId,
+}
+
+/// Why a vendor may not sell to a buyer. The order is the order in which reasons are reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum VendorIneligible {
+    VendorLicenseInvalid,
+    VendorSubscriptionInactive,
+    VendorStateMismatch,
+}
+
+impl EligibleVendor {
+    /// The gate for vendors: a verified vendor store with a valid licence and an active
+    /// subscription, in the buyer's state.
+    ///
+    /// # Errors
+    /// All reasons why the vendor may not sell to this buyer; never an empty list.
+    pub fn admit(
+        store: &Store,
+        buyer: &EligibleBuyer,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Vec<VendorIneligible>> {
+        let licensed = store.store_type == StoreType::Vendor && store.has_valid_license(now);
+        let reasons: Vec<_> = [
+            (licensed, VendorIneligible::VendorLicenseInvalid),
+            (
+                store.has_active_subscription(now),
+                VendorIneligible::VendorSubscriptionInactive,
+            ),
+            (
+                store.state == buyer.state,
+                VendorIneligible::VendorStateMismatch,
+            ),
+        ]
+        .into_iter()
+        .filter_map(|(holds, reason)| (!holds).then_some(reason))
+        .collect();
+        if reasons.is_empty() {
+            Ok(Self {
+                id: VendorStoreId::new(store.id.uuid()),
+            })
+        } else {
+            Err(reasons)
+        }
+    }
+}

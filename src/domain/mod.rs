@@ -6,6 +6,8 @@
 //! | rule | file |
 //! |---|---|
 //! | who may buy, who may sell | [`store`] |
+//! | which member may do what for a store | [`caller`] |
+//! | keys, scopes and the first answer of a request | [`idempotency`] |
 //! | tiers, rounding, store discounts | [`pricing`] |
 //! | the frozen cart and its figures | [`cart`] |
 //! | what a cart must satisfy, all violations at once | [`rules`] |
@@ -14,9 +16,11 @@
 //! | orders, lines, intents and their statuses | [`order`] |
 //! | what is announced | [`event`] |
 
+pub mod caller;
 pub mod cart;
 pub mod checkout;
 pub mod event;
+pub mod idempotency;
 pub mod ids;
 pub mod money;
 pub mod order;

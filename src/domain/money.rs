@@ -121,6 +121,11 @@ impl Percent {
     pub const fn new(percent: Decimal) -> Self {
         Self(percent)
     }
+
+    /// The percentage as a decimal, 0 to 100.
+    pub const fn decimal(self) -> Decimal {
+        self.0
+    }
 }
 
 impl fmt::Display for Percent {

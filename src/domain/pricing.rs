@@ -82,6 +82,14 @@ impl DiscountTerms {
         }
     }
 
+    /// The column `value`.
+    pub const fn value(self) -> Decimal {
+        match self {
+            Self::Percentage(percent) => percent.decimal(),
+            Self::Fixed(amount) => amount.decimal(),
+        }
+    }
+
     /// The amount off a sum of line totals; never more than the sum.
     pub fn amount_off(self, sum: Money) -> Money {
         match self {

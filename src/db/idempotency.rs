@@ -1,0 +1,181 @@
+//! The first answers of checkouts: the truth behind Redis (PF-081).
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::{
+    idempotency::{Fingerprint, FirstAnswer, Scope, StoredResponse},
+    ids::{CheckoutGroupId, StoreId, UserId},
+};
+
+use super::error::{Doing, Error};
+
+/// For each scope the answer that its first request got, `None` if there was none or it expired.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_first_answers(
+    connection: &mut PgConnection,
+    scopes: &[&Scope],
+    now: DateTime<Utc>,
+) -> Result<Vec<Option<FirstAnswer>>, Error> {
+    let columns = ScopeColumns::of(scopes);
+    let rows = sqlx::query!(
+        r#"
+        select
+            asked.nr as "nr!",
+            k.request_fingerprint,
+            k.checkout_group_id as "checkout_group_id: CheckoutGroupId",
+            k.response_status,
+            k.response_body
+        from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[])
+            with ordinality as asked (user_id, store_id, method, path, key, nr)
+        join idempotency_keys k
+            on k.user_id = asked.user_id
+            and k.store_id = asked.store_id
+            and k.method = asked.method
+            and k.path = asked.path
+            and k.key = asked.key
+        where k.expires_at > $6
+        "#,
+        &columns.user_ids as &[UserId],
+        &columns.store_ids as &[StoreId],
+        &columns.methods,
+        &columns.paths,
+        &columns.keys,
+        now,
+    )
+    .fetch_all(connection)
+    .await
+    .doing("look up idempotency keys")?;
+    let mut answers = vec![None; scopes.len()];
+    for row in rows {
+        let index = usize::try_from(row.nr - 1).expect("ordinality counts from 1");
+        let digest = row
+            .request_fingerprint
+            .try_into()
+            .expect("we wrote 32 bytes");
+        answers[index] = Some(FirstAnswer {
+            fingerprint: Fingerprint::new(digest),
+            checkout_group_id: row.checkout_group_id,
+            response: StoredResponse {
+                status: u16::try_from(row.response_status).expect("a CHECK bounds the status"),
+                body: row.response_body,
+            },
+        });
+    }
+    Ok(answers)
+}
+
+/// Writes first answers. A row that has expired but was not swept yet is overwritten; one that is
+/// still valid makes the count smaller than the slice: somebody was faster.
+///
+/// # Errors
+/// The statement failed; the transaction is lost.
+pub async fn record_first_answers(
+    connection: &mut PgConnection,
+    answers: &[(&Scope, FirstAnswer)],
+    now: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+) -> Result<u64, Error> {
+    let scopes: Vec<_> = answers.iter().map(|(scope, _)| *scope).collect();
+    let columns = ScopeColumns::of(&scopes);
+    let answers = || answers.iter().map(|(_, answer)| answer);
+    let fingerprints: Vec<_> = answers()
+        .map(|it| it.fingerprint.as_bytes().to_vec())
+        .collect();
+    let groups: Vec<_> = answers().map(|it| it.checkout_group_id).collect();
+    let statuses: Vec<_> = answers()
+        .map(|it| i16::try_from(it.response.status).expect("an HTTP status has three digits"))
+        .collect();
+    let bodies: Vec<_> = answers().map(|it| it.response.body.clone()).collect();
+    let done = sqlx::query!(
+        r#"
+        insert into idempotency_keys as k (
+            user_id, store_id, method, path, key, request_fingerprint, checkout_group_id,
+            response_status, response_body, created_at, expires_at)
+        select n.*, $10::timestamptz, $11::timestamptz
+        from unnest(
+            $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[], $7::uuid[],
+            $8::smallint[], $9::bytea[]) as n
+        on conflict (user_id, store_id, method, path, key) do update
+        set
+            request_fingerprint = excluded.request_fingerprint,
+            checkout_group_id = excluded.checkout_group_id,
+            response_status = excluded.response_status,
+            response_body = excluded.response_body,
+            created_at = excluded.created_at,
+            expires_at = excluded.expires_at
+        where k.expires_at <= excluded.created_at
+        "#,
+        &columns.user_ids as &[UserId],
+        &columns.store_ids as &[StoreId],
+        &columns.methods,
+        &columns.paths,
+        &columns.keys,
+        &fingerprints,
+        &groups as &[CheckoutGroupId],
+        &statuses,
+        &bodies,
+        now,
+        expires_at,
+    )
+    .execute(connection)
+    .await
+    .doing("write idempotency keys")?;
+    Ok(done.rows_affected())
+}
+
+/// Removes at most `limit` expired answers; returns how many it removed.
+///
+/// # Errors
+/// The statement failed.
+pub async fn sweep_expired(
+    connection: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        r#"
+        delete from idempotency_keys
+        where (user_id, store_id, method, path, key) in (
+            select user_id, store_id, method, path, key
+            from idempotency_keys
+            where expires_at <= $1
+            order by expires_at
+            limit $2
+            for update skip locked
+        )
+        "#,
+        now,
+        limit,
+    )
+    .execute(connection)
+    .await
+    .doing("sweep expired idempotency keys")?;
+    Ok(done.rows_affected())
+}
+
+/// Scopes turned on their side, for `unnest`.
+#[derive(Default)]
+struct ScopeColumns {
+    user_ids: Vec<UserId>,
+    store_ids: Vec<StoreId>,
+    methods: Vec<String>,
+    paths: Vec<String>,
+    keys: Vec<String>,
+}
+
+impl ScopeColumns {
+    fn of(scopes: &[&Scope]) -> Self {
+        let mut columns = Self::default();
+        for scope in scopes {
+            columns.user_ids.push(scope.user_id);
+            columns.store_ids.push(scope.store_id);
+            columns.methods.push(scope.method.to_owned());
+            columns.paths.push(scope.path.to_owned());
+            columns.keys.push(scope.key.as_str().to_owned());
+        }
+        columns
+    }
+}

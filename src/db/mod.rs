@@ -1,0 +1,17 @@
+//! All SQL, and nothing but SQL: plain functions on `&mut PgConnection`.
+//!
+//! A function that writes never begins or commits: the owner of the unit of work does. Sets, not
+//! loops: a function takes slices and sends a fixed number of statements however long they are.
+//! Rows are locked in ascending id, always.
+
+pub mod carts;
+pub mod catalog;
+pub mod error;
+pub mod idempotency;
+pub mod inventory;
+pub mod orders;
+pub mod outbox;
+pub mod pool;
+pub mod stores;
+
+pub use error::{Error, Fault};

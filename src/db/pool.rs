@@ -1,0 +1,98 @@
+//! Connections: pools and migrations.
+//!
+//! A socket belongs to the runtime that opened it, so every thread that talks to PostgreSQL opens a
+//! pool of its own.
+
+use std::{str::FromStr, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    Connection, PgConnection, PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::error::{Doing, Error};
+
+/// The schema, compiled in.
+pub static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// How a pool behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at most.
+    pub connections_max: u32,
+    /// How long to wait for one.
+    pub acquire_wait_max: Duration,
+    /// PostgreSQL's `statement_timeout`, `lock_timeout` and
+    /// `idle_in_transaction_session_timeout`: what holds even when we are gone.
+    pub statement_max: Duration,
+}
+
+/// A pool that connects when it is first used. Must be called on the runtime that will use it.
+///
+/// # Errors
+/// The URL is malformed.
+pub fn lazy(url: &SecretString, application_name: &str, limits: Limits) -> Result<PgPool, Error> {
+    let statement_ms = limits.statement_max.as_millis().to_string();
+    let options = connect_options(url)?
+        .application_name(application_name)
+        .options([
+            ("statement_timeout", statement_ms.as_str()),
+            ("lock_timeout", statement_ms.as_str()),
+            ("idle_in_transaction_session_timeout", statement_ms.as_str()),
+        ]);
+    Ok(PgPoolOptions::new()
+        .max_connections(limits.connections_max)
+        .acquire_timeout(limits.acquire_wait_max)
+        // A ping before every use would cost each transaction a round trip; a dead connection is
+        // found by its first statement, and the transaction is tried again.
+        .test_before_acquire(false)
+        .connect_lazy_with(options))
+}
+
+/// One connection, outside any pool.
+///
+/// # Errors
+/// The URL is malformed, or PostgreSQL can't be reached.
+pub async fn connect(url: &SecretString) -> Result<PgConnection, Error> {
+    PgConnection::connect_with(&connect_options(url)?)
+        .await
+        .doing("connect to PostgreSQL")
+}
+
+fn connect_options(url: &SecretString) -> Result<PgConnectOptions, Error> {
+    PgConnectOptions::from_str(url.expose_secret()).doing("understand database.url")
+}
+
+/// Applies the migrations that are missing. Safe from several instances at once: sqlx takes a lock.
+///
+/// # Errors
+/// A migration failed, or an applied one is not the one we know.
+pub async fn migrate(connection: &mut PgConnection) -> Result<(), sqlx::migrate::MigrateError> {
+    MIGRATIONS.run(connection).await
+}
+
+/// How many of our migrations are not applied yet.
+///
+/// # Errors
+/// PostgreSQL can't be reached.
+pub async fn missing_migrations(connection: &mut PgConnection) -> Result<usize, Error> {
+    // Not `query!`: the table is sqlx's own and does not exist before the first migration.
+    let known = sqlx::query_scalar::<_, bool>("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *connection)
+        .await
+        .doing("look for the table of migrations")?;
+    let applied: Vec<i64> = if known {
+        sqlx::query_scalar("select version from _sqlx_migrations where success")
+            .fetch_all(connection)
+            .await
+            .doing("read the applied migrations")?
+    } else {
+        Vec::new()
+    };
+    Ok(MIGRATIONS
+        .iter()
+        .filter(|migration| !applied.contains(&migration.version))
+        .count())
+}

@@ -1,0 +1,173 @@
+//! Stores with everything the gate looks at, and the membership of a caller.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::{
+    caller::{Membership, MembershipStatus, Role},
+    ids::{StoreId, UserId},
+    store::{
+        KycStatus, License, LicenseStatus, Store, StoreType, Subscription, SubscriptionStatus,
+        UsState,
+    },
+};
+
+use super::error::{Doing, Error};
+
+/// A store beside one of its licences: a store with two licences comes as two rows.
+struct StoreRow {
+    id: StoreId,
+    store_type: StoreType,
+    name: String,
+    state: String,
+    kyc_status: KycStatus,
+    license: Option<(String, LicenseStatus, Option<NaiveDate>)>,
+    subscription: Option<(SubscriptionStatus, DateTime<Utc>)>,
+}
+
+/// The stores with these ids, those that exist.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_stores(
+    connection: &mut PgConnection,
+    ids: &[StoreId],
+) -> Result<Vec<Store>, Error> {
+    let rows = sqlx::query!(
+        r#"
+        select
+            s.id as "id!: StoreId",
+            s.type as "store_type!: StoreType",
+            s.name as "name!",
+            s.state as "state!",
+            s.kyc_status as "kyc_status!: KycStatus",
+            l.issuing_state as "issuing_state?",
+            l.status as "license_status?: LicenseStatus",
+            l.expires_on as "expires_on?",
+            sub.status as "subscription_status?: SubscriptionStatus",
+            sub.current_period_end as "current_period_end?"
+        from stores s
+        left join licenses l on l.store_id = s.id
+        left join subscriptions sub on sub.vendor_store_id = s.id
+        where s.id = any($1)
+        "#,
+        ids as &[StoreId],
+    )
+    .fetch_all(connection)
+    .await
+    .doing("read stores and their licences")?;
+    Ok(gather(rows.into_iter().map(|row| {
+        StoreRow {
+            id: row.id,
+            store_type: row.store_type,
+            name: row.name,
+            state: row.state,
+            kyc_status: row.kyc_status,
+            license: row
+                .issuing_state
+                .zip(row.license_status)
+                .map(|(state, status)| (state, status, row.expires_on)),
+            subscription: row.subscription_status.zip(row.current_period_end),
+        }
+    })))
+}
+
+/// What a person is to a store; `None` where there is no such person, store or membership.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_membership(
+    connection: &mut PgConnection,
+    user_id: UserId,
+    store_id: StoreId,
+) -> Result<Option<Membership>, Error> {
+    let rows = sqlx::query!(
+        r#"
+        select
+            u.is_active as "user_is_active!",
+            m.role as "role!: Role",
+            m.status as "membership_status!: MembershipStatus",
+            s.id as "id!: StoreId",
+            s.type as "store_type!: StoreType",
+            s.name as "name!",
+            s.state as "state!",
+            s.kyc_status as "kyc_status!: KycStatus",
+            l.issuing_state as "issuing_state?",
+            l.status as "license_status?: LicenseStatus",
+            l.expires_on as "expires_on?"
+        from store_memberships m
+        join users u on u.id = m.user_id
+        join stores s on s.id = m.store_id
+        left join licenses l on l.store_id = s.id
+        where m.store_id = $1
+            and m.user_id = $2
+        "#,
+        store_id as StoreId,
+        user_id as UserId,
+    )
+    .fetch_all(connection)
+    .await
+    .doing("read a caller's membership")?;
+    let Some(first) = rows.first() else {
+        return Ok(None);
+    };
+    let (user_is_active, role, status) =
+        (first.user_is_active, first.role, first.membership_status);
+    let stores = gather(rows.into_iter().map(|row| {
+        StoreRow {
+            id: row.id,
+            store_type: row.store_type,
+            name: row.name,
+            state: row.state,
+            kyc_status: row.kyc_status,
+            license: row
+                .issuing_state
+                .zip(row.license_status)
+                .map(|(state, status)| (state, status, row.expires_on)),
+            // Buyers have none.
+            subscription: None,
+        }
+    }));
+    let membership = |store| Membership {
+        user_is_active,
+        role,
+        status,
+        store,
+    };
+    Ok(stores.into_iter().next().map(membership))
+}
+
+fn gather(rows: impl Iterator<Item = StoreRow>) -> Vec<Store> {
+    let mut stores: BTreeMap<StoreId, Store> = BTreeMap::new();
+    for row in rows {
+        let store = stores.entry(row.id).or_insert_with(|| Store {
+            id: row.id,
+            store_type: row.store_type,
+            name: row.name,
+            state: us_state(&row.state),
+            kyc_status: row.kyc_status,
+            licenses: Vec::new(),
+            subscription: row
+                .subscription
+                .map(|(status, current_period_end)| Subscription {
+                    status,
+                    current_period_end,
+                }),
+        });
+        store.licenses.extend(
+            row.license
+                .map(|(issuing_state, status, expires_on)| License {
+                    issuing_state: us_state(&issuing_state),
+                    status,
+                    expires_on,
+                }),
+        );
+    }
+    stores.into_values().collect()
+}
+
+fn us_state(text: &str) -> UsState {
+    UsState::parse(text).expect("stores_state_two_capitals admits nothing else")
+}

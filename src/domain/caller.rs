@@ -1,0 +1,109 @@
+//! Who is calling: a person, acting for a store whose member he or she is.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    ids::UserId,
+    store::{BuyerIneligible, EligibleBuyer, Store},
+};
+
+/// What a member is to a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Role {
+    Owner,
+    Admin,
+    Manager,
+    Ops,
+    Staff,
+    Viewer,
+}
+
+impl Role {
+    const fn may(self, access: Access) -> bool {
+        match access {
+            Access::Read => true,
+            Access::Change => !matches!(self, Self::Staff | Self::Viewer),
+        }
+    }
+}
+
+/// Where a membership stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum MembershipStatus {
+    Invited,
+    Active,
+    Removed,
+}
+
+/// What a caller wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Look at carts and orders.
+    Read,
+    /// Change the cart and check out.
+    Change,
+}
+
+/// What the database says about a person and a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// Whether the person's account is active.
+    pub user_is_active: bool,
+    /// What the person is to the store.
+    pub role: Role,
+    /// Where the membership stands.
+    pub status: MembershipStatus,
+    /// The store.
+    pub store: Store,
+}
+
+/// Why a caller may not do what he or she wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum Forbidden {
+    #[error("the token names no active store; choose a store and get a new token")]
+    NoActiveStore,
+    #[error("you are not an active member of this store")]
+    NotAMember,
+    #[error("your role may look but not change the cart or check out")]
+    RoleNotAllowed,
+    #[error(transparent)]
+    StoreMayNotBuy(#[from] BuyerIneligible),
+}
+
+/// A person who may act for a buyer: made by [`Caller::admit`] only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The person.
+    pub user_id: UserId,
+    /// The store.
+    pub buyer: EligibleBuyer,
+}
+
+impl Caller {
+    /// The gate for callers. `membership` is `None` where there is no such person, store or
+    /// membership.
+    ///
+    /// # Errors
+    /// The first reason why not.
+    pub fn admit(
+        user_id: UserId,
+        membership: Option<&Membership>,
+        access: Access,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Forbidden> {
+        let membership = membership.ok_or(Forbidden::NotAMember)?;
+        if !membership.user_is_active || membership.status != MembershipStatus::Active {
+            return Err(Forbidden::NotAMember);
+        }
+        if !membership.role.may(access) {
+            return Err(Forbidden::RoleNotAllowed);
+        }
+        let buyer = EligibleBuyer::admit(&membership.store, now)?;
+        Ok(Self { user_id, buyer })
+    }
+}

@@ -1,6 +1,12 @@
 //! splitcart: the checkout core of a B2B marketplace.
 
+pub mod actors;
+pub mod carts;
 pub mod config;
 pub mod db;
 pub mod domain;
 pub mod embedded;
+pub mod faults;
+pub mod idempotency;
+pub mod metrics;
+pub mod outbox;

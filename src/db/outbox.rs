@@ -166,19 +166,17 @@ pub async fn mark_published(connection: &mut PgConnection, ids: &[EventId]) -> R
 pub async fn give_back(
     connection: &mut PgConnection,
     ids: &[EventId],
-    wait: Duration,
     error: &str,
 ) -> Result<(), Error> {
     sqlx::query!(
         r#"
         update outbox_events
         set
-            next_attempt_at = now() + make_interval(secs => $2),
-            last_error = $3
+            next_attempt_at = now(),
+            last_error = $2
         where id = any($1)
         "#,
         ids as &[EventId],
-        wait.as_secs_f64(),
         error,
     )
     .execute(connection)

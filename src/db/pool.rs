@@ -7,8 +7,9 @@ use std::{str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    Connection, PgConnection, PgPool,
+    Connection, PgConnection, PgPool, Postgres, Transaction,
     migrate::Migrator,
+    pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -59,6 +60,40 @@ pub async fn connect(url: &SecretString) -> Result<PgConnection, Error> {
     PgConnection::connect_with(&connect_options(url)?)
         .await
         .doing("connect to PostgreSQL")
+}
+
+/// Begins a transaction.
+///
+/// # Errors
+/// No connection could be had in time, or the statement failed.
+pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
+    pool.begin().await.doing("begin a transaction")
+}
+
+/// Begins a read-only transaction all of whose statements see the same snapshot.
+///
+/// # Errors
+/// No connection could be had in time, or the statement failed.
+pub async fn begin_snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
+    pool.begin_with("begin isolation level repeatable read read only")
+        .await
+        .doing("begin a snapshot")
+}
+
+/// Commits a transaction.
+///
+/// # Errors
+/// The commit failed. If the connection was lost, whether it took place is unknown.
+pub async fn commit(transaction: Transaction<'static, Postgres>) -> Result<(), Error> {
+    transaction.commit().await.doing("commit")
+}
+
+/// Takes a connection for statements outside any transaction.
+///
+/// # Errors
+/// No connection could be had in time.
+pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
+    pool.acquire().await.doing("get a connection")
 }
 
 fn connect_options(url: &SecretString) -> Result<PgConnectOptions, Error> {

@@ -1,0 +1,277 @@
+//! One attempt at a batch: the transaction script, the only `begin` and `commit` of a checkout.
+//!
+//! Between the first reservation and the commit there is only SQL on this transaction.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, SubsecRound, Utc};
+use uuid::Uuid;
+
+use crate::{
+    db::{self, Fault},
+    domain::{
+        checkout::CheckoutPlan,
+        event::OrderCreated,
+        idempotency::FirstAnswer,
+        ids::{EventId, ProductId, VendorStoreId},
+        order::{Checkout, LineRejectionReason},
+        reservation::{Demand, ReservationOutcome},
+    },
+    faults,
+    metrics::Metrics,
+};
+
+use super::{
+    super::{
+        command::{CheckoutCommand, Decision, Undecided},
+        vendor_inventory::ReserveError,
+    },
+    BatchContext,
+    lent_tx::LentTx,
+    situation::{Prospect, judge},
+};
+
+/// Why an attempt failed. Its transaction is rolled back, unless the commit's outcome is unknown.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AttemptError {
+    #[error(transparent)]
+    Begin(db::Error),
+    #[error(transparent)]
+    Statement(#[from] db::Error),
+    #[error(transparent)]
+    Reserve(ReserveError),
+    #[error("the transaction took longer than it may")]
+    DeadlinePassed,
+    #[error("another transaction has written one of the idempotency keys")]
+    KeyTaken,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remedy {
+    TryAgain,
+    TryAgainAfterReconnecting,
+    GiveUp,
+}
+
+impl AttemptError {
+    /// What to try with a member alone.
+    pub(super) fn remedy(&self) -> Remedy {
+        match self {
+            Self::Begin(error)
+            | Self::Statement(error)
+            | Self::Reserve(ReserveError::Database(error)) => match error.fault() {
+                Fault::Transient => Remedy::TryAgain,
+                Fault::Unreachable => Remedy::TryAgainAfterReconnecting,
+                Fault::Permanent => Remedy::GiveUp,
+            },
+            Self::KeyTaken | Self::DeadlinePassed => Remedy::TryAgain,
+            Self::Reserve(ReserveError::DeadlinePassed | ReserveError::ActorLost) => {
+                Remedy::TryAgain
+            }
+        }
+    }
+
+    /// The answer for everybody where trying again at once would only make callers wait longer:
+    /// there is no connection to be had, or the time is up. Nothing was done.
+    pub(super) fn hopeless_for_all(&self) -> Option<Undecided> {
+        match self {
+            Self::Begin(_) => Some(Undecided::Unavailable),
+            Self::DeadlinePassed | Self::Reserve(ReserveError::DeadlinePassed) => {
+                Some(Undecided::Overloaded {
+                    retry_after: Duration::from_secs(1),
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<ReserveError> for AttemptError {
+    fn from(error: ReserveError) -> Self {
+        Self::Reserve(error)
+    }
+}
+
+/// Carries out the commands in one transaction; one decision per command, in the same order.
+pub(super) async fn attempt(
+    context: &BatchContext,
+    commands: &[&CheckoutCommand],
+) -> Result<Vec<Decision>, AttemptError> {
+    let started = Instant::now();
+    context.metrics.batch_size.observe(commands.len() as f64);
+    faults::place("before_begin").await;
+    let tx = LentTx::begin(&context.pool)
+        .await
+        .map_err(AttemptError::Begin)?;
+    let deadline = started + context.transaction_limit;
+    let prepared =
+        tokio::time::timeout_at(deadline.into(), prepare(context, tx, commands, deadline));
+    let Prepared {
+        tx,
+        decisions,
+        checkouts,
+    } = prepared.await.map_err(|_| AttemptError::DeadlinePassed)??;
+    // The commit is not under the deadline: once it is sent, only its outcome counts.
+    tx.commit().await?;
+    faults::place("after_commit").await;
+    if !checkouts.is_empty() {
+        context.relay_nudge.notify_one();
+    }
+    count_lines(&context.metrics, &checkouts);
+    context
+        .metrics
+        .batch_duration
+        .observe(started.elapsed().as_secs_f64());
+    Ok(decisions)
+}
+
+/// A transaction with everything in it but the commit.
+struct Prepared {
+    tx: LentTx,
+    decisions: Vec<Decision>,
+    checkouts: Vec<Checkout>,
+}
+
+async fn prepare(
+    context: &BatchContext,
+    mut tx: LentTx,
+    commands: &[&CheckoutCommand],
+    deadline: Instant,
+) -> Result<Prepared, AttemptError> {
+    // PostgreSQL keeps microseconds; an answer must show the same time when it is read back.
+    let now = Utc::now().trunc_subsecs(6);
+    let mut decisions = Vec::with_capacity(commands.len());
+    let mut plans = Vec::new();
+    for (index, prospect) in judge(&mut tx, commands, context.payment_policy, now)
+        .await?
+        .into_iter()
+        .enumerate()
+    {
+        match prospect {
+            Prospect::Decided(decision) => decisions.push(Some(decision)),
+            Prospect::Planned(plan) => {
+                decisions.push(None);
+                plans.push((index, plan));
+            }
+        }
+    }
+    let (mut tx, outcomes) = reserve(context, tx, &plans, deadline).await?;
+    faults::place("after_reservation").await;
+    let mut checkouts = Vec::with_capacity(plans.len());
+    let mut answers = Vec::with_capacity(plans.len());
+    for ((index, plan), outcomes) in plans.into_iter().zip(outcomes) {
+        let checkout = plan.settle(&outcomes, &mut Uuid::now_v7, now);
+        let command = commands[index];
+        let response = (command.render)(&checkout);
+        decisions[index] = Some(Decision::Created(response.clone()));
+        let first_answer = FirstAnswer {
+            fingerprint: command.fingerprint,
+            checkout_group_id: checkout.group.id,
+            response,
+        };
+        answers.push((&command.scope, first_answer));
+        checkouts.push(checkout);
+    }
+    write(context, &mut tx, &checkouts, &answers, now).await?;
+    let decisions = decisions
+        .into_iter()
+        .map(|it| it.expect("every command is decided by now"))
+        .collect();
+    Ok(Prepared {
+        tx,
+        decisions,
+        checkouts,
+    })
+}
+
+/// Visits the vendors of all plans in ascending id, each once. Returns per plan what became of its
+/// demands, by product.
+async fn reserve(
+    context: &BatchContext,
+    mut tx: LentTx,
+    plans: &[(usize, CheckoutPlan)],
+    deadline: Instant,
+) -> Result<(LentTx, Vec<BTreeMap<ProductId, ReservationOutcome>>), AttemptError> {
+    let mut visits: BTreeMap<VendorStoreId, Vec<(usize, Demand)>> = BTreeMap::new();
+    for (nr, (_, plan)) in plans.iter().enumerate() {
+        for (vendor, demands) in plan.demands() {
+            visits
+                .entry(vendor)
+                .or_default()
+                .extend(demands.into_iter().map(|demand| (nr, demand)));
+        }
+    }
+    let mut outcomes = vec![BTreeMap::new(); plans.len()];
+    for (vendor, queue) in visits {
+        let demands = queue.iter().map(|(_, demand)| *demand).collect();
+        let reserved = context
+            .directory
+            .reserve(vendor, tx, demands, deadline)
+            .await?;
+        tx = reserved.tx;
+        for ((nr, demand), outcome) in queue.into_iter().zip(reserved.outcomes) {
+            outcomes[nr].insert(demand.product_id, outcome);
+        }
+    }
+    Ok((tx, outcomes))
+}
+
+async fn write(
+    context: &BatchContext,
+    tx: &mut LentTx,
+    checkouts: &[Checkout],
+    answers: &[(&crate::domain::idempotency::Scope, FirstAnswer)],
+    now: DateTime<Utc>,
+) -> Result<(), AttemptError> {
+    if checkouts.is_empty() {
+        return Ok(());
+    }
+    let connection = tx.connection();
+    db::orders::insert_checkouts(connection, checkouts, now).await?;
+    let events: Vec<_> = checkouts
+        .iter()
+        .map(|checkout| {
+            (
+                EventId::new(Uuid::now_v7()),
+                OrderCreated::announcing(checkout),
+            )
+        })
+        .collect();
+    db::outbox::announce(connection, &events, now).await?;
+    let carts: Vec<_> = checkouts
+        .iter()
+        .map(|checkout| checkout.group.cart_id)
+        .collect();
+    let converted = db::carts::convert(connection, &carts, now).await?;
+    assert_eq!(
+        converted,
+        carts.len() as u64,
+        "the carts were locked while they were active"
+    );
+    let expires_at = now + context.keep_answers_for;
+    let written =
+        db::idempotency::record_first_answers(connection, answers, now, expires_at).await?;
+    if written == answers.len() as u64 {
+        Ok(())
+    } else {
+        Err(AttemptError::KeyTaken)
+    }
+}
+
+fn count_lines(metrics: &Metrics, checkouts: &[Checkout]) {
+    let orders = checkouts.iter().flat_map(|checkout| &checkout.orders);
+    for line in orders.flat_map(|order| &order.lines) {
+        let outcome = match line.rejection.map(|rejection| rejection.reason) {
+            None => "reserved",
+            Some(LineRejectionReason::InsufficientInventory) => "insufficient_inventory",
+            Some(LineRejectionReason::ProductUnavailable) => "product_unavailable",
+            Some(LineRejectionReason::VendorLicenseInvalid) => "vendor_license_invalid",
+            Some(LineRejectionReason::VendorSubscriptionInactive) => "vendor_subscription_inactive",
+            Some(LineRejectionReason::VendorStateMismatch) => "vendor_state_mismatch",
+        };
+        Metrics::count(&metrics.reservations, outcome);
+    }
+}

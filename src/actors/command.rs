@@ -1,0 +1,89 @@
+//! What the coordinator is asked, and what it answers.
+
+use std::time::Duration;
+
+use crate::domain::{
+    checkout::CheckoutRequest,
+    idempotency::{Fingerprint, Scope, StoredResponse},
+    ids::{CartId, CheckoutGroupId},
+    order::Checkout,
+    store::BuyerIneligible,
+    violation::Violation,
+};
+
+/// A checkout that is to be carried out exactly once per scope.
+#[derive(Clone, Debug)]
+pub struct CheckoutCommand {
+    /// What is asked.
+    pub request: CheckoutRequest,
+    /// Whose key it is, and which.
+    pub scope: Scope,
+    /// Of the request's body.
+    pub fingerprint: Fingerprint,
+    /// Writes the answer that is kept in the transaction: how an answer looks is the caller's
+    /// business, that it is durable is ours.
+    pub render: fn(&Checkout) -> StoredResponse,
+}
+
+/// What became of a checkout that the database has decided about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It was carried out just now.
+    Created(StoredResponse),
+    /// It had been carried out before: the first answer again.
+    Replayed(StoredResponse),
+    /// It was refused; nothing was written and the key stays free.
+    Refused(Refusal),
+}
+
+/// Why the database's state refuses a checkout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The key was used for another request.
+    KeyReused,
+    /// The buyer has no such cart.
+    CartNotFound,
+    /// The cart was bought under another key.
+    CartAlreadyConverted(CheckoutGroupId),
+    /// The buyer may no longer buy.
+    BuyerIneligible(BuyerIneligible),
+    /// It can't be attempted at all.
+    Invalid(Vec<Violation>),
+}
+
+/// Why the database could not decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undecided {
+    /// The queue is full, the wait was too long, or we are shutting down: nothing was done.
+    Overloaded {
+        /// When it is worth trying again.
+        retry_after: Duration,
+    },
+    /// PostgreSQL can't be reached. If it was lost during the commit, a retry with the same key
+    /// finds out what happened.
+    Unavailable,
+    /// A fault of ours, logged where it happened.
+    Failed,
+}
+
+/// What a caller gets.
+pub type Answer = Result<Decision, Undecided>;
+
+/// Two commands in one lane never run at the same time and never share a transaction.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// A cart can be bought once: the second checkout must see what the first has done.
+    Cart(CartId),
+    /// A key has one first answer.
+    Key(Scope),
+}
+
+impl CheckoutCommand {
+    /// The lanes that it occupies while it runs.
+    pub fn lanes(&self) -> [Lane; 2] {
+        [
+            Lane::Cart(self.request.cart_id),
+            Lane::Key(self.scope.clone()),
+        ]
+    }
+}

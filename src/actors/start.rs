@@ -1,0 +1,122 @@
+//! Starts the actors on an arbiter of their own, with the pool that they use.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_rt::Arbiter;
+use secrecy::SecretString;
+use tokio::sync::{Notify, oneshot};
+
+use crate::{
+    config::Config,
+    db::{self, pool::Limits as PoolLimits},
+    domain::checkout::PaymentPolicy,
+    metrics::Metrics,
+};
+
+use super::{
+    checkout_batch::BatchContext,
+    coordinator::{CheckoutDesk, Limits},
+    vendor_directory::VendorDirectory,
+};
+
+/// The running actors.
+#[derive(Debug)]
+pub struct CheckoutActors {
+    /// Where checkouts are handed in.
+    pub desk: CheckoutDesk,
+    /// Whom to ask about the vendors' actors.
+    pub directory: VendorDirectory,
+    arbiter: Arbiter,
+}
+
+impl CheckoutActors {
+    /// Starts everything. The pool connects when it is first used.
+    ///
+    /// # Errors
+    /// The database URL is malformed.
+    pub async fn start(
+        config: &Config,
+        database_url: &SecretString,
+        metrics: &Metrics,
+        relay_nudge: Arc<Notify>,
+    ) -> Result<Self, db::Error> {
+        let arbiter = Arbiter::new();
+        let (started, opened) = oneshot::channel();
+        let (config, url, metrics) = (config.clone(), database_url.clone(), metrics.clone());
+        let open = async move {
+            drop(started.send(open(&config, &url, &metrics, relay_nudge)));
+        };
+        assert!(arbiter.spawn(open), "a new arbiter runs");
+        let (desk, directory) = opened.await.expect("opening neither blocks nor panics")?;
+        Ok(Self {
+            desk,
+            directory,
+            arbiter,
+        })
+    }
+
+    /// Stops the arbiter. Call it when nobody waits for an answer any more.
+    pub fn stop(self) {
+        self.arbiter.stop();
+        if self.arbiter.join().is_err() {
+            tracing::error!("the actors' thread has panicked");
+        }
+    }
+}
+
+/// On the arbiter: a socket belongs to the runtime that opened it.
+fn open(
+    config: &Config,
+    url: &SecretString,
+    metrics: &Metrics,
+    relay_nudge: Arc<Notify>,
+) -> Result<(CheckoutDesk, VendorDirectory), db::Error> {
+    let slots = u32::try_from(config.transactions_in_flight).expect("configuration bounds it");
+    let pool_limits = PoolLimits {
+        // A lost transaction's connection may still be rolling back while its slot is used again.
+        connections_max: slots * 2,
+        acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
+        statement_max: config.transaction_limit(),
+    };
+    let pool = db::pool::lazy(url, "splitcart checkout", pool_limits)?;
+    metrics.watch_pool("checkout", pool.clone());
+    let directory = VendorDirectory::new(config.transactions_in_flight, metrics.clone());
+    put_away_idle_actors(
+        directory.clone(),
+        Duration::from_secs(config.vendors.idle_s_max),
+    );
+    let context = BatchContext {
+        pool,
+        directory: directory.clone(),
+        payment_policy: if config.allow_ach {
+            PaymentPolicy::CashAndAch
+        } else {
+            PaymentPolicy::CashOnly
+        },
+        transaction_limit: config.transaction_limit(),
+        attempts_max: config.attempts_max,
+        keep_answers_for: Duration::from_secs(config.idempotency.checkout_days * 24 * 60 * 60),
+        relay_nudge,
+        metrics: metrics.clone(),
+    };
+    let queue_wait_max = Duration::from_millis(config.queue_wait_ms_max);
+    let limits = Limits {
+        batch_max: config.batch_max,
+        transactions_in_flight: config.transactions_in_flight,
+        queue_max: config.queue_max,
+        queue_wait_max,
+        // The shared attempt, one alone, and the wait for a connection.
+        answer_wait_max: queue_wait_max + config.transaction_limit() * 3,
+    };
+    Ok((CheckoutDesk::open(context, limits), directory))
+}
+
+fn put_away_idle_actors(directory: VendorDirectory, idle_max: Duration) {
+    let mut ticks = tokio::time::interval((idle_max / 4).max(Duration::from_millis(100)));
+    actix_rt::spawn(async move {
+        loop {
+            ticks.tick().await;
+            directory.put_away_idle(idle_max);
+        }
+    });
+}

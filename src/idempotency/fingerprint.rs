@@ -1,0 +1,29 @@
+//! SHA-256 over what makes requests and scopes the same.
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::idempotency::{Fingerprint, Scope};
+
+/// The fingerprint of a request body in its canonical form.
+pub fn of_body(canonical: &str) -> Fingerprint {
+    Fingerprint::new(Sha256::digest(canonical.as_bytes()).into())
+}
+
+/// The Redis key of a scope: a digest, so that it is short and shows neither keys nor people. Each
+/// key is used alone, so a cluster may put it anywhere.
+pub fn redis_key(scope: &Scope) -> String {
+    let mut digest = Sha256::new();
+    digest.update(scope.user_id.uuid().as_bytes());
+    digest.update(scope.store_id.uuid().as_bytes());
+    // No part of a method, path or key can hold the separator.
+    for part in [scope.method, scope.path, scope.key.as_str()] {
+        digest.update(part.as_bytes());
+        digest.update([0]);
+    }
+    let digest = digest.finalize();
+    let hex = digest
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<String>();
+    format!("splitcart:idempotency:{hex}")
+}

@@ -1,0 +1,321 @@
+//! Every metric's name, unit and help, on one page.
+//!
+//! Counters appear with the suffix `_total`, metrics of time in `_seconds` (OpenMetrics). Labels
+//! are bounded: routes are patterns, and of the vendors only the ten with the deepest mailboxes are
+//! named.
+
+use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+use sqlx::PgPool;
+
+use crate::domain::ids::VendorStoreId;
+
+/// How many vendors are named beside their mailbox's depth.
+pub const DEEPEST_VENDORS_MAX: usize = 10;
+
+/// From 100 µs to about 13 s.
+const SECONDS: [f64; 18] = [
+    0.0001, 0.0002, 0.0004, 0.0008, 0.0016, 0.0032, 0.0064, 0.0128, 0.0256, 0.0512, 0.1024, 0.2048,
+    0.4096, 0.8192, 1.6384, 3.2768, 6.5536, 13.1072,
+];
+const BATCH_SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+
+/// One label that says which of a few things happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutcomeLabel {
+    /// What happened.
+    pub outcome: &'static str,
+}
+
+/// Why the coordinator refused a checkout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum RefusedBecause {
+    QueueFull,
+    WaitedTooLong,
+    Draining,
+}
+
+/// The label `reason`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RefusedLabel {
+    /// Why.
+    pub reason: RefusedBecause,
+}
+
+/// One vendor.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct VendorLabel {
+    /// Its store's id.
+    pub vendor_store_id: String,
+}
+
+/// Connections of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PoolLabel {
+    /// Whose pool.
+    pub pool: &'static str,
+    /// `used` or `idle`.
+    pub state: &'static str,
+}
+
+/// One route and how it was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabel {
+    /// The method; `other` where no route knows it.
+    pub method: &'static str,
+    /// The route's pattern; `unknown` where there is none.
+    pub route: String,
+    /// The HTTP status.
+    pub status: u16,
+}
+
+/// Where a replay came from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReplayLabel {
+    /// `redis` or `postgresql`.
+    pub source: &'static str,
+}
+
+/// All metrics. Cloning shares them.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each one's help stands where it is registered")]
+pub struct Metrics {
+    pub coordinator_mailbox_depth: Gauge,
+    pub coordinator_mailbox_wait: Histogram,
+    pub coordinator_rejected: Family<RefusedLabel, Counter>,
+    pub vendor_mailbox_depth: Gauge,
+    pub vendor_mailbox_wait: Histogram,
+    pub vendor_rejected: Counter,
+    pub vendor_actors: Gauge,
+    deepest_vendors: Family<VendorLabel, Gauge>,
+    pub batch_size: Histogram,
+    pub batch_duration: Histogram,
+    pub batch_retries: Counter,
+    pub reservations: Family<OutcomeLabel, Counter>,
+    pub checkouts: Family<OutcomeLabel, Counter>,
+    pub replays: Family<ReplayLabel, Counter>,
+    pool_connections: Family<PoolLabel, Gauge>,
+    pub outbox_waiting: Gauge,
+    pub outbox_oldest: Gauge<f64, AtomicU64>,
+    pub outbox_published: Counter,
+    pub outbox_refused: Counter,
+    pub redis_failures: Counter,
+    pub requests: Family<RequestLabel, Counter>,
+    pub request_duration: Histogram,
+    pools: Arc<Mutex<Vec<(&'static str, PgPool)>>>,
+    registry: Arc<Registry>,
+}
+
+impl Metrics {
+    /// Registers everything.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one page for all metrics is the point"
+    )]
+    pub fn new() -> Self {
+        let mut metrics = Self {
+            coordinator_mailbox_depth: Gauge::default(),
+            coordinator_mailbox_wait: Histogram::new(SECONDS),
+            coordinator_rejected: Family::default(),
+            vendor_mailbox_depth: Gauge::default(),
+            vendor_mailbox_wait: Histogram::new(SECONDS),
+            vendor_rejected: Counter::default(),
+            vendor_actors: Gauge::default(),
+            deepest_vendors: Family::default(),
+            batch_size: Histogram::new(BATCH_SIZES),
+            batch_duration: Histogram::new(SECONDS),
+            batch_retries: Counter::default(),
+            reservations: Family::default(),
+            checkouts: Family::default(),
+            replays: Family::default(),
+            pool_connections: Family::default(),
+            outbox_waiting: Gauge::default(),
+            outbox_oldest: Gauge::default(),
+            outbox_published: Counter::default(),
+            outbox_refused: Counter::default(),
+            redis_failures: Counter::default(),
+            requests: Family::default(),
+            request_duration: Histogram::new(SECONDS),
+            pools: Arc::default(),
+            registry: Arc::default(),
+        };
+        let mut r = Registry::with_prefix("splitcart");
+        r.register(
+            "coordinator_mailbox_depth",
+            "Checkouts that wait for a transaction",
+            metrics.coordinator_mailbox_depth.clone(),
+        );
+        r.register_with_unit(
+            "coordinator_mailbox_wait",
+            "How long a checkout waited for a transaction",
+            Unit::Seconds,
+            metrics.coordinator_mailbox_wait.clone(),
+        );
+        r.register(
+            "coordinator_rejected",
+            "Checkouts refused by the coordinator, by reason; nothing was done for them",
+            metrics.coordinator_rejected.clone(),
+        );
+        r.register(
+            "vendor_mailbox_depth",
+            "Reservations in all vendor actors' mailboxes, the one at work included",
+            metrics.vendor_mailbox_depth.clone(),
+        );
+        r.register_with_unit(
+            "vendor_mailbox_wait",
+            "How long a reservation waited for its vendor's turn",
+            Unit::Seconds,
+            metrics.vendor_mailbox_wait.clone(),
+        );
+        r.register(
+            "vendor_rejected",
+            "Reservations that a vendor's actor did not take before the deadline",
+            metrics.vendor_rejected.clone(),
+        );
+        r.register(
+            "vendor_actors",
+            "Live vendor actors",
+            metrics.vendor_actors.clone(),
+        );
+        r.register(
+            "vendor_mailbox_depth_deepest",
+            "The ten vendors with the deepest mailboxes",
+            metrics.deepest_vendors.clone(),
+        );
+        r.register(
+            "batch_size",
+            "Checkouts in one transaction",
+            metrics.batch_size.clone(),
+        );
+        r.register_with_unit(
+            "batch_duration",
+            "How long a checkout transaction took, commit included",
+            Unit::Seconds,
+            metrics.batch_duration.clone(),
+        );
+        r.register(
+            "batch_retries",
+            "Checkouts that were tried again, alone, after their transaction failed",
+            metrics.batch_retries.clone(),
+        );
+        r.register(
+            "reservations",
+            "Line items, by outcome",
+            metrics.reservations.clone(),
+        );
+        r.register(
+            "checkouts",
+            "Checkouts, by outcome",
+            metrics.checkouts.clone(),
+        );
+        r.register(
+            "replays",
+            "Requests answered with the first answer, by where it was found",
+            metrics.replays.clone(),
+        );
+        r.register(
+            "pool_connections",
+            "Connections to PostgreSQL, by pool and state",
+            metrics.pool_connections.clone(),
+        );
+        r.register(
+            "outbox_waiting",
+            "Events that are not published yet",
+            metrics.outbox_waiting.clone(),
+        );
+        r.register_with_unit(
+            "outbox_oldest",
+            "Age of the oldest event that is not published yet",
+            Unit::Seconds,
+            metrics.outbox_oldest.clone(),
+        );
+        r.register(
+            "outbox_published",
+            "Events published",
+            metrics.outbox_published.clone(),
+        );
+        r.register(
+            "outbox_refused",
+            "Publications that the broker refused",
+            metrics.outbox_refused.clone(),
+        );
+        r.register(
+            "redis_failures",
+            "Commands that Redis failed or did not answer in time",
+            metrics.redis_failures.clone(),
+        );
+        r.register(
+            "http_requests",
+            "Requests, by route and status",
+            metrics.requests.clone(),
+        );
+        r.register_with_unit(
+            "http_request_duration",
+            "How long a request took",
+            Unit::Seconds,
+            metrics.request_duration.clone(),
+        );
+        metrics.registry = Arc::new(r);
+        metrics
+    }
+
+    /// Counts a thing that happened.
+    pub fn count(family: &Family<OutcomeLabel, Counter>, outcome: &'static str) {
+        family.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Includes a pool in what is reported; pools of one name are added up.
+    pub fn watch_pool(&self, name: &'static str, pool: PgPool) {
+        self.pools
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((name, pool));
+    }
+
+    /// Everything in the OpenMetrics text format.
+    ///
+    /// # Errors
+    /// Never in practice: writing to a string can't fail.
+    pub fn encode(&self, deepest: &[(VendorStoreId, usize)]) -> Result<String, std::fmt::Error> {
+        self.deepest_vendors.clear();
+        for (vendor, depth) in deepest {
+            let label = VendorLabel {
+                vendor_store_id: vendor.to_string(),
+            };
+            self.deepest_vendors
+                .get_or_create(&label)
+                .set(i64::try_from(*depth).unwrap_or(i64::MAX));
+        }
+        self.measure_pools();
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    fn measure_pools(&self) {
+        self.pool_connections.clear();
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, connections) in pools.iter() {
+            let idle = i64::try_from(connections.num_idle()).unwrap_or(i64::MAX);
+            let used = i64::from(connections.size()) - idle;
+            for (state, count) in [("used", used), ("idle", idle)] {
+                let label = PoolLabel { pool: name, state };
+                self.pool_connections
+                    .get_or_create(&label)
+                    .inc_by(count.max(0));
+            }
+        }
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,189 @@
+//! The relay's loop: claim, publish, mark; then wait for a nudge or the poll.
+//!
+//! A claim is one short statement with a lease, so no transaction is open while the relay talks to
+//! the broker, and any number of relays can run. A relay that dies after publishing and before
+//! marking leads to a second publication with the same `event_id`.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::PgPool;
+use tokio::sync::{Notify, watch};
+
+use crate::{
+    db::{self, outbox::ClaimedEvent},
+    metrics::Metrics,
+};
+
+use super::redis_stream::{PublishError, RedisStream};
+
+/// The longest pause between two tries to reach a broker that is away.
+const BROKER_WAIT_MAX: Duration = Duration::from_secs(10);
+/// The longest wait of an event that the broker has refused.
+const EVENT_WAIT_MAX: Duration = Duration::from_secs(300);
+
+/// The relay's limits.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How often it looks when nobody nudges it.
+    pub poll: Duration,
+    /// The most events claimed at once.
+    pub claim_max: i64,
+    /// How long a claim holds.
+    pub claim_lease: Duration,
+    /// After so many refusals an event becomes a dead letter.
+    pub attempts_max: i32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Relay {
+    /// One connection is enough.
+    pub pool: PgPool,
+    /// Where events go.
+    pub stream: RedisStream,
+    /// Somebody has committed an event.
+    pub nudge: Arc<Notify>,
+    /// Its limits.
+    pub limits: Limits,
+    /// Where to count.
+    pub metrics: Metrics,
+}
+
+/// Why a round ended early.
+#[derive(Debug, thiserror::Error)]
+enum RoundError {
+    #[error(transparent)]
+    Database(#[from] db::Error),
+    #[error(transparent)]
+    Broker(PublishError),
+}
+
+impl Relay {
+    /// Publishes until `stopping` is true, and then once more whatever is still waiting.
+    pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+        let mut failures = 0;
+        loop {
+            // Read before the round, so that what is committed before the signal is published.
+            let last_round = *stopping.borrow_and_update();
+            let wait = match self.publish_all_due().await {
+                Ok(()) => {
+                    failures = 0;
+                    self.limits.poll
+                }
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!("the outbox relay will try again: {error}");
+                    backoff(failures, BROKER_WAIT_MAX)
+                }
+            };
+            if last_round {
+                return;
+            }
+            self.measure().await;
+            let nudged = async {
+                // A nudge must not shorten the pause of a broker that is away.
+                if failures == 0 {
+                    self.nudge.notified().await
+                } else {
+                    std::future::pending().await
+                }
+            };
+            tokio::select! {
+                () = nudged => {}
+                () = tokio::time::sleep(wait) => {}
+                _ = stopping.changed() => {}
+            }
+        }
+    }
+
+    async fn publish_all_due(&mut self) -> Result<(), RoundError> {
+        loop {
+            let mut connection = db::pool::acquire(&self.pool).await?;
+            let claimed = db::outbox::claim(
+                &mut connection,
+                self.limits.claim_max,
+                self.limits.claim_lease,
+            )
+            .await?;
+            drop(connection);
+            if claimed.is_empty() {
+                return Ok(());
+            }
+            self.publish(&claimed).await?;
+        }
+    }
+
+    async fn publish(&mut self, claimed: &[ClaimedEvent]) -> Result<(), RoundError> {
+        let events: Vec<_> = claimed.iter().collect();
+        match self.stream.publish(&events).await {
+            Ok(()) => self.mark_published(&events).await,
+            Err(PublishError::Refused(_)) if events.len() > 1 => {
+                // Which one was refused is found by sending them one by one; the rest flows.
+                for event in events {
+                    self.publish_one(event).await?;
+                }
+                Ok(())
+            }
+            Err(error) => self.settle_failure(&events, error).await,
+        }
+    }
+
+    async fn publish_one(&mut self, event: &ClaimedEvent) -> Result<(), RoundError> {
+        match self.stream.publish(&[event]).await {
+            Ok(()) => self.mark_published(&[event]).await,
+            Err(error) => self.settle_failure(&[event], error).await,
+        }
+    }
+
+    async fn mark_published(&self, events: &[&ClaimedEvent]) -> Result<(), RoundError> {
+        let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+        let mut connection = db::pool::acquire(&self.pool).await?;
+        db::outbox::mark_published(&mut connection, &ids).await?;
+        self.metrics.outbox_published.inc_by(ids.len() as u64);
+        Ok(())
+    }
+
+    async fn settle_failure(
+        &self,
+        events: &[&ClaimedEvent],
+        error: PublishError,
+    ) -> Result<(), RoundError> {
+        let mut connection = db::pool::acquire(&self.pool).await?;
+        let text = error.to_string();
+        if let PublishError::Unavailable(_) = error {
+            let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+            db::outbox::give_back(&mut connection, &ids, &text).await?;
+            return Err(RoundError::Broker(error));
+        }
+        for event in events {
+            self.metrics.outbox_refused.inc();
+            let attempts = event.attempts + 1;
+            if attempts >= self.limits.attempts_max {
+                tracing::error!(event.id = %event.id, "event {} is a dead letter: {text}", event.id);
+                db::outbox::bury(&mut connection, event.id, &text).await?;
+            } else {
+                let wait = backoff(attempts, EVENT_WAIT_MAX);
+                db::outbox::postpone(&mut connection, event.id, wait, &text).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn measure(&self) {
+        let lag = async {
+            let mut connection = db::pool::acquire(&self.pool).await?;
+            db::outbox::lag(&mut connection).await
+        };
+        // A database that is away is reported by the round.
+        if let Ok((waiting, oldest_s)) = lag.await {
+            self.metrics.outbox_waiting.set(waiting);
+            self.metrics.outbox_oldest.set(oldest_s);
+        }
+    }
+}
+
+/// 0.5 s, 1 s, 2 s, … up to the longest.
+fn backoff(failures: i32, longest: Duration) -> Duration {
+    let exponent = u32::try_from(failures - 1).unwrap_or(0).min(16);
+    (Duration::from_millis(500) * 2_u32.pow(exponent)).min(longest)
+}

@@ -7,6 +7,7 @@ pub mod db;
 pub mod domain;
 pub mod embedded;
 pub mod faults;
+pub mod http;
 pub mod idempotency;
 pub mod metrics;
 pub mod outbox;

@@ -1,0 +1,88 @@
+//! Reads a request's JSON body and its Idempotency-Key.
+
+use actix_web::{HttpMessage, HttpRequest, http::header, web};
+use futures_util::StreamExt;
+
+use crate::domain::idempotency::IdempotencyKey;
+
+use super::{
+    error::{ApiError, Code},
+    json::{FieldProblem, Node},
+};
+
+/// The largest body, in bytes.
+pub const BODY_LEN_MAX: usize = 256 * 1024;
+
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// The request's Idempotency-Key.
+///
+/// # Errors
+/// 400 if it is missing, sent twice, or no key.
+pub fn idempotency_key(request: &HttpRequest) -> Result<IdempotencyKey, ApiError> {
+    let mut values = request.headers().get_all(IDEMPOTENCY_KEY);
+    let problem = match (values.next(), values.next()) {
+        (None, _) => {
+            "is required: a fresh key per attempt to buy, the same one for its retries".to_owned()
+        }
+        (Some(_), Some(_)) => "must be sent once".to_owned(),
+        (Some(value), None) => match IdempotencyKey::parse(value.as_bytes()) {
+            Ok(key) => return Ok(key),
+            Err(error) => error.to_string(),
+        },
+    };
+    let path = IDEMPOTENCY_KEY.to_owned();
+    Err(ApiError::malformed(&[FieldProblem { path, problem }]))
+}
+
+/// The request's body as JSON.
+///
+/// # Errors
+/// 415 if it is not `application/json`, 413 if it is too large, 400 if it is no JSON.
+pub async fn json(request: &HttpRequest, payload: web::Payload) -> Result<Node, ApiError> {
+    if !request
+        .content_type()
+        .eq_ignore_ascii_case("application/json")
+    {
+        let message = "Send the body with \"Content-Type: application/json\".";
+        return Err(ApiError::new(Code::UnsupportedMediaType, message));
+    }
+    let bytes = read(request, payload).await?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let problem = format!("is no valid JSON: {error}");
+        ApiError::malformed(&[FieldProblem {
+            path: String::new(),
+            problem,
+        }])
+    })
+}
+
+async fn read(request: &HttpRequest, mut payload: web::Payload) -> Result<Vec<u8>, ApiError> {
+    let too_large = || {
+        let message = format!("The body is larger than {BODY_LEN_MAX} bytes.");
+        ApiError::new(Code::PayloadTooLarge, message)
+    };
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > BODY_LEN_MAX as u64) {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| {
+            let problem = format!("could not be read: {error}");
+            ApiError::malformed(&[FieldProblem {
+                path: String::new(),
+                problem,
+            }])
+        })?;
+        if bytes.len() + chunk.len() > BODY_LEN_MAX {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}

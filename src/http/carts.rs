@@ -1,0 +1,216 @@
+//! `PUT` and `GET /api/v1/cart`.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::{
+    carts,
+    domain::{
+        caller::{Access, Caller},
+        cart::{CartRequest, LINES_MAX, RequestedDiscount, RequestedItem, ShippingAddress, Totals},
+        idempotency::{Scope, StoredResponse},
+        ids::{ProductId, StoreId, VendorStoreId},
+    },
+    idempotency::fingerprint,
+};
+
+use super::{
+    auth, body, cart_body,
+    error::{ApiError, Code},
+    idempotent::{self, Ran},
+    json::{FieldProblem, Node, Shape},
+    routes::CART,
+    worker::Worker,
+};
+
+/// The longest discount code and the longest line of an address, in characters.
+const CODE_LEN_MAX: usize = 64;
+const ADDRESS_LEN_MAX: usize = 200;
+
+/// Freezes a cart (PF-075).
+///
+/// # Errors
+/// See the contract.
+pub async fn put(
+    request: HttpRequest,
+    payload: web::Payload,
+    worker: web::Data<Worker>,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth::caller(&request, &worker, Access::Change).await?;
+    let key = body::idempotency_key(&request)?;
+    let body = body::json(&request, payload).await?;
+    let cart = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    let scope = Scope {
+        user_id: caller.user_id,
+        store_id: StoreId::from(caller.buyer.id),
+        method: "PUT",
+        path: CART,
+        key,
+    };
+    let fingerprint = fingerprint::of_body(&body.canonical());
+    let keep_for = worker.keep_cart_answers_for;
+    let pool = worker.pool.clone();
+    let work = |_| async move { freeze(&pool, &caller, &cart).await };
+    idempotent::once(&worker, scope, fingerprint, keep_for, work).await
+}
+
+async fn freeze(pool: &sqlx::PgPool, caller: &Caller, cart: &CartRequest) -> Result<Ran, ApiError> {
+    let cart = carts::put(pool, caller, cart).await?;
+    Ok(Ran::Now(StoredResponse {
+        status: 200,
+        body: cart_body::render(&cart),
+    }))
+}
+
+/// Reads the active cart (PF-076).
+///
+/// # Errors
+/// See the contract.
+pub async fn get(
+    request: HttpRequest,
+    worker: web::Data<Worker>,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth::caller(&request, &worker, Access::Read).await?;
+    let cart = carts::get_active(&worker.pool, caller.buyer.id)
+        .await?
+        .ok_or_else(|| {
+            let message = "Your store has no active cart; PUT /api/v1/cart starts one.";
+            ApiError::new(Code::NotFound, message)
+        })?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .body(cart_body::render(&cart)))
+}
+
+fn parse(body: &Node) -> Result<CartRequest, Vec<FieldProblem>> {
+    let mut shape = Shape::default();
+    let cart = read_cart(&mut shape, body);
+    shape.finish(cart)
+}
+
+fn read_cart(shape: &mut Shape, node: &Node) -> Option<CartRequest> {
+    let known = [
+        "currency",
+        "shipping_address",
+        "items",
+        "discounts",
+        "totals",
+    ];
+    let cart = shape.object(node, "", &known)?;
+    let currency = shape.optional(&cart, "currency", read_currency);
+    let shipping_address = shape.optional(&cart, "shipping_address", read_address);
+    let items = shape.required(&cart, "items", read_items);
+    let discounts = shape.optional(&cart, "discounts", read_discounts);
+    let totals = shape.required(&cart, "totals", read_totals);
+    Some(CartRequest {
+        currency: currency?.unwrap_or_else(|| "USD".to_owned()),
+        shipping_address: shipping_address?,
+        items: items?,
+        discounts: discounts?.unwrap_or_default(),
+        totals: totals?,
+    })
+}
+
+fn read_currency(shape: &mut Shape, node: &Node, path: &str) -> Option<String> {
+    match node {
+        Node::String(text)
+            if text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()) =>
+        {
+            Some(text.clone())
+        }
+        _ => {
+            shape.problem(path, "must be three capitals, such as \"USD\"");
+            None
+        }
+    }
+}
+
+fn read_address(shape: &mut Shape, node: &Node, path: &str) -> Option<ShippingAddress> {
+    let known = ["line1", "line2", "city", "state", "postal_code", "country"];
+    let address = shape.object(node, path, &known)?;
+    let text = |shape: &mut Shape, node: &Node, path: &str| shape.text(node, path, ADDRESS_LEN_MAX);
+    let line1 = shape.required(&address, "line1", text);
+    let line2 = shape.optional(&address, "line2", text);
+    let city = shape.required(&address, "city", text);
+    let state = shape.required(&address, "state", text);
+    let postal_code = shape.required(&address, "postal_code", text);
+    let country = shape.required(&address, "country", text);
+    Some(ShippingAddress {
+        line1: line1?,
+        line2: line2?,
+        city: city?,
+        state: state?,
+        postal_code: postal_code?,
+        country: country?,
+    })
+}
+
+fn read_items(shape: &mut Shape, node: &Node, path: &str) -> Option<Vec<RequestedItem>> {
+    let items = shape.list(node, path, LINES_MAX, read_item)?;
+    if items.is_empty() {
+        shape.problem(path, "must have at least one line");
+        return None;
+    }
+    Some(items)
+}
+
+fn read_item(shape: &mut Shape, node: &Node, path: &str) -> Option<RequestedItem> {
+    let known = [
+        "product_id",
+        "vendor_store_id",
+        "qty",
+        "unit_price",
+        "line_total",
+    ];
+    let item = shape.object(node, path, &known)?;
+    let product_id = shape.required(&item, "product_id", Shape::id::<ProductId>);
+    let vendor_store_id = shape.required(&item, "vendor_store_id", Shape::id::<VendorStoreId>);
+    let qty = shape.required(&item, "qty", Shape::qty);
+    let unit_price = shape.optional(&item, "unit_price", Shape::money);
+    let line_total = shape.optional(&item, "line_total", Shape::money);
+    Some(RequestedItem {
+        product_id: product_id?,
+        vendor_store_id: vendor_store_id?,
+        qty: qty?,
+        unit_price: unit_price?,
+        line_total: line_total?,
+    })
+}
+
+fn read_discounts(shape: &mut Shape, node: &Node, path: &str) -> Option<Vec<RequestedDiscount>> {
+    let discounts = shape.list(node, path, LINES_MAX, read_discount)?;
+    let mut seen = std::collections::HashSet::new();
+    for (index, discount) in discounts.iter().enumerate() {
+        if !seen.insert(discount.vendor_store_id) {
+            let path = format!("{path}/{index}/vendor_store_id");
+            shape.problem(
+                &path,
+                "has a discount already; a vendor grants one per cart",
+            );
+        }
+    }
+    Some(discounts)
+}
+
+fn read_discount(shape: &mut Shape, node: &Node, path: &str) -> Option<RequestedDiscount> {
+    let discount = shape.object(node, path, &["vendor_store_id", "code"])?;
+    let vendor_store_id = shape.required(&discount, "vendor_store_id", Shape::id::<VendorStoreId>);
+    let code = shape.required(&discount, "code", |shape, node, path| {
+        shape.text(node, path, CODE_LEN_MAX)
+    });
+    Some(RequestedDiscount {
+        vendor_store_id: vendor_store_id?,
+        code: code?,
+    })
+}
+
+fn read_totals(shape: &mut Shape, node: &Node, path: &str) -> Option<Totals> {
+    let totals = shape.object(node, path, &["subtotal", "discount_total", "total"])?;
+    let subtotal = shape.required(&totals, "subtotal", Shape::money);
+    let discount_total = shape.required(&totals, "discount_total", Shape::money);
+    let total = shape.required(&totals, "total", Shape::money);
+    Some(Totals {
+        subtotal: subtotal?,
+        discount_total: discount_total?,
+        total: total?,
+    })
+}

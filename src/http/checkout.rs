@@ -1,0 +1,129 @@
+//! `POST /api/v1/checkout` and `GET /api/v1/checkout-groups/{id}`.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::{
+    actors::command::{CheckoutCommand, Decision},
+    db,
+    domain::{
+        caller::Access,
+        checkout::CheckoutRequest,
+        idempotency::{Scope, StoredResponse},
+        ids::{CartId, CheckoutGroupId, StoreId},
+        order::{Checkout, PaymentMethod},
+    },
+    idempotency::fingerprint,
+};
+
+use super::{
+    auth, body, checkout_body,
+    error::{ApiError, Code},
+    idempotent::{self, Ran},
+    json::{FieldProblem, Node, Shape},
+    routes::CHECKOUT,
+    worker::Worker,
+};
+
+/// Buys a cart, exactly once per key (PF-083).
+///
+/// # Errors
+/// See the contract.
+pub async fn post(
+    request: HttpRequest,
+    payload: web::Payload,
+    worker: web::Data<Worker>,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth::caller(&request, &worker, Access::Change).await?;
+    let key = body::idempotency_key(&request)?;
+    let body = body::json(&request, payload).await?;
+    let (cart_id, payment_method) =
+        parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    let scope = Scope {
+        user_id: caller.user_id,
+        store_id: StoreId::from(caller.buyer.id),
+        method: "POST",
+        path: CHECKOUT,
+        key,
+    };
+    let fingerprint = fingerprint::of_body(&body.canonical());
+    let request = CheckoutRequest {
+        cart_id,
+        buyer_store_id: caller.buyer.id,
+        user_id: caller.user_id,
+        payment_method,
+    };
+    let desk = worker.desk.clone();
+    let work = |scope| async move {
+        let command = CheckoutCommand {
+            request,
+            scope,
+            fingerprint,
+            render,
+        };
+        match desk.submit(command).await? {
+            Decision::Created(response) => Ok(Ran::Now(response)),
+            Decision::Replayed(response) => Ok(Ran::Before(response)),
+            Decision::Refused(refusal) => Err(refusal.into()),
+        }
+    };
+    let keep_for = worker.keep_checkout_answers_for;
+    idempotent::once(&worker, scope, fingerprint, keep_for, work).await
+}
+
+/// Reads what a checkout created, in the shape in which it was answered.
+///
+/// # Errors
+/// See the contract.
+pub async fn get_group(
+    request: HttpRequest,
+    id: web::Path<String>,
+    worker: web::Data<Worker>,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth::caller(&request, &worker, Access::Read).await?;
+    let id: CheckoutGroupId = id.parse().map_err(|_| {
+        let problem = "must be a UUID".to_owned();
+        ApiError::malformed(&[FieldProblem {
+            path: "id".to_owned(),
+            problem,
+        }])
+    })?;
+    let mut snapshot = db::pool::begin_snapshot(&worker.pool).await?;
+    let checkout = db::orders::find_checkout(&mut snapshot, id, caller.buyer.id).await?;
+    db::pool::commit(snapshot).await?;
+    let checkout = checkout
+        .ok_or_else(|| ApiError::new(Code::NotFound, "Your store has no such checkout group."))?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .body(checkout_body::render(&checkout)))
+}
+
+fn render(checkout: &Checkout) -> StoredResponse {
+    StoredResponse {
+        status: 201,
+        body: checkout_body::render(checkout),
+    }
+}
+
+fn parse(body: &Node) -> Result<(CartId, PaymentMethod), Vec<FieldProblem>> {
+    let mut shape = Shape::default();
+    let checkout = read_checkout(&mut shape, body);
+    shape.finish(checkout)
+}
+
+fn read_checkout(shape: &mut Shape, node: &Node) -> Option<(CartId, PaymentMethod)> {
+    let checkout = shape.object(node, "", &["cart_id", "payment_method"])?;
+    let cart_id = shape.required(&checkout, "cart_id", Shape::id::<CartId>);
+    let payment_method = shape.optional(&checkout, "payment_method", read_payment_method);
+    Some((cart_id?, payment_method?.unwrap_or_default()))
+}
+
+fn read_payment_method(shape: &mut Shape, node: &Node, path: &str) -> Option<PaymentMethod> {
+    match node {
+        Node::String(text) if text == "cash" => Some(PaymentMethod::Cash),
+        Node::String(text) if text == "ach" => Some(PaymentMethod::Ach),
+        _ => {
+            shape.problem(path, "must be \"cash\" or \"ach\"");
+            None
+        }
+    }
+}

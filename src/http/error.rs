@@ -1,0 +1,275 @@
+//! Every error a client can get: one table of codes, one envelope.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpResponse, HttpResponseBuilder, ResponseError,
+    http::{StatusCode, header},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    actors::command::{Refusal, Undecided},
+    carts,
+    db::{self, Fault},
+    domain::{caller::Forbidden, violation::Violation},
+};
+
+use super::json::FieldProblem;
+
+/// The codes of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(missing_docs, reason = "the contract lists them")]
+pub enum Code {
+    ValidationError,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    CartAlreadyConverted,
+    IdempotencyKeyReused,
+    IdempotencyInProgress,
+    CartInvalid,
+    CheckoutInvalid,
+    Internal,
+    Overloaded,
+    DependencyUnavailable,
+}
+
+impl Code {
+    /// The HTTP status that goes with it.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::ValidationError => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::CartAlreadyConverted
+            | Self::IdempotencyKeyReused
+            | Self::IdempotencyInProgress => StatusCode::CONFLICT,
+            Self::CartInvalid | Self::CheckoutInvalid => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Overloaded | Self::DependencyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// An error on its way to a client.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{code:?}: {message}")]
+pub struct ApiError {
+    /// What went wrong.
+    pub code: Code,
+    message: String,
+    details: Option<Value>,
+    retry_after: Option<Duration>,
+    allow: Option<&'static str>,
+}
+
+impl ApiError {
+    /// An error with a sentence that a person can act on.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            details: None,
+            retry_after: None,
+            allow: None,
+        }
+    }
+
+    /// A malformed request, with all its problems.
+    pub fn malformed(problems: &[FieldProblem]) -> Self {
+        let first = problems.first().map_or_else(String::new, |first| {
+            let place = if first.path.is_empty() {
+                "the body"
+            } else {
+                &first.path
+            };
+            format!(": {place} {}", first.problem)
+        });
+        let message = match problems.len() {
+            1 => format!("The request is malformed{first}."),
+            count => format!("The request is malformed in {count} places, see details{first}."),
+        };
+        Self::new(Code::ValidationError, message).details(json!({ "fields": problems }))
+    }
+
+    /// The method is not one of the route's.
+    pub fn method_not_allowed(allow: &'static str) -> Self {
+        let message = format!("This route does not take that method; it takes {allow}.");
+        Self {
+            allow: Some(allow),
+            ..Self::new(Code::MethodNotAllowed, message)
+        }
+    }
+
+    /// The same request is being worked on.
+    pub fn in_progress() -> Self {
+        Self::new(
+            Code::IdempotencyInProgress,
+            "The first request with this Idempotency-Key is still running; try again with the same \
+             key.",
+        )
+        .retry_after(Duration::from_secs(1))
+    }
+
+    /// The key belongs to another request.
+    pub fn key_reused() -> Self {
+        Self::new(
+            Code::IdempotencyKeyReused,
+            "This Idempotency-Key was used for a different request; use a new key.",
+        )
+    }
+
+    /// A fault of ours; what it was stands in the log only.
+    pub fn internal() -> Self {
+        Self::new(
+            Code::Internal,
+            "Something went wrong on our side. Try again with the same Idempotency-Key; if it \
+             stays, report the request id.",
+        )
+    }
+
+    fn invalid(code: Code, what: &str, violations: &[Violation]) -> Self {
+        let rules = if violations.len() == 1 {
+            "1 rule"
+        } else {
+            "several rules"
+        };
+        let message = format!("{what} breaks {rules}; details.violations names each one.");
+        Self::new(code, message).details(json!({ "violations": violations }))
+    }
+
+    #[must_use]
+    fn details(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+
+    #[must_use]
+    fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// The response, with the request's id in it.
+    pub fn respond(&self, request_id: &str) -> HttpResponse {
+        let mut error = json!({
+            "code": self.code,
+            "message": self.message,
+            "request_id": request_id,
+        });
+        if let Some(details) = &self.details {
+            error["details"] = details.clone();
+        }
+        let mut response = HttpResponseBuilder::new(self.code.status());
+        if let Some(wait) = self.retry_after {
+            // In whole seconds (RFC 9110, 10.2.3), and never "at once".
+            let seconds = wait.as_secs_f64().ceil().max(1.0);
+            response.insert_header((header::RETRY_AFTER, format!("{seconds:.0}")));
+        }
+        if let Some(allow) = self.allow {
+            response.insert_header((header::ALLOW, allow));
+        }
+        if self.code == Code::Unauthorized {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        response.json(json!({ "error": error }))
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    /// Only a stand-in: `http::trace` writes the response, because it knows the request's id.
+    fn error_response(&self) -> HttpResponse {
+        self.respond("")
+    }
+}
+
+impl From<Forbidden> for ApiError {
+    fn from(reason: Forbidden) -> Self {
+        let reason = reason.to_string();
+        let mut letters = reason.chars();
+        let first = letters.next().map(|first| first.to_ascii_uppercase());
+        let sentence: String = first.into_iter().chain(letters).chain(['.']).collect();
+        Self::new(Code::Forbidden, sentence)
+    }
+}
+
+impl From<db::Error> for ApiError {
+    fn from(error: db::Error) -> Self {
+        if error.fault() == Fault::Permanent {
+            tracing::error!("{error}");
+            return Self::internal();
+        }
+        tracing::warn!("{error}");
+        unavailable()
+    }
+}
+
+impl From<carts::Error> for ApiError {
+    fn from(error: carts::Error) -> Self {
+        match error {
+            carts::Error::Invalid(violations) => {
+                Self::invalid(Code::CartInvalid, "The cart", &violations)
+            }
+            carts::Error::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::KeyReused => Self::key_reused(),
+            Refusal::CartNotFound => Self::new(
+                Code::NotFound,
+                "Your store has no such cart; PUT /api/v1/cart answers with the active cart's id.",
+            ),
+            Refusal::CartAlreadyConverted(group_id) => Self::new(
+                Code::CartAlreadyConverted,
+                "This cart was already bought, under another Idempotency-Key.",
+            )
+            .details(json!({ "checkout_group_id": group_id })),
+            Refusal::BuyerIneligible(reason) => Forbidden::from(reason).into(),
+            Refusal::Invalid(violations) => {
+                Self::invalid(Code::CheckoutInvalid, "The checkout", &violations)
+            }
+        }
+    }
+}
+
+impl From<Undecided> for ApiError {
+    fn from(undecided: Undecided) -> Self {
+        match undecided {
+            Undecided::Overloaded { retry_after } => Self::new(
+                Code::Overloaded,
+                "Too many checkouts are waiting; nothing was done. Try again with the same \
+                 Idempotency-Key.",
+            )
+            .retry_after(retry_after),
+            Undecided::Unavailable => unavailable(),
+            Undecided::Failed => Self::internal(),
+        }
+    }
+}
+
+fn unavailable() -> ApiError {
+    ApiError::new(
+        Code::DependencyUnavailable,
+        "The database can't be reached at present. Try again with the same Idempotency-Key: what \
+         was done is not done twice.",
+    )
+    .retry_after(Duration::from_secs(2))
+}

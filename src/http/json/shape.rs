@@ -1,0 +1,224 @@
+//! Reads values out of a body and gathers every problem on the way.
+//!
+//! A reader returns `None` after it has noted why; whoever puts values together goes on reading, so
+//! that a client learns of everything at once.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::domain::money::Money;
+
+use super::Node;
+
+/// One thing that is wrong with a request's shape.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldProblem {
+    /// A JSON pointer into the body (RFC 6901; "" is the whole body), or the name of a header.
+    pub path: String,
+    /// What is wrong, as a clause: `must be a positive integer`.
+    pub problem: String,
+}
+
+/// The problems found so far.
+#[derive(Debug, Default)]
+pub struct Shape {
+    problems: Vec<FieldProblem>,
+}
+
+/// An object whose names have been checked.
+#[derive(Debug)]
+pub struct Object<'n> {
+    path: String,
+    fields: &'n [(String, Node)],
+}
+
+impl Shape {
+    /// Notes a problem.
+    pub fn problem(&mut self, path: &str, problem: impl Into<String>) {
+        self.problems.push(FieldProblem {
+            path: path.to_owned(),
+            problem: problem.into(),
+        });
+    }
+
+    /// The value if nothing was wrong anywhere, else all problems.
+    ///
+    /// # Errors
+    /// All problems; never an empty list.
+    pub fn finish<T>(self, value: Option<T>) -> Result<T, Vec<FieldProblem>> {
+        match value {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            _ => {
+                assert!(
+                    !self.problems.is_empty(),
+                    "a reader that returns None says why"
+                );
+                Err(self.problems)
+            }
+        }
+    }
+
+    /// Reads an object; names that are unknown or stand twice are problems.
+    pub fn object<'n>(&mut self, node: &'n Node, path: &str, known: &[&str]) -> Option<Object<'n>> {
+        let Node::Object(fields) = node else {
+            self.problem(path, "must be an object");
+            return None;
+        };
+        for (index, (name, _)) in fields.iter().enumerate() {
+            let at = format!("{path}/{}", escape(name));
+            if !known.contains(&name.as_str()) {
+                self.problem(
+                    &at,
+                    format!("is not a known field; known: {}", known.join(", ")),
+                );
+            } else if fields[..index].iter().any(|(earlier, _)| earlier == name) {
+                self.problem(&at, "stands twice");
+            }
+        }
+        Some(Object {
+            path: path.to_owned(),
+            fields,
+        })
+    }
+
+    /// Reads a field that must be there and not be null.
+    pub fn required<'n, T>(
+        &mut self,
+        object: &Object<'n>,
+        name: &str,
+        read: impl FnOnce(&mut Self, &'n Node, &str) -> Option<T>,
+    ) -> Option<T> {
+        let path = format!("{}/{name}", object.path);
+        match object.get(name) {
+            None => {
+                self.problem(&path, "is required");
+                None
+            }
+            Some(node) => read(self, node, &path),
+        }
+    }
+
+    /// Reads a field that may be missing or null: then it is `Some(None)`.
+    #[expect(
+        clippy::option_option,
+        reason = "wrong, absent and present are three things"
+    )]
+    pub fn optional<'n, T>(
+        &mut self,
+        object: &Object<'n>,
+        name: &str,
+        read: impl FnOnce(&mut Self, &'n Node, &str) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match object.get(name) {
+            None | Some(Node::Null) => Some(None),
+            Some(node) => read(self, node, &format!("{}/{name}", object.path)).map(Some),
+        }
+    }
+
+    /// Reads a list of up to `len_max` elements.
+    pub fn list<'n, T>(
+        &mut self,
+        node: &'n Node,
+        path: &str,
+        len_max: usize,
+        mut read: impl FnMut(&mut Self, &'n Node, &str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let Node::Array(nodes) = node else {
+            self.problem(path, "must be a list");
+            return None;
+        };
+        if nodes.len() > len_max {
+            self.problem(
+                path,
+                format!(
+                    "has {} elements; at most {len_max} may be sent",
+                    nodes.len()
+                ),
+            );
+            return None;
+        }
+        // Every element is read, also behind a wrong one.
+        let read: Vec<_> = nodes
+            .iter()
+            .enumerate()
+            .map(|(index, node)| read(self, node, &format!("{path}/{index}")))
+            .collect();
+        read.into_iter().collect()
+    }
+
+    /// Reads an id in its usual notation, 8-4-4-4-12 hexadecimal digits.
+    pub fn id<T: From<Uuid>>(&mut self, node: &Node, path: &str) -> Option<T> {
+        let uuid = match node {
+            Node::String(text) if text.len() == 36 => Uuid::try_parse(text).ok(),
+            _ => None,
+        };
+        if uuid.is_none() {
+            self.problem(path, "must be a UUID in quotes, such as \"01980c5e-…\"");
+        }
+        uuid.map(T::from)
+    }
+
+    /// Reads a positive integer of at most 2147483647.
+    pub fn qty(&mut self, node: &Node, path: &str) -> Option<i32> {
+        let qty = match node {
+            Node::Number(number) => number.as_i64().and_then(|qty| i32::try_from(qty).ok()),
+            _ => None,
+        };
+        let positive = qty.filter(|qty| *qty > 0);
+        if positive.is_none() {
+            self.problem(
+                path,
+                format!("must be a whole number from 1 to {}", i32::MAX),
+            );
+        }
+        positive
+    }
+
+    /// Reads an amount of money.
+    pub fn money(&mut self, node: &Node, path: &str) -> Option<Money> {
+        let Node::String(text) = node else {
+            self.problem(path, "must be an amount in quotes, such as \"12.50\"");
+            return None;
+        };
+        text.parse()
+            .map_err(|error: crate::domain::money::NotMoney| {
+                self.problem(path, error.to_string());
+            })
+            .ok()
+    }
+
+    /// Reads a text of 1 to `len_max` characters without control characters.
+    pub fn text(&mut self, node: &Node, path: &str, len_max: usize) -> Option<String> {
+        match node {
+            Node::String(text)
+                if (1..=len_max).contains(&text.chars().count())
+                    && !text.chars().any(char::is_control) =>
+            {
+                Some(text.clone())
+            }
+            _ => {
+                self.problem(
+                    path,
+                    format!(
+                        "must be a text of 1 to {len_max} characters, none a control character"
+                    ),
+                );
+                None
+            }
+        }
+    }
+}
+
+impl<'n> Object<'n> {
+    fn get(&self, name: &str) -> Option<&'n Node> {
+        self.fields
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, node)| node)
+    }
+}
+
+/// RFC 6901, section 3.
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}

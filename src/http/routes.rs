@@ -1,0 +1,47 @@
+//! All public routes, on one page.
+
+use actix_web::{HttpResponse, web};
+
+use super::{
+    carts, checkout,
+    error::{ApiError, Code},
+};
+
+/// The buyer's cart.
+pub const CART: &str = "/api/v1/cart";
+/// Buying a cart.
+pub const CHECKOUT: &str = "/api/v1/checkout";
+/// What a checkout created.
+pub const CHECKOUT_GROUP: &str = "/api/v1/checkout-groups/{id}";
+
+/// Adds the routes; whatever is not among them is 404, a wrong method 405 with `Allow`.
+pub fn configure(app: &mut web::ServiceConfig) {
+    app.service(
+        web::resource(CART)
+            .route(web::get().to(carts::get))
+            .route(web::put().to(carts::put))
+            .default_service(web::to(|| wrong_method("GET, PUT"))),
+    )
+    .service(
+        web::resource(CHECKOUT)
+            .route(web::post().to(checkout::post))
+            .default_service(web::to(|| wrong_method("POST"))),
+    )
+    .service(
+        web::resource(CHECKOUT_GROUP)
+            .route(web::get().to(checkout::get_group))
+            .default_service(web::to(|| wrong_method("GET"))),
+    )
+    .default_service(web::to(unknown_route));
+}
+
+async fn wrong_method(allow: &'static str) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::method_not_allowed(allow))
+}
+
+async fn unknown_route() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::new(
+        Code::NotFound,
+        "There is no such route; the API is under /api/v1.",
+    ))
+}

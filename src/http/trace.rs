@@ -1,0 +1,144 @@
+//! Around every request: its id, its error envelope, its metrics and its one canonical log line.
+
+use std::{borrow::Cow, time::Instant};
+
+use actix_web::{
+    HttpMessage,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method, StatusCode,
+        header::{HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web,
+};
+use uuid::Uuid;
+
+use crate::metrics::RequestLabel;
+
+use super::{
+    error::{ApiError, Code},
+    worker::Worker,
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID_LEN_MAX: usize = 128;
+
+/// Who a request turned out to come from, for its log line.
+#[derive(Clone, Debug)]
+pub struct CallerIds {
+    /// The person.
+    pub user_id: String,
+    /// The store the person acts for.
+    pub store_id: String,
+}
+
+/// The middleware.
+///
+/// # Errors
+/// Never: errors become responses here.
+pub async fn trace<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let started = Instant::now();
+    let request_id = request_id(&request);
+    let http_request = request.request().clone();
+    let response = match next.call(request).await {
+        Ok(response) => response.map_into_boxed_body(),
+        Err(error) => ServiceResponse::from_err(error, http_request),
+    };
+    let mut response = with_envelope(response, &request_id);
+    let value = HeaderValue::from_str(&request_id).expect("an id has header characters only");
+    response.headers_mut().insert(REQUEST_ID, value);
+    report(&response, &request_id, started);
+    Ok(response)
+}
+
+/// The client's own id if it is a decent one, else a new one.
+fn request_id(request: &ServiceRequest) -> String {
+    let decent = |id: &&str| {
+        (1..=REQUEST_ID_LEN_MAX).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    let sent = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|id| id.to_str().ok());
+    sent.filter(decent)
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+/// Turns every error, ours and the framework's, into the envelope with the request's id.
+fn with_envelope(response: ServiceResponse, request_id: &str) -> ServiceResponse {
+    let error = match response.response().error() {
+        Some(error) => match error.as_error::<ApiError>() {
+            Some(error) => error.clone(),
+            None => framework_error(response.status()),
+        },
+        None => return response,
+    };
+    let (request, _) = response.into_parts();
+    request.extensions_mut().insert(error.code);
+    ServiceResponse::new(request, error.respond(request_id))
+}
+
+fn framework_error(status: StatusCode) -> ApiError {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ApiError::new(Code::PayloadTooLarge, "The request is too large.")
+        }
+        status if status.is_client_error() => {
+            ApiError::new(Code::ValidationError, "The request can't be understood.")
+        }
+        _ => ApiError::internal(),
+    }
+}
+
+fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
+    let request = response.request();
+    let route = request
+        .match_pattern()
+        .map_or(Cow::Borrowed("unknown"), Cow::Owned);
+    let status = response.status().as_u16();
+    let took = started.elapsed();
+    if let Some(worker) = request.app_data::<web::Data<Worker>>() {
+        let method = known_method(request.method());
+        let label = RequestLabel {
+            method,
+            route: route.to_string(),
+            status,
+        };
+        worker.metrics.requests.get_or_create(&label).inc();
+        worker.metrics.request_duration.observe(took.as_secs_f64());
+    }
+    let extensions = request.extensions();
+    let caller = extensions.get::<CallerIds>();
+    let code = extensions.get::<Code>().map(|code| format!("{code:?}"));
+    tracing::info!(
+        http.request_id = request_id,
+        http.method = %request.method(),
+        http.route = %route,
+        http.status = status,
+        http.duration_ms = took.as_secs_f64() * 1000.0,
+        http.replayed = response.headers().contains_key(super::idempotent::REPLAYED),
+        error.code = code,
+        user.id = caller.map(|caller| caller.user_id.as_str()),
+        store.id = caller.map(|caller| caller.store_id.as_str()),
+        "{} {route} answered {status}",
+        request.method(),
+    );
+}
+
+/// A client can make up methods; a metric's label must not follow it.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::PUT => "PUT",
+        Method::POST => "POST",
+        _ => "other",
+    }
+}

@@ -1,0 +1,85 @@
+//! What one HTTP worker thread works with: its own pool and its own way to Redis.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use sqlx::PgPool;
+
+use crate::{
+    actors::coordinator::CheckoutDesk,
+    config::Config,
+    db::{self, pool::Limits as PoolLimits},
+    idempotency::claims::{Claims, Limits as ClaimLimits},
+    metrics::Metrics,
+};
+
+use super::auth::TokenVerifier;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Worker {
+    /// For everything but checkouts.
+    pub pool: PgPool,
+    /// The fast path of idempotency.
+    pub claims: Claims,
+    /// Where checkouts are handed in.
+    pub desk: CheckoutDesk,
+    /// Who signed a token, and for whom.
+    pub tokens: TokenVerifier,
+    /// Where to count.
+    pub metrics: Metrics,
+    /// How long a cart PUT's answer is kept.
+    pub keep_cart_answers_for: Duration,
+    /// How long a checkout's answer is kept.
+    pub keep_checkout_answers_for: Duration,
+}
+
+/// Why a worker can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `database.url` is malformed.
+    #[error(transparent)]
+    Database(#[from] db::Error),
+    /// `redis.url` is malformed.
+    #[error("could not understand redis.url: {0}")]
+    Redis(#[from] redis::RedisError),
+}
+
+impl Worker {
+    /// Opens a worker's connections; they connect when first used. Must be called on the worker's
+    /// own thread.
+    ///
+    /// # Errors
+    /// A malformed URL.
+    pub fn open(
+        config: &Config,
+        database_url: &SecretString,
+        redis_url: &SecretString,
+        desk: CheckoutDesk,
+        metrics: Metrics,
+    ) -> Result<Self, Error> {
+        let pool_limits = PoolLimits {
+            connections_max: config.database.connections_per_worker,
+            acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
+            statement_max: config.transaction_limit(),
+        };
+        let pool = db::pool::lazy(database_url, "splitcart http", pool_limits)?;
+        metrics.watch_pool("http", pool.clone());
+        let claim_limits = ClaimLimits {
+            timeout: Duration::from_millis(config.redis.timeout_ms),
+            pause: Duration::from_millis(config.redis.pause_ms),
+            lease: Duration::from_millis(config.idempotency.claim_lease_ms),
+        };
+        Ok(Self {
+            pool,
+            claims: Claims::open(redis_url, claim_limits, metrics.clone())?,
+            desk,
+            tokens: TokenVerifier::hs256(&config.auth.hs256_secret, &config.auth.issuer),
+            metrics,
+            keep_cart_answers_for: Duration::from_secs(config.idempotency.cart_hours * 3600),
+            keep_checkout_answers_for: Duration::from_secs(
+                config.idempotency.checkout_days * 24 * 3600,
+            ),
+        })
+    }
+}

@@ -1,3 +1,4 @@
 //! splitcart: the checkout core of a B2B marketplace.
 
+pub mod db;
 pub mod embedded;

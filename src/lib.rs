@@ -2,6 +2,7 @@
 
 pub mod actors;
 pub mod carts;
+pub mod cli;
 pub mod config;
 pub mod db;
 pub mod domain;
@@ -11,3 +12,4 @@ pub mod http;
 pub mod idempotency;
 pub mod metrics;
 pub mod outbox;
+pub mod seed;

@@ -1,0 +1,181 @@
+//! Loading a whole catalogue: the order of the tables and the one transaction they are loaded in.
+//! It shows nothing, and reads the clock only to tell how long it took.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use chrono::{DateTime, Utc};
+use sqlx::{Connection, PgConnection};
+
+use crate::{
+    db::bulk::{self, CopyRow},
+    seed::{self, SeedPlan},
+};
+
+/// How far a load has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The table that is being written.
+    pub table: &'static str,
+    /// Its rows so far.
+    pub table_rows: u64,
+    /// Its rows in the end.
+    pub table_total: u64,
+    /// The rows of all tables so far.
+    pub rows: u64,
+    /// The rows of all tables in the end.
+    pub total: u64,
+}
+
+/// What was loaded into one table.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct LoadedTable {
+    pub table: &'static str,
+    pub rows: u64,
+    pub elapsed: Duration,
+}
+
+/// What was loaded. The tables' times leave out the commit and the statistics, `elapsed` does not.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Summary {
+    pub tables: Vec<LoadedTable>,
+    pub elapsed: Duration,
+}
+
+/// Loads what the plan asks for, all of it or nothing, and gathers statistics on it.
+///
+/// # Errors
+/// The plan is invalid, the database already has stores, or the machine failed. Nothing was changed
+/// then, unless only the statistics failed.
+pub async fn load(
+    plan: &SeedPlan,
+    now: DateTime<Utc>,
+    conn: &mut PgConnection,
+    progress: &dyn Fn(Progress),
+) -> anyhow::Result<Summary> {
+    plan.validate()?;
+    let started = Instant::now();
+    let mut tx = conn.begin().await?;
+    bulk::lock_stores(&mut tx).await?;
+    ensure!(
+        !bulk::has_stores(&mut tx).await?,
+        "this database already has stores; seed an empty one (or use another --data-dir)"
+    );
+    let tables = load_tables(plan, now, &mut tx, progress).await?;
+    tx.commit()
+        .await
+        .context("could not commit the catalogue")?;
+    bulk::analyze(conn)
+        .await
+        .context("the catalogue is loaded, but its statistics could not be gathered")?;
+    Ok(Summary {
+        tables,
+        elapsed: started.elapsed(),
+    })
+}
+
+/// What is referred to comes before what refers to it.
+async fn load_tables(
+    plan: &SeedPlan,
+    now: DateTime<Utc>,
+    conn: &mut PgConnection,
+    progress: &dyn Fn(Progress),
+) -> anyhow::Result<Vec<LoadedTable>> {
+    let counts = plan.row_counts();
+    let (buyers, vendors, products) = (1..=plan.buyers, 1..=plan.vendors, 1..=plan.products);
+    let mut loading = Loading {
+        conn,
+        progress,
+        rows: 0,
+        total: counts.total(),
+        tables: Vec::new(),
+    };
+
+    let owners = buyers.clone().map(|n| seed::owner(plan, n));
+    let viewers = plan.buyers_with_viewer().map(|n| seed::viewer(plan, n));
+    loading.copy(counts.users, owners.chain(viewers)).await?;
+
+    let buyer_stores = buyers.clone().map(|n| seed::buyer_store(plan, n));
+    let vendor_stores = vendors.clone().map(|n| seed::vendor_store(plan, n));
+    loading
+        .copy(counts.stores, buyer_stores.chain(vendor_stores))
+        .await?;
+
+    let owners = buyers.clone().map(|n| seed::owner_membership(plan, n));
+    let viewers = plan
+        .buyers_with_viewer()
+        .map(|n| seed::viewer_membership(plan, n));
+    loading
+        .copy(counts.memberships, owners.chain(viewers))
+        .await?;
+
+    let buyer_licenses = buyers.map(|n| seed::buyer_license(plan, n, now));
+    let vendor_licenses = vendors.clone().map(|n| seed::vendor_license(plan, n, now));
+    loading
+        .copy(counts.licenses, buyer_licenses.chain(vendor_licenses))
+        .await?;
+
+    let subscriptions = vendors.clone().map(|n| seed::subscription(plan, n, now));
+    loading.copy(counts.subscriptions, subscriptions).await?;
+
+    let discounts = vendors.flat_map(|n| seed::store_discounts(plan, n, now));
+    loading.copy(counts.store_discounts, discounts).await?;
+
+    let rows = products.clone().map(|n| seed::product(plan, n));
+    loading.copy(counts.products, rows).await?;
+
+    let tiers = products.clone().flat_map(|n| seed::volume_tiers(plan, n));
+    loading.copy(counts.volume_tiers, tiers).await?;
+
+    let inventory = products.map(|n| seed::inventory_item(plan, n));
+    loading.copy(counts.inventory_items, inventory).await?;
+
+    Ok(loading.tables)
+}
+
+struct Loading<'a> {
+    conn: &'a mut PgConnection,
+    progress: &'a dyn Fn(Progress),
+    rows: u64,
+    total: u64,
+    tables: Vec<LoadedTable>,
+}
+
+impl Loading<'_> {
+    async fn copy<R: CopyRow>(
+        &mut self,
+        expected: u64,
+        rows: impl Iterator<Item = R>,
+    ) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let report = |table_rows| {
+            (self.progress)(Progress {
+                table: R::TABLE,
+                table_rows,
+                table_total: expected,
+                rows: self.rows + table_rows,
+                total: self.total,
+            });
+        };
+        // A table is reported as complete once, and only when the database has said so.
+        let sent = |table_rows| {
+            if table_rows < expected {
+                report(table_rows);
+            }
+        };
+        let count = bulk::copy_rows(self.conn, rows, sent)
+            .await
+            .with_context(|| format!("could not load {}", R::TABLE))?;
+        report(count);
+        assert_eq!(count, expected, "the plan counts what it makes");
+        self.rows += count;
+        self.tables.push(LoadedTable {
+            table: R::TABLE,
+            rows: count,
+            elapsed: started.elapsed(),
+        });
+        Ok(())
+    }
+}

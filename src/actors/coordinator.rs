@@ -15,7 +15,7 @@ use std::{
 };
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::metrics::{Metrics, RefusedBecause, RefusedLabel};
 
@@ -91,6 +91,7 @@ pub struct CheckoutDesk {
     limits: Limits,
     taken: Arc<AtomicUsize>,
     draining: Arc<AtomicBool>,
+    unanswered: Arc<watch::Sender<usize>>,
     metrics: Metrics,
 }
 
@@ -110,6 +111,7 @@ impl CheckoutDesk {
             limits,
             taken: Arc::default(),
             draining: Arc::default(),
+            unanswered: Arc::new(watch::Sender::new(0)),
             metrics,
         }
     }
@@ -128,7 +130,7 @@ impl CheckoutDesk {
         };
         let (reply, answer) = oneshot::channel();
         let waiting = Waiting {
-            member: Member { command, reply },
+            member: Member::new(command, reply, &self.unanswered),
             queued_at: Instant::now(),
             place,
         };
@@ -149,9 +151,11 @@ impl CheckoutDesk {
         self.draining.store(true, Ordering::Release);
     }
 
-    /// How many checkouts wait for a transaction.
-    pub fn depth(&self) -> usize {
-        self.taken.load(Ordering::Acquire)
+    /// Resolves when nothing is queued or running any more. Call [`close`](Self::close) first.
+    pub async fn drained(&self) {
+        let mut unanswered = self.unanswered.subscribe();
+        // An error means that the sender is gone, and it lives in `self`.
+        drop(unanswered.wait_for(|count| *count == 0).await);
     }
 
     fn refuse(&self, reason: RefusedBecause) -> Undecided {

@@ -55,10 +55,12 @@ impl CheckoutActors {
         })
     }
 
-    /// Stops the arbiter. Call it when nobody waits for an answer any more.
-    pub fn stop(self) {
+    /// Waits until nothing is queued or running, then stops the arbiter.
+    pub async fn stop(self) {
+        self.desk.drained().await;
         self.arbiter.stop();
-        if self.arbiter.join().is_err() {
+        let join = tokio::task::spawn_blocking(move || self.arbiter.join());
+        if !matches!(join.await, Ok(Ok(()))) {
             tracing::error!("the actors' thread has panicked");
         }
     }

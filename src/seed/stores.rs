@@ -2,7 +2,7 @@
 //!
 //! A few vendors may not sell, by their number, so that a demo shows refusals and everyone knows
 //! where: every 20th is in a neighbouring state, every 25th has a licence that ran out last month,
-//! every 40th has not paid its subscription. Vendors 1 to 19 may always sell, and buyers may always
+//! every 30th has not paid its subscription. Vendors 1 to 19 may always sell, and buyers may always
 //! buy.
 
 use chrono::{DateTime, Days, Months, NaiveDate, Utc};
@@ -18,7 +18,7 @@ use crate::db::bulk::{LicenseRow, StoreRow, SubscriptionRow};
 
 const OUT_OF_STATE_EVERY: u32 = 20;
 const LICENSE_EXPIRED_EVERY: u32 = 25;
-const PAST_DUE_EVERY: u32 = 40;
+const PAST_DUE_EVERY: u32 = 30;
 
 /// How long a licence is issued for.
 const LICENSE_TERM: Months = Months::new(24);

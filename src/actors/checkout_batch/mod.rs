@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use rand::RngExt;
 use sqlx::PgPool;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::{
     domain::checkout::PaymentPolicy,
@@ -58,9 +58,35 @@ pub struct Member {
     pub command: CheckoutCommand,
     /// Where the caller waits.
     pub reply: oneshot::Sender<Answer>,
+    #[expect(dead_code, reason = "dropping it says that this member is done with")]
+    unanswered: Unanswered,
+}
+
+/// Counted while it exists.
+#[derive(Debug)]
+struct Unanswered(Arc<watch::Sender<usize>>);
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 impl Member {
+    /// A checkout that is counted in `unanswered` until it is answered or given up.
+    pub fn new(
+        command: CheckoutCommand,
+        reply: oneshot::Sender<Answer>,
+        unanswered: &Arc<watch::Sender<usize>>,
+    ) -> Self {
+        unanswered.send_modify(|count| *count += 1);
+        Self {
+            command,
+            reply,
+            unanswered: Unanswered(Arc::clone(unanswered)),
+        }
+    }
+
     /// Answers the caller and counts the outcome.
     pub fn answer(self, answer: Answer, metrics: &Metrics) {
         Metrics::count(&metrics.checkouts, outcome(&answer));

@@ -7,11 +7,15 @@
 mod load;
 mod screen;
 
+use std::path::Path;
+
 use chrono::Utc;
 use clap::Args;
 use sqlx::PgConnection;
 
-use crate::seed::SeedPlan;
+use crate::{config::Config, db, seed::SeedPlan};
+
+use super::services::Services;
 
 pub use load::{LoadedTable, Progress, Summary, load};
 
@@ -56,7 +60,27 @@ impl SeedArgs {
     }
 }
 
-/// The command: loads, shows how far it is on stderr and what it did on stdout.
+/// Connects, applies missing migrations, and runs the command.
+///
+/// # Errors
+/// PostgreSQL can't be reached, or see [`load`](load()).
+pub async fn run_command(
+    args: &SeedArgs,
+    config: &Config,
+    data_dir: Option<&Path>,
+) -> anyhow::Result<()> {
+    let services = Services::get(config, data_dir).await?;
+    let seeded = async {
+        let mut connection = db::pool::connect(&services.database_url).await?;
+        db::pool::migrate(&mut connection).await?;
+        run(args, &mut connection).await
+    }
+    .await;
+    services.stop().await?;
+    seeded
+}
+
+/// Loads on a connection, shows how far it is on stderr and what it did on stdout.
 ///
 /// # Errors
 /// See [`load`].

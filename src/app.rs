@@ -1,0 +1,301 @@
+//! The running service: the order in which its parts start, and in which they stop.
+//!
+//! Start: migrations, actors, relay and sweeper, private listener, public listener.
+//! Stop: public listener (requests under way are finished), actors, relay (what was committed is
+//! published), private listener.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use secrecy::SecretString;
+use sqlx::PgPool;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+
+use crate::{
+    actors::start::CheckoutActors,
+    config::Config,
+    db::{self, pool::Limits as PoolLimits},
+    http::{routes, trace::trace, worker::Worker},
+    metrics::Metrics,
+    ops::{self, Ops},
+    outbox::{
+        redis_stream::RedisStream,
+        relay::{Limits as RelayLimits, Relay},
+    },
+    sweeper,
+};
+
+/// How long the relay may take to publish what is left when we stop.
+const LAST_ROUND_MAX: Duration = Duration::from_secs(10);
+
+/// Why the service can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// PostgreSQL did not answer in time, or its URL is malformed.
+    #[error("PostgreSQL can't be used: {0}")]
+    Database(#[from] db::Error),
+    /// A migration failed.
+    #[error("the migrations can't be applied: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The schema is older than we are, and we may not change it.
+    #[error(
+        "{0} migrations are missing and database.migrate_on_start is off; run `splitcart migrate`"
+    )]
+    NotMigrated(usize),
+    /// `redis.url` is malformed.
+    #[error("redis.url can't be used: {0}")]
+    Redis(#[from] redis::RedisError),
+    /// An address is taken or not ours.
+    #[error("can't listen on {addr} ({setting}): {source}")]
+    Listen {
+        /// The setting that chose the address.
+        setting: &'static str,
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A listener failed.
+    #[error("a listener failed: {0}")]
+    Serve(#[from] io::Error),
+}
+
+/// A running service.
+#[derive(Debug)]
+pub struct App {
+    http_addr: SocketAddr,
+    ops_addr: SocketAddr,
+    http: Listener,
+    ops: Listener,
+    actors: CheckoutActors,
+    relay: JoinHandle<()>,
+    sweeper: JoinHandle<()>,
+    stopping: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct Listener {
+    handle: ServerHandle,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl App {
+    /// Starts everything against a PostgreSQL and a Redis that run somewhere. Must be called inside
+    /// an actix system.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing is left running.
+    pub async fn start(
+        config: &Config,
+        database_url: &SecretString,
+        redis_url: &SecretString,
+    ) -> Result<Self, Error> {
+        prepare_schema(config, database_url).await?;
+        let metrics = Metrics::new();
+        let nudge = Arc::new(Notify::new());
+        let relay_pool = background_pool(config, database_url, &metrics)?;
+        let stream_len_max = config.outbox.stream_len_max;
+        let stream = RedisStream::open(redis_url, &config.outbox.stream, stream_len_max)?;
+        let http_listener = bind(config.http.addr, "http.addr")?;
+        let ops_listener = bind(config.ops.addr, "ops.addr")?;
+        let (http_addr, ops_addr) = (http_listener.local_addr()?, ops_listener.local_addr()?);
+
+        let actors =
+            CheckoutActors::start(config, database_url, &metrics, Arc::clone(&nudge)).await?;
+        let (stopping, stops) = watch::channel(false);
+        let relay = Relay {
+            pool: relay_pool.clone(),
+            stream,
+            nudge,
+            limits: RelayLimits {
+                poll: Duration::from_millis(config.outbox.poll_ms),
+                claim_max: config.outbox.claim_max,
+                claim_lease: Duration::from_secs(config.outbox.claim_lease_s),
+                attempts_max: config.outbox.attempts_max,
+            },
+            metrics: metrics.clone(),
+        };
+        let relay = actix_rt::spawn(relay.run(stops.clone()));
+        let sweeper = actix_rt::spawn(sweeper::run(relay_pool, stops.clone()));
+        let ops = Ops {
+            database_url: database_url.clone(),
+            redis_url: redis_url.clone(),
+            directory: actors.directory.clone(),
+            metrics: metrics.clone(),
+            stopping: stops,
+        };
+        let ops = serve_ops(ops_listener, ops)?;
+        let http = serve_http(
+            http_listener,
+            config,
+            database_url,
+            redis_url,
+            &actors,
+            &metrics,
+        )?;
+        tracing::info!(
+            http.addr = %http_addr,
+            ops.addr = %ops_addr,
+            "listening on http://{http_addr} (operations on http://{ops_addr})"
+        );
+        Ok(Self {
+            http_addr,
+            ops_addr,
+            http,
+            ops,
+            actors,
+            relay,
+            sweeper,
+            stopping,
+        })
+    }
+
+    /// Where the public listener is.
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http_addr
+    }
+
+    /// Where the private listener is.
+    pub fn ops_addr(&self) -> SocketAddr {
+        self.ops_addr
+    }
+
+    /// Finishes what was accepted and stops.
+    pub async fn stop(self) {
+        tracing::info!("stopping: finishing the requests under way");
+        self.stopping.send_replace(true);
+        self.http.stop().await;
+        // The listener has waited for its requests, but not for tasks whose clients have gone.
+        self.actors.desk.close();
+        self.actors.stop().await;
+        if tokio::time::timeout(LAST_ROUND_MAX, self.relay)
+            .await
+            .is_err()
+        {
+            tracing::warn!("the relay did not finish; the next one publishes what is left");
+        }
+        self.sweeper.abort();
+        self.ops.stop().await;
+        tracing::info!("stopped");
+    }
+}
+
+impl Listener {
+    async fn stop(self) {
+        self.handle.stop(true).await;
+        if let Ok(Err(error)) = self.task.await {
+            tracing::error!("a listener failed: {error}");
+        }
+    }
+}
+
+async fn prepare_schema(config: &Config, url: &SecretString) -> Result<(), Error> {
+    let mut connection = connect_patiently(config, url).await?;
+    if config.database.migrate_on_start {
+        return Ok(db::pool::migrate(&mut connection).await?);
+    }
+    match db::pool::missing_migrations(&mut connection).await? {
+        0 => Ok(()),
+        missing => Err(Error::NotMigrated(missing)),
+    }
+}
+
+/// PostgreSQL may be starting at the same time as we are.
+async fn connect_patiently(
+    config: &Config,
+    url: &SecretString,
+) -> Result<sqlx::PgConnection, db::Error> {
+    let give_up = Instant::now() + Duration::from_secs(config.database.start_wait_s_max);
+    loop {
+        match db::pool::connect(url).await {
+            Err(error) if error.fault() == db::Fault::Unreachable && Instant::now() < give_up => {
+                tracing::warn!("waiting for PostgreSQL: {error}");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// For the relay and the sweeper, which work on this thread.
+fn background_pool(
+    config: &Config,
+    url: &SecretString,
+    metrics: &Metrics,
+) -> Result<PgPool, db::Error> {
+    let limits = PoolLimits {
+        connections_max: 2,
+        acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
+        statement_max: Duration::from_secs(30),
+    };
+    let pool = db::pool::lazy(url, "splitcart background", limits)?;
+    metrics.watch_pool("background", pool.clone());
+    Ok(pool)
+}
+
+fn bind(addr: SocketAddr, setting: &'static str) -> Result<std::net::TcpListener, Error> {
+    std::net::TcpListener::bind(addr).map_err(|source| Error::Listen {
+        setting,
+        addr,
+        source,
+    })
+}
+
+fn serve_http(
+    listener: std::net::TcpListener,
+    config: &Config,
+    database_url: &SecretString,
+    redis_url: &SecretString,
+    actors: &CheckoutActors,
+    metrics: &Metrics,
+) -> io::Result<Listener> {
+    let worker_config = config.clone();
+    let (database_url, redis_url) = (database_url.clone(), redis_url.clone());
+    let (desk, metrics) = (actors.desk.clone(), metrics.clone());
+    let factory = move || {
+        let (desk, metrics) = (desk.clone(), metrics.clone());
+        let worker = Worker::open(&worker_config, &database_url, &redis_url, desk, metrics)
+            .expect("the URLs were parsed at start");
+        WebApp::new()
+            .app_data(web::Data::new(worker))
+            .wrap(from_fn(trace))
+            .configure(routes::configure)
+    };
+    let mut server = HttpServer::new(factory)
+        .disable_signals()
+        .shutdown_timeout(config.http.drain_s_max)
+        .listen(listener)?;
+    if config.http.workers > 0 {
+        server = server.workers(config.http.workers);
+    }
+    Ok(spawn(server.run()))
+}
+
+fn serve_ops(listener: std::net::TcpListener, ops: Ops) -> io::Result<Listener> {
+    let ops = web::Data::new(ops);
+    let factory = move || {
+        WebApp::new()
+            .app_data(ops.clone())
+            .configure(ops::configure)
+    };
+    let server = HttpServer::new(factory)
+        .disable_signals()
+        .workers(1)
+        .shutdown_timeout(1);
+    Ok(spawn(server.listen(listener)?.run()))
+}
+
+fn spawn(server: actix_web::dev::Server) -> Listener {
+    Listener {
+        handle: server.handle(),
+        task: actix_rt::spawn(server),
+    }
+}

@@ -1,0 +1,96 @@
+//! `splitcart token`: a token to try the API with.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use clap::{ArgGroup, Args};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use secrecy::ExposeSecret;
+use uuid::Uuid;
+
+use crate::{config::Config, http::auth::Claims, seed};
+
+const EXAMPLES: &str = "\
+Examples:
+  splitcart token --buyer 1                       the owner of the seed's first buyer
+  splitcart token --user <UUID> --store <UUID>    anybody, for a store of theirs
+  curl -H \"Authorization: Bearer $(splitcart token --buyer 1)\" http://127.0.0.1:8080/api/v1/cart
+
+The token is signed with auth.hs256_secret (SPLITCART_AUTH_HS256_SECRET), which must be the
+server's. It says who calls, not what he or she may do: that is read from the database.";
+
+/// Print a token for a person acting for a store
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = EXAMPLES,
+    group = ArgGroup::new("who").required(true).args(["buyer", "user"]),
+)]
+pub struct TokenArgs {
+    /// The owner of the seed's buyer with this number, from 1
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub buyer: Option<u32>,
+    /// With --buyer: the number that the catalogue was seeded with
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 1,
+        conflicts_with = "user"
+    )]
+    pub seed: u64,
+    /// A person's id
+    #[arg(long, value_name = "UUID", requires = "store")]
+    pub user: Option<Uuid>,
+    /// The id of the store that the person acts for
+    #[arg(long, value_name = "UUID", requires = "user")]
+    pub store: Option<Uuid>,
+    /// How long the token is good for
+    #[arg(long, value_name = "MINUTES", default_value_t = 60 * 24)]
+    pub minutes: u64,
+}
+
+/// Prints the token.
+///
+/// # Errors
+/// The token can't be signed.
+pub fn run(args: &TokenArgs, config: &Config) -> anyhow::Result<()> {
+    let (user, store) = match (args.buyer, args.user, args.store) {
+        (Some(nr), ..) => (
+            seed::buyer_user_id(args.seed, nr),
+            seed::buyer_store_id(args.seed, nr),
+        ),
+        (None, Some(user), Some(store)) => (user, store),
+        _ => anyhow::bail!("say who: --buyer NUMBER, or --user UUID and --store UUID"),
+    };
+    println!(
+        "{}",
+        issue(config, user, store, Duration::from_secs(args.minutes * 60))?
+    );
+    Ok(())
+}
+
+/// Signs a token.
+///
+/// # Errors
+/// The token can't be signed.
+pub fn issue(
+    config: &Config,
+    user: Uuid,
+    store: Uuid,
+    good_for: Duration,
+) -> Result<String, jsonwebtoken::errors::Error> {
+    let now = u64::try_from(Utc::now().timestamp()).unwrap_or(0);
+    let claims = Claims {
+        sub: user.to_string(),
+        active_store_id: Some(store.to_string()),
+        iss: config.auth.issuer.clone(),
+        exp: now + good_for.as_secs(),
+        iat: Some(now),
+        jti: Some(Uuid::now_v7().to_string()),
+    };
+    let secret = config.auth.hs256_secret.expose_secret().as_bytes();
+    jsonwebtoken::encode(
+        &Header::new(Algorithm::HS256),
+        &claims,
+        &EncodingKey::from_secret(secret),
+    )
+}

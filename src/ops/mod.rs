@@ -1,0 +1,45 @@
+//! The private listener: health and metrics, never on the public one.
+
+mod health;
+
+use actix_web::{HttpResponse, web};
+use secrecy::SecretString;
+use tokio::sync::watch;
+
+use crate::{
+    actors::vendor_directory::VendorDirectory,
+    metrics::{DEEPEST_VENDORS_MAX, Metrics},
+};
+
+/// What the private listener reports on.
+#[derive(Clone, Debug)]
+pub struct Ops {
+    /// Asked whether it is reachable and migrated.
+    pub database_url: SecretString,
+    /// Asked whether it answers; not required.
+    pub redis_url: SecretString,
+    /// Asked for the deepest mailboxes.
+    pub directory: VendorDirectory,
+    /// What is shown.
+    pub metrics: Metrics,
+    /// True from SIGTERM on: no new requests, please.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// Adds the routes.
+pub fn configure(app: &mut web::ServiceConfig) {
+    app.route("/livez", web::get().to(health::live))
+        .route("/readyz", web::get().to(health::ready))
+        .route("/metrics", web::get().to(metrics));
+}
+
+async fn metrics(ops: web::Data<Ops>) -> HttpResponse {
+    let deepest = ops.directory.deepest(DEEPEST_VENDORS_MAX);
+    let text = ops
+        .metrics
+        .encode(&deepest)
+        .expect("writing to a string can't fail");
+    HttpResponse::Ok()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .body(text)
+}

@@ -1,6 +1,8 @@
 //! The commands. They read the clock, the environment and the terminal, so that nothing below has
 //! to.
 
+pub mod demo;
+pub mod embedded;
 pub mod migrate;
 pub mod seed;
 pub mod serve;
@@ -11,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::{Config, Log};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -48,12 +50,14 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArgs),
     /// Run the service
     Serve,
     /// Apply the migrations that are missing, then end
     Migrate,
     Seed(seed::SeedArgs),
     Token(token::TokenArgs),
+    Embedded(embedded::EmbeddedArgs),
 }
 
 /// Runs the command that the arguments name. Errors go to stderr, with what caused them.
@@ -70,13 +74,28 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = Config::load(cli.common.config.as_deref(), std::env::vars())?;
-    crate::telemetry::start(&config.log)?;
+    crate::telemetry::start(&quiet_for(&cli.command, &config.log))?;
     let data_dir = cli.common.data_dir.as_deref();
     match cli.command {
+        Command::Demo(args) => demo::run(&args, &config, data_dir).await?,
         Command::Serve => serve::run(&config, data_dir).await?,
         Command::Migrate => migrate::run(&config, data_dir).await?,
         Command::Seed(args) => seed::run_command(&args, &config, data_dir).await?,
+        Command::Embedded(args) => return embedded::run(args, data_dir).await,
         Command::Token(args) => token::run(&args, &config)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a command prints is its result; only the service tells what it is doing all the time, unless
+/// somebody has asked for more.
+fn quiet_for(command: &Command, log: &Log) -> Log {
+    let asked_for = log.filter != "info";
+    if asked_for || matches!(command, Command::Serve) {
+        return log.clone();
+    }
+    Log {
+        filter: "warn".to_owned(),
+        ..log.clone()
+    }
 }

@@ -7,6 +7,7 @@
 pub mod bulk;
 pub mod carts;
 pub mod catalog;
+pub mod demo;
 pub mod error;
 pub mod idempotency;
 pub mod inventory;

@@ -1,0 +1,124 @@
+//! `splitcart demo`: a purchase from end to end, over HTTP, on the seeded catalogue.
+//!
+//! Everything that is shown really happens: the cart is frozen, bought, replayed and announced by the
+//! running service; the stock that runs short is bought by somebody else; the licence lapses in the
+//! database.
+
+mod scenes;
+mod screen;
+mod shop;
+
+use std::path::Path;
+
+use chrono::Utc;
+use clap::Args;
+use secrecy::SecretString;
+
+use crate::{app, app::App, config::Config, db, seed::SeedPlan};
+
+use super::{seed, serve, services::Services};
+
+const EXAMPLES: &str = "\
+Examples:
+  splitcart demo            show a purchase, then leave the server running until Ctrl-C
+  splitcart demo --exit     show a purchase, then end
+  make demo ARGS=--exit     the same from the source";
+
+/// See a purchase from end to end on a private PostgreSQL and Redis
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct DemoArgs {
+    /// End after the purchase instead of leaving the server running
+    #[arg(long)]
+    pub exit: bool,
+}
+
+struct Urls {
+    database: SecretString,
+    redis: SecretString,
+}
+
+/// The demo's catalogue.
+const PLAN: SeedPlan = SeedPlan {
+    vendors: 200,
+    products: 10_000,
+    buyers: 1_000,
+    seed: 1,
+};
+
+/// Starts everything, seeds an empty database, shows the purchase.
+///
+/// # Errors
+/// Something can't be started, or a step of the purchase went another way than it should.
+pub async fn run(args: &DemoArgs, config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()> {
+    let told_to_stop = serve::stop_signal()?;
+    tokio::pin!(told_to_stop);
+    println!("Starting PostgreSQL and Redis …");
+    let mut services = Services::get(config, data_dir).await?;
+    let app = match start(config, &services).await {
+        Ok(app) => app,
+        Err(error) => {
+            services.stop().await?;
+            return Err(error);
+        }
+    };
+    let urls = Urls {
+        database: services.database_url.clone(),
+        redis: services.redis_url.clone(),
+    };
+    let shown = tokio::select! {
+        shown = show(config, &urls, &app, args) => shown,
+        failure = services.failure() => Err(failure),
+        () = &mut told_to_stop => Ok(()),
+    };
+    if shown.is_ok() && !args.exit {
+        tokio::select! {
+            () = &mut told_to_stop => {}
+            failure = services.failure() => eprintln!("splitcart: {failure}"),
+        }
+    }
+    app.stop().await;
+    services.stop().await?;
+    shown
+}
+
+async fn start(config: &Config, services: &Services) -> anyhow::Result<App> {
+    let mut config = config.clone();
+    for addr in [&mut config.http.addr, &mut config.ops.addr] {
+        // Somebody else's server must not spoil the demo.
+        if std::net::TcpListener::bind(*addr).is_err() {
+            println!("{addr} is taken, using a free port.");
+            addr.set_port(0);
+        }
+    }
+    let app = App::start(&config, &services.database_url, &services.redis_url).await;
+    Ok(app.map_err(|error: app::Error| anyhow::anyhow!(error))?)
+}
+
+async fn show(config: &Config, urls: &Urls, app: &App, args: &DemoArgs) -> anyhow::Result<()> {
+    let mut connection = db::pool::connect(&urls.database).await?;
+    if db::bulk::has_stores(&mut connection).await? {
+        println!("The catalogue is there already.");
+    } else {
+        let summary = seed::load(&PLAN, Utc::now(), &mut connection, &|_| {}).await?;
+        let rows: u64 = summary.tables.iter().map(|table| table.rows).sum();
+        println!(
+            "Seeded {} vendors, {} products and {} buyers: {rows} rows in {:.1} s.",
+            PLAN.vendors,
+            PLAN.products,
+            PLAN.buyers,
+            summary.elapsed.as_secs_f64(),
+        );
+    }
+    let mut scenes = scenes::Scenes::prepare(config, &urls.redis, app, connection).await?;
+    scenes.play().await?;
+    if args.exit {
+        return Ok(());
+    }
+    scenes.invite().await?;
+    println!(
+        "\nThe server runs on http://{}; Ctrl-C stops everything.",
+        app.http_addr()
+    );
+    Ok(())
+}

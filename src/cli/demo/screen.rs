@@ -1,0 +1,109 @@
+//! What the demo prints: small tables.
+
+use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
+use serde_json::Value;
+
+/// The heading of a scene.
+pub(super) fn heading(number: usize, text: &str) {
+    println!("\n{number}. {text}");
+}
+
+/// A checkout: a row per line, a row per order.
+pub(super) fn checkout(data: &Value) {
+    println!("   checkout group {}", text(&data["checkout_group_id"]));
+    let mut table = new_table(&["order", "vendor / product", "qty", "total", "status"]);
+    for order in list(&data["vendor_orders"]) {
+        table.add_row([
+            text(&order["order_id"]),
+            text(&order["vendor_name"]),
+            String::new(),
+            text(&order["total"]),
+            text(&order["status"]),
+        ]);
+        for line in list(&order["items"]) {
+            let rejection = &line["rejection"];
+            let status = if rejection.is_null() {
+                text(&line["status"])
+            } else {
+                format!("rejected: {}", text(&rejection["reason"]))
+            };
+            table.add_row([
+                String::new(),
+                format!("  {}", text(&line["title"])),
+                line["qty"].to_string(),
+                text(&line["total"]),
+                status,
+            ]);
+        }
+    }
+    show(&mut table);
+    println!(
+        "   subtotal {}  -  discounts {}  =  total {}",
+        text(&data["subtotal"]),
+        text(&data["discount_total"]),
+        text(&data["total"]),
+    );
+}
+
+/// A frozen cart: a row per vendor.
+pub(super) fn cart(data: &Value) {
+    println!(
+        "   cart {} (version {})",
+        text(&data["id"]),
+        data["version"]
+    );
+    let mut table = new_table(&["vendor", "subtotal", "discounts", "total", "code"]);
+    for group in list(&data["vendor_groups"]) {
+        table.add_row([
+            text(&group["vendor_name"]),
+            text(&group["subtotal"]),
+            text(&group["discount_total"]),
+            text(&group["total"]),
+            text(&group["store_discount"]["code"]),
+        ]);
+    }
+    show(&mut table);
+}
+
+/// Names and values.
+pub(super) fn facts(facts: &[(&str, String)]) {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    for (name, value) in facts {
+        table.add_row([*name, value]);
+    }
+    println!("{}", indented(&table));
+}
+
+fn new_table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED);
+    table.set_header(header);
+    table
+}
+
+fn show(table: &mut Table) {
+    for index in [2, 3] {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    println!("{}", indented(table));
+}
+
+fn indented(table: &Table) -> String {
+    table
+        .to_string()
+        .lines()
+        .map(|line| format!("   {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

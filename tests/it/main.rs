@@ -1,0 +1,9 @@
+//! Integration tests: the real program over real HTTP, against a real PostgreSQL and Redis that are
+//! private to this run.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
+
+mod support;
+
+mod cart_get;
+mod cart_put;
+mod checkout;

@@ -1,0 +1,89 @@
+//! A database of its own for every test, copied from a migrated template.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool, postgres::PgConnectOptions,
+};
+use tokio::sync::OnceCell;
+
+use super::cluster;
+
+const TEMPLATE: &str = "splitcart_template";
+
+static TEMPLATE_MADE: OnceCell<()> = OnceCell::const_new();
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// See the module.
+pub struct Database {
+    pub url: String,
+    pub pool: PgPool,
+}
+
+impl Database {
+    /// A migrated, empty database.
+    pub async fn create() -> Self {
+        TEMPLATE_MADE.get_or_init(make_template).await;
+        Self::copy_of(TEMPLATE).await
+    }
+
+    /// A database without any table.
+    pub async fn create_bare() -> Self {
+        Self::copy_of("template0").await
+    }
+
+    async fn copy_of(template: &str) -> Self {
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let mut admin = admin().await;
+        let create = format!("create database {name} template {template}");
+        sqlx::query(AssertSqlSafe(create))
+            .execute(&mut admin)
+            .await
+            .unwrap();
+        let options = options_for(&name);
+        let url = options.to_url_lossy().to_string();
+        let pool = PgPool::connect_with(options).await.unwrap();
+        Self { url, pool }
+    }
+
+    /// One number.
+    pub async fn count(&self, query: &'static str) -> i64 {
+        sqlx::query_scalar(query)
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    /// Runs statements as they are.
+    pub async fn run(&self, statements: &str) {
+        sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))
+            .execute(&self.pool)
+            .await
+            .unwrap();
+    }
+}
+
+async fn make_template() {
+    let mut admin = admin().await;
+    let create = format!("create database {TEMPLATE}");
+    sqlx::query(AssertSqlSafe(create))
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    let mut connection = PgConnection::connect_with(&options_for(TEMPLATE))
+        .await
+        .unwrap();
+    splitcart::db::pool::migrate(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+async fn admin() -> PgConnection {
+    PgConnection::connect(cluster::url()).await.unwrap()
+}
+
+fn options_for(name: &str) -> PgConnectOptions {
+    cluster::url()
+        .parse::<PgConnectOptions>()
+        .unwrap()
+        .database(name)
+}

@@ -1,0 +1,50 @@
+//! What the tests are written in: a market, a server, clients.
+//!
+//! One private PostgreSQL serves the whole run; every test has a database, a Redis and a server
+//! process of its own. Nothing listens on a fixed port, and everything ends with the test process,
+//! however that ends.
+
+pub mod client;
+pub mod cluster;
+pub mod database;
+pub mod market;
+pub mod redis;
+pub mod server;
+pub mod wait;
+
+pub use client::{Client, Reply};
+pub use database::Database;
+pub use market::{Buyer, Market, Product, Vendor};
+pub use redis::Redis;
+pub use server::Server;
+
+/// A running service with everything around it.
+pub struct World {
+    pub server: Server,
+    pub redis: Redis,
+    pub market: Market,
+}
+
+impl World {
+    /// A service with the default settings.
+    pub async fn start() -> Self {
+        Self::with_settings(&[]).await
+    }
+
+    /// A service with some settings changed: names and values of environment variables.
+    pub async fn with_settings(settings: &[(&str, &str)]) -> Self {
+        let database = Database::create().await;
+        let redis = Redis::start().await;
+        let server = Server::start(&database.url, &redis.url, settings).await;
+        Self {
+            server,
+            redis,
+            market: Market::new(database).await,
+        }
+    }
+
+    /// A client who acts for a buyer.
+    pub fn client(&self, buyer: &Buyer) -> Client {
+        self.server.client(buyer)
+    }
+}

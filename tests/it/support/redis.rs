@@ -1,0 +1,105 @@
+//! A Redis of its own for every test, which the test may empty, freeze or kill.
+
+use redis::aio::MultiplexedConnection;
+use splitcart::embedded::PrivateRedis;
+use tempfile::TempDir;
+
+/// See the module.
+pub struct Redis {
+    pub url: String,
+    process: Option<PrivateRedis>,
+    dir: TempDir,
+}
+
+impl Redis {
+    pub async fn start() -> Self {
+        let dir = tempfile::Builder::new()
+            .prefix("splitcart-redis-")
+            .tempdir()
+            .unwrap();
+        let process = PrivateRedis::start_at(dir.path()).await.unwrap();
+        Self {
+            url: process.url().to_owned(),
+            process: Some(process),
+            dir,
+        }
+    }
+
+    /// Kills the process; its socket stays where it was.
+    pub async fn kill(&mut self) {
+        let process = self.process.take().expect("it runs");
+        signal(process.pid().unwrap(), "KILL");
+        super::wait::until("redis is dead", async || self.connect().await.is_err()).await;
+    }
+
+    /// Starts it again at the same place.
+    pub async fn restart(&mut self) {
+        self.process = Some(PrivateRedis::start_at(self.dir.path()).await.unwrap());
+    }
+
+    /// Stops the process without closing its connections: it hangs.
+    pub fn freeze(&self) {
+        signal(
+            self.process.as_ref().expect("it runs").pid().unwrap(),
+            "STOP",
+        );
+    }
+
+    pub fn thaw(&self) {
+        signal(
+            self.process.as_ref().expect("it runs").pid().unwrap(),
+            "CONT",
+        );
+    }
+
+    pub async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
+        redis::Client::open(self.url.as_str())?
+            .get_multiplexed_async_connection()
+            .await
+    }
+
+    /// Forgets everything.
+    pub async fn empty(&self) {
+        let mut connection = self.connect().await.unwrap();
+        redis::cmd("FLUSHALL")
+            .query_async::<()>(&mut connection)
+            .await
+            .unwrap();
+    }
+
+    /// The envelopes on the stream, oldest first.
+    pub async fn events(&self) -> Vec<serde_json::Value> {
+        let mut connection = self.connect().await.unwrap();
+        let entries: redis::streams::StreamRangeReply = redis::cmd("XRANGE")
+            .arg("splitcart.events")
+            .arg("-")
+            .arg("+")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        let event = |entry: redis::streams::StreamId| entry.get::<String>("event").unwrap();
+        entries
+            .ids
+            .into_iter()
+            .map(|entry| serde_json::from_str(&event(entry)).unwrap())
+            .collect()
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        if let Some(pid) = self.process.as_ref().and_then(PrivateRedis::pid) {
+            signal(pid, "KILL");
+        }
+    }
+}
+
+/// Sends a signal by name.
+pub fn signal(pid: u32, name: &str) {
+    use nix::{
+        sys::signal::{Signal, kill},
+        unistd::Pid,
+    };
+    let signal: Signal = format!("SIG{name}").parse().unwrap();
+    kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
+}

@@ -1,0 +1,146 @@
+//! The program under test, as a process of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    time::Duration,
+};
+
+use splitcart::{cli::token, config::Config};
+
+use super::{Buyer, Client, redis::signal, wait};
+
+/// The secret of the tests' tokens.
+pub const SECRET: &str = "a-secret-that-only-the-tests-know-0123456789";
+
+/// See the module. Killed when dropped.
+pub struct Server {
+    process: Child,
+    pub http: String,
+    pub ops: String,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    pub async fn start(database_url: &str, redis_url: &str, settings: &[(&str, &str)]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_splitcart"))
+            .arg("serve")
+            .env("SPLITCART_DATABASE_URL", database_url)
+            .env("SPLITCART_REDIS_URL", redis_url)
+            .env("SPLITCART_HTTP_ADDR", "127.0.0.1:0")
+            .env("SPLITCART_OPS_ADDR", "127.0.0.1:0")
+            .env("SPLITCART_AUTH_HS256_SECRET", SECRET)
+            .env("SPLITCART_LOG_FORMAT", "json")
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (found, addresses) = mpsc::channel();
+        let stderr = BufReader::new(process.stderr.take().unwrap());
+        let lines = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if let Some(pair) = addresses_in(&line) {
+                    drop(found.send(pair));
+                }
+                lines.lock().unwrap().push(line);
+            }
+        });
+        let addresses =
+            tokio::task::spawn_blocking(move || addresses.recv_timeout(Duration::from_secs(60)));
+        let Ok((http, ops)) = addresses.await.unwrap() else {
+            let log = log.lock().unwrap().join("\n");
+            panic!("the server did not start:\n{log}");
+        };
+        Self {
+            process,
+            http,
+            ops,
+            log,
+        }
+    }
+
+    /// A client who acts for a buyer.
+    pub fn client(&self, buyer: &Buyer) -> Client {
+        Client::new(&self.http, Some(token_for(buyer)))
+    }
+
+    /// A client without a token.
+    pub fn stranger(&self) -> Client {
+        Client::new(&self.http, None)
+    }
+
+    /// One of the private listener's pages.
+    pub async fn operations(&self, path: &str) -> (u16, String) {
+        let reply = reqwest::get(format!("{}{path}", self.ops)).await.unwrap();
+        (reply.status().as_u16(), reply.text().await.unwrap())
+    }
+
+    /// One metric's value: the sum of its lines, 0 if there is none.
+    pub async fn metric(&self, start: &str) -> f64 {
+        let (_, text) = self.operations("/metrics").await;
+        let lines = text.lines().filter(|line| line.starts_with(start));
+        lines
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
+    }
+
+    /// The log so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        signal(self.process.id(), "TERM");
+    }
+
+    /// Waits until the process has ended by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        wait::until("the server has ended", async || {
+            status = self.process.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        status.unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+        if std::thread::panicking() {
+            eprintln!("--- the server's log ---\n{}", self.log().join("\n"));
+        }
+    }
+}
+
+fn addresses_in(line: &str) -> Option<(String, String)> {
+    let event: serde_json::Value = serde_json::from_str(line).ok()?;
+    let address = |name: &str| event[name].as_str().map(|addr| format!("http://{addr}"));
+    address("http.addr").zip(address("ops.addr"))
+}
+
+/// A good token.
+pub fn token_for(buyer: &Buyer) -> String {
+    let secret = [("SPLITCART_AUTH_HS256_SECRET".to_owned(), SECRET.to_owned())];
+    let config = Config::load(None, secret).unwrap();
+    token::issue(
+        &config,
+        buyer.user_id,
+        buyer.store_id,
+        Duration::from_secs(600),
+    )
+    .unwrap()
+}

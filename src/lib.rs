@@ -1,4 +1,23 @@
 //! splitcart: the checkout core of a B2B marketplace.
+//!
+//! A buyer's cart is frozen on the server, split by vendor at checkout, every line's stock is
+//! reserved atomically with partial success, one order per vendor is created in **one** database
+//! transaction, exactly once per Idempotency-Key, and announced through an outbox.
+//!
+//! Where things are, from the top floor down; an arrow of dependency never runs upwards, and
+//! `tests/tidy.rs` holds the floors apart:
+//!
+//! | floor | rooms |
+//! |---|---|
+//! | commands | [`cli`]: serve, demo, migrate, seed, token, embedded |
+//! | the running service | [`app`]: start order, drain order |
+//! | listeners | [`http`]: the public API · [`ops`]: health and metrics |
+//! | services | [`actors`]: coordinator, batches, vendors · [`carts`] · [`idempotency`]: the Redis fast path · [`outbox`]: the relay · [`sweeper`] |
+//! | SQL | [`db`], and only there |
+//! | rules | [`domain`]: no I/O, no async, no clock, no randomness |
+//!
+//! Beside the house: [`config`], [`telemetry`], [`metrics`], [`redis_client`], [`faults`],
+//! [`embedded`] (our private PostgreSQL and Redis) and [`seed`] (the demo catalogue).
 
 pub mod actors;
 pub mod app;
@@ -14,6 +33,7 @@ pub mod idempotency;
 pub mod metrics;
 pub mod ops;
 pub mod outbox;
+pub mod redis_client;
 pub mod seed;
 pub mod sweeper;
 pub mod telemetry;

@@ -11,16 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{
-    Client, RedisError, RedisResult, Script,
-    aio::{ConnectionManager, ConnectionManagerConfig},
-};
-use secrecy::{ExposeSecret, SecretString};
+use redis::{RedisResult, Script, aio::ConnectionManager};
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::{
     domain::idempotency::{Fingerprint, Scope, StoredResponse},
     metrics::{Metrics, ReplayLabel},
+    redis_client::connect_lazy,
 };
 
 use super::fingerprint::redis_key;
@@ -214,22 +212,6 @@ impl Claims {
         self.paused_until.store(until, Ordering::Relaxed);
         None
     }
-}
-
-/// A connection that is made when it is first used and made again when it was lost.
-///
-/// # Errors
-/// The URL is malformed.
-pub fn connect_lazy(
-    url: &SecretString,
-    timeout: Duration,
-) -> Result<ConnectionManager, RedisError> {
-    let config = ConnectionManagerConfig::new()
-        .set_connection_timeout(Some(timeout))
-        .set_response_timeout(Some(timeout))
-        // The caller goes on without Redis; the next one tries again.
-        .set_number_of_retries(1);
-    ConnectionManager::new_lazy_with_config(Client::open(url.expose_secret())?, config)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use crate::{
     db::outbox::ClaimedEvent,
     domain::event::{ENVELOPE_VERSION, Envelope},
-    idempotency::claims::connect_lazy,
+    redis_client::connect_lazy,
 };
 
 /// How long a publication may take.

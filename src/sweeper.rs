@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::db;
 
 /// How often it looks.
-const LOOK_EVERY: Duration = Duration::from_secs(300);
+const LOOK_EVERY: Duration = Duration::from_mins(5);
 /// The most keys removed by one statement, so that none holds locks for long.
 const ROWS_MAX: i64 = 1000;
 

@@ -64,7 +64,7 @@ fn sources() -> Vec<Source> {
     let mut files = Vec::new();
     gather(Path::new("src"), &mut files);
     assert!(files.len() > 50, "the sources are where this test looks");
-    files.into_iter().map(read).collect()
+    files.iter().map(|path| read(path)).collect()
 }
 
 fn gather(dir: &Path, files: &mut Vec<PathBuf>) {
@@ -78,8 +78,8 @@ fn gather(dir: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-fn read(path: PathBuf) -> Source {
-    let text = fs::read_to_string(&path).unwrap();
+fn read(path: &Path) -> Source {
+    let text = fs::read_to_string(path).unwrap();
     let path = path.to_str().unwrap().to_owned();
     let is_test = path.ends_with("tests.rs") || path.contains("/tests/");
     let code = if is_test {

@@ -189,7 +189,7 @@ impl Actor for Coordinator {
         // While all slots are taken by slow transactions nothing else looks at the queue.
         let look_every = (self.limits.queue_wait_max / 8).max(Duration::from_millis(10));
         ctx.run_interval(look_every, |coordinator, _| {
-            coordinator.turn_away_the_late()
+            coordinator.turn_away_the_late();
         });
     }
 }

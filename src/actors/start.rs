@@ -97,7 +97,7 @@ fn open(
         },
         transaction_limit: config.transaction_limit(),
         attempts_max: config.attempts_max,
-        keep_answers_for: Duration::from_secs(config.idempotency.checkout_days * 24 * 60 * 60),
+        keep_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),
         relay_nudge,
         metrics: metrics.clone(),
     };

@@ -2,15 +2,15 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    hash::Hash,
+    hash::{BuildHasher, Hash},
 };
 
 /// Takes up to `batch_max` items from the front, in order, leaving those behind whose lanes are
 /// busy: in another transaction, in this batch, or wanted by an item that waits in front of them.
 /// The lanes of what is taken are busy afterwards.
-pub fn take_batch<T, L: Clone + Eq + Hash>(
+pub fn take_batch<T, L: Clone + Eq + Hash, S: BuildHasher>(
     queue: &mut VecDeque<T>,
-    busy: &mut HashSet<L>,
+    busy: &mut HashSet<L, S>,
     batch_max: usize,
     lanes: impl Fn(&T) -> [L; 2],
 ) -> Vec<T> {
@@ -45,13 +45,17 @@ mod tests {
 
     type Item = (u32, u8, u8);
 
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the shape that take_batch asks for"
+    )]
     fn lanes(item: &Item) -> [(bool, u8); 2] {
         [(false, item.1), (true, item.2)]
     }
 
     fn take(queue: &[Item], busy: &[(bool, u8)], batch_max: usize) -> (Vec<Item>, Vec<Item>) {
         let mut queue: VecDeque<_> = queue.iter().copied().collect();
-        let mut busy = busy.iter().copied().collect();
+        let mut busy: HashSet<_> = busy.iter().copied().collect();
         let batch = take_batch(&mut queue, &mut busy, batch_max, lanes);
         (batch, queue.into())
     }

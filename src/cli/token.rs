@@ -63,7 +63,7 @@ pub fn run(args: &TokenArgs, config: &Config) -> anyhow::Result<()> {
     };
     println!(
         "{}",
-        issue(config, user, store, Duration::from_secs(args.minutes * 60))?
+        issue(config, user, store, Duration::from_mins(args.minutes))?
     );
     Ok(())
 }

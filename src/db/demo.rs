@@ -35,7 +35,7 @@ pub struct Offer {
 /// The statement failed.
 pub async fn find_shoppers(
     connection: &mut PgConnection,
-    limit: i64,
+    limit: u32,
 ) -> Result<Vec<Shopper>, Error> {
     sqlx::query_as!(
         Shopper,
@@ -50,7 +50,7 @@ pub async fn find_shoppers(
         order by s.id
         limit $1
         "#,
-        limit,
+        i64::from(limit),
     )
     .fetch_all(connection)
     .await
@@ -61,7 +61,7 @@ pub async fn find_shoppers(
 ///
 /// # Errors
 /// The statement failed.
-pub async fn find_offers(connection: &mut PgConnection, limit: i64) -> Result<Vec<Offer>, Error> {
+pub async fn find_offers(connection: &mut PgConnection, limit: u32) -> Result<Vec<Offer>, Error> {
     let rows = sqlx::query!(
         r#"
         select distinct on (d.code is null, p.vendor_store_id)
@@ -101,7 +101,7 @@ pub async fn find_offers(connection: &mut PgConnection, limit: i64) -> Result<Ve
     let mut offers: Vec<Offer> = Vec::new();
     for row in rows {
         let known = |offer: &Offer| offer.vendor_store_id == row.vendor_store_id;
-        if offers.len() as i64 == limit || offers.iter().any(known) {
+        if offers.len() == limit as usize || offers.iter().any(known) {
             continue;
         }
         offers.push(Offer {

@@ -1,6 +1,6 @@
 //! What a failed statement means for its caller.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 /// A failed statement, with what we were about to do.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +49,8 @@ impl Error {
 }
 
 /// By SQLSTATE (PostgreSQL manual, appendix A).
-fn fault_of(code: &Cow<'_, str>) -> Fault {
-    match code.as_ref() {
+fn fault_of(code: &str) -> Fault {
+    match code {
         // serialization_failure, deadlock_detected, lock_not_available, query_canceled (by our own
         // statement_timeout).
         "40001" | "40P01" | "55P03" | "57014" => Fault::Transient,

@@ -33,6 +33,7 @@ impl Money {
     }
 
     /// This share of the amount, rounded.
+    #[must_use]
     pub fn share(self, percent: Percent) -> Self {
         Self::rounded(self.0 * percent.0 / Decimal::ONE_HUNDRED)
     }

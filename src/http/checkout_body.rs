@@ -151,7 +151,10 @@ fn rejected_vendor(order: &VendorOrder) -> Option<RejectedVendorBody> {
         .filter(|line| line.rejection.is_some())
         .map(|line| line.id)
         .collect();
-    (!rejected.is_empty()).then(|| RejectedVendorBody {
+    if rejected.is_empty() {
+        return None;
+    }
+    Some(RejectedVendorBody {
         vendor_store_id: order.vendor_store_id,
         order_id: order.id,
         fully_rejected: rejected.len() == order.lines.len(),

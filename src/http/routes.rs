@@ -35,6 +35,7 @@ pub fn configure(app: &mut web::ServiceConfig) {
     .default_service(web::to(unknown_route));
 }
 
+#[expect(clippy::unused_async, reason = "a handler is async")]
 async fn wrong_method(allow: &'static str) -> Result<HttpResponse, ApiError> {
     Err(ApiError::method_not_allowed(allow))
 }

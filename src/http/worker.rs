@@ -76,10 +76,8 @@ impl Worker {
             desk,
             tokens: TokenVerifier::hs256(&config.auth.hs256_secret, &config.auth.issuer),
             metrics,
-            keep_cart_answers_for: Duration::from_secs(config.idempotency.cart_hours * 3600),
-            keep_checkout_answers_for: Duration::from_secs(
-                config.idempotency.checkout_days * 24 * 3600,
-            ),
+            keep_cart_answers_for: Duration::from_hours(config.idempotency.cart_hours),
+            keep_checkout_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),
         })
     }
 }

@@ -50,6 +50,9 @@ if redis.call('hget', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
 return redis.call('del', KEYS[1])
 ";
 
+/// The script's reply: nil, or fingerprint, status and body.
+type Found = Option<(Vec<u8>, Option<u16>, Option<Vec<u8>>)>;
+
 /// What Redis knows about a key.
 #[derive(Debug)]
 pub enum Begun {
@@ -136,7 +139,6 @@ impl Claims {
             .arg(fingerprint.as_bytes().as_slice())
             .arg(&claim.owner)
             .arg(millis(self.limits.lease));
-        type Found = Option<(Vec<u8>, Option<u16>, Option<Vec<u8>>)>;
         let mut connection = self.connection.clone();
         let found = self
             .in_time(invocation.invoke_async::<Found>(&mut connection))

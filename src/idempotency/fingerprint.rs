@@ -1,5 +1,7 @@
 //! SHA-256 over what makes requests and scopes the same.
 
+use std::fmt::Write;
+
 use sha2::{Digest, Sha256};
 
 use crate::domain::idempotency::{Fingerprint, Scope};
@@ -20,10 +22,9 @@ pub fn redis_key(scope: &Scope) -> String {
         digest.update(part.as_bytes());
         digest.update([0]);
     }
-    let digest = digest.finalize();
-    let hex = digest
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>();
-    format!("splitcart:idempotency:{hex}")
+    let mut key = "splitcart:idempotency:".to_owned();
+    for byte in digest.finalize() {
+        write!(key, "{byte:02x}").expect("writing to a string can't fail");
+    }
+    key
 }

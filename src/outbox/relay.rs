@@ -19,7 +19,7 @@ use super::redis_stream::{PublishError, RedisStream};
 /// The longest pause between two tries to reach a broker that is away.
 const BROKER_WAIT_MAX: Duration = Duration::from_secs(10);
 /// The longest wait of an event that the broker has refused.
-const EVENT_WAIT_MAX: Duration = Duration::from_secs(300);
+const EVENT_WAIT_MAX: Duration = Duration::from_mins(5);
 
 /// The relay's limits.
 #[derive(Clone, Copy, Debug)]
@@ -83,9 +83,9 @@ impl Relay {
             let nudged = async {
                 // A nudge must not shorten the pause of a broker that is away.
                 if failures == 0 {
-                    self.nudge.notified().await
+                    self.nudge.notified().await;
                 } else {
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             };
             tokio::select! {

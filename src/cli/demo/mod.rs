@@ -14,7 +14,7 @@ use chrono::Utc;
 use clap::Args;
 use secrecy::SecretString;
 
-use crate::{app, app::App, config::Config, db, seed::SeedPlan};
+use crate::{app::App, config::Config, db, seed::SeedPlan};
 
 use super::{seed, serve, services::Services};
 
@@ -91,8 +91,7 @@ async fn start(config: &Config, services: &Services) -> anyhow::Result<App> {
             addr.set_port(0);
         }
     }
-    let app = App::start(&config, &services.database_url, &services.redis_url).await;
-    Ok(app.map_err(|error: app::Error| anyhow::anyhow!(error))?)
+    Ok(App::start(&config, &services.database_url, &services.redis_url).await?)
 }
 
 async fn show(config: &Config, urls: &Urls, app: &App, args: &DemoArgs) -> anyhow::Result<()> {

@@ -23,8 +23,8 @@ use super::{
 };
 
 /// Three for the scenes, one to try the API with.
-const SHOPPERS: i64 = 4;
-const OFFERS: i64 = 3;
+const SHOPPERS: u32 = 4;
+const OFFERS: u32 = 3;
 /// How often the stream is asked for an event.
 const LOOKS_MAX: u32 = 200;
 
@@ -47,7 +47,7 @@ impl Scenes {
         let shoppers = db::demo::find_shoppers(&mut connection, SHOPPERS).await?;
         let offers = db::demo::find_offers(&mut connection, OFFERS).await?;
         ensure!(
-            shoppers.len() as i64 == SHOPPERS && offers.len() as i64 == OFFERS,
+            shoppers.len() == SHOPPERS as usize && offers.len() == OFFERS as usize,
             "the catalogue is used up; start with another --data-dir"
         );
         Ok(Self {

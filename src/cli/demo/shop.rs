@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long the demo's tokens are good for.
-const TOKEN_GOOD_FOR: Duration = Duration::from_secs(24 * 3600);
+const TOKEN_GOOD_FOR: Duration = Duration::from_hours(24);
 
 /// A shopper in front of the API.
 pub(super) struct Shop {

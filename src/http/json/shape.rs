@@ -99,10 +99,6 @@ impl Shape {
     }
 
     /// Reads a field that may be missing or null: then it is `Some(None)`.
-    #[expect(
-        clippy::option_option,
-        reason = "wrong, absent and present are three things"
-    )]
     pub fn optional<'n, T>(
         &mut self,
         object: &Object<'n>,

@@ -12,9 +12,9 @@ pub mod redis;
 pub mod server;
 pub mod wait;
 
-pub use client::{Client, Reply};
+pub use client::Client;
 pub use database::Database;
-pub use market::{Buyer, Market, Product, Vendor};
+pub use market::{Buyer, Market};
 pub use redis::Redis;
 pub use server::Server;
 

@@ -1,0 +1,235 @@
+//! Carts: the active one of a buyer is replaced, read, locked for a checkout and converted.
+
+mod lines;
+mod snapshots;
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, types::Json};
+
+use crate::domain::{
+    cart::{CartHead, CartStatus, PricedCart, ShippingAddress, Totals},
+    ids::{BuyerStoreId, CartId, UserId},
+    money::Money,
+};
+
+use super::error::{Doing, Error};
+
+pub use lines::{clear_lines, insert_discounts, insert_lines};
+pub use snapshots::{Snapshots, load_snapshots};
+
+/// The identity of a cart that is about to be saved.
+#[derive(Clone, Copy, Debug)]
+pub struct NewCart {
+    /// Used only if the buyer has no active cart yet.
+    pub id: CartId,
+    /// Whose cart.
+    pub buyer_store_id: BuyerStoreId,
+    /// Who sent it.
+    pub user_id: UserId,
+    /// When.
+    pub now: DateTime<Utc>,
+}
+
+/// Creates the buyer's active cart or takes over the one that exists, and returns its head. The
+/// row stays locked, so the lines may be replaced.
+///
+/// The partial unique index makes this safe: a parallel first PUT waits for ours and then takes
+/// over its row; a PUT that waited for a checkout finds the cart converted, no longer in the index,
+/// and starts a new one.
+///
+/// # Errors
+/// The statement failed.
+pub async fn upsert_active(
+    connection: &mut PgConnection,
+    new: NewCart,
+    cart: &PricedCart,
+) -> Result<CartHead, Error> {
+    let row = sqlx::query!(
+        r#"
+        insert into cart_records as c (
+            id, buyer_store_id, created_by, status, currency, subtotal, discount_total, total,
+            shipping_address, version, created_at, updated_at)
+        values ($1, $2, $3, 'active', $4, $5, $6, $7, $8, 1, $9, $9)
+        on conflict (buyer_store_id) where status = 'active' do update
+        set
+            currency = excluded.currency,
+            subtotal = excluded.subtotal,
+            discount_total = excluded.discount_total,
+            total = excluded.total,
+            shipping_address = excluded.shipping_address,
+            version = c.version + 1,
+            updated_at = excluded.updated_at
+        returning
+            id as "id: CartId", created_by as "created_by: UserId", version, created_at, updated_at
+        "#,
+        new.id as CartId,
+        new.buyer_store_id as BuyerStoreId,
+        new.user_id as UserId,
+        cart.currency,
+        cart.totals.subtotal as Money,
+        cart.totals.discount_total as Money,
+        cart.totals.total as Money,
+        cart.shipping_address.as_ref().map(Json) as _,
+        new.now,
+    )
+    .fetch_one(connection)
+    .await
+    .doing("save the cart")?;
+    Ok(CartHead {
+        id: row.id,
+        buyer_store_id: new.buyer_store_id,
+        created_by: row.created_by,
+        status: CartStatus::Active,
+        currency: cart.currency.clone(),
+        totals: cart.totals,
+        shipping_address: cart.shipping_address.clone(),
+        version: row.version,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    })
+}
+
+/// The id of a buyer's active cart, if there is one.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_active(
+    connection: &mut PgConnection,
+    buyer_store_id: BuyerStoreId,
+) -> Result<Option<CartHead>, Error> {
+    let row = sqlx::query_as!(
+        HeadRow,
+        r#"
+        select
+            id as "id: CartId",
+            buyer_store_id as "buyer_store_id: BuyerStoreId",
+            created_by as "created_by: UserId",
+            status as "status: CartStatus",
+            currency,
+            subtotal as "subtotal: Money",
+            discount_total as "discount_total: Money",
+            total as "total: Money",
+            shipping_address as "shipping_address: Json<ShippingAddress>",
+            version,
+            created_at,
+            updated_at
+        from cart_records
+        where buyer_store_id = $1
+            and status = 'active'
+        "#,
+        buyer_store_id as BuyerStoreId,
+    )
+    .fetch_optional(connection)
+    .await
+    .doing("look for an active cart")?;
+    Ok(row.map(HeadRow::into_head))
+}
+
+/// Locks carts in ascending id until the transaction ends; unknown ids are left out.
+///
+/// What depends on the carts must be read by later statements: only those see what the holder of a
+/// lock that we waited for has written.
+///
+/// # Errors
+/// The statement failed.
+pub async fn lock(
+    connection: &mut PgConnection,
+    ids: &[CartId],
+) -> Result<HashMap<CartId, CartHead>, Error> {
+    let rows = sqlx::query_as!(
+        HeadRow,
+        r#"
+        select
+            id as "id: CartId",
+            buyer_store_id as "buyer_store_id: BuyerStoreId",
+            created_by as "created_by: UserId",
+            status as "status: CartStatus",
+            currency,
+            subtotal as "subtotal: Money",
+            discount_total as "discount_total: Money",
+            total as "total: Money",
+            shipping_address as "shipping_address: Json<ShippingAddress>",
+            version,
+            created_at,
+            updated_at
+        from cart_records
+        where id = any($1)
+        order by id
+        for update
+        "#,
+        ids as &[CartId],
+    )
+    .fetch_all(connection)
+    .await
+    .doing("lock carts")?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.id, row.into_head()))
+        .collect())
+}
+
+/// Marks active carts as converted; returns how many it changed.
+///
+/// # Errors
+/// The statement failed.
+pub async fn convert(
+    connection: &mut PgConnection,
+    ids: &[CartId],
+    now: DateTime<Utc>,
+) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        r#"
+        update cart_records
+        set
+            status = 'converted',
+            converted_at = $2,
+            updated_at = $2
+        where id = any($1)
+            and status = 'active'
+        "#,
+        ids as &[CartId],
+        now,
+    )
+    .execute(connection)
+    .await
+    .doing("mark carts as converted")?;
+    Ok(done.rows_affected())
+}
+
+struct HeadRow {
+    id: CartId,
+    buyer_store_id: BuyerStoreId,
+    created_by: UserId,
+    status: CartStatus,
+    currency: String,
+    subtotal: Money,
+    discount_total: Money,
+    total: Money,
+    shipping_address: Option<Json<ShippingAddress>>,
+    version: i32,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl HeadRow {
+    fn into_head(self) -> CartHead {
+        CartHead {
+            id: self.id,
+            buyer_store_id: self.buyer_store_id,
+            created_by: self.created_by,
+            status: self.status,
+            currency: self.currency,
+            totals: Totals {
+                subtotal: self.subtotal,
+                discount_total: self.discount_total,
+                total: self.total,
+            },
+            shipping_address: self.shipping_address.map(|Json(address)| address),
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
+}

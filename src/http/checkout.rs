@@ -97,7 +97,8 @@ pub async fn get_group(
         .body(checkout_body::render(&checkout)))
 }
 
-fn render(checkout: &Checkout) -> StoredResponse {
+/// The answer that is kept of a checkout.
+pub fn render(checkout: &Checkout) -> StoredResponse {
     StoredResponse {
         status: 201,
         body: checkout_body::render(checkout),

@@ -158,10 +158,13 @@ impl CheckoutPlan {
         })
     }
 
-    /// Turns the outcomes of the reservation into orders. Every demand must have an outcome.
+    /// Turns the outcomes of the reservation into orders.
     ///
     /// Figures are computed over the reserved lines only; a store discount once granted is not
     /// withdrawn because a line was rejected.
+    ///
+    /// # Panics
+    /// A demand has no outcome, or the figures do not add up: both are bugs of ours.
     pub fn settle(
         self,
         outcomes: &BTreeMap<ProductId, ReservationOutcome>,

@@ -26,3 +26,6 @@ pub mod reservation;
 pub mod rules;
 pub mod store;
 pub mod violation;
+
+#[cfg(test)]
+mod tests;

@@ -198,8 +198,10 @@ fn check_discounts(
         let claimed = request
             .items
             .iter()
-            .any(|item| item.vendor_store_id == vendor);
-        let Some(discount) = catalog.discounts.get(&vendor).filter(|_| claimed) else {
+            .filter(|item| item.vendor_store_id == vendor)
+            .count();
+        let found = catalog.discounts.get(&vendor).filter(|_| claimed > 0);
+        let Some(discount) = found else {
             violations.push(at(Code::DiscountNotFound));
             continue;
         };
@@ -207,10 +209,11 @@ fn check_discounts(
             violations.push(at(Code::DiscountInactive));
             continue;
         }
-        // Every line of the vendor is in violation already: there is no sum to judge by.
-        let Some(vendor_lines) = groups.get(&vendor) else {
+        // A line that could not be priced leaves no sum to judge by, and is in violation already.
+        let vendor_lines = groups.get(&vendor).map_or(&[][..], Vec::as_slice);
+        if vendor_lines.len() < claimed {
             continue;
-        };
+        }
         let sum: Money = vendor_lines.iter().map(|line| line.price.total).sum();
         if sum < discount.min_subtotal {
             violations.push(at(Code::DiscountMinSubtotal).figures(discount.min_subtotal, sum));

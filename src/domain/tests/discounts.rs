@@ -202,3 +202,16 @@ fn a_discount_says_nothing_more_where_no_line_of_its_vendor_can_be_priced() {
             .vendor(vendor_id(1))]
     );
 }
+
+#[test]
+fn the_least_sum_is_not_judged_while_a_line_of_the_vendor_can_not_be_priced() {
+    let market = market_granting(discount(1, "SPRING").needing("50.00"));
+    let request = market.ask_with(&[(1, 1), (7, 100)], &[(1, "SPRING")]);
+    // 10.00 is too little, but the other line may well make up for it.
+    assert_eq!(
+        market.violations(&request),
+        [violation(Code::ProductNotFound, "/items/1/product_id")
+            .product(product_id(7))
+            .vendor(vendor_id(1))]
+    );
+}

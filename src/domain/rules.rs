@@ -60,7 +60,7 @@ pub fn check_cart(
         );
     }
     let lines = check_lines(&request.items, catalog, &mut violations);
-    check_vendors(request, catalog, buyer, now, &mut violations);
+    check_vendors(request, catalog, &lines, buyer, now, &mut violations);
     let discounts = check_discounts(request, catalog, &lines, now, &mut violations);
     let totals = cart_totals(&lines, &discounts);
     if lines.len() == request.items.len() {
@@ -152,33 +152,32 @@ fn freeze(product: &Product, qty: i32, price: super::pricing::LinePrice) -> Cart
     }
 }
 
-/// Each vendor is reported once, at its first line.
+/// Each vendor is reported once, at its first line. A vendor that nobody knows and that sells
+/// nothing here says no more than its lines' own violations.
 fn check_vendors(
     request: &CartRequest,
     catalog: &Catalog,
+    lines: &[CartLine],
     buyer: &EligibleBuyer,
     now: DateTime<Utc>,
     violations: &mut Vec<Violation>,
 ) {
     let mut seen = HashSet::new();
     for (index, item) in request.items.iter().enumerate() {
-        let Some(vendor) = catalog.vendors.get(&item.vendor_store_id) else {
-            continue;
-        };
-        if !seen.insert(item.vendor_store_id) {
+        let vendor = item.vendor_store_id;
+        if !seen.insert(vendor) {
             continue;
         }
-        for reason in EligibleVendor::admit(vendor, buyer, now)
-            .err()
-            .unwrap_or_default()
-        {
-            violations.push(
-                Violation::new(
-                    Code::from(reason),
-                    format!("/items/{index}/vendor_store_id"),
-                )
-                .vendor(item.vendor_store_id),
-            );
+        let reasons = match catalog.vendors.get(&vendor) {
+            Some(store) => EligibleVendor::admit(store, buyer, now).err(),
+            None if lines.iter().any(|line| line.vendor_store_id == vendor) => {
+                Some(vec![VendorIneligible::VendorLicenseInvalid])
+            }
+            None => None,
+        };
+        for reason in reasons.unwrap_or_default() {
+            let path = format!("/items/{index}/vendor_store_id");
+            violations.push(Violation::new(Code::from(reason), path).vendor(vendor));
         }
     }
 }

@@ -244,3 +244,26 @@ fn all_violations_come_at_once_and_in_order() {
     ];
     assert_eq!(found, expected.map(|(code, path)| (code, path.to_owned())));
 }
+
+#[test]
+fn a_vendor_that_nobody_knows_may_not_sell() {
+    let mut market = market().selling(product(1));
+    market.catalog.vendors.clear();
+    assert_eq!(
+        market.violations(&market.ask(&[(1, 1)])),
+        [violation(Code::VendorLicenseInvalid, "/items/0/vendor_store_id").vendor(vendor_id(1))]
+    );
+}
+
+#[test]
+fn a_vendor_made_up_for_a_product_is_a_mismatch_and_nothing_more() {
+    let market = market().selling(product(1));
+    let mut request = market.ask(&[(1, 1)]);
+    request.items[0].vendor_store_id = vendor_id(9);
+    assert_eq!(
+        market.violations(&request),
+        [violation(Code::VendorMismatch, "/items/0/vendor_store_id")
+            .product(product_id(1))
+            .vendor(vendor_id(9))]
+    );
+}

@@ -110,7 +110,8 @@ fn check_lines(
         if item.qty < product.moq {
             violations.push(at(Code::MoqNotMet, "qty").figures(product.moq, item.qty));
         }
-        if let Some(max_qty) = product.max_qty.filter(|max_qty| item.qty > *max_qty) {
+        let exceeded = product.max_qty.filter(|max_qty| item.qty > *max_qty);
+        if let Some(max_qty) = exceeded {
             violations.push(at(Code::MaxQtyExceeded, "qty").figures(max_qty, item.qty));
         }
         if item.qty > product.available_qty {
@@ -121,7 +122,9 @@ fn check_lines(
         let price = price_line(product.price, &product.tiers, item.qty);
         // More than an amount of money can hold is more than anyone sells at once.
         if price.subtotal > room {
-            violations.push(at(Code::MaxQtyExceeded, "qty"));
+            if exceeded.is_none() {
+                violations.push(at(Code::MaxQtyExceeded, "qty"));
+            }
             continue;
         }
         room = room - price.subtotal;

@@ -172,3 +172,21 @@ fn a_violation_is_written_without_the_fields_it_has_not() {
         serde_json::json!({"code": "moq_not_met", "path": "/items/0/qty", "expected": 5, "actual": 4})
     );
 }
+
+#[test]
+fn a_line_beyond_its_cap_and_beyond_the_database_is_reported_once() {
+    let market = market().selling(
+        product(1)
+            .priced("999999999999.99")
+            .capped_at(1)
+            .stocked(i32::MAX),
+    );
+    let mut request = market.ask(&[(1, 1)]);
+    request.items[0].qty = 2;
+    request.items[0].unit_price = None;
+    request.items[0].line_total = None;
+    assert_eq!(
+        market.violations(&request),
+        [at_line(Code::MaxQtyExceeded, "/items/0/qty", 1).figures(1, 2)]
+    );
+}

@@ -107,7 +107,7 @@ impl CheckoutPlan {
             })
             .collect();
         if parts.iter().all(|part| part.is_ineligible()) {
-            violations.extend(parts.iter().filter_map(VendorPart::violation));
+            violations.extend(parts.iter().flat_map(VendorPart::violations));
         }
         if violations.is_empty() {
             Ok(Self {

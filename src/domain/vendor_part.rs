@@ -26,7 +26,8 @@ use super::{
 pub(super) struct VendorPart {
     vendor_store_id: VendorStoreId,
     vendor_name: String,
-    ineligible: Option<VendorIneligible>,
+    /// Why the vendor may not sell; the first is the reason of its order and lines.
+    objections: Vec<VendorIneligible>,
     discount: Option<DiscountTerms>,
     lines: Vec<PlannedLine>,
 }
@@ -49,18 +50,19 @@ impl VendorPart {
         circumstances: Circumstances<'_>,
     ) -> Self {
         let store = circumstances.vendors.get(&vendor_store_id);
-        let ineligible = match store {
-            None => Some(VendorIneligible::VendorLicenseInvalid),
+        let objections = match store {
+            None => vec![VendorIneligible::VendorLicenseInvalid],
             Some(store) => EligibleVendor::admit(store, circumstances.buyer, circumstances.now)
                 .err()
-                .and_then(|reasons| reasons.into_iter().min()),
+                .unwrap_or_default(),
         };
+        let reason = objections.first().copied();
         let lines = lines
             .iter()
             .map(|line| PlannedLine {
                 position: positions[&line.product_id],
                 line: (*line).clone(),
-                barred: ineligible.map(LineRejectionReason::from).or_else(|| {
+                barred: reason.map(LineRejectionReason::from).or_else(|| {
                     (!circumstances.products_sold.contains(&line.product_id))
                         .then_some(LineRejectionReason::ProductUnavailable)
                 }),
@@ -69,7 +71,7 @@ impl VendorPart {
         Self {
             vendor_store_id,
             vendor_name: store.map_or_else(String::new, |store| store.name.clone()),
-            ineligible,
+            objections,
             discount,
             lines,
         }
@@ -80,7 +82,7 @@ impl VendorPart {
     }
 
     pub(super) fn is_ineligible(&self) -> bool {
-        self.ineligible.is_some()
+        !self.objections.is_empty()
     }
 
     /// What is to be reserved, in the cart's order.
@@ -95,9 +97,10 @@ impl VendorPart {
             .collect()
     }
 
-    pub(super) fn violation(&self) -> Option<Violation> {
-        let reason = self.ineligible?;
-        Some(Violation::new(ViolationCode::from(reason), "/cart_id").vendor(self.vendor_store_id))
+    pub(super) fn violations(&self) -> impl Iterator<Item = Violation> + '_ {
+        self.objections.iter().map(|reason| {
+            Violation::new(ViolationCode::from(*reason), "/cart_id").vendor(self.vendor_store_id)
+        })
     }
 
     /// Turns the outcomes into the vendor's order.
@@ -141,7 +144,7 @@ impl VendorPart {
             totals,
             balance_due: totals.total,
             rejection_reason: rejected.then(|| {
-                self.ineligible.map_or(
+                self.objections.first().copied().map_or(
                     OrderRejectionReason::NoLineReserved,
                     OrderRejectionReason::from,
                 )

@@ -220,3 +220,19 @@ fn a_vendors_reason_goes_before_a_products() {
         LineRejectionReason::VendorSubscriptionInactive
     );
 }
+
+#[test]
+fn all_reasons_against_the_last_vendor_are_violations() {
+    let before = market().selling(product(1));
+    let cart = before.freeze(&before.ask(&[(1, 1)]));
+    let after = before.with(vendor(1).unlicensed().unsubscribed().seated_in("TX"));
+    let at_cart = |code| violation(code, "/cart_id").vendor(vendor_id(1));
+    assert_eq!(
+        after.draw_up(&cart, Cash, CashOnly).unwrap_err(),
+        [
+            at_cart(Code::VendorLicenseInvalid),
+            at_cart(Code::VendorSubscriptionInactive),
+            at_cart(Code::VendorStateMismatch),
+        ]
+    );
+}

@@ -298,3 +298,28 @@ fn the_event_names_all_orders_by_ascending_vendor_rejected_ones_too() {
     assert_eq!(checkout.orders[0].status, OrderStatus::Rejected);
     assert_eq!(OrderCreated::TYPE, "order_created");
 }
+
+#[test]
+fn a_rejection_is_a_sentence_a_buyer_can_act_on() {
+    assert_eq!(
+        shortage(3).message(),
+        "Only 3 available; order that many or fewer."
+    );
+    // Nobody can order none.
+    assert_eq!(shortage(0).message(), "None are available at present.");
+    for reason in [
+        LineRejectionReason::InsufficientInventory,
+        LineRejectionReason::ProductUnavailable,
+        LineRejectionReason::VendorLicenseInvalid,
+        LineRejectionReason::VendorSubscriptionInactive,
+        LineRejectionReason::VendorStateMismatch,
+    ] {
+        let available_qty = None;
+        let message = Rejection {
+            reason,
+            available_qty,
+        }
+        .message();
+        assert!(message.ends_with('.'), "{reason:?}: {message}");
+    }
+}

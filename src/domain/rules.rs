@@ -202,8 +202,9 @@ fn check_discounts(
             .iter()
             .filter(|item| item.vendor_store_id == vendor)
             .count();
-        let found = catalog.discounts.get(&vendor).filter(|_| claimed > 0);
-        let Some(discount) = found else {
+        let found = catalog.discounts.get(&vendor);
+        let meant = found.filter(|it| claimed > 0 && it.answers_to(&asked.code));
+        let Some(discount) = meant else {
             violations.push(at(Code::DiscountNotFound));
             continue;
         };

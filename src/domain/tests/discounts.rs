@@ -69,6 +69,18 @@ fn a_code_that_the_vendor_does_not_have_is_not_found() {
 }
 
 #[test]
+fn another_code_than_the_one_that_was_found_is_not_found() {
+    let market = market_granting(discount(1, "SPRING"));
+    for written in ["SPRIN", "SPRING ", "SUMMER", ""] {
+        assert_eq!(
+            violations_without(&market, written),
+            [refused(Code::DiscountNotFound)],
+            "{written:?}"
+        );
+    }
+}
+
+#[test]
 fn a_code_of_a_vendor_without_a_line_is_not_found() {
     let market = market()
         .selling(product(1))

@@ -1,5 +1,7 @@
 //! Checkout: a frozen cart is split by vendor, its demands are handed out, and the outcomes are
 //! settled into orders (PF-078, PF-080). Partial success is per line.
+//!
+//! Owns the plan of the whole cart; what becomes of each vendor's part is in `vendor_part`.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -7,19 +9,12 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    cart::{CartLine, CartRecord, Totals, group_by_vendor, vendor_totals},
-    ids::{
-        BuyerStoreId, CartId, CheckoutGroupId, LineItemId, OrderId, PaymentIntentId, ProductId,
-        UserId, VendorStoreId,
-    },
-    money::Money,
-    order::{
-        Checkout, CheckoutGroup, LineRejectionReason, LineStatus, OrderLine, OrderRejectionReason,
-        OrderStatus, PaymentIntent, PaymentMethod, Rejection, VendorOrder,
-    },
-    pricing::{DiscountTerms, LinePrice},
+    cart::{CartRecord, Totals, group_by_vendor},
+    ids::{BuyerStoreId, CartId, CheckoutGroupId, ProductId, UserId, VendorStoreId},
+    order::{Checkout, CheckoutGroup, PaymentMethod},
     reservation::{Demand, ReservationOutcome},
-    store::{EligibleBuyer, EligibleVendor, Store, VendorIneligible},
+    store::{EligibleBuyer, Store},
+    vendor_part::VendorPart,
     violation::{Violation, ViolationCode},
 };
 
@@ -76,23 +71,6 @@ pub struct CheckoutPlan {
     parts: Vec<VendorPart>,
 }
 
-#[derive(Clone, Debug)]
-struct VendorPart {
-    vendor_store_id: VendorStoreId,
-    vendor_name: String,
-    ineligible: Option<VendorIneligible>,
-    discount: Option<DiscountTerms>,
-    lines: Vec<PlannedLine>,
-}
-
-#[derive(Clone, Debug)]
-struct PlannedLine {
-    position: i32,
-    line: CartLine,
-    /// Why it can't be reserved, if that is known before any stock is looked at.
-    barred: Option<LineRejectionReason>,
-}
-
 impl CheckoutPlan {
     /// Splits a cart by vendor and judges every vendor and product anew.
     ///
@@ -128,8 +106,8 @@ impl CheckoutPlan {
                 VendorPart::judge(vendor, &lines, &positions, terms, circumstances)
             })
             .collect();
-        if parts.iter().all(|part| part.ineligible.is_some()) {
-            violations.extend(parts.iter().filter_map(VendorPart::violation));
+        if parts.iter().all(|part| part.is_ineligible()) {
+            violations.extend(parts.iter().flat_map(VendorPart::violations));
         }
         if violations.is_empty() {
             Ok(Self {
@@ -145,23 +123,18 @@ impl CheckoutPlan {
     /// What is to be reserved, by vendor in ascending id; a product appears once at most.
     pub fn demands(&self) -> impl Iterator<Item = (VendorStoreId, Vec<Demand>)> + '_ {
         self.parts.iter().filter_map(|part| {
-            let demands: Vec<_> = part
-                .lines
-                .iter()
-                .filter(|planned| planned.barred.is_none())
-                .map(|planned| Demand {
-                    product_id: planned.line.product_id,
-                    qty: planned.line.qty,
-                })
-                .collect();
-            (!demands.is_empty()).then_some((part.vendor_store_id, demands))
+            let demands = part.demands();
+            (!demands.is_empty()).then_some((part.vendor_store_id(), demands))
         })
     }
 
-    /// Turns the outcomes of the reservation into orders. Every demand must have an outcome.
+    /// Turns the outcomes of the reservation into orders.
     ///
     /// Figures are computed over the reserved lines only; a store discount once granted is not
     /// withdrawn because a line was rejected.
+    ///
+    /// # Panics
+    /// A demand has no outcome, or the figures do not add up: both are bugs of ours.
     pub fn settle(
         self,
         outcomes: &BTreeMap<ProductId, ReservationOutcome>,
@@ -191,138 +164,5 @@ impl CheckoutPlan {
             created_at: now,
         };
         Checkout { group, orders }
-    }
-}
-
-impl VendorPart {
-    fn judge(
-        vendor_store_id: VendorStoreId,
-        lines: &[&CartLine],
-        positions: &HashMap<ProductId, i32>,
-        discount: Option<DiscountTerms>,
-        circumstances: Circumstances<'_>,
-    ) -> Self {
-        let store = circumstances.vendors.get(&vendor_store_id);
-        let ineligible = match store {
-            None => Some(VendorIneligible::VendorLicenseInvalid),
-            Some(store) => EligibleVendor::admit(store, circumstances.buyer, circumstances.now)
-                .err()
-                .and_then(|reasons| reasons.into_iter().min()),
-        };
-        let lines = lines
-            .iter()
-            .map(|line| PlannedLine {
-                position: positions[&line.product_id],
-                line: (*line).clone(),
-                barred: ineligible.map(LineRejectionReason::from).or_else(|| {
-                    (!circumstances.products_sold.contains(&line.product_id))
-                        .then_some(LineRejectionReason::ProductUnavailable)
-                }),
-            })
-            .collect();
-        Self {
-            vendor_store_id,
-            vendor_name: store.map_or_else(String::new, |store| store.name.clone()),
-            ineligible,
-            discount,
-            lines,
-        }
-    }
-
-    fn violation(&self) -> Option<Violation> {
-        let reason = self.ineligible?;
-        Some(Violation::new(ViolationCode::from(reason), "/cart_id").vendor(self.vendor_store_id))
-    }
-
-    fn settle(
-        self,
-        method: PaymentMethod,
-        outcomes: &BTreeMap<ProductId, ReservationOutcome>,
-        new_id: &mut dyn FnMut() -> Uuid,
-    ) -> VendorOrder {
-        let id = OrderId::new(new_id());
-        let mut reserved: Vec<LinePrice> = Vec::with_capacity(self.lines.len());
-        let mut lines = Vec::with_capacity(self.lines.len());
-        for planned in self.lines {
-            let rejection = planned.rejection(outcomes);
-            if rejection.is_none() {
-                reserved.push(planned.line.price);
-            }
-            lines.push(planned.settle(LineItemId::new(new_id()), rejection));
-        }
-        let totals = vendor_totals(&reserved, self.discount);
-        let rejected = reserved.is_empty();
-        let payment_intent = (!rejected).then(|| PaymentIntent {
-            id: PaymentIntentId::new(new_id()),
-            method,
-            status: method.first_status(),
-            amount: totals.total,
-        });
-        assert!(
-            !rejected || totals.total == Money::ZERO,
-            "nothing reserved costs nothing"
-        );
-        VendorOrder {
-            id,
-            vendor_store_id: self.vendor_store_id,
-            vendor_name: self.vendor_name,
-            status: if rejected {
-                OrderStatus::Rejected
-            } else {
-                OrderStatus::CreatedPending
-            },
-            totals,
-            balance_due: totals.total,
-            rejection_reason: rejected.then(|| {
-                self.ineligible.map_or(
-                    OrderRejectionReason::NoLineReserved,
-                    OrderRejectionReason::from,
-                )
-            }),
-            payment_intent,
-            lines,
-        }
-    }
-}
-
-impl PlannedLine {
-    fn rejection(&self, outcomes: &BTreeMap<ProductId, ReservationOutcome>) -> Option<Rejection> {
-        if let Some(reason) = self.barred {
-            return Some(Rejection {
-                reason,
-                available_qty: None,
-            });
-        }
-        let outcome = outcomes.get(&self.line.product_id);
-        match outcome.expect("the actors answer every demand of a plan") {
-            ReservationOutcome::Reserved => None,
-            ReservationOutcome::Insufficient { available_qty } => Some(Rejection {
-                reason: LineRejectionReason::InsufficientInventory,
-                available_qty: Some(*available_qty),
-            }),
-        }
-    }
-
-    fn settle(self, id: LineItemId, rejection: Option<Rejection>) -> OrderLine {
-        let Self { position, line, .. } = self;
-        OrderLine {
-            id,
-            position,
-            product_id: line.product_id,
-            sku: line.sku,
-            title: line.title,
-            unit: line.unit,
-            qty: line.qty,
-            list_price: line.price.list_price,
-            unit_price: line.price.unit_price,
-            discount: line.price.discount,
-            total: line.price.total,
-            status: if rejection.is_some() {
-                LineStatus::Rejected
-            } else {
-                LineStatus::Pending
-            },
-            rejection,
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Ids as newtypes, so that a buyer can never be passed where a vendor is meant.
 //!
-//! All are UUIDv7 made by the application. Their `Ord` is the byte order of the UUID, which is also
-//! PostgreSQL's order for `uuid`: it is the lock order of vendors, products and carts.
+//! All are `UUIDv7` made by the application. Their `Ord` is the byte order of the UUID, which is
+//! also PostgreSQL's order for `uuid`: it is the lock order of vendors, products and carts.
 
 use std::{fmt, str::FromStr};
 

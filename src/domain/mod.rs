@@ -12,7 +12,7 @@
 //! | the frozen cart and its figures | [`cart`] |
 //! | what a cart must satisfy, all violations at once | [`rules`] |
 //! | who gets the last units | [`reservation`] |
-//! | splitting a cart by vendor and settling the outcomes | [`checkout`] |
+//! | splitting a cart by vendor and settling the outcomes | [`checkout`], `vendor_part` |
 //! | orders, lines, intents and their statuses | [`order`] |
 //! | what is announced | [`event`] |
 
@@ -29,4 +29,8 @@ pub mod product;
 pub mod reservation;
 pub mod rules;
 pub mod store;
+mod vendor_part;
 pub mod violation;
+
+#[cfg(test)]
+mod tests;

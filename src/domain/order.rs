@@ -104,6 +104,9 @@ impl Rejection {
     /// The reason as a sentence a buyer can act on.
     pub fn message(&self) -> String {
         match (self.reason, self.available_qty) {
+            (LineRejectionReason::InsufficientInventory, Some(0)) => {
+                "None are available at present.".to_owned()
+            }
             (LineRejectionReason::InsufficientInventory, Some(available)) => {
                 format!("Only {available} available; order that many or fewer.")
             }

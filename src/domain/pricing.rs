@@ -141,6 +141,11 @@ pub struct StoreDiscount {
 }
 
 impl StoreDiscount {
+    /// Whether a buyer who writes this code means this discount: case does not matter.
+    pub fn answers_to(&self, code: &str) -> bool {
+        self.code.to_uppercase() == code.to_uppercase()
+    }
+
     /// Whether it is switched on and inside its window.
     pub fn is_running(&self, now: DateTime<Utc>) -> bool {
         self.is_active && self.starts_at <= now && self.ends_at.is_none_or(|end| now < end)

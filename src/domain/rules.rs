@@ -60,7 +60,7 @@ pub fn check_cart(
         );
     }
     let lines = check_lines(&request.items, catalog, &mut violations);
-    check_vendors(request, catalog, buyer, now, &mut violations);
+    check_vendors(request, catalog, &lines, buyer, now, &mut violations);
     let discounts = check_discounts(request, catalog, &lines, now, &mut violations);
     let totals = cart_totals(&lines, &discounts);
     if lines.len() == request.items.len() {
@@ -110,7 +110,8 @@ fn check_lines(
         if item.qty < product.moq {
             violations.push(at(Code::MoqNotMet, "qty").figures(product.moq, item.qty));
         }
-        if let Some(max_qty) = product.max_qty.filter(|max_qty| item.qty > *max_qty) {
+        let exceeded = product.max_qty.filter(|max_qty| item.qty > *max_qty);
+        if let Some(max_qty) = exceeded {
             violations.push(at(Code::MaxQtyExceeded, "qty").figures(max_qty, item.qty));
         }
         if item.qty > product.available_qty {
@@ -121,7 +122,9 @@ fn check_lines(
         let price = price_line(product.price, &product.tiers, item.qty);
         // More than an amount of money can hold is more than anyone sells at once.
         if price.subtotal > room {
-            violations.push(at(Code::MaxQtyExceeded, "qty"));
+            if exceeded.is_none() {
+                violations.push(at(Code::MaxQtyExceeded, "qty"));
+            }
             continue;
         }
         room = room - price.subtotal;
@@ -152,33 +155,32 @@ fn freeze(product: &Product, qty: i32, price: super::pricing::LinePrice) -> Cart
     }
 }
 
-/// Each vendor is reported once, at its first line.
+/// Each vendor is reported once, at its first line. A vendor that nobody knows and that sells
+/// nothing here says no more than its lines' own violations.
 fn check_vendors(
     request: &CartRequest,
     catalog: &Catalog,
+    lines: &[CartLine],
     buyer: &EligibleBuyer,
     now: DateTime<Utc>,
     violations: &mut Vec<Violation>,
 ) {
     let mut seen = HashSet::new();
     for (index, item) in request.items.iter().enumerate() {
-        let Some(vendor) = catalog.vendors.get(&item.vendor_store_id) else {
-            continue;
-        };
-        if !seen.insert(item.vendor_store_id) {
+        let vendor = item.vendor_store_id;
+        if !seen.insert(vendor) {
             continue;
         }
-        for reason in EligibleVendor::admit(vendor, buyer, now)
-            .err()
-            .unwrap_or_default()
-        {
-            violations.push(
-                Violation::new(
-                    Code::from(reason),
-                    format!("/items/{index}/vendor_store_id"),
-                )
-                .vendor(item.vendor_store_id),
-            );
+        let reasons = match catalog.vendors.get(&vendor) {
+            Some(store) => EligibleVendor::admit(store, buyer, now).err(),
+            None if lines.iter().any(|line| line.vendor_store_id == vendor) => {
+                Some(vec![VendorIneligible::VendorLicenseInvalid])
+            }
+            None => None,
+        };
+        for reason in reasons.unwrap_or_default() {
+            let path = format!("/items/{index}/vendor_store_id");
+            violations.push(Violation::new(Code::from(reason), path).vendor(vendor));
         }
     }
 }
@@ -198,8 +200,11 @@ fn check_discounts(
         let claimed = request
             .items
             .iter()
-            .any(|item| item.vendor_store_id == vendor);
-        let Some(discount) = catalog.discounts.get(&vendor).filter(|_| claimed) else {
+            .filter(|item| item.vendor_store_id == vendor)
+            .count();
+        let found = catalog.discounts.get(&vendor);
+        let meant = found.filter(|it| claimed > 0 && it.answers_to(&asked.code));
+        let Some(discount) = meant else {
             violations.push(at(Code::DiscountNotFound));
             continue;
         };
@@ -207,10 +212,11 @@ fn check_discounts(
             violations.push(at(Code::DiscountInactive));
             continue;
         }
-        // Every line of the vendor is in violation already: there is no sum to judge by.
-        let Some(vendor_lines) = groups.get(&vendor) else {
+        // A line that could not be priced leaves no sum to judge by, and is in violation already.
+        let vendor_lines = groups.get(&vendor).map_or(&[][..], Vec::as_slice);
+        if vendor_lines.len() < claimed {
             continue;
-        };
+        }
         let sum: Money = vendor_lines.iter().map(|line| line.price.total).sum();
         if sum < discount.min_subtotal {
             violations.push(at(Code::DiscountMinSubtotal).figures(discount.min_subtotal, sum));

@@ -1,0 +1,18 @@
+//! What the rules promise, shown without I/O: one file per topic.
+//!
+//! Expected figures are literals, or come from the naive sums in whole cents of [`market`]; never
+//! from the code under test.
+
+mod cart;
+mod checkout;
+mod discounts;
+mod figures;
+mod market;
+mod money;
+mod pricing;
+mod properties;
+mod reservation;
+mod rules;
+mod settlement;
+mod store_gate;
+mod support;

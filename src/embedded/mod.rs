@@ -1,1 +1,114 @@
-//! Our own private PostgreSQL and Redis.
+//! Our own private PostgreSQL and Redis, for whoever has no servers at hand: found on this machine,
+//! started in a data directory, stopped with us.
+//!
+//! Nothing here listens on TCP, touches a server that we did not start, or knows what is stored.
+//! The services are our children in process groups of their own: Ctrl-C reaches only us, and we stop
+//! them last. If we are killed they run on, and the next start in the same directory stops them
+//! before it starts anew.
+
+mod account;
+mod child;
+mod directory;
+mod error;
+mod leftover;
+mod lock;
+mod postgres;
+mod programs;
+mod redis;
+mod url;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use self::directory::DataDir;
+pub use self::error::Error;
+pub use self::postgres::PrivatePostgres;
+pub use self::redis::PrivateRedis;
+
+use self::account::Account;
+use self::directory::Directory;
+use self::programs::Search;
+
+/// How to start the private services.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where their data are.
+    pub data_dir: DataDir,
+}
+
+/// The running private services. Dropping them stops them as a crash would; `stop` asks them to end
+/// and waits.
+#[derive(Debug)]
+pub struct EmbeddedServices {
+    postgres: PrivatePostgres,
+    redis: PrivateRedis,
+    directory: Arc<Directory>,
+}
+
+impl EmbeddedServices {
+    /// Starts both services and returns when both answer. The database is empty when the directory
+    /// is new: migrating is the caller's.
+    pub async fn start(options: Options) -> Result<Self, Error> {
+        let (installed, redis_server) = Search::from_environment().both()?;
+        let account = Account::for_services()?;
+        let directory = Arc::new(Directory::open(&options.data_dir, account)?);
+        let (postgres, redis) = tokio::try_join!(
+            PrivatePostgres::launch(&installed, Arc::clone(&directory)),
+            PrivateRedis::launch(&redis_server, Arc::clone(&directory)),
+        )?;
+        Ok(Self {
+            postgres,
+            redis,
+            directory,
+        })
+    }
+
+    /// The URL of the database `splitcart`, for sqlx and for libpq.
+    pub fn database_url(&self) -> &str {
+        self.postgres.database_url()
+    }
+
+    /// The URL for the `redis` crate.
+    pub fn redis_url(&self) -> &str {
+        self.redis.url()
+    }
+
+    /// Where the data are, as an absolute path.
+    pub fn data_dir(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// PostgreSQL's main process, for tests that kill it.
+    pub fn postgres_pid(&self) -> Option<u32> {
+        self.postgres.pid()
+    }
+
+    /// Redis' process, for tests that stop or kill it.
+    pub fn redis_pid(&self) -> Option<u32> {
+        self.redis.pid()
+    }
+
+    /// Resolves when one of the services ends without being asked to. May be dropped and called
+    /// again.
+    pub async fn wait_for_failure(&mut self) -> Error {
+        tokio::select! {
+            error = self.postgres.wait_for_failure() => error,
+            error = self.redis.wait_for_failure() => error,
+        }
+    }
+
+    /// Ends both services. A temporary directory is gone afterwards.
+    pub async fn stop(self) -> Result<(), Error> {
+        let Self {
+            postgres,
+            redis,
+            directory,
+        } = self;
+        let (postgres, redis) = tokio::join!(postgres.stop(), redis.stop());
+        drop(directory);
+        postgres.and(redis)
+    }
+}
+
+#[cfg(test)]
+mod tests;

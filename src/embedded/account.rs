@@ -1,0 +1,132 @@
+//! Who runs the private services: ourselves, or, because PostgreSQL refuses to run as root, the
+//! unprivileged user that its packages create.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{Gid, Uid, User, getegid, geteuid};
+use tokio::process::Command;
+
+use super::Error;
+
+/// The user that stands in for root.
+const UNPRIVILEGED: &str = "postgres";
+
+/// The user as whom both services run.
+#[derive(Debug, Clone)]
+pub(super) struct Account {
+    name: String,
+    uid: Uid,
+    gid: Gid,
+    changes_user: bool,
+}
+
+impl Account {
+    /// Ourselves, or `postgres` if we are root.
+    pub(super) fn for_services() -> Result<Self, Error> {
+        let uid = geteuid();
+        if !uid.is_root() {
+            return Ok(Self {
+                name: uid.to_string(),
+                uid,
+                gid: getegid(),
+                changes_user: false,
+            });
+        }
+        match User::from_name(UNPRIVILEGED) {
+            Ok(Some(user)) => Ok(Self {
+                name: user.name,
+                uid: user.uid,
+                gid: user.gid,
+                changes_user: true,
+            }),
+            _ => Err(Error::NoAccount { name: UNPRIVILEGED }),
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Makes `command` run as this user, with none of root's groups.
+    pub(super) fn runs(&self, command: &mut Command) {
+        if self.changes_user {
+            command.uid(self.uid.as_raw()).gid(self.gid.as_raw());
+        }
+    }
+
+    /// Creates a directory, unless it is there, that only this user can enter.
+    pub(super) fn create_private(&self, directory: &Path) -> Result<(), Error> {
+        match fs::create_dir(directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(Error::io("create", directory)(error))
+            }
+            _ => self.make_private(directory),
+        }
+    }
+
+    /// Gives a directory to this user and closes it to all others.
+    pub(super) fn make_private(&self, directory: &Path) -> Result<(), Error> {
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
+            .map_err(Error::io("close to others", directory))?;
+        if self.changes_user {
+            std::os::unix::fs::chown(directory, Some(self.uid.as_raw()), Some(self.gid.as_raw()))
+                .map_err(Error::io("change the owner of", directory))?;
+        }
+        Ok(())
+    }
+
+    /// The first directory, from the root down to `directory`, that this user may not pass. When we
+    /// run as ourselves the operating system's own refusal says it better.
+    pub(super) fn blocked_at(&self, directory: &Path) -> Result<Option<PathBuf>, Error> {
+        if !self.changes_user {
+            return Ok(None);
+        }
+        let directory = fs::canonicalize(directory).map_err(Error::io("find", directory))?;
+        let mut from_root: Vec<_> = directory.ancestors().collect();
+        from_root.reverse();
+        for step in from_root {
+            let metadata = fs::metadata(step).map_err(Error::io("look at", step))?;
+            if !self.may_pass(&metadata) {
+                return Ok(Some(step.to_owned()));
+            }
+        }
+        Ok(None)
+    }
+
+    fn may_pass(&self, metadata: &Metadata) -> bool {
+        let bit = if metadata.uid() == self.uid.as_raw() {
+            0o100
+        } else if metadata.gid() == self.gid.as_raw() {
+            0o010
+        } else {
+            0o001
+        };
+        metadata.mode() & bit != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_parent_is_found_when_somebody_else_has_to_pass() {
+        let closed = tempfile::tempdir().unwrap();
+        let inner = closed.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        fs::set_permissions(closed.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let stranger = Account {
+            name: "stranger".into(),
+            uid: Uid::from_raw(54_321),
+            gid: Gid::from_raw(54_321),
+            changes_user: true,
+        };
+        let expected = fs::canonicalize(closed.path()).unwrap();
+        assert_eq!(stranger.blocked_at(&inner).unwrap(), Some(expected));
+        fs::set_permissions(closed.path(), fs::Permissions::from_mode(0o711)).unwrap();
+        assert_eq!(stranger.blocked_at(closed.path()).unwrap(), None);
+    }
+}

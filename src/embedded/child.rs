@@ -1,0 +1,179 @@
+//! One service as our child process: its log, its end, and how it is stopped.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Error;
+use super::account::Account;
+use super::leftover::send;
+
+const LOG_LINES_SHOWN: usize = 12;
+const DROP_PATIENCE: Duration = Duration::from_secs(10);
+const DROP_POLL: Duration = Duration::from_millis(5);
+
+/// A running service. Dropping it stops it the hard way, which both services survive without loss
+/// of what they acknowledged.
+#[derive(Debug)]
+pub(super) struct Service {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+    /// What ends it for certain when there is no time to ask.
+    last_word: Signal,
+}
+
+impl Service {
+    /// Starts `command` with its output in `log`; the log of the run before is kept beside it.
+    pub(super) fn start(
+        name: &'static str,
+        mut command: Command,
+        account: &Account,
+        log: &Path,
+        last_word: Signal,
+    ) -> Result<Self, Error> {
+        if log.exists() {
+            let before = log.with_extension("log.before");
+            fs::rename(log, &before).map_err(Error::io("put away", log))?;
+        }
+        let output = File::create(log).map_err(Error::io("create", log))?;
+        let errors = output.try_clone().map_err(Error::io("open", log))?;
+        account.runs(&mut command);
+        let program = PathBuf::from(command.as_std().get_program());
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            // Ctrl-C in the terminal is for us; we then stop the services when we need them no more.
+            .process_group(0)
+            .spawn()
+            .map_err(Error::io("start", &program))?;
+        Ok(Self {
+            name,
+            child,
+            log: log.to_owned(),
+            last_word,
+        })
+    }
+
+    /// The process id, for as long as the process has not been waited for.
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Calls `answers` until it says yes, the service ends, or `limit` is over.
+    pub(super) async fn wait_until_ready(
+        &mut self,
+        limit: Duration,
+        pause: Duration,
+        answers: impl AsyncFn() -> bool,
+    ) -> Result<(), Error> {
+        let deadline = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.try_wait()? {
+                return Err(self.ended(status));
+            }
+            if matches!(timeout(limit, answers()).await, Ok(true)) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(Error::NotReady {
+                    service: self.name,
+                    limit_seconds: limit.as_secs(),
+                    log: self.log.clone(),
+                    log_end: last_lines(&self.log),
+                });
+            }
+            sleep(pause).await;
+        }
+    }
+
+    /// Resolves when the service ends without being asked to. May be dropped and called again.
+    pub(super) async fn wait_for_failure(&mut self) -> Error {
+        match self.child.wait().await {
+            Ok(status) => self.ended(status),
+            Err(error) => Error::io("wait for", &self.log)(error),
+        }
+    }
+
+    /// Sends one signal after the other, each with its own time to take effect.
+    pub(super) async fn stop(mut self, signals: &[(Signal, Duration)]) -> Result<(), Error> {
+        for (signal, patience) in signals {
+            let Some(pid) = self.raw_pid() else {
+                return Ok(());
+            };
+            send(pid, *signal);
+            if timeout(*patience, self.child.wait()).await.is_ok() {
+                return Ok(());
+            }
+            tracing::warn!(service = self.name, %signal, "the service does not stop");
+        }
+        Err(Error::StillRunning {
+            service: self.name,
+            directory: self.log.clone(),
+            pid: self.pid().unwrap_or_default(),
+        })
+    }
+
+    fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
+        self.child
+            .try_wait()
+            .map_err(Error::io("wait for", &self.log))
+    }
+
+    fn ended(&self, status: ExitStatus) -> Error {
+        Error::Ended {
+            service: self.name,
+            status,
+            log: self.log.clone(),
+            log_end: last_lines(&self.log),
+        }
+    }
+
+    fn raw_pid(&self) -> Option<Pid> {
+        self.child
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .map(Pid::from_raw)
+    }
+}
+
+impl Drop for Service {
+    /// Waits for the end, so that a temporary directory can be removed right after. The signal is
+    /// sent again and again: a program that has only just begun may still ignore what its parents
+    /// ignored.
+    fn drop(&mut self) {
+        for signal in [self.last_word, Signal::SIGKILL] {
+            let deadline = Instant::now() + DROP_PATIENCE;
+            while let (Some(pid), Ok(None)) = (self.raw_pid(), self.child.try_wait()) {
+                if Instant::now() >= deadline {
+                    break;
+                }
+                send(pid, signal);
+                std::thread::park_timeout(DROP_POLL);
+            }
+        }
+    }
+}
+
+fn last_lines(log: &Path) -> String {
+    let Ok(file) = File::open(log) else {
+        return String::new();
+    };
+    let mut last = VecDeque::with_capacity(LOG_LINES_SHOWN + 1);
+    for line in BufReader::new(file).lines().map_while(Result::ok) {
+        last.push_back(line);
+        if last.len() > LOG_LINES_SHOWN {
+            last.pop_front();
+        }
+    }
+    last.make_contiguous().join("\n")
+}

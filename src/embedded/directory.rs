@@ -1,0 +1,235 @@
+//! The data directory of the private services: where it is, that it is ours alone, and the short
+//! paths of the sockets in it.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::Error;
+use super::account::Account;
+use super::lock::{self, Lock};
+
+const DEFAULT: &str = ".splitcart";
+const DEFAULT_FOR_ROOT: &str = "/var/lib/splitcart";
+const TEMPORARY_PREFIX: &str = "splitcart-";
+/// A Unix socket's path has room for 107 bytes on Linux and 103 elsewhere.
+const SOCKET_PATH_BYTES_MAX: usize = 100;
+
+/// Which directory the private services keep their data in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DataDir {
+    /// This one; created if it is not there.
+    Explicit(PathBuf),
+    /// `.splitcart` below the working directory.
+    Default,
+    /// A new one, removed at the end.
+    Temporary,
+}
+
+/// A data directory that is ours, and private, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+    account: Account,
+    // In this order: a temporary directory is removed while it is still locked.
+    _temporary: Option<TempDir>,
+    _lock: Lock,
+}
+
+impl Directory {
+    /// Finds or creates the directory, closes it to others and locks it.
+    pub(super) fn open(wanted: &DataDir, account: Account) -> Result<Self, Error> {
+        let (path, temporary) = match wanted {
+            DataDir::Explicit(path) => (create(path, &account)?, None),
+            DataDir::Default => (create_default(&account)?, None),
+            DataDir::Temporary => {
+                let temporary = create_temporary(&account)?;
+                (temporary.path().to_owned(), Some(temporary))
+            }
+        };
+        let path = fs::canonicalize(&path).map_err(Error::io("find", &path))?;
+        let lock = Lock::take(&path)?;
+        account.make_private(&path)?;
+        Ok(Self {
+            path,
+            account,
+            _temporary: temporary,
+            _lock: lock,
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// A private directory below this one.
+    pub(super) fn subdirectory(&self, name: &str) -> Result<PathBuf, Error> {
+        let path = self.path.join(name);
+        self.account.create_private(&path)?;
+        Ok(path)
+    }
+
+    /// A private directory for the socket `name`: `run` below this one, or, if that path would be
+    /// too long for a socket, a temporary one.
+    pub(super) fn socket_directory(&self, name: &str) -> Result<SocketDirectory, Error> {
+        let near = self.path.join("run");
+        if near.join(name).as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
+            let path = self.subdirectory("run")?;
+            return Ok(SocketDirectory {
+                path,
+                _temporary: None,
+            });
+        }
+        let temporary = create_temporary(&self.account)?;
+        self.account.make_private(temporary.path())?;
+        Ok(SocketDirectory {
+            path: temporary.path().to_owned(),
+            _temporary: Some(temporary),
+        })
+    }
+}
+
+/// Where a service's socket is.
+#[derive(Debug)]
+pub(super) struct SocketDirectory {
+    path: PathBuf,
+    _temporary: Option<TempDir>,
+}
+
+impl SocketDirectory {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn create_default(account: &Account) -> Result<PathBuf, Error> {
+    let here = Path::new(DEFAULT);
+    match create(here, account) {
+        Err(Error::Unreachable {
+            blocked_at,
+            account: name,
+            ..
+        }) => {
+            tracing::warn!(
+                directory = DEFAULT_FOR_ROOT,
+                blocked_at = %blocked_at.display(),
+                "user `{name}` runs PostgreSQL and cannot reach {DEFAULT} below the working \
+                 directory; keeping the data in {DEFAULT_FOR_ROOT} instead"
+            );
+            create(Path::new(DEFAULT_FOR_ROOT), account)
+        }
+        result => result,
+    }
+}
+
+fn create(path: &Path, account: &Account) -> Result<PathBuf, Error> {
+    let path = std::path::absolute(path).map_err(Error::io("find", path))?;
+    let parent = path.parent().unwrap_or(&path);
+    fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
+    if let Some(blocked_at) = account.blocked_at(parent)? {
+        let account = account.name().to_owned();
+        return Err(Error::Unreachable {
+            directory: path,
+            blocked_at,
+            account,
+        });
+    }
+    if path.exists() {
+        // Closing a directory of somebody else's, say /tmp, would do harm.
+        let mut entries = fs::read_dir(&path).map_err(Error::io("read", &path))?;
+        if entries.next().is_some() && !path.join(lock::FILE_NAME).is_file() {
+            return Err(Error::NotOurs { directory: path });
+        }
+    } else {
+        account.create_private(&path)?;
+    }
+    Ok(path)
+}
+
+fn create_temporary(account: &Account) -> Result<TempDir, Error> {
+    let usual = env::temp_dir();
+    // Root's own temporary directory may be closed to the user who runs the services.
+    let reachable = account
+        .blocked_at(&usual)
+        .is_ok_and(|blocked_at| blocked_at.is_none());
+    let base = if reachable {
+        usual.as_path()
+    } else {
+        Path::new("/tmp")
+    };
+    tempfile::Builder::new()
+        .prefix(TEMPORARY_PREFIX)
+        .permissions(fs::Permissions::from_mode(0o700))
+        .tempdir_in(base)
+        .map_err(Error::io("create a directory in", base))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(path: &Path) -> Result<Directory, Error> {
+        Directory::open(
+            &DataDir::Explicit(path.to_owned()),
+            Account::for_services()?,
+        )
+    }
+
+    fn reachable_tempdir() -> TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        directory
+    }
+
+    #[test]
+    fn a_new_directory_is_private_and_can_be_opened_again() {
+        let root = reachable_tempdir();
+        let path = root.path().join("a/b");
+        drop(open(&path).unwrap());
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+        open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_directory_with_other_files_is_refused_and_left_alone() {
+        let root = reachable_tempdir();
+        fs::write(root.path().join("thesis.txt"), "mine").unwrap();
+        assert!(matches!(open(root.path()), Err(Error::NotOurs { .. })));
+        assert_eq!(
+            fs::metadata(root.path()).unwrap().permissions().mode() & 0o777,
+            0o755
+        );
+    }
+
+    #[test]
+    fn a_temporary_directory_is_removed_when_dropped() {
+        let account = Account::for_services().unwrap();
+        let directory = Directory::open(&DataDir::Temporary, account).unwrap();
+        let path = directory.path().to_owned();
+        assert!(path.is_dir());
+        drop(directory);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_socket_gets_a_short_private_one() {
+        let root = reachable_tempdir();
+        let directory = open(&root.path().join("d".repeat(120))).unwrap();
+        let sockets = directory.socket_directory("redis.sock").unwrap();
+        assert!(sockets.path().join("redis.sock").as_os_str().len() <= SOCKET_PATH_BYTES_MAX);
+        assert_eq!(
+            fs::metadata(sockets.path()).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! What can go wrong with the private services, in sentences that tell the person what to do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+
+/// Why a private PostgreSQL or Redis could not be started, kept running or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A program is not installed, or too old.
+    #[error(
+        "{missing}: run `apt-get install postgresql redis-server` (PostgreSQL 15 or newer), \
+         or name your own servers by URL"
+    )]
+    MissingPrograms {
+        /// What was looked for and not found.
+        missing: String,
+    },
+
+    /// The data was made by a PostgreSQL that is not installed here.
+    #[error(
+        "the data in {} were made by PostgreSQL {made_by}, which is not installed: run \
+         `apt-get install postgresql-{made_by}`, or move the directory away to start empty",
+        directory.display()
+    )]
+    OtherVersion {
+        /// PostgreSQL's directory.
+        directory: PathBuf,
+        /// The major version that made it.
+        made_by: u32,
+    },
+
+    /// PostgreSQL refuses to run as root, and there is nobody else to run it.
+    #[error(
+        "PostgreSQL refuses to run as root and there is no user `{name}` to run it instead: \
+         run `useradd --system {name}`, or start splitcart as another user"
+    )]
+    NoAccount {
+        /// The user that was looked for.
+        name: &'static str,
+    },
+
+    /// The user who runs the services may not pass a directory on the way to the data.
+    #[error(
+        "user `{account}` runs the private services and cannot reach {}: run `chmod o+x {}`, \
+         or choose another data directory, for example /var/lib/splitcart",
+        directory.display(), blocked_at.display()
+    )]
+    Unreachable {
+        /// The data directory.
+        directory: PathBuf,
+        /// The first directory above it that is closed.
+        blocked_at: PathBuf,
+        /// Who has to pass.
+        account: String,
+    },
+
+    /// The directory holds files that are not ours; it would be made private to us.
+    #[error(
+        "{} is neither empty nor a splitcart data directory: choose another one",
+        directory.display()
+    )]
+    NotOurs {
+        /// The directory that was asked for.
+        directory: PathBuf,
+    },
+
+    /// Another splitcart has the directory.
+    #[error(
+        "another splitcart{} is using the data directory {}: stop it, or choose another directory",
+        owner.map(|pid| format!(" (process {pid})")).unwrap_or_default(), directory.display()
+    )]
+    InUse {
+        /// The data directory.
+        directory: PathBuf,
+        /// Who says to have it.
+        owner: Option<u32>,
+    },
+
+    /// The path has bytes that a URL cannot carry.
+    #[error("{} is not valid UTF-8: choose a data directory with a plain name", path.display())]
+    NotUtf8 {
+        /// The path.
+        path: PathBuf,
+    },
+
+    /// `initdb` failed.
+    #[error("PostgreSQL could not make its files in {}:\n{output}", directory.display())]
+    Initdb {
+        /// Where they should have been.
+        directory: PathBuf,
+        /// What `initdb` said.
+        output: String,
+    },
+
+    /// A service ended without being asked to.
+    #[error("{service} ended by itself ({status}); the end of {}:\n{log_end}", log.display())]
+    Ended {
+        /// Which one.
+        service: &'static str,
+        /// How it ended.
+        status: ExitStatus,
+        /// Its log.
+        log: PathBuf,
+        /// The last lines of the log.
+        log_end: String,
+    },
+
+    /// A service runs but does not answer.
+    #[error(
+        "{service} did not answer within {limit_seconds} s; the end of {}:\n{log_end}",
+        log.display()
+    )]
+    NotReady {
+        /// Which one.
+        service: &'static str,
+        /// How long we waited.
+        limit_seconds: u64,
+        /// Its log.
+        log: PathBuf,
+        /// The last lines of the log.
+        log_end: String,
+    },
+
+    /// A process survived even the last signal.
+    #[error("{service} in {} cannot be stopped: end process {pid} by hand", directory.display())]
+    StillRunning {
+        /// Which one.
+        service: &'static str,
+        /// Where it works.
+        directory: PathBuf,
+        /// Its process id.
+        pid: u32,
+    },
+
+    /// PostgreSQL answers but the first statements failed.
+    #[error("the private PostgreSQL could not be prepared: {0}")]
+    Database(#[from] sqlx::Error),
+
+    /// The operating system refused something.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What we were about to do.
+        action: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// For `map_err`: adds what we were doing, and with what.
+    pub(super) fn io<'a>(
+        action: &'static str,
+        path: &'a Path,
+    ) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |source| Self::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}

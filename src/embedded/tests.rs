@@ -1,0 +1,80 @@
+//! Both services together.
+
+use std::fs;
+
+use nix::sys::signal::Signal;
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
+
+use super::*;
+
+fn temporary() -> Options {
+    Options {
+        data_dir: DataDir::Temporary,
+    }
+}
+
+#[tokio::test]
+async fn both_services_answer_and_leave_nothing_behind() {
+    let services = EmbeddedServices::start(temporary()).await.unwrap();
+    let directory = services.data_dir().to_owned();
+    let mut connection = PgConnection::connect(services.database_url())
+        .await
+        .unwrap();
+    let durable: String = sqlx::query_scalar("select current_setting('synchronous_commit')")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(durable, "on");
+    connection.close().await.unwrap();
+    let redis = ::redis::Client::open(services.redis_url()).unwrap();
+    let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
+    ::redis::cmd("PING")
+        .query_async::<()>(&mut redis)
+        .await
+        .unwrap();
+
+    let postgres = services.postgres_pid().unwrap();
+    services.stop().await.unwrap();
+    assert!(!directory.exists());
+    assert!(!Path::new(&format!("/proc/{postgres}")).exists());
+}
+
+#[tokio::test]
+async fn the_end_of_either_service_is_a_failure_of_both() {
+    let mut services = EmbeddedServices::start(temporary()).await.unwrap();
+    let redis = i32::try_from(services.redis_pid().unwrap()).unwrap();
+    leftover::send(nix::unistd::Pid::from_raw(redis), Signal::SIGKILL);
+    let message = services.wait_for_failure().await.to_string();
+    assert!(message.starts_with("Redis ended by itself"), "{message}");
+}
+
+#[tokio::test]
+async fn a_start_that_is_given_up_leaves_no_process_behind() {
+    let root = tempfile::tempdir_in("/tmp").unwrap();
+    let options = Options {
+        data_dir: DataDir::Explicit(root.path().to_owned()),
+    };
+    {
+        let start = EmbeddedServices::start(options);
+        tokio::pin!(start);
+        let log = root.path().join("postgres.log");
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut start => panic!("the start was not interrupted"),
+                () = tokio::time::sleep(std::time::Duration::from_millis(1)) => {}
+            }
+            if log.exists() {
+                break;
+            }
+        }
+    }
+    let at_work = fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| fs::read_link(entry.path().join("cwd")).ok())
+        .filter(|directory| directory.starts_with(root.path()))
+        .count();
+    assert_eq!(at_work, 0);
+}

@@ -1,0 +1,34 @@
+# The developer's commands. `make` lists them.
+
+# A bare shell may not have cargo's directory on PATH.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint sqlx clean install-missing
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: install-missing ## Show the service at work, with a private PostgreSQL and Redis (ARGS=...)
+	cargo run --locked --release -- demo $(ARGS)
+
+test: install-missing ## Run all tests, doc tests too (ARGS=... for cargo test)
+	cargo test --locked --features faults $(ARGS)
+
+bench: install-missing ## Run the benchmarks (ARGS=... for cargo bench)
+	cargo bench --locked $(ARGS)
+
+lint: install-missing ## Check format, clippy, documentation and .sqlx
+	cargo fmt --all -- --check
+	cargo clippy --locked --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --all-features
+	scripts/sqlx-prepare --check
+
+sqlx: install-missing ## Make .sqlx anew after a change to a query or a migration
+	scripts/sqlx-prepare
+
+clean: ## Remove what was built (data in .splitcart stay)
+	cargo clean
+
+install-missing:
+	@scripts/install-missing

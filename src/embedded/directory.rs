@@ -132,15 +132,15 @@ fn create_default(account: &Account) -> Result<PathBuf, Error> {
 fn create(path: &Path, account: &Account) -> Result<PathBuf, Error> {
     let path = std::path::absolute(path).map_err(Error::io("find", path))?;
     let parent = path.parent().unwrap_or(&path);
+    // Before anything is created, so that a refusal leaves no trace; and after, because what we
+    // create may be closed by our umask.
+    let existing = parent
+        .ancestors()
+        .find(|directory| directory.exists())
+        .unwrap_or(parent);
+    check_reachable(&path, existing, account)?;
     fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-    if let Some(blocked_at) = account.blocked_at(parent)? {
-        let account = account.name().to_owned();
-        return Err(Error::Unreachable {
-            directory: path,
-            blocked_at,
-            account,
-        });
-    }
+    check_reachable(&path, parent, account)?;
     if path.exists() {
         // Closing a directory of somebody else's, say /tmp, would do harm.
         let mut entries = fs::read_dir(&path).map_err(Error::io("read", &path))?;
@@ -151,6 +151,17 @@ fn create(path: &Path, account: &Account) -> Result<PathBuf, Error> {
         account.create_private(&path)?;
     }
     Ok(path)
+}
+
+fn check_reachable(path: &Path, ancestor: &Path, account: &Account) -> Result<(), Error> {
+    match account.blocked_at(ancestor)? {
+        Some(blocked_at) => Err(Error::Unreachable {
+            directory: path.to_owned(),
+            blocked_at,
+            account: account.name().to_owned(),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn create_temporary(account: &Account) -> Result<TempDir, Error> {

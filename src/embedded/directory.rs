@@ -5,6 +5,7 @@ use std::env;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -15,6 +16,10 @@ use super::lock::{self, Lock};
 const DEFAULT: &str = ".splitcart";
 const DEFAULT_FOR_ROOT: &str = "/var/lib/splitcart";
 const TEMPORARY_PREFIX: &str = "splitcart-";
+/// The file that tells a temporary data directory from one that somebody gave a similar name.
+const TEMPORARY_MARK: &str = "temporary";
+/// Younger ones may be about to be locked by the process that is making them.
+const ABANDONED_AFTER: Duration = Duration::from_mins(1);
 /// A Unix socket's path has room for 107 bytes on Linux and 103 elsewhere.
 const SOCKET_PATH_BYTES_MAX: usize = 100;
 
@@ -52,6 +57,10 @@ impl Directory {
         };
         let path = fs::canonicalize(&path).map_err(Error::io("find", &path))?;
         let lock = Lock::take(&path)?;
+        if temporary.is_some() {
+            let mark = path.join(TEMPORARY_MARK);
+            fs::write(&mark, "").map_err(Error::io("write", &mark))?;
+        }
         account.make_private(&path)?;
         Ok(Self {
             path,
@@ -59,6 +68,44 @@ impl Directory {
             _temporary: temporary,
             _lock: lock,
         })
+    }
+
+    /// The temporary directories whose owners were killed, taken over. The caller stops what
+    /// still runs in them, and removes them.
+    pub(super) fn abandoned(account: &Account) -> Vec<Self> {
+        let entries = fs::read_dir(temporary_base(account))
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries
+            .filter(|entry| {
+                entry
+                    .file_name()
+                    .to_string_lossy()
+                    .starts_with(TEMPORARY_PREFIX)
+            })
+            .filter(|entry| {
+                entry
+                    .metadata()
+                    .is_ok_and(|metadata| account.owns(&metadata))
+            })
+            .map(|entry| entry.path())
+            .filter(|path| is_old(&path.join(TEMPORARY_MARK)))
+            .filter_map(|path| {
+                let lock = Lock::take(&path).ok()?;
+                Some(Self {
+                    path,
+                    account: account.clone(),
+                    _temporary: None,
+                    _lock: lock,
+                })
+            })
+            .collect()
+    }
+
+    /// Removes a directory that was abandoned.
+    pub(super) fn remove(self) -> Result<(), Error> {
+        fs::remove_dir_all(&self.path).map_err(Error::io("remove", &self.path))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -165,21 +212,28 @@ fn check_reachable(path: &Path, ancestor: &Path, account: &Account) -> Result<()
 }
 
 fn create_temporary(account: &Account) -> Result<TempDir, Error> {
-    let usual = env::temp_dir();
-    // Root's own temporary directory may be closed to the user who runs the services.
-    let reachable = account
-        .blocked_at(&usual)
-        .is_ok_and(|blocked_at| blocked_at.is_none());
-    let base = if reachable {
-        usual.as_path()
-    } else {
-        Path::new("/tmp")
-    };
+    let base = temporary_base(account);
     tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)
         .permissions(fs::Permissions::from_mode(0o700))
-        .tempdir_in(base)
-        .map_err(Error::io("create a directory in", base))
+        .tempdir_in(&base)
+        .map_err(Error::io("create a directory in", &base))
+}
+
+/// The usual place, unless that is root's own and closed to the user who runs the services.
+fn temporary_base(account: &Account) -> PathBuf {
+    let usual = env::temp_dir();
+    match account.blocked_at(&usual) {
+        Ok(None) => usual,
+        _ => PathBuf::from("/tmp"),
+    }
+}
+
+fn is_old(file: &Path) -> bool {
+    let age = fs::metadata(file)
+        .and_then(|metadata| metadata.modified())
+        .map(|time| time.elapsed());
+    matches!(age, Ok(Ok(age)) if age > ABANDONED_AFTER)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub(super) struct Directory {
     path: PathBuf,
     account: Account,
     // In this order: a temporary directory is removed while it is still locked.
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
     _lock: Lock,
 }
 
@@ -65,7 +66,7 @@ impl Directory {
         Ok(Self {
             path,
             account,
-            _temporary: temporary,
+            temporary,
             _lock: lock,
         })
     }
@@ -96,7 +97,7 @@ impl Directory {
                 Some(Self {
                     path,
                     account: account.clone(),
-                    _temporary: None,
+                    temporary: None,
                     _lock: lock,
                 })
             })
@@ -106,6 +107,10 @@ impl Directory {
     /// Removes a directory that was abandoned.
     pub(super) fn remove(self) -> Result<(), Error> {
         fs::remove_dir_all(&self.path).map_err(Error::io("remove", &self.path))
+    }
+
+    pub(super) fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -124,10 +129,12 @@ impl Directory {
     }
 
     /// A private directory for the socket `name`: `run` below this one, or, if that path would be
-    /// too long for a socket, a temporary one.
+    /// too long for a socket or has a comma, which libpq takes for the start of a second host, a
+    /// temporary one.
     pub(super) fn socket_directory(&self, name: &str) -> Result<SocketDirectory, Error> {
         let near = self.path.join("run");
-        if near.join(name).as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
+        let bytes = near.as_os_str().as_bytes();
+        if bytes.len() + 1 + name.len() <= SOCKET_PATH_BYTES_MAX && !bytes.contains(&b',') {
             let path = self.subdirectory("run")?;
             return Ok(SocketDirectory {
                 path,
@@ -287,8 +294,13 @@ mod tests {
     }
 
     #[test]
-    fn a_path_too_long_for_a_socket_gets_a_short_private_one() {
+    fn a_path_that_is_no_good_for_a_socket_gets_a_short_private_one() {
         let root = reachable_tempdir();
+        let comma = open(&root.path().join("a,b"))
+            .unwrap()
+            .socket_directory("redis.sock")
+            .unwrap();
+        assert!(!comma.path().starts_with(root.path()));
         let directory = open(&root.path().join("d".repeat(120))).unwrap();
         let sockets = directory.socket_directory("redis.sock").unwrap();
         assert!(sockets.path().join("redis.sock").as_os_str().len() <= SOCKET_PATH_BYTES_MAX);

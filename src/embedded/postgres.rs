@@ -175,6 +175,10 @@ async fn create_cluster(
             "--locale=C",
             "--no-instructions",
         ]);
+    if directory.is_temporary() {
+        // It need not outlive a power cut. What is committed later is synced all the same.
+        command.arg("--no-sync");
+    }
     directory.account().runs(&mut command);
     let output = command
         .stdin(Stdio::null())

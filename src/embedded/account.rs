@@ -57,6 +57,10 @@ impl Account {
         }
     }
 
+    pub(super) fn owns(&self, metadata: &Metadata) -> bool {
+        metadata.uid() == self.uid.as_raw()
+    }
+
     /// Creates a directory, unless it is there, that only this user can enter.
     pub(super) fn create_private(&self, directory: &Path) -> Result<(), Error> {
         match fs::create_dir(directory) {

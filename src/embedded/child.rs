@@ -147,21 +147,19 @@ impl Service {
 }
 
 impl Drop for Service {
-    /// Waits for the end, so that a temporary directory can be removed right after. The signal is sent again and again because a program that has only
-    /// just begun may still ignore what its parents ignored.
+    /// Waits for the end, so that a temporary directory can be removed right after. The signal is
+    /// sent again and again: a program that has only just begun may still ignore what its parents
+    /// ignored.
     fn drop(&mut self) {
-        let deadline = std::time::Instant::now() + DROP_PATIENCE;
-        while let (Some(pid), Ok(None)) = (self.raw_pid(), self.child.try_wait()) {
-            let late = std::time::Instant::now() >= deadline;
-            send(
-                pid,
-                if late {
-                    Signal::SIGKILL
-                } else {
-                    self.last_word
-                },
-            );
-            std::thread::park_timeout(DROP_POLL);
+        for signal in [self.last_word, Signal::SIGKILL] {
+            let deadline = Instant::now() + DROP_PATIENCE;
+            while let (Some(pid), Ok(None)) = (self.raw_pid(), self.child.try_wait()) {
+                if Instant::now() >= deadline {
+                    break;
+                }
+                send(pid, signal);
+                std::thread::park_timeout(DROP_POLL);
+            }
         }
     }
 }

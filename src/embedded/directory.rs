@@ -3,8 +3,10 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -15,6 +17,10 @@ use super::lock::{self, Lock};
 const DEFAULT: &str = ".splitcart";
 const DEFAULT_FOR_ROOT: &str = "/var/lib/splitcart";
 const TEMPORARY_PREFIX: &str = "splitcart-";
+/// The file that tells a temporary data directory from one that somebody gave a similar name.
+const TEMPORARY_MARK: &str = "temporary";
+/// Younger ones may be about to be locked by the process that is making them.
+const ABANDONED_AFTER: Duration = Duration::from_mins(1);
 /// A Unix socket's path has room for 107 bytes on Linux and 103 elsewhere.
 const SOCKET_PATH_BYTES_MAX: usize = 100;
 
@@ -35,7 +41,7 @@ pub(super) struct Directory {
     path: PathBuf,
     account: Account,
     // In this order: a temporary directory is removed while it is still locked.
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
     _lock: Lock,
 }
 
@@ -52,13 +58,59 @@ impl Directory {
         };
         let path = fs::canonicalize(&path).map_err(Error::io("find", &path))?;
         let lock = Lock::take(&path)?;
+        if temporary.is_some() {
+            let mark = path.join(TEMPORARY_MARK);
+            fs::write(&mark, "").map_err(Error::io("write", &mark))?;
+        }
         account.make_private(&path)?;
         Ok(Self {
             path,
             account,
-            _temporary: temporary,
+            temporary,
             _lock: lock,
         })
+    }
+
+    /// The temporary directories whose owners were killed, taken over. The caller stops what
+    /// still runs in them, and removes them.
+    pub(super) fn abandoned(account: &Account) -> Vec<Self> {
+        let entries = fs::read_dir(temporary_base(account))
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries
+            .filter(|entry| {
+                entry
+                    .file_name()
+                    .to_string_lossy()
+                    .starts_with(TEMPORARY_PREFIX)
+            })
+            .filter(|entry| {
+                entry
+                    .metadata()
+                    .is_ok_and(|metadata| account.owns(&metadata))
+            })
+            .map(|entry| entry.path())
+            .filter(|path| is_old(&path.join(TEMPORARY_MARK)))
+            .filter_map(|path| {
+                let lock = Lock::take(&path).ok()?;
+                Some(Self {
+                    path,
+                    account: account.clone(),
+                    temporary: None,
+                    _lock: lock,
+                })
+            })
+            .collect()
+    }
+
+    /// Removes a directory that was abandoned.
+    pub(super) fn remove(self) -> Result<(), Error> {
+        fs::remove_dir_all(&self.path).map_err(Error::io("remove", &self.path))
+    }
+
+    pub(super) fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -77,10 +129,12 @@ impl Directory {
     }
 
     /// A private directory for the socket `name`: `run` below this one, or, if that path would be
-    /// too long for a socket, a temporary one.
+    /// too long for a socket or has a comma, which libpq takes for the start of a second host, a
+    /// temporary one.
     pub(super) fn socket_directory(&self, name: &str) -> Result<SocketDirectory, Error> {
         let near = self.path.join("run");
-        if near.join(name).as_os_str().len() <= SOCKET_PATH_BYTES_MAX {
+        let bytes = near.as_os_str().as_bytes();
+        if bytes.len() + 1 + name.len() <= SOCKET_PATH_BYTES_MAX && !bytes.contains(&b',') {
             let path = self.subdirectory("run")?;
             return Ok(SocketDirectory {
                 path,
@@ -132,15 +186,15 @@ fn create_default(account: &Account) -> Result<PathBuf, Error> {
 fn create(path: &Path, account: &Account) -> Result<PathBuf, Error> {
     let path = std::path::absolute(path).map_err(Error::io("find", path))?;
     let parent = path.parent().unwrap_or(&path);
+    // Before anything is created, so that a refusal leaves no trace; and after, because what we
+    // create may be closed by our umask.
+    let existing = parent
+        .ancestors()
+        .find(|directory| directory.exists())
+        .unwrap_or(parent);
+    check_reachable(&path, existing, account)?;
     fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-    if let Some(blocked_at) = account.blocked_at(parent)? {
-        let account = account.name().to_owned();
-        return Err(Error::Unreachable {
-            directory: path,
-            blocked_at,
-            account,
-        });
-    }
+    check_reachable(&path, parent, account)?;
     if path.exists() {
         // Closing a directory of somebody else's, say /tmp, would do harm.
         let mut entries = fs::read_dir(&path).map_err(Error::io("read", &path))?;
@@ -153,22 +207,40 @@ fn create(path: &Path, account: &Account) -> Result<PathBuf, Error> {
     Ok(path)
 }
 
+fn check_reachable(path: &Path, ancestor: &Path, account: &Account) -> Result<(), Error> {
+    match account.blocked_at(ancestor)? {
+        Some(blocked_at) => Err(Error::Unreachable {
+            directory: path.to_owned(),
+            blocked_at,
+            account: account.name().to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
 fn create_temporary(account: &Account) -> Result<TempDir, Error> {
-    let usual = env::temp_dir();
-    // Root's own temporary directory may be closed to the user who runs the services.
-    let reachable = account
-        .blocked_at(&usual)
-        .is_ok_and(|blocked_at| blocked_at.is_none());
-    let base = if reachable {
-        usual.as_path()
-    } else {
-        Path::new("/tmp")
-    };
+    let base = temporary_base(account);
     tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)
         .permissions(fs::Permissions::from_mode(0o700))
-        .tempdir_in(base)
-        .map_err(Error::io("create a directory in", base))
+        .tempdir_in(&base)
+        .map_err(Error::io("create a directory in", &base))
+}
+
+/// The usual place, unless that is root's own and closed to the user who runs the services.
+fn temporary_base(account: &Account) -> PathBuf {
+    let usual = env::temp_dir();
+    match account.blocked_at(&usual) {
+        Ok(None) => usual,
+        _ => PathBuf::from("/tmp"),
+    }
+}
+
+fn is_old(file: &Path) -> bool {
+    let age = fs::metadata(file)
+        .and_then(|metadata| metadata.modified())
+        .map(|time| time.elapsed());
+    matches!(age, Ok(Ok(age)) if age > ABANDONED_AFTER)
 }
 
 #[cfg(test)]
@@ -222,8 +294,13 @@ mod tests {
     }
 
     #[test]
-    fn a_path_too_long_for_a_socket_gets_a_short_private_one() {
+    fn a_path_that_is_no_good_for_a_socket_gets_a_short_private_one() {
         let root = reachable_tempdir();
+        let comma = open(&root.path().join("a,b"))
+            .unwrap()
+            .socket_directory("redis.sock")
+            .unwrap();
+        assert!(!comma.path().starts_with(root.path()));
         let directory = open(&root.path().join("d".repeat(120))).unwrap();
         let sockets = directory.socket_directory("redis.sock").unwrap();
         assert!(sockets.path().join("redis.sock").as_os_str().len() <= SOCKET_PATH_BYTES_MAX);

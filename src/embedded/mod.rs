@@ -3,8 +3,8 @@
 //!
 //! Nothing here listens on TCP, touches a server that we did not start, or knows what is stored.
 //! The services are our children in process groups of their own: Ctrl-C reaches only us, and we stop
-//! them last. If we are killed they run on, and the next start in the same directory stops them
-//! before it starts anew.
+//! them last. If we are killed they run on, until the next start in the same directory, or, when that
+//! was temporary, the next start in a temporary one.
 
 mod account;
 mod child;
@@ -51,6 +51,7 @@ impl EmbeddedServices {
     pub async fn start(options: Options) -> Result<Self, Error> {
         let (installed, redis_server) = Search::from_environment().both()?;
         let account = Account::for_services()?;
+        remove_abandoned(&account).await;
         let directory = Arc::new(Directory::open(&options.data_dir, account)?);
         let (postgres, redis) = tokio::try_join!(
             PrivatePostgres::launch(&installed, Arc::clone(&directory)),
@@ -107,6 +108,18 @@ impl EmbeddedServices {
         let (postgres, redis) = tokio::join!(postgres.stop(), redis.stop());
         drop(directory);
         postgres.and(redis)
+    }
+}
+
+/// A killed test run leaves its temporary services running. The next start clears them away; that it
+/// cannot is no reason not to start.
+async fn remove_abandoned(account: &Account) {
+    for directory in Directory::abandoned(account) {
+        let postgres = postgres::stop_leftovers(&directory).await;
+        let redis = redis::stop_leftovers(&directory).await;
+        if let Err(error) = postgres.and(redis).and_then(|()| directory.remove()) {
+            tracing::warn!("an abandoned temporary directory stays: {error}");
+        }
     }
 }
 

@@ -68,7 +68,7 @@ impl PrivatePostgres {
     ) -> Result<Self, Error> {
         let data = directory.path().join(DATA);
         let programs = PostgresPrograms::choose(installed, &data)?;
-        leftover::stop_all(PROGRAM, &data, STOP).await?;
+        stop_leftovers(&directory).await?;
         if !data.exists() {
             create_cluster(&programs, &directory, &data).await?;
         }
@@ -135,6 +135,17 @@ impl PrivatePostgres {
     pub async fn stop(self) -> Result<(), Error> {
         self.service.stop(STOP).await
     }
+
+    /// Leaves the process running, as a killed owner does.
+    #[cfg(test)]
+    pub(super) fn abandon(self) {
+        std::mem::forget(self.service);
+    }
+}
+
+/// Stops a server that a killed owner of the directory left running.
+pub(super) async fn stop_leftovers(directory: &Directory) -> Result<(), Error> {
+    leftover::stop_all(PROGRAM, &directory.path().join(DATA), STOP).await
 }
 
 /// Makes the files next to where they belong and renames them, so that a half-made cluster is never
@@ -164,6 +175,10 @@ async fn create_cluster(
             "--locale=C",
             "--no-instructions",
         ]);
+    if directory.is_temporary() {
+        // It need not outlive a power cut. What is committed later is synced all the same.
+        command.arg("--no-sync");
+    }
     directory.account().runs(&mut command);
     let output = command
         .stdin(Stdio::null())

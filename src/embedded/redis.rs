@@ -14,6 +14,7 @@ use super::programs::Search;
 use super::{Error, leftover, url};
 
 const PROGRAM: &str = "redis-server";
+const DATA: &str = "redis";
 const SOCKET: &str = "redis.sock";
 /// Loading a large append-only file takes a while.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -53,8 +54,8 @@ impl PrivateRedis {
     }
 
     pub(super) async fn launch(program: &Path, directory: Arc<Directory>) -> Result<Self, Error> {
-        let data = directory.subdirectory("redis")?;
-        leftover::stop_all(PROGRAM, &data, STOP).await?;
+        let data = directory.subdirectory(DATA)?;
+        stop_leftovers(&directory).await?;
         let socket_directory = directory.socket_directory(SOCKET)?;
         let socket = socket_directory.path().join(SOCKET);
         let url = format!("redis+unix://{}", url::encode(&socket)?);
@@ -107,6 +108,17 @@ impl PrivateRedis {
     pub async fn stop(self) -> Result<(), Error> {
         self.service.stop(STOP).await
     }
+
+    /// Leaves the process running, as a killed owner does.
+    #[cfg(test)]
+    pub(super) fn abandon(self) {
+        std::mem::forget(self.service);
+    }
+}
+
+/// Stops a server that a killed owner of the directory left running.
+pub(super) async fn stop_leftovers(directory: &Directory) -> Result<(), Error> {
+    leftover::stop_all(PROGRAM, &directory.path().join(DATA), STOP).await
 }
 
 const SETTINGS: &[&str] = &[

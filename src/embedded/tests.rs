@@ -70,11 +70,52 @@ async fn a_start_that_is_given_up_leaves_no_process_behind() {
             }
         }
     }
-    let at_work = fs::read_dir("/proc")
+    assert_eq!(working_below(root.path()), 0);
+}
+
+#[tokio::test]
+async fn the_temporary_services_of_a_killed_owner_are_cleared_away_by_the_next_start() {
+    let left = tempfile::Builder::new()
+        .prefix("splitcart-")
+        .tempdir()
+        .unwrap();
+    let explicit = Options {
+        data_dir: DataDir::Explicit(left.path().to_owned()),
+    };
+    let EmbeddedServices {
+        postgres,
+        redis,
+        directory,
+    } = EmbeddedServices::start(explicit).await.unwrap();
+    postgres.abandon();
+    redis.abandon();
+    drop(directory);
+    let mark = fs::File::create(left.path().join("temporary")).unwrap();
+    mark.set_modified(std::time::UNIX_EPOCH).unwrap();
+
+    EmbeddedServices::start(temporary())
+        .await
+        .unwrap()
+        .stop()
+        .await
+        .unwrap();
+    // Another test's start may have come first, and may not be done.
+    let gone = async {
+        while left.path().exists() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), gone)
+        .await
+        .unwrap();
+    assert_eq!(working_below(left.path()), 0);
+}
+
+fn working_below(directory: &Path) -> usize {
+    fs::read_dir("/proc")
         .unwrap()
         .flatten()
         .filter_map(|entry| fs::read_link(entry.path().join("cwd")).ok())
-        .filter(|directory| directory.starts_with(root.path()))
-        .count();
-    assert_eq!(at_work, 0);
+        .filter(|place| place.starts_with(directory))
+        .count()
 }

@@ -125,7 +125,7 @@ async fn an_odd_and_long_path_is_no_obstacle() {
     write_row(&long).await;
     long.stop().await.unwrap();
 
-    let odd = root.path().join("x, \"y\" & z?");
+    let odd = root.path().join("x \"y\" & z?");
     let postgres = PrivatePostgres::start_at(&odd).await.unwrap();
     write_row(&postgres).await;
 }

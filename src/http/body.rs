@@ -1,5 +1,7 @@
 //! Reads a request's JSON body and its Idempotency-Key.
 
+use std::time::Duration;
+
 use actix_web::{HttpMessage, HttpRequest, http::header, web};
 use futures_util::StreamExt;
 
@@ -12,6 +14,9 @@ use super::{
 
 /// The largest body, in bytes.
 pub const BODY_LEN_MAX: usize = 256 * 1024;
+
+/// How long a client may take to send its body.
+const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
@@ -47,14 +52,16 @@ pub async fn json(request: &HttpRequest, payload: web::Payload) -> Result<Node, 
         let message = "Send the body with \"Content-Type: application/json\".";
         return Err(ApiError::new(Code::UnsupportedMediaType, message));
     }
-    let bytes = read(request, payload).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let problem = format!("is no valid JSON: {error}");
-        ApiError::malformed(&[FieldProblem {
-            path: String::new(),
-            problem,
-        }])
-    })
+    let bytes = tokio::time::timeout(BODY_WAIT_MAX, read(request, payload))
+        .await
+        .map_err(|_| broken_body(format!("did not arrive within {BODY_WAIT_MAX:?}")))??;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| broken_body(format!("is no valid JSON: {error}")))
+}
+
+fn broken_body(problem: String) -> ApiError {
+    let path = String::new();
+    ApiError::malformed(&[FieldProblem { path, problem }])
 }
 
 async fn read(request: &HttpRequest, mut payload: web::Payload) -> Result<Vec<u8>, ApiError> {
@@ -72,13 +79,7 @@ async fn read(request: &HttpRequest, mut payload: web::Payload) -> Result<Vec<u8
     }
     let mut bytes = Vec::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| {
-            let problem = format!("could not be read: {error}");
-            ApiError::malformed(&[FieldProblem {
-                path: String::new(),
-                problem,
-            }])
-        })?;
+        let chunk = chunk.map_err(|error| broken_body(format!("could not be read: {error}")))?;
         if bytes.len() + chunk.len() > BODY_LEN_MAX {
             return Err(too_large());
         }

@@ -4,7 +4,10 @@
 //! the broker, and any number of relays can run. A relay that dies after publishing and before
 //! marking leads to a second publication with the same `event_id`.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::PgPool;
 use tokio::sync::{Notify, watch};
@@ -18,6 +21,8 @@ use super::redis_stream::{PublishError, RedisStream};
 
 /// The longest pause between two tries to reach a broker that is away.
 const BROKER_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How often the outbox is counted, at most: under load there is a nudge per batch.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
 /// The longest wait of an event that the broker has refused.
 const EVENT_WAIT_MAX: Duration = Duration::from_mins(5);
 
@@ -62,6 +67,7 @@ impl Relay {
     /// Publishes until `stopping` is true, and then once more whatever is still waiting.
     pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         let mut failures = 0;
+        let mut measured_at = None;
         loop {
             // Read before the round, so that what is committed before the signal is published.
             let last_round = *stopping.borrow_and_update();
@@ -79,7 +85,10 @@ impl Relay {
             if last_round {
                 return;
             }
-            self.measure().await;
+            if measured_at.is_none_or(|at: Instant| at.elapsed() >= MEASURE_EVERY) {
+                self.measure().await;
+                measured_at = Some(Instant::now());
+            }
             let nudged = async {
                 // A nudge must not shorten the pause of a broker that is away.
                 if failures == 0 {
@@ -106,14 +115,18 @@ impl Relay {
             )
             .await?;
             drop(connection);
-            if claimed.is_empty() {
+            self.publish(&claimed).await?;
+            // A full claim means that more may be due; anything less was all there is.
+            if (claimed.len() as u64) < self.limits.claim_max.unsigned_abs() {
                 return Ok(());
             }
-            self.publish(&claimed).await?;
         }
     }
 
     async fn publish(&mut self, claimed: &[ClaimedEvent]) -> Result<(), RoundError> {
+        if claimed.is_empty() {
+            return Ok(());
+        }
         let events: Vec<_> = claimed.iter().collect();
         match self.stream.publish(&events).await {
             Ok(()) => self.mark_published(&events).await,

@@ -27,7 +27,7 @@ Examples:
   splitcart seed --seed 7                             other names, prices and ids
 
 The same numbers always make the same catalogue, with dates counted from now. Vendors 1 to 19 may
-always sell; every 20th is in a neighbouring state, every 25th has an expired licence, every 40th
+always sell; every 20th is in a neighbouring state, every 25th has an expired licence, every 30th
 has not paid its subscription.";
 
 /// Fill an empty database with a demo catalogue.

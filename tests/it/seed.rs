@@ -1,0 +1,121 @@
+//! `splitcart seed`: a whole load into a migrated, empty database.
+
+use std::cell::RefCell;
+
+use chrono::Utc;
+use splitcart::{
+    cli::seed::{Progress, load},
+    db,
+    seed::{SeedPlan, buyer_store_id, buyer_user_id},
+};
+use uuid::Uuid;
+
+use crate::support::Database;
+
+const PLAN: SeedPlan = SeedPlan {
+    vendors: 200,
+    products: 2_000,
+    buyers: 100,
+    seed: 1,
+};
+
+#[tokio::test]
+async fn a_load_is_whole_and_a_second_one_is_refused() {
+    let database = Database::create().await;
+    let mut connection = db::pool::connect(&database.url.as_str().into())
+        .await
+        .unwrap();
+    let heard = RefCell::new(Vec::new());
+
+    let summary = load(&PLAN, Utc::now(), &mut connection, &|progress| {
+        heard.borrow_mut().push(progress);
+    })
+    .await
+    .unwrap();
+
+    let total = PLAN.row_counts().total();
+    assert_eq!(
+        summary.tables.iter().map(|table| table.rows).sum::<u64>(),
+        total
+    );
+    let heard: Vec<Progress> = heard.into_inner();
+    assert!(heard.is_sorted_by_key(|progress| progress.rows));
+    assert_eq!(heard.last().map(|last| last.rows), Some(total));
+    every_table_holds_what_the_plan_counts(&database).await;
+
+    let second = SeedPlan { seed: 2, ..PLAN };
+    let refusal = load(&second, Utc::now(), &mut connection, &|_| {})
+        .await
+        .unwrap_err();
+    assert_eq!(
+        refusal.to_string(),
+        "this database already has stores; seed an empty one (or use another --data-dir)"
+    );
+    every_table_holds_what_the_plan_counts(&database).await;
+}
+
+#[tokio::test]
+async fn the_stores_are_as_eligible_as_told_and_the_ids_name_them() {
+    let database = Database::create().await;
+    let mut connection = db::pool::connect(&database.url.as_str().into())
+        .await
+        .unwrap();
+    load(&PLAN, Utc::now(), &mut connection, &|_| {})
+        .await
+        .unwrap();
+
+    let may_sell = "select count(*)
+         from stores s
+         join licenses l on l.store_id = s.id and l.issuing_state = s.state
+         join subscriptions p on p.vendor_store_id = s.id
+         where s.type = 'vendor' and s.kyc_status = 'verified' and s.state = 'OK'
+           and l.status = 'verified' and l.expires_on >= (now() at time zone 'utc')::date
+           and p.status in ('trialing', 'active') and p.current_period_end > now()";
+    // 200 less 10 out of state, 6 more with an expired licence, 2 more past due (30 and 90; 150 has
+    // an expired licence, 60, 120 and 180 are out of state).
+    let told = (1..=PLAN.vendors).filter(|n| [20, 25, 30].iter().all(|every| n % every != 0));
+    assert_eq!(
+        database.count(may_sell).await,
+        i64::try_from(told.count()).unwrap()
+    );
+    let (owner, store): (Uuid, Uuid) = sqlx::query_as(
+        "select user_id, store_id from store_memberships where role = 'owner'
+         order by id desc limit 1",
+    )
+    .fetch_one(&database.pool)
+    .await
+    .unwrap();
+    assert_eq!(owner, buyer_user_id(PLAN.seed, PLAN.buyers));
+    assert_eq!(store, buyer_store_id(PLAN.seed, PLAN.buyers));
+}
+
+async fn every_table_holds_what_the_plan_counts(database: &Database) {
+    let counts = PLAN.row_counts();
+    for (query, expected) in [
+        ("select count(*) from users", counts.users),
+        ("select count(*) from stores", counts.stores),
+        ("select count(*) from store_memberships", counts.memberships),
+        ("select count(*) from licenses", counts.licenses),
+        ("select count(*) from subscriptions", counts.subscriptions),
+        ("select count(*) from products", counts.products),
+        (
+            "select count(*) from product_volume_discounts",
+            counts.volume_tiers,
+        ),
+        (
+            "select count(*) from store_discounts",
+            counts.store_discounts,
+        ),
+        (
+            "select count(*) from inventory_items i join products p on p.id = i.product_id
+             where i.vendor_store_id = p.vendor_store_id and i.reserved_qty = 0",
+            counts.products,
+        ),
+    ] {
+        assert_eq!(
+            database.count(query).await,
+            i64::try_from(expected).unwrap(),
+            "{query}"
+        );
+    }
+}

@@ -51,7 +51,9 @@ impl EmbeddedServices {
     pub async fn start(options: Options) -> Result<Self, Error> {
         let (installed, redis_server) = Search::from_environment().both()?;
         let account = Account::for_services()?;
-        remove_abandoned(&account).await;
+        if options.data_dir == DataDir::Temporary {
+            remove_abandoned(&account).await;
+        }
         let directory = Arc::new(Directory::open(&options.data_dir, account)?);
         let (postgres, redis) = tokio::try_join!(
             PrivatePostgres::launch(&installed, Arc::clone(&directory)),

@@ -7,3 +7,5 @@ mod support;
 mod cart_get;
 mod cart_put;
 mod checkout;
+mod crossing;
+mod crowds;

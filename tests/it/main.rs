@@ -9,3 +9,4 @@ mod cart_put;
 mod checkout;
 mod crossing;
 mod crowds;
+mod redis_faults;

@@ -7,6 +7,8 @@ mod support;
 mod cart_get;
 mod cart_put;
 mod checkout;
+mod crashes;
 mod crossing;
 mod crowds;
 mod redis_faults;
+mod relay;

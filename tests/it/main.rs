@@ -10,5 +10,7 @@ mod checkout;
 mod crashes;
 mod crossing;
 mod crowds;
+mod poison;
+mod postgres_faults;
 mod redis_faults;
 mod relay;

@@ -253,12 +253,9 @@ async fn forty_shoppers(world: &World, product: Product) -> Vec<Shopper> {
 /// All at once; nothing where the connection was cut before the answer.
 fn try_all(shoppers: &[Shopper]) -> impl Future<Output = Vec<Option<Reply>>> + use<> {
     let requests: Vec<_> = shoppers.iter().map(Shopper::request).collect();
-    async {
-        join_all(
-            requests
-                .into_iter()
-                .map(async |it| Client::try_send(it).await.ok()),
-        )
-        .await
-    }
+    join_all(requests.into_iter().map(answer_of))
+}
+
+async fn answer_of(request: reqwest::RequestBuilder) -> Option<Reply> {
+    Client::try_send(request).await.ok()
 }

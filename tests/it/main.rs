@@ -4,6 +4,7 @@
 
 mod support;
 
+mod audit;
 mod cart_get;
 mod cart_put;
 mod checkout;

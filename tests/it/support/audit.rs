@@ -1,6 +1,6 @@
 //! What must be true of the database whatever has happened: each query finds what breaks a rule.
 
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::Database;
 
@@ -161,19 +161,25 @@ const RULES: &[(&str, &str)] = &[
 
 /// Panics with everything that breaks a rule.
 pub async fn assert_consistent(database: &Database) {
+    let mut connection = database.pool.acquire().await.unwrap();
+    let findings = findings(&mut connection).await;
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+/// One sentence for each rule that is broken, beginning with the rule.
+pub async fn findings(connection: &mut PgConnection) -> Vec<String> {
     let mut findings = Vec::new();
     for (rule, query) in RULES {
         let count = format!("select count(*), min(f::text) from ({query}) as f");
         let row = sqlx::query(AssertSqlSafe(count))
-            .fetch_one(&database.pool)
+            .fetch_one(&mut *connection)
             .await
             .unwrap_or_else(|error| panic!("{rule}: {error}"));
         let broken: i64 = row.get(0);
         if broken > 0 {
-            findings.push(format!("{rule}: broken {broken} times, as by {}", {
-                row.get::<String, _>(1)
-            }));
+            let example: String = row.get(1);
+            findings.push(format!("{rule}: broken {broken} times, as by {example}"));
         }
     }
-    assert!(findings.is_empty(), "{}", findings.join("\n"));
+    findings
 }

@@ -139,9 +139,9 @@ async fn a_scarce_product_goes_to_the_first_whose_quantity_fits() {
 async fn queue_up_in_order(world: &World, shoppers: &[Shopper]) -> Vec<Reply> {
     let decoy = world.market.sold_product(100, 10).await;
     let cart = cart_of(&[(decoy, 1)]);
-    let blocker = Shopper::with_cart(&world.market, &world.server, &cart).await;
+    let holder = Shopper::with_cart(&world.market, &world.server, &cart).await;
     let held = world.market.hold_stock(decoy).await;
-    let blocked = tokio::spawn(async move { blocker.check_out().await });
+    let blocked = tokio::spawn(async move { holder.check_out().await });
     world.market.until_a_checkout_waits_for_a_lock().await;
     let mut queued = Vec::new();
     for shopper in shoppers {

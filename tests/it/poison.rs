@@ -29,9 +29,9 @@ async fn a_poison_checkout_fails_alone_and_the_others_of_its_batch_are_bought() 
     let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
     // A decoy holds the only transaction until all eight are in the queue.
     let decoy = world.market.sold_product(100, 10).await;
-    let blocker = Shopper::with_cart(&world.market, &world.server, &cart_of(&[(decoy, 1)])).await;
+    let holder = Shopper::with_cart(&world.market, &world.server, &cart_of(&[(decoy, 1)])).await;
     let held = world.market.hold_stock(decoy).await;
-    let blocked = tokio::spawn(Client::send(blocker.request()));
+    let blocked = tokio::spawn(Client::send(holder.request()));
     world.market.until_a_checkout_waits_for_a_lock().await;
     let requests: Vec<_> = shoppers.iter().map(Shopper::request).collect();
     let batch = tokio::spawn(crate::support::crowd::together(requests));

@@ -79,6 +79,7 @@ pub struct App {
     relay: JoinHandle<()>,
     sweeper: JoinHandle<()>,
     stopping: watch::Sender<bool>,
+    drained: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -111,6 +112,8 @@ impl App {
         let actors =
             CheckoutActors::start(config, database_url, &metrics, Arc::clone(&nudge)).await?;
         let (stopping, stops) = watch::channel(false);
+        // The relay's own: it must outlive the last commit.
+        let (drained, all_committed) = watch::channel(false);
         let relay = Relay {
             pool: relay_pool.clone(),
             stream,
@@ -123,7 +126,7 @@ impl App {
             },
             metrics: metrics.clone(),
         };
-        let relay = actix_rt::spawn(relay.run(stops.clone()));
+        let relay = actix_rt::spawn(relay.run(all_committed));
         let sweeper = actix_rt::spawn(sweeper::run(relay_pool, stops.clone()));
         let ops = Ops {
             database_url: database_url.clone(),
@@ -155,6 +158,7 @@ impl App {
             relay,
             sweeper,
             stopping,
+            drained,
         })
     }
 
@@ -176,6 +180,7 @@ impl App {
         // The listener has waited for its requests, but not for tasks whose clients have gone.
         self.actors.desk.close();
         self.actors.stop().await;
+        self.drained.send_replace(true);
         if tokio::time::timeout(LAST_ROUND_MAX, self.relay)
             .await
             .is_err()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::{
-    ErrorKind, RedisError, ServerErrorKind, aio::ConnectionManager, streams::StreamMaxlen,
+    RedisError, ServerError, ServerErrorKind, aio::ConnectionManager, streams::StreamMaxlen,
 };
 use secrecy::SecretString;
 
@@ -72,19 +72,29 @@ impl RedisStream {
 
 impl From<RedisError> for PublishError {
     fn from(error: RedisError) -> Self {
-        // Codes that tell of the broker's state, not of what it was sent: https://redis.io/docs
-        // (OOM is "command not allowed when used memory > maxmemory").
-        let state = matches!(
-            error.code(),
-            Some("OOM" | "NOREPLICAS" | "NOAUTH" | "WRONGPASS" | "NOPERM" | "MISCONF")
-        );
-        match error.kind() {
-            ErrorKind::Server(ServerErrorKind::ResponseError) | ErrorKind::Extension if !state => {
-                Self::Refused(error)
-            }
-            _ => Self::Unavailable(error),
+        // A pipeline's error has no code of its own, only those of its commands have one.
+        let answers = error.clone().into_server_errors();
+        if answers.is_some_and(|answers| answers.iter().any(|(_, answer)| is_refusal(answer))) {
+            Self::Refused(error)
+        } else {
+            Self::Unavailable(error)
         }
     }
+}
+
+/// Whether an answer is about what the broker was sent, and not about the broker's own state.
+fn is_refusal(answer: &ServerError) -> bool {
+    // OOM is "command not allowed when used memory > maxmemory".
+    let of_state = [
+        "OOM",
+        "NOREPLICAS",
+        "NOAUTH",
+        "WRONGPASS",
+        "NOPERM",
+        "MISCONF",
+    ];
+    matches!(answer.kind(), None | Some(ServerErrorKind::ResponseError))
+        && !of_state.contains(&answer.code())
 }
 
 fn envelope(event: &ClaimedEvent) -> Envelope {

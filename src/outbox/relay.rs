@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     db::{self, outbox::ClaimedEvent},
+    faults,
     metrics::Metrics,
 };
 
@@ -129,7 +130,10 @@ impl Relay {
         }
         let events: Vec<_> = claimed.iter().collect();
         match self.stream.publish(&events).await {
-            Ok(()) => self.mark_published(&events).await,
+            Ok(()) => {
+                faults::place("after_publish").await;
+                self.mark_published(&events).await
+            }
             Err(PublishError::Refused(_)) if events.len() > 1 => {
                 // Which one was refused is found by sending them one by one; the rest flows.
                 for event in events {

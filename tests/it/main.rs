@@ -1,11 +1,25 @@
 //! Integration tests: the real program over real HTTP, against a real PostgreSQL and Redis that are
 //! private to this run.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
+#![expect(
+    clippy::float_cmp,
+    clippy::cast_precision_loss,
+    clippy::cast_possible_wrap,
+    reason = "metrics are floats that count whole things, and few of them"
+)]
 
 mod support;
 
+mod audit;
 mod cart_get;
 mod cart_put;
 mod checkout;
+mod crashes;
+mod crossing;
+mod crowds;
 mod demo;
+mod poison;
+mod postgres_faults;
+mod redis_faults;
+mod relay;
 mod seed;

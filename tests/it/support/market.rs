@@ -1,9 +1,10 @@
 //! Buyers, vendors and products in the test's database, and carts of them.
 
 use serde_json::{Value, json};
+use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use super::Database;
+use super::{Database, wait};
 
 /// A buyer in Oklahoma whose owner has a token.
 #[derive(Clone, Copy, Debug)]
@@ -165,6 +166,28 @@ impl Market {
         .fetch_one(&self.database.pool)
         .await
         .unwrap()
+    }
+
+    /// Holds a product's stock in a transaction of somebody else, until that is dropped.
+    pub async fn hold_stock(&self, product: Product) -> Transaction<'static, Postgres> {
+        let mut foreign = self.database.pool.begin().await.unwrap();
+        sqlx::query("select from inventory_items where product_id = $1 for update")
+            .bind(product.id)
+            .execute(&mut *foreign)
+            .await
+            .unwrap();
+        foreign
+    }
+
+    /// Waits until a checkout's transaction waits for a lock.
+    pub async fn until_a_checkout_waits_for_a_lock(&self) {
+        let waiting = "select count(*) from pg_stat_activity
+                       where datname = current_database() and wait_event_type = 'Lock'
+                       and application_name = 'splitcart checkout'";
+        wait::until("a checkout waits for a lock", async || {
+            self.database.count(waiting).await > 0
+        })
+        .await;
     }
 
     async fn store(&self, id: Uuid, store_type: &str, licence_type: &str) {

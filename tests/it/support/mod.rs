@@ -4,15 +4,19 @@
 //! process of its own. Nothing listens on a fixed port, and everything ends with the test process,
 //! however that ends.
 
+pub mod audit;
 pub mod client;
 pub mod cluster;
+pub mod crowd;
 pub mod database;
 pub mod market;
 pub mod redis;
 pub mod server;
 pub mod wait;
 
-pub use client::Client;
+pub use audit::assert_consistent;
+pub use client::{Client, Reply};
+pub use crowd::Shopper;
 pub use database::Database;
 pub use market::{Buyer, Market};
 pub use redis::Redis;

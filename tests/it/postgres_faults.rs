@@ -1,0 +1,207 @@
+//! PostgreSQL cuts connections, deadlocks, or makes us wait: every caller is answered, and what was
+//! not answered with 201 did nothing.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::support::{
+    Client, Reply, Shopper, World, assert_consistent,
+    crowd::{check_out_together, is_refused},
+    market::cart_of,
+    wait,
+};
+
+const GROUPS: &str = "select count(*) from checkout_groups";
+
+/// Cuts all connections on which checkouts run; returns how many there were.
+async fn cut_the_checkouts_connections(world: &World) -> i64 {
+    let cut = "select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity
+               where datname = current_database() and application_name = 'splitcart checkout'";
+    world.market.database.count(cut).await
+}
+
+/// PF-081: cut again and again, in whatever statement it strikes, the commit included.
+#[tokio::test]
+async fn connections_cut_under_load_lead_to_201_or_503_and_to_one_group_each() {
+    let settings = [
+        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
+        ("SPLITCART_BATCH_MAX", "4"),
+    ];
+    let world = World::with_settings(&settings).await;
+    let product = world.market.sold_product(500, 200).await;
+    let carts = vec![cart_of(&[(product, 1)]); 60];
+    let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
+
+    let requests: Vec<_> = shoppers.iter().map(Shopper::request).collect();
+    let load = tokio::spawn(join_all(requests.into_iter().map(Client::send)));
+    let mut cut = 0;
+    wait::until("all are answered", async || {
+        cut += cut_the_checkouts_connections(&world).await;
+        load.is_finished()
+    })
+    .await;
+    let replies = load.await.unwrap();
+
+    assert!(cut > 0);
+    let log = world.server.log().join("\n");
+    assert!(log.contains("terminating connection"), "it struck: {log}");
+    for (shopper, reply) in shoppers.iter().zip(&replies) {
+        assert!(reply.status == 201 || is_refused(reply), "{}", reply.text());
+        let retry = shopper.insist().await;
+        if reply.status == 201 {
+            assert!(retry.is_replay() && retry.bytes == reply.bytes);
+        }
+    }
+    assert_eq!(world.market.database.count(GROUPS).await, 60);
+    assert_eq!(world.market.stock_of(product).await, (140, 60));
+    assert_consistent(&world.market.database).await;
+}
+
+/// A connection that is cut while the transaction waits is replaced, and the caller notices
+/// nothing but the time.
+#[tokio::test]
+async fn a_connection_cut_in_the_middle_of_a_transaction_is_replaced() {
+    let settings = [("SPLITCART_TRANSACTION_MS_MAX", "25000")];
+    let world = World::with_settings(&settings).await;
+    let product = world.market.sold_product(500, 10).await;
+    let cart = cart_of(&[(product, 2)]);
+    let shopper = Shopper::with_cart(&world.market, &world.server, &cart).await;
+    let held = world.market.hold_stock(product).await;
+
+    let waiting = tokio::spawn(Client::send(shopper.request()));
+    world.market.until_a_checkout_waits_for_a_lock().await;
+    assert_eq!(cut_the_checkouts_connections(&world).await, 1);
+    held.rollback().await.unwrap();
+    let reply = waiting.await.unwrap();
+
+    assert_eq!((reply.status, reply.is_replay()), (201, false));
+    assert_eq!(world.server.metric("splitcart_batch_retries").await, 1.0);
+    assert_eq!(world.market.stock_of(product).await, (8, 2));
+    assert_consistent(&world.market.database).await;
+}
+
+/// A lock that somebody else holds: callers are answered by the deadline, whoever shares the batch.
+#[tokio::test]
+async fn a_lock_held_by_somebody_else_is_answered_by_the_deadline() {
+    let settings = [
+        ("SPLITCART_TRANSACTION_MS_MAX", "400"),
+        ("SPLITCART_QUEUE_WAIT_MS_MAX", "1000"),
+    ];
+    let world = World::with_settings(&settings).await;
+    let locked = world.market.sold_product(500, 100).await;
+    let free = world.market.sold_product(300, 100).await;
+    let carts: Vec<_> = (0..20)
+        .map(|nr| cart_of(&[([locked, free][nr % 2], 1)]))
+        .collect();
+    let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
+    let held = world.market.hold_stock(locked).await;
+
+    let started = Instant::now();
+    let replies = check_out_together(&shoppers).await;
+    let took = started.elapsed();
+
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(replies.iter().all(|it| it.status == 201 || is_refused(it)));
+    let refused = |nr: &usize| replies[*nr].status == 503;
+    assert!((0..20).step_by(2).all(|nr| refused(&nr)), "all who need it");
+    let bought = replies.iter().filter(|reply| reply.status == 201).count();
+    let groups = world.market.database.count(GROUPS).await;
+    assert_eq!(groups, bought as i64, "nothing was done for the refused");
+    held.rollback().await.unwrap();
+    for shopper in &shoppers {
+        assert_eq!(shopper.insist().await.status, 201);
+    }
+    assert_eq!(world.market.stock_of(locked).await, (90, 10));
+    assert_eq!(world.market.stock_of(free).await, (90, 10));
+    assert_consistent(&world.market.database).await;
+}
+
+/// 40P01: the other side of the deadlock goes on, and we try again.
+#[tokio::test]
+async fn a_deadlock_with_somebody_else_is_tried_again() {
+    let settings = [
+        ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
+        ("SPLITCART_ATTEMPTS_MAX", "10"),
+    ];
+    let world = World::with_settings(&settings).await;
+    // Our order is ascending vendors; somebody else comes from the other end.
+    let first = world.market.sold_product(500, 10).await;
+    let second = world.market.sold_product(300, 10).await;
+    let cart = cart_of(&[(first, 1), (second, 1)]);
+    let shopper = Shopper::with_cart(&world.market, &world.server, &cart).await;
+    let mut foreign = world.market.hold_stock(second).await;
+    // The other side waits patiently, so that ours is the one that is aborted.
+    sqlx::query("set local deadlock_timeout = '60s'")
+        .execute(&mut *foreign)
+        .await
+        .unwrap();
+
+    let ours = tokio::spawn(Client::send(shopper.request()));
+    world.market.until_a_checkout_waits_for_a_lock().await;
+    sqlx::query("select from inventory_items where product_id = $1 for update")
+        .bind(first.id)
+        .execute(&mut *foreign)
+        .await
+        .unwrap();
+    foreign.rollback().await.unwrap();
+    let reply = ours.await.unwrap();
+
+    assert_eq!((reply.status, reply.is_replay()), (201, false));
+    let log = world.server.log().join("\n");
+    assert!(log.contains("deadlock detected"), "it struck: {log}");
+    assert!(world.server.metric("splitcart_batch_retries").await >= 1.0);
+    assert_eq!(world.market.stock_of(first).await, (9, 1));
+    assert_eq!(world.market.stock_of(second).await, (9, 1));
+    assert_consistent(&world.market.database).await;
+}
+
+/// Refused at once, with nothing done, rather than queued without an end.
+#[tokio::test]
+async fn a_full_queue_refuses_at_once_and_recovers() {
+    let settings = [
+        ("SPLITCART_QUEUE_MAX", "3"),
+        ("SPLITCART_BATCH_MAX", "1"),
+        ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
+        ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
+        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
+    ];
+    let world = World::with_settings(&settings).await;
+    let product = world.market.sold_product(500, 100).await;
+    let carts = vec![cart_of(&[(product, 1)]); 10];
+    let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
+    let held = world.market.hold_stock(product).await;
+    let blocked = tokio::spawn(Client::send(shoppers[0].request()));
+    world.market.until_a_checkout_waits_for_a_lock().await;
+    let requests: Vec<_> = shoppers[1..4].iter().map(Shopper::request).collect();
+    let queued = tokio::spawn(join_all(requests.into_iter().map(Client::send)));
+    wait::until("the queue is full", async || {
+        let depth = "splitcart_coordinator_mailbox_depth";
+        world.server.metric(depth).await == 3.0
+    })
+    .await;
+
+    let started = Instant::now();
+    let refused = check_out_together(&shoppers[4..]).await;
+    let took = started.elapsed();
+
+    assert!(took < Duration::from_secs(2), "at once: {took:?}");
+    for reply in &refused {
+        assert_eq!((reply.status, reply.code().as_str()), (503, "OVERLOADED"));
+        assert_eq!(reply.header("retry-after"), "1");
+    }
+    let rejected = "splitcart_coordinator_rejected_total{reason=\"QueueFull\"}";
+    assert_eq!(world.server.metric(rejected).await, 6.0);
+    assert_eq!(world.market.database.count(GROUPS).await, 0);
+    held.rollback().await.unwrap();
+    let mut answered = queued.await.unwrap();
+    answered.push(blocked.await.unwrap());
+    assert!(answered.iter().all(|reply: &Reply| reply.status == 201));
+    // The refused keys are free.
+    for shopper in &shoppers[4..] {
+        let reply = shopper.check_out().await;
+        assert_eq!((reply.status, reply.is_replay()), (201, false));
+    }
+    assert_eq!(world.market.stock_of(product).await, (90, 10));
+    assert_consistent(&world.market.database).await;
+}

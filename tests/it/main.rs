@@ -4,6 +4,8 @@
 
 mod support;
 
+mod cart_eligibility;
 mod cart_get;
 mod cart_put;
+mod cart_rules;
 mod checkout;

@@ -4,8 +4,11 @@
 
 mod support;
 
+mod bad_input;
 mod cart_eligibility;
 mod cart_get;
 mod cart_put;
 mod cart_rules;
 mod checkout;
+mod identity;
+mod routes;

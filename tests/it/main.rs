@@ -12,3 +12,4 @@ mod cart_rules;
 mod checkout;
 mod identity;
 mod routes;
+mod schema;

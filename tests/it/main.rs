@@ -11,5 +11,6 @@ mod cart_put;
 mod cart_rules;
 mod checkout;
 mod identity;
+mod operations;
 mod routes;
 mod schema;

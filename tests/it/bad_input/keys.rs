@@ -108,6 +108,12 @@ async fn control_characters_in_a_header_are_refused() {
             String::from_utf8_lossy(&answer)
         );
     }
+    // A client's mistake is nobody's alarm.
+    let log = fixture.world.server.log();
+    assert!(
+        !log.iter().any(|line| line.contains("\"ERROR\"")),
+        "{log:?}"
+    );
     fixture.finish().await;
 }
 

@@ -145,6 +145,7 @@ impl Metrics {
             pools: Arc::default(),
             registry: Arc::default(),
         };
+        metrics.begin_at_zero();
         let mut r = Registry::with_prefix("splitcart");
         r.register(
             "coordinator_mailbox_depth",
@@ -263,6 +264,25 @@ impl Metrics {
         );
         metrics.registry = Arc::new(r);
         metrics
+    }
+
+    /// A family shows nothing until one of its members exists, and a counter that appears with its
+    /// first event hides that event from every rate: what is refused and repeated is 0 from the
+    /// start.
+    fn begin_at_zero(&self) {
+        for reason in [
+            RefusedBecause::QueueFull,
+            RefusedBecause::WaitedTooLong,
+            RefusedBecause::Draining,
+        ] {
+            drop(
+                self.coordinator_rejected
+                    .get_or_create(&RefusedLabel { reason }),
+            );
+        }
+        for source in ["redis", "postgresql"] {
+            drop(self.replays.get_or_create(&ReplayLabel { source }));
+        }
     }
 
     /// Counts a thing that happened.

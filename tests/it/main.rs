@@ -11,15 +11,22 @@
 mod support;
 
 mod audit;
+mod bad_input;
+mod cart_eligibility;
 mod cart_get;
 mod cart_put;
+mod cart_rules;
 mod checkout;
 mod crashes;
 mod crossing;
 mod crowds;
 mod demo;
+mod identity;
+mod operations;
 mod poison;
 mod postgres_faults;
 mod redis_faults;
 mod relay;
+mod routes;
+mod schema;
 mod seed;

@@ -54,6 +54,29 @@ impl Database {
             .unwrap()
     }
 
+    /// A digest of every row of every table, to show that nothing was changed.
+    pub async fn contents(&self) -> Vec<(String, String)> {
+        let list = "select relname::text from pg_class
+                    where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1";
+        let tables: Vec<String> = sqlx::query_scalar(list)
+            .fetch_all(&self.pool)
+            .await
+            .unwrap();
+        assert!(tables.len() > 10, "{tables:?}");
+        let mut contents = Vec::new();
+        for table in tables {
+            let digest = format!(
+                "select md5(coalesce(string_agg(t::text, ';' order by t::text), '')) from {table} t"
+            );
+            let digest = sqlx::query_scalar(AssertSqlSafe(digest))
+                .fetch_one(&self.pool)
+                .await
+                .unwrap();
+            contents.push((table, digest));
+        }
+        contents
+    }
+
     /// Runs statements as they are.
     pub async fn run(&self, statements: &str) {
         sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))

@@ -106,7 +106,7 @@ impl CheckoutPlan {
                 VendorPart::judge(vendor, &lines, &positions, terms, circumstances)
             })
             .collect();
-        if parts.iter().all(|part| part.is_ineligible()) {
+        if parts.iter().all(VendorPart::is_ineligible) {
             violations.extend(parts.iter().flat_map(VendorPart::violations));
         }
         if violations.is_empty() {

@@ -18,7 +18,7 @@ pub use audit::assert_consistent;
 pub use client::{Client, Reply};
 pub use crowd::Shopper;
 pub use database::Database;
-pub use market::{Buyer, Market};
+pub use market::{Buyer, Market, Product, Vendor};
 pub use redis::Redis;
 pub use server::Server;
 

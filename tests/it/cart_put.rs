@@ -32,7 +32,7 @@ async fn without_an_idempotency_key_nothing_is_frozen() {
     assert_eq!(world.market.database.contents().await, before);
 }
 
-/// PF-075: "Returns CartRecord summary". The example of the contract: list price 10.00, a tier of
+/// PF-075: "Returns `CartRecord` summary". The example of the contract: list price 10.00, a tier of
 /// 5 %, and 10 % of the vendor's 95.00 by SPRING.
 #[tokio::test]
 async fn the_example_of_the_contract_is_priced_as_it_says() {

@@ -356,7 +356,7 @@ async fn the_caller_is_checked_before_the_key_and_the_key_before_the_body() {
         let nobody = Client::send(bad(&world.server.stranger())).await;
         let forbidden = Client::send(bad(&viewer)).await;
         let no_key = Client::send(bad(&client)).await;
-        let no_body = Client::send(bad(&client).header("Idempotency-Key", fresh_key())).await;
+        let without_body = Client::send(bad(&client).header("Idempotency-Key", fresh_key())).await;
 
         assert_unauthorized(&nobody, path);
         assert_forbidden(&forbidden, path);
@@ -365,7 +365,7 @@ async fn the_caller_is_checked_before_the_key_and_the_key_before_the_body() {
             (400, vec!["Idempotency-Key".to_owned()])
         );
         assert_eq!(
-            (no_body.status, no_body.code().as_str()),
+            (without_body.status, without_body.code().as_str()),
             (415, "UNSUPPORTED_MEDIA_TYPE")
         );
     }

@@ -177,11 +177,7 @@ async fn what_happened_is_counted() {
         ),
     ] {
         let found = text.lines().find_map(|line| line.strip_prefix(start));
-        assert_eq!(
-            found.map(|it| it.parse()),
-            Some(Ok(expected)),
-            "{start}\n{text}"
-        );
+        assert_eq!(found.map(str::parse), Some(Ok(expected)), "{start}\n{text}");
     }
     // One line was reserved, one refused; one checkout was made.
     for family in ["reservations", "checkouts"] {

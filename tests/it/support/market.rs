@@ -34,7 +34,7 @@ pub struct Market {
 }
 
 impl Market {
-    pub async fn new(database: Database) -> Self {
+    pub fn new(database: Database) -> Self {
         Self { database }
     }
 

@@ -43,7 +43,7 @@ impl World {
         Self {
             server,
             redis,
-            market: Market::new(database).await,
+            market: Market::new(database),
         }
     }
 

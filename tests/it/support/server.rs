@@ -50,7 +50,7 @@ impl Server {
             }
         });
         let addresses =
-            tokio::task::spawn_blocking(move || addresses.recv_timeout(Duration::from_secs(60)));
+            tokio::task::spawn_blocking(move || addresses.recv_timeout(Duration::from_mins(1)));
         let Ok((http, ops)) = addresses.await.unwrap() else {
             let log = log.lock().unwrap().join("\n");
             panic!("the server did not start:\n{log}");
@@ -140,7 +140,7 @@ pub fn token_for(buyer: &Buyer) -> String {
         &config,
         buyer.user_id,
         buyer.store_id,
-        Duration::from_secs(600),
+        Duration::from_mins(10),
     )
     .unwrap()
 }

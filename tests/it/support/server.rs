@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, mpsc},
     time::Duration,
@@ -23,20 +24,25 @@ pub struct Server {
 }
 
 impl Server {
+    /// A server in front of servers that run already.
     pub async fn start(database_url: &str, redis_url: &str, settings: &[(&str, &str)]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_splitcart"))
-            .arg("serve")
+        let mut command = serve();
+        command
             .env("SPLITCART_DATABASE_URL", database_url)
             .env("SPLITCART_REDIS_URL", redis_url)
-            .env("SPLITCART_HTTP_ADDR", "127.0.0.1:0")
-            .env("SPLITCART_OPS_ADDR", "127.0.0.1:0")
-            .env("SPLITCART_AUTH_HS256_SECRET", SECRET)
-            .env("SPLITCART_LOG_FORMAT", "json")
-            .envs(settings.iter().copied())
-            .stdin(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .envs(settings.iter().copied());
+        Self::launch(command).await
+    }
+
+    /// A server with a PostgreSQL and a Redis of its own in a directory.
+    pub async fn start_embedded(data_dir: &Path) -> Self {
+        let mut command = serve();
+        command.arg("--data-dir").arg(data_dir);
+        Self::launch(command).await
+    }
+
+    async fn launch(mut command: Command) -> Self {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (found, addresses) = mpsc::channel();
         let stderr = BufReader::new(process.stderr.take().unwrap());
@@ -124,6 +130,22 @@ impl Drop for Server {
             eprintln!("--- the server's log ---\n{}", self.log().join("\n"));
         }
     }
+}
+
+/// `splitcart serve` on free ports, whatever the developer's own environment says.
+fn serve() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_splitcart"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPLITCART_")) {
+        command.env_remove(name);
+    }
+    command
+        .arg("serve")
+        .env("SPLITCART_HTTP_ADDR", "127.0.0.1:0")
+        .env("SPLITCART_OPS_ADDR", "127.0.0.1:0")
+        .env("SPLITCART_AUTH_HS256_SECRET", SECRET)
+        .env("SPLITCART_LOG_FORMAT", "json")
+        .stdin(Stdio::null());
+    command
 }
 
 fn addresses_in(line: &str) -> Option<(String, String)> {

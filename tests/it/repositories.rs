@@ -1,0 +1,136 @@
+//! The repository layer by itself: what `db` writes is what `db` reads, for its owner only.
+
+use chrono::{SubsecRound, Utc};
+use splitcart::{
+    carts, db,
+    domain::{
+        caller::{Access, Caller},
+        cart::{CartRequest, CartStatus, RequestedItem, Totals},
+        ids::{BuyerStoreId, CartId, CheckoutGroupId, ProductId, StoreId, UserId, VendorStoreId},
+    },
+};
+
+use crate::support::{
+    Buyer, Market, World, client::fresh_key, database::Database, market::cart_of,
+};
+
+async fn caller(market: &Market, buyer: &Buyer) -> Caller {
+    let mut connection = db::pool::acquire(&market.database.pool).await.unwrap();
+    let (user, store) = (UserId::new(buyer.user_id), StoreId::new(buyer.store_id));
+    let membership = db::stores::find_membership(&mut connection, user, store)
+        .await
+        .unwrap();
+    Caller::admit(user, membership.as_ref(), Access::Change, Utc::now()).unwrap()
+}
+
+/// PF-074: carts and their lines are accessible through the repository layer, owned by a buyer
+/// store, priced as they were frozen.
+#[tokio::test]
+async fn a_cart_is_read_back_as_it_was_frozen_by_its_owner_only() {
+    let market = Market::new(Database::create().await);
+    let (buyer, stranger) = (market.buyer().await, market.buyer().await);
+    let product = market.sold_product(1250, 10).await;
+    let total = "25.00".parse().unwrap();
+    let request = CartRequest {
+        currency: "USD".to_owned(),
+        shipping_address: None,
+        items: vec![RequestedItem {
+            product_id: ProductId::new(product.id),
+            vendor_store_id: VendorStoreId::new(product.vendor.store_id),
+            qty: 2,
+            unit_price: None,
+            line_total: Some(total),
+        }],
+        discounts: vec![],
+        totals: Totals {
+            subtotal: total,
+            discount_total: "0.00".parse().unwrap(),
+            total,
+        },
+    };
+
+    let frozen = carts::put(
+        &market.database.pool,
+        &caller(&market, &buyer).await,
+        &request,
+    )
+    .await
+    .unwrap();
+
+    let pool = &market.database.pool;
+    let read = carts::get_active(pool, BuyerStoreId::new(buyer.store_id))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(read.cart, frozen.cart);
+    assert_eq!(read.cart.head.status, CartStatus::Active);
+    assert_eq!(read.vendor_names, frozen.vendor_names);
+    let foreign = carts::get_active(pool, BuyerStoreId::new(stranger.store_id))
+        .await
+        .unwrap();
+    assert!(foreign.is_none());
+    // A converted cart is nobody's active cart.
+    let mut connection = db::pool::acquire(pool).await.unwrap();
+    let now = Utc::now().trunc_subsecs(6);
+    let ids: [CartId; 1] = [read.cart.head.id];
+    assert_eq!(
+        db::carts::convert(&mut connection, &ids, now)
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(
+        db::carts::convert(&mut connection, &ids, now)
+            .await
+            .unwrap(),
+        0
+    );
+    drop(connection);
+    let gone = carts::get_active(pool, BuyerStoreId::new(buyer.store_id))
+        .await
+        .unwrap();
+    assert!(gone.is_none());
+}
+
+/// PF-077: groups, orders, lines and intents are created and fetched through the repository layer.
+#[tokio::test]
+async fn a_checkout_is_fetched_whole_by_its_owner_only() {
+    let world = World::start().await;
+    let (buyer, stranger) = (world.market.buyer().await, world.market.buyer().await);
+    let client = world.client(&buyer);
+    let first = world.market.sold_product(500, 10).await;
+    let short = world.market.sold_product(300, 10).await;
+    let cart_id = client.freeze(&cart_of(&[(first, 2), (short, 4)])).await;
+    world.market.stock(short, 1).await;
+    let data = client.check_out(&fresh_key(), cart_id).await.data();
+    let group_id: CheckoutGroupId = data["checkout_group_id"].as_str().unwrap().parse().unwrap();
+    let mut connection = db::pool::acquire(&world.market.database.pool)
+        .await
+        .unwrap();
+
+    let owner = BuyerStoreId::new(buyer.store_id);
+    let checkout = db::orders::find_checkout(&mut connection, group_id, owner)
+        .await
+        .unwrap()
+        .unwrap();
+
+    assert_eq!(checkout.group.id, group_id);
+    assert_eq!(checkout.group.cart_id.uuid(), cart_id);
+    assert_eq!(checkout.group.totals.total.to_string(), "10.00");
+    let [sold, rejected] = &checkout.orders[..] else {
+        panic!("two orders")
+    };
+    assert!(sold.payment_intent.is_some() && sold.lines[0].rejection.is_none());
+    assert!(rejected.payment_intent.is_none());
+    assert_eq!(rejected.lines[0].rejection.unwrap().available_qty, Some(1));
+    let foreign = BuyerStoreId::new(stranger.store_id);
+    let hidden = db::orders::find_checkout(&mut connection, group_id, foreign)
+        .await
+        .unwrap();
+    assert!(hidden.is_none());
+    let of_cart = [CartId::new(cart_id)];
+    let groups = db::orders::find_groups_of_carts(&mut connection, &of_cart)
+        .await
+        .unwrap();
+    assert_eq!(groups.get(&of_cart[0]), Some(&group_id));
+}

@@ -18,6 +18,9 @@ use super::error::{Doing, Error};
 /// The schema, compiled in.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
+/// After so long without use a connection is asked whether it still stands.
+const RESTED: Duration = Duration::from_secs(1);
+
 /// How a pool behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -46,9 +49,18 @@ pub fn lazy(url: &SecretString, application_name: &str, limits: Limits) -> Resul
     Ok(PgPoolOptions::new()
         .max_connections(limits.connections_max)
         .acquire_timeout(limits.acquire_wait_max)
-        // A ping before every use would cost each transaction a round trip; a dead connection is
-        // found by its first statement, and the transaction is tried again.
+        // A ping before every use would cost each transaction a round trip. A connection that has
+        // rested may have lost its server, and is asked; one that is lost while it is busy is found
+        // by its next statement.
         .test_before_acquire(false)
+        .before_acquire(|connection, meta| {
+            Box::pin(async move {
+                if meta.idle_for >= RESTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options))
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use sqlx::{Connection, PgConnection, PgPool};
 
-use crate::support::{Database, Market, Server, client::fresh_key, market::cart_of, wait};
+use crate::support::{Database, Market, Server, client::fresh_key, market::cart_of};
 
 /// The database of a server that has started its own.
 async fn database_in(data_dir: &Path) -> Database {

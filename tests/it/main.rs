@@ -26,6 +26,7 @@ mod identity;
 mod operations;
 mod poison;
 mod postgres_faults;
+mod postgres_restart;
 mod redis_faults;
 mod relay;
 mod repositories;

@@ -12,7 +12,7 @@ help: ## List these commands
 demo: install-missing ## Show the service at work, with a private PostgreSQL and Redis (ARGS=...)
 	cargo run --locked --release -- demo $(ARGS)
 
-test: install-missing ## Run all tests, doc tests too (ARGS=... for cargo test)
+test: install-missing ## Run all tests (ARGS=... for cargo test)
 	cargo test --locked --features faults $(ARGS)
 
 bench: install-missing ## Run the benchmarks (ARGS=... for cargo bench)

@@ -54,9 +54,9 @@ pub enum Error {
     #[error("redis.url can't be used: {0}")]
     Redis(#[from] redis::RedisError),
     /// An address is taken or not ours.
-    #[error("can't listen on {addr} ({setting}): {source}")]
+    #[error("can't listen on {addr}: {source}; choose another address with {setting}")]
     Listen {
-        /// The setting that chose the address.
+        /// The variable of the setting that chose the address.
         setting: &'static str,
         /// The address.
         addr: SocketAddr,
@@ -78,6 +78,7 @@ pub struct App {
     actors: CheckoutActors,
     relay: JoinHandle<()>,
     sweeper: JoinHandle<()>,
+    background_pool: PgPool,
     stopping: watch::Sender<bool>,
     drained: watch::Sender<bool>,
 }
@@ -105,8 +106,8 @@ impl App {
         let relay_pool = background_pool(config, database_url, &metrics)?;
         let stream_len_max = config.outbox.stream_len_max;
         let stream = RedisStream::open(redis_url, &config.outbox.stream, stream_len_max)?;
-        let http_listener = bind(config.http.addr, "http.addr")?;
-        let ops_listener = bind(config.ops.addr, "ops.addr")?;
+        let http_listener = bind(config.http.addr, "SPLITCART_HTTP_ADDR")?;
+        let ops_listener = bind(config.ops.addr, "SPLITCART_OPS_ADDR")?;
         let (http_addr, ops_addr) = (http_listener.local_addr()?, ops_listener.local_addr()?);
 
         let actors =
@@ -127,7 +128,7 @@ impl App {
             metrics: metrics.clone(),
         };
         let relay = actix_rt::spawn(relay.run(all_committed));
-        let sweeper = actix_rt::spawn(sweeper::run(relay_pool, stops.clone()));
+        let sweeper = actix_rt::spawn(sweeper::run(relay_pool.clone(), stops.clone()));
         let ops = Ops {
             database_url: database_url.clone(),
             redis_url: redis_url.clone(),
@@ -157,6 +158,7 @@ impl App {
             actors,
             relay,
             sweeper,
+            background_pool: relay_pool,
             stopping,
             drained,
         })
@@ -188,6 +190,7 @@ impl App {
             tracing::warn!("the relay did not finish; the next one publishes what is left");
         }
         self.sweeper.abort();
+        self.background_pool.close().await;
         self.ops.stop().await;
         tracing::info!("stopped");
     }

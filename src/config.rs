@@ -445,6 +445,10 @@ mod tests {
             (vec![("SPLITCART_BATCH_MAX", "many")], "batch_max"),
             (vec![("SPLITCART_QUEUE_MAX", "8")], "queue_max"),
             (
+                vec![("SPLITCART_LOG_FORMAT", "xml")],
+                "\"human\" or \"json\"",
+            ),
+            (
                 vec![("SPLITCART_TRANSACTIONS_IN_FLIGHT", "0")],
                 "transactions_in_flight",
             ),

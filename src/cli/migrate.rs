@@ -23,7 +23,7 @@ pub async fn run(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()>
 }
 
 async fn apply(services: &Services) -> anyhow::Result<usize> {
-    let mut connection = db::pool::connect(&services.database_url).await?;
+    let mut connection = db::pool::connect(&services.urls.database).await?;
     let missing = db::pool::missing_migrations(&mut connection).await?;
     db::pool::migrate(&mut connection).await?;
     Ok(missing)

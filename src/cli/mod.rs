@@ -13,7 +13,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Config, Log};
+use crate::config::Config;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
     match actix_rt::System::new().block_on(run(cli)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("splitcart: {error:#}");
+            eprintln!("splitcart: {}", explain(&error));
             ExitCode::FAILURE
         }
     }
@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = Config::load(cli.common.config.as_deref(), std::env::vars())?;
-    crate::telemetry::start(&quiet_for(&cli.command, &config.log))?;
+    crate::telemetry::start(&config.log, default_filter(&cli.command))?;
     let data_dir = cli.common.data_dir.as_deref();
     match cli.command {
         Command::Demo(args) => demo::run(&args, &config, data_dir).await?,
@@ -87,15 +87,50 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a command prints is its result; only the service tells what it is doing all the time, unless
-/// somebody has asked for more.
-fn quiet_for(command: &Command, log: &Log) -> Log {
-    let asked_for = log.filter != "info";
-    if asked_for || matches!(command, Command::Serve) {
-        return log.clone();
+/// What is logged unless `log.filter` says otherwise: what a command prints is its result, and only
+/// the service tells what it is doing all the time. A client that sends broken HTTP is no error of
+/// ours, so the HTTP library's complaints about it are left out.
+fn default_filter(command: &Command) -> &'static str {
+    match command {
+        Command::Serve => "info,actix_http=off,actix_server=warn,sqlx::postgres::notice=warn",
+        _ => "warn,actix_http=off",
     }
-    Log {
-        filter: "warn".to_owned(),
-        ..log.clone()
+}
+
+/// An error with its causes. Some errors tell their cause themselves: nothing is said twice.
+fn explain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(cause.trim()) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let source = std::io::Error::other("Address already in use");
+        let addr = "127.0.0.1:80".parse().unwrap();
+        let setting = "http.addr";
+        let error = Err::<(), _>(crate::app::Error::Listen {
+            setting,
+            addr,
+            source,
+        });
+        let text = explain(&error.context("outermost").unwrap_err());
+        assert!(
+            text.starts_with("outermost: can't listen on 127.0.0.1:80"),
+            "{text}"
+        );
+        assert_eq!(text.matches("Address already in use").count(), 1, "{text}");
     }
 }

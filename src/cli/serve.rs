@@ -18,8 +18,9 @@ pub async fn run(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()>
     tokio::pin!(told_to_stop);
     warn_about_the_secret(config);
     let mut services = Services::get(config, data_dir).await?;
+    let urls = services.urls.clone();
     let started = tokio::select! {
-        started = App::start(config, &services.database_url, &services.redis_url) => started,
+        started = App::start(config, &urls.database, &urls.redis) => started,
         () = &mut told_to_stop => return services.stop().await,
     };
     let app = match started {

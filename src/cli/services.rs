@@ -9,12 +9,19 @@ use crate::{
     embedded::{DataDir, EmbeddedServices, Options},
 };
 
+/// Where PostgreSQL and Redis are.
+#[derive(Clone, Debug)]
+pub struct Urls {
+    /// `postgres://…`
+    pub database: SecretString,
+    /// `redis://…`
+    pub redis: SecretString,
+}
+
 /// See the module.
 pub struct Services {
-    /// Where PostgreSQL is.
-    pub database_url: SecretString,
-    /// Where Redis is.
-    pub redis_url: SecretString,
+    /// Where they are.
+    pub urls: Urls,
     embedded: Option<EmbeddedServices>,
 }
 
@@ -24,22 +31,34 @@ impl Services {
     /// # Errors
     /// A program is missing, or the data directory can't be used.
     pub async fn get(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<Self> {
-        if let Configured::External {
-            database_url,
-            redis_url,
-        } = config.services()
-        {
-            return Ok(Self {
+        match config.services() {
+            Configured::Embedded => Self::start_private(data_dir).await,
+            Configured::External {
                 database_url,
                 redis_url,
+            } => Ok(Self {
+                urls: Urls {
+                    database: database_url,
+                    redis: redis_url,
+                },
                 embedded: None,
-            });
+            }),
         }
+    }
+
+    /// Starts private ones, whatever is configured.
+    ///
+    /// # Errors
+    /// A program is missing, or the data directory can't be used.
+    pub async fn start_private(data_dir: Option<&Path>) -> anyhow::Result<Self> {
         let data_dir = data_dir.map_or(DataDir::Default, |dir| DataDir::Explicit(dir.to_owned()));
         let embedded = EmbeddedServices::start(Options { data_dir }).await?;
+        let urls = Urls {
+            database: embedded.database_url().into(),
+            redis: embedded.redis_url().into(),
+        };
         Ok(Self {
-            database_url: embedded.database_url().into(),
-            redis_url: embedded.redis_url().into(),
+            urls,
             embedded: Some(embedded),
         })
     }

@@ -44,7 +44,12 @@ pub struct TokenArgs {
     #[arg(long, value_name = "UUID", requires = "user")]
     pub store: Option<Uuid>,
     /// How long the token is good for
-    #[arg(long, value_name = "MINUTES", default_value_t = 60 * 24)]
+    #[arg(
+        long,
+        value_name = "MINUTES",
+        default_value_t = 60 * 24,
+        value_parser = clap::value_parser!(u64).range(1..=60 * 24 * 365),
+    )]
     pub minutes: u64,
 }
 

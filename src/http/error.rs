@@ -6,7 +6,6 @@ use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
     http::{StatusCode, header},
 };
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,8 +18,7 @@ use crate::{
 use super::json::FieldProblem;
 
 /// The codes of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the contract lists them")]
 pub enum Code {
     ValidationError,
@@ -41,6 +39,27 @@ pub enum Code {
 }
 
 impl Code {
+    /// As clients and logs see it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ValidationError => "VALIDATION_ERROR",
+            Self::Unauthorized => "UNAUTHORIZED",
+            Self::Forbidden => "FORBIDDEN",
+            Self::NotFound => "NOT_FOUND",
+            Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
+            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
+            Self::CartAlreadyConverted => "CART_ALREADY_CONVERTED",
+            Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
+            Self::IdempotencyInProgress => "IDEMPOTENCY_IN_PROGRESS",
+            Self::CartInvalid => "CART_INVALID",
+            Self::CheckoutInvalid => "CHECKOUT_INVALID",
+            Self::Internal => "INTERNAL",
+            Self::Overloaded => "OVERLOADED",
+            Self::DependencyUnavailable => "DEPENDENCY_UNAVAILABLE",
+        }
+    }
+
     /// The HTTP status that goes with it.
     pub const fn status(self) -> StatusCode {
         match self {
@@ -63,7 +82,7 @@ impl Code {
 
 /// An error on its way to a client.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{code:?}: {message}")]
+#[error("{}: {message}", code.as_str())]
 pub struct ApiError {
     /// What went wrong.
     pub code: Code,
@@ -163,7 +182,7 @@ impl ApiError {
     /// The response, with the request's id in it.
     pub fn respond(&self, request_id: &str) -> HttpResponse {
         let mut error = json!({
-            "code": self.code,
+            "code": self.code.as_str(),
             "message": self.message,
             "request_id": request_id,
         });

@@ -114,13 +114,13 @@ fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
     }
     let extensions = request.extensions();
     let caller = extensions.get::<CallerIds>();
-    let code = extensions.get::<Code>().map(|code| format!("{code:?}"));
+    let code = extensions.get::<Code>().map(|code| code.as_str());
     tracing::info!(
         http.request_id = request_id,
         http.method = %request.method(),
         http.route = %route,
         http.status = status,
-        http.duration_ms = took.as_secs_f64() * 1000.0,
+        http.duration_ms = took.as_micros() as f64 / 1000.0,
         http.replayed = response.headers().contains_key(super::idempotent::REPLAYED),
         error.code = code,
         user.id = caller.map(|caller| caller.user_id.as_str()),

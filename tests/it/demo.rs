@@ -1,6 +1,11 @@
 //! `splitcart demo`: what a newcomer sees first must work, twice in one data directory.
 
-use std::process::Command;
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+use crate::support::{redis::signal, server::splitcart};
 
 #[test]
 fn the_demo_shows_a_purchase_and_ends_when_asked_to() {
@@ -9,8 +14,8 @@ fn the_demo_shows_a_purchase_and_ends_when_asked_to() {
         .tempdir()
         .unwrap();
     for run in 1..=2 {
-        let output = Command::new(env!("CARGO_BIN_EXE_splitcart"))
-            .args(["demo", "--exit", "--data-dir"])
+        let output = demo()
+            .args(["--exit", "--data-dir"])
             .arg(dir.path().join("data"))
             .output()
             .unwrap();
@@ -31,4 +36,41 @@ fn the_demo_shows_a_purchase_and_ends_when_asked_to() {
             );
         }
     }
+}
+
+/// Ctrl-C at any moment of the start ends everything quietly.
+#[test]
+fn the_demo_can_be_stopped_while_it_starts() {
+    let dir = tempfile::Builder::new()
+        .prefix("splitcart-demo-")
+        .tempdir()
+        .unwrap();
+    for seen in ["Starting", "Seeded", "1. A cart", "Ctrl-C"] {
+        let mut demo = demo()
+            .arg("--data-dir")
+            .arg(dir.path().join(seen.replace(' ', "-")))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut shown = BufReader::new(demo.stdout.take().unwrap()).lines();
+        assert!(
+            shown.any(|line| line.unwrap().contains(seen)),
+            "it never shows {seen}"
+        );
+        signal(demo.id(), "INT");
+        shown.for_each(drop);
+        let output = demo.wait_with_output().unwrap();
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "after {seen}: {complaints}");
+    }
+}
+
+/// On free ports, whatever else runs on this machine.
+fn demo() -> Command {
+    let mut command = splitcart("demo");
+    command
+        .env("SPLITCART_HTTP_ADDR", "127.0.0.1:0")
+        .env("SPLITCART_OPS_ADDR", "127.0.0.1:0");
+    command
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 use sqlx::{Connection, PgConnection, PgPool};
 
-use crate::support::{Database, Market, Server, client::fresh_key, market::cart_of};
+use crate::support::{
+    Database, Market, Server, client::fresh_key, market::cart_of, server::splitcart,
+};
 
 /// The database of a server that has started its own.
 async fn database_in(data_dir: &Path) -> Database {
@@ -71,8 +73,8 @@ async fn a_second_server_in_the_same_directory_is_refused_with_a_sentence() {
     let (_dir, data_dir) = data_dir();
     let first = Server::start_embedded(&data_dir).await;
 
-    let second = std::process::Command::new(env!("CARGO_BIN_EXE_splitcart"))
-        .args(["serve", "--data-dir"])
+    let second = splitcart("serve")
+        .arg("--data-dir")
         .arg(&data_dir)
         .output()
         .unwrap();

@@ -304,10 +304,10 @@ async fn every_request_has_one_line_in_the_log() {
             &group,
             "GET",
             "/api/v1/checkout-groups/{id}",
-            Some("NotFound"),
+            Some("NOT_FOUND"),
         ),
-        (&nobody, "GET", "/api/v1/cart", Some("Unauthorized")),
-        (&nowhere, "GET", "unknown", Some("NotFound")),
+        (&nobody, "GET", "/api/v1/cart", Some("UNAUTHORIZED")),
+        (&nowhere, "GET", "unknown", Some("NOT_FOUND")),
     ] {
         let id = reply.header("x-request-id");
         wait::until("the line is written", async || {

@@ -12,11 +12,19 @@ use std::path::Path;
 
 use chrono::Utc;
 use clap::Args;
-use secrecy::SecretString;
+use futures_util::FutureExt;
 
-use crate::{app::App, config::Config, db, seed::SeedPlan};
+use crate::{
+    app::App,
+    config::{Config, Services as Configured},
+    db,
+    seed::SeedPlan,
+};
 
-use super::{seed, serve, services::Services};
+use super::{
+    seed, serve,
+    services::{Services, Urls},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,11 +41,6 @@ pub struct DemoArgs {
     pub exit: bool,
 }
 
-struct Urls {
-    database: SecretString,
-    redis: SecretString,
-}
-
 /// The demo's catalogue.
 const PLAN: SeedPlan = SeedPlan {
     vendors: 200,
@@ -51,38 +54,40 @@ const PLAN: SeedPlan = SeedPlan {
 /// # Errors
 /// Something can't be started, or a step of the purchase went another way than it should.
 pub async fn run(args: &DemoArgs, config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()> {
-    let told_to_stop = serve::stop_signal()?;
-    tokio::pin!(told_to_stop);
+    let told_to_stop = serve::stop_signal()?.shared();
+    if matches!(config.services(), Configured::External { .. }) {
+        println!("The configured database.url and redis.url are left alone: the demo has its own.");
+    }
     println!("Starting PostgreSQL and Redis …");
-    let mut services = Services::get(config, data_dir).await?;
-    let app = match start(config, &services).await {
-        Ok(app) => app,
-        Err(error) => {
-            services.stop().await?;
-            return Err(error);
-        }
-    };
-    let urls = Urls {
-        database: services.database_url.clone(),
-        redis: services.redis_url.clone(),
-    };
-    let shown = tokio::select! {
-        shown = show(config, &urls, &app, args) => shown,
+    let mut services = Services::start_private(data_dir).await?;
+    let urls = services.urls.clone();
+    let result = tokio::select! {
+        result = perform(args, config, &urls, told_to_stop) => result,
         failure = services.failure() => Err(failure),
-        () = &mut told_to_stop => Ok(()),
+    };
+    services.stop().await?;
+    result
+}
+
+async fn perform(
+    args: &DemoArgs,
+    config: &Config,
+    urls: &Urls,
+    told_to_stop: impl Future<Output = ()> + Clone,
+) -> anyhow::Result<()> {
+    let app = start(config, urls).await?;
+    let shown = tokio::select! {
+        shown = show(config, urls, &app, args) => shown,
+        () = told_to_stop.clone() => Ok(()),
     };
     if shown.is_ok() && !args.exit {
-        tokio::select! {
-            () = &mut told_to_stop => {}
-            failure = services.failure() => eprintln!("splitcart: {failure}"),
-        }
+        told_to_stop.await;
     }
     app.stop().await;
-    services.stop().await?;
     shown
 }
 
-async fn start(config: &Config, services: &Services) -> anyhow::Result<App> {
+async fn start(config: &Config, urls: &Urls) -> anyhow::Result<App> {
     let mut config = config.clone();
     for addr in [&mut config.http.addr, &mut config.ops.addr] {
         // Somebody else's server must not spoil the demo.
@@ -91,7 +96,7 @@ async fn start(config: &Config, services: &Services) -> anyhow::Result<App> {
             addr.set_port(0);
         }
     }
-    Ok(App::start(&config, &services.database_url, &services.redis_url).await?)
+    Ok(App::start(&config, &urls.database, &urls.redis).await?)
 }
 
 async fn show(config: &Config, urls: &Urls, app: &App, args: &DemoArgs) -> anyhow::Result<()> {

@@ -192,22 +192,31 @@ impl Scenes {
         let shop = self.shop(3)?;
         let (cart, _) = shop.freeze(self.cart(&[1, 2])).await?;
         let base = &self.base;
-        println!("\nTry it yourself:\n");
-        println!("TOKEN={}", shop.token);
+        println!("\nTry it yourself, one step after the other:\n");
+        println!("TOKEN={}\n", shop.token);
+        println!("# Freeze a cart. Another key freezes it anew; wrong totals are refused.");
         println!(
-            "curl -X PUT {base}/api/v1/cart -H \"Authorization: Bearer $TOKEN\" \\\n  \
-             -H 'Content-Type: application/json' -H \"Idempotency-Key: $(uuidgen || date +%s%N)\" \\\n  \
+            "curl -sS -w '\\n' -X PUT {base}/api/v1/cart -H \"Authorization: Bearer $TOKEN\" \\\n  \
+             -H 'Content-Type: application/json' -H \"Idempotency-Key: $(date +%s%N)\" \\\n  \
              -d '{cart}'\n"
         );
-        println!("curl {base}/api/v1/cart -H \"Authorization: Bearer $TOKEN\"\n");
+        println!("# Look at it.");
         println!(
-            "CART=$(curl -s {base}/api/v1/cart -H \"Authorization: Bearer $TOKEN\" | sed \
-             's/.*\"data\":{{\"id\":\"\\([^\"]*\\).*/\\1/')"
+            "curl -sS -w '\\n' {base}/api/v1/cart -H \"Authorization: Bearer $TOKEN\" | tee cart.json\n"
+        );
+        println!("# Buy it. The last command again: the same bytes, Idempotency-Replayed: true.");
+        println!(
+            "CART=$(grep -o '\"id\":\"[^\"]*' cart.json | head -1 | cut -d'\"' -f4); KEY=$(date +%s%N)"
         );
         println!(
-            "curl -i -X POST {base}/api/v1/checkout -H \"Authorization: Bearer $TOKEN\" \\\n  \
-             -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-purchase' \\\n  \
-             -d \"{{\\\"cart_id\\\": \\\"$CART\\\"}}\""
+            "curl -sS -w '\\n' -i -X POST {base}/api/v1/checkout -H \"Authorization: Bearer $TOKEN\" \\\n  \
+             -H 'Content-Type: application/json' -H \"Idempotency-Key: $KEY\" \\\n  \
+             -d \"{{\\\"cart_id\\\": \\\"$CART\\\"}}\" | tee checkout.json\n"
+        );
+        println!("# Read what was bought.");
+        println!(
+            "curl -sS -w '\\n' {base}/api/v1/checkout-groups/$(grep -o '\"checkout_group_id\":\"[^\"]*' \
+             checkout.json | cut -d'\"' -f4) -H \"Authorization: Bearer $TOKEN\""
         );
         Ok(())
     }

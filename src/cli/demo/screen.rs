@@ -38,7 +38,7 @@ pub(super) fn checkout(data: &Value) {
     }
     show(&mut table);
     println!(
-        "   subtotal {}  -  discounts {}  =  total {}",
+        "   subtotal {}  -  discounts {}  =  total {}  (a line's total is before its vendor's code)",
         text(&data["subtotal"]),
         text(&data["discount_total"]),
         text(&data["total"]),

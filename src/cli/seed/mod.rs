@@ -71,7 +71,7 @@ pub async fn run_command(
 ) -> anyhow::Result<()> {
     let services = Services::get(config, data_dir).await?;
     let seeded = async {
-        let mut connection = db::pool::connect(&services.database_url).await?;
+        let mut connection = db::pool::connect(&services.urls.database).await?;
         db::pool::migrate(&mut connection).await?;
         run(args, &mut connection).await
     }

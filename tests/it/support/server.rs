@@ -132,14 +132,20 @@ impl Drop for Server {
     }
 }
 
-/// `splitcart serve` on free ports, whatever the developer's own environment says.
-fn serve() -> Command {
+/// A command of the program, whatever the developer's own environment says.
+pub fn splitcart(subcommand: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_splitcart"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPLITCART_")) {
         command.env_remove(name);
     }
+    command.arg(subcommand);
     command
-        .arg("serve")
+}
+
+/// `splitcart serve` on free ports.
+fn serve() -> Command {
+    let mut command = splitcart("serve");
+    command
         .env("SPLITCART_HTTP_ADDR", "127.0.0.1:0")
         .env("SPLITCART_OPS_ADDR", "127.0.0.1:0")
         .env("SPLITCART_AUTH_HS256_SECRET", SECRET)

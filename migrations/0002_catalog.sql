@@ -11,7 +11,7 @@ create table products (
                     constraint products_unit_known check (unit in
                         ('unit', 'gram', 'ounce', 'pound', 'eighth', 'sixteenth')),
     price           numeric(14,2) not null
-                    constraint products_price_not_negative check (price >= 0),
+                    constraint products_price_not_negative check (price >= 0 and price <> 'NaN'),
     moq             integer       not null default 1
                     constraint products_moq_positive check (moq >= 1),
     max_qty         integer,
@@ -49,13 +49,13 @@ create table store_discounts (
     -- A percentage, or an amount of money: which of the two decides what may stand here.
     value           numeric(14,4) not null
                     constraint store_discounts_value_fits_kind check (
-                        value >= 0 and case kind
+                        value >= 0 and value <> 'NaN' and case kind
                             when 'percentage' then value <= 100
                             else value = round(value, 2)
                         end),
     min_subtotal    numeric(14,2) not null default 0
                     constraint store_discounts_min_subtotal_not_negative
-                    check (min_subtotal >= 0),
+                    check (min_subtotal >= 0 and min_subtotal <> 'NaN'),
     starts_at       timestamptz   not null default now(),
     ends_at         timestamptz,
     is_active       boolean       not null default true,

@@ -79,6 +79,7 @@ pub struct App {
     relay: JoinHandle<()>,
     sweeper: JoinHandle<()>,
     background_pool: PgPool,
+    drain_max: Duration,
     stopping: watch::Sender<bool>,
     drained: watch::Sender<bool>,
 }
@@ -159,6 +160,7 @@ impl App {
             relay,
             sweeper,
             background_pool: relay_pool,
+            drain_max: Duration::from_secs(config.http.drain_s_max),
             stopping,
             drained,
         })
@@ -181,7 +183,10 @@ impl App {
         self.http.stop().await;
         // The listener has waited for its requests, but not for tasks whose clients have gone.
         self.actors.desk.close();
-        self.actors.stop().await;
+        let drained = tokio::time::timeout(self.drain_max, self.actors.stop()).await;
+        if drained.is_err() {
+            tracing::warn!("checkouts were still running; their keys tell what became of them");
+        }
         self.drained.send_replace(true);
         if tokio::time::timeout(LAST_ROUND_MAX, self.relay)
             .await
@@ -243,6 +248,7 @@ fn background_pool(
         connections_max: 2,
         acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
         statement_max: Duration::from_secs(30),
+        lock_wait_max: Duration::from_secs(30),
     };
     let pool = db::pool::lazy(url, "splitcart background", limits)?;
     metrics.watch_pool("background", pool.clone());

@@ -3,7 +3,11 @@
 //! Every key stands with its explanation in `config/default.toml`. Unknown keys and contradictions
 //! are refused with a sentence that names them. Secrets never show in `Debug` or in errors.
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use config::{Config as Sources, File, FileFormat, Value, ValueKind};
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +16,11 @@ use serde::Deserialize;
 const DEFAULTS: &str = include_str!("../config/default.toml");
 const ENV_PREFIX: &str = "SPLITCART_";
 /// Variables that are ours but are no settings (see `cli::embedded` and `faults`).
-const NOT_SETTINGS: [&str; 2] = ["SPLITCART_PRIVATE_", "SPLITCART_FAULT"];
+const NOT_SETTINGS: [&str; 3] = [
+    "SPLITCART_PRIVATE_DATABASE_URL",
+    "SPLITCART_PRIVATE_REDIS_URL",
+    "SPLITCART_FAULT",
+];
 /// The secret that everybody can read in the source.
 const DEVELOPMENT_SECRET: &str = "splitcart-development-secret-do-not-use-in-production";
 
@@ -29,6 +37,7 @@ pub struct Config {
     pub queue_max: usize,
     pub queue_wait_ms_max: u64,
     pub transaction_ms_max: u64,
+    pub lock_ms_max: u64,
     pub attempts_max: u32,
     pub allow_ach: bool,
     pub rate_limit: RateLimit,
@@ -45,13 +54,24 @@ pub struct Config {
 
 /// `rate_limit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String")]
 #[expect(
     missing_docs,
     reason = "each key is explained where its default stands"
 )]
 pub enum RateLimit {
     Off,
+}
+
+impl TryFrom<String> for RateLimit {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "off" => Ok(Self::Off),
+            _ => Err("rate_limit must be \"off\""),
+        }
+    }
 }
 
 /// `[database]`.
@@ -172,7 +192,7 @@ pub struct Log {
 
 /// `log.format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String")]
 #[expect(
     missing_docs,
     reason = "each key is explained where its default stands"
@@ -180,6 +200,18 @@ pub struct Log {
 pub enum LogFormat {
     Human,
     Json,
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "human" => Ok(Self::Human),
+            "json" => Ok(Self::Json),
+            _ => Err("log.format must be \"human\" or \"json\""),
+        }
+    }
 }
 
 /// Where PostgreSQL and Redis are.
@@ -202,6 +234,14 @@ pub enum Error {
     /// A source can't be read, or a key is unknown or has the wrong type.
     #[error("the configuration can't be used: {0}")]
     Unusable(#[from] config::ConfigError),
+    /// The file can't be read or is no TOML.
+    #[error("the configuration file {} can't be used: {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, without quoting it.
+        problem: String,
+    },
     /// A variable of ours that names no setting.
     #[error(
         "unknown environment variable {name}: no setting has that name \
@@ -231,11 +271,11 @@ impl Config {
         let names = setting_names(&defaults);
         let mut builder = Sources::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
         if let Some(path) = file {
-            builder = builder.add_source(File::from(path).format(FileFormat::Toml));
+            builder = builder.add_source(File::from_str(&read(path)?, FileFormat::Toml));
         }
         for (name, value) in variables {
             let ours = name.starts_with(ENV_PREFIX);
-            if !ours || NOT_SETTINGS.iter().any(|prefix| name.starts_with(prefix)) {
+            if !ours || NOT_SETTINGS.contains(&name.as_str()) {
                 continue;
             }
             let Some((_, key)) = names.iter().find(|(known, _)| *known == name) else {
@@ -244,6 +284,7 @@ impl Config {
             builder = builder.set_override(key, value)?;
         }
         let config: Self = builder.build()?.try_deserialize()?;
+        config.refuse_out_of_range()?;
         config.refuse_contradictions()?;
         Ok(config)
     }
@@ -270,6 +311,96 @@ impl Config {
         Duration::from_millis(self.transaction_ms_max)
     }
 
+    /// Every number has a maximum: beyond it a wait would never end or a time could not be told.
+    fn refuse_out_of_range(&self) -> Result<(), Error> {
+        const HOUR_MS: u64 = 60 * 60 * 1000;
+        const YEAR_S: u64 = 365 * 24 * 60 * 60;
+        let numbers = [
+            ("batch_max", self.batch_max as u64, 1, 1024),
+            (
+                "transactions_in_flight",
+                self.transactions_in_flight as u64,
+                1,
+                64,
+            ),
+            ("queue_max", self.queue_max as u64, 1, 1_000_000),
+            ("queue_wait_ms_max", self.queue_wait_ms_max, 1, HOUR_MS),
+            ("transaction_ms_max", self.transaction_ms_max, 1, HOUR_MS),
+            ("lock_ms_max", self.lock_ms_max, 1, HOUR_MS),
+            ("attempts_max", self.attempts_max.into(), 1, 100),
+            (
+                "database.connections_per_worker",
+                self.database.connections_per_worker.into(),
+                1,
+                1000,
+            ),
+            (
+                "database.acquire_ms_max",
+                self.database.acquire_ms_max,
+                1,
+                HOUR_MS,
+            ),
+            (
+                "database.start_wait_s_max",
+                self.database.start_wait_s_max,
+                0,
+                3600,
+            ),
+            ("redis.timeout_ms", self.redis.timeout_ms, 1, HOUR_MS),
+            ("redis.pause_ms", self.redis.pause_ms, 0, HOUR_MS),
+            ("http.workers", self.http.workers as u64, 0, 1024),
+            ("http.drain_s_max", self.http.drain_s_max, 0, 3600),
+            ("vendors.idle_s_max", self.vendors.idle_s_max, 1, YEAR_S),
+            // So that a crash frees its keys soon.
+            (
+                "idempotency.claim_lease_ms",
+                self.idempotency.claim_lease_ms,
+                100,
+                10_000,
+            ),
+            (
+                "idempotency.cart_hours",
+                self.idempotency.cart_hours,
+                1,
+                10 * 365 * 24,
+            ),
+            (
+                "idempotency.checkout_days",
+                self.idempotency.checkout_days,
+                1,
+                10 * 365,
+            ),
+            ("outbox.poll_ms", self.outbox.poll_ms, 1, HOUR_MS),
+            (
+                "outbox.claim_max",
+                self.outbox.claim_max.try_into().unwrap_or(0),
+                1,
+                10_000,
+            ),
+            (
+                "outbox.claim_lease_s",
+                self.outbox.claim_lease_s,
+                1,
+                24 * 60 * 60,
+            ),
+            (
+                "outbox.attempts_max",
+                self.outbox.attempts_max.try_into().unwrap_or(0),
+                1,
+                1000,
+            ),
+        ];
+        match numbers
+            .iter()
+            .find(|(_, value, least, most)| !(least..=most).contains(&value))
+        {
+            Some((key, value, least, most)) => Err(Error::Contradiction(format!(
+                "{key} is {value}; it must be {least} to {most}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     fn refuse_contradictions(&self) -> Result<(), Error> {
         let database = !self.database.url.expose_secret().is_empty();
         let redis = !self.redis.url.expose_secret().is_empty();
@@ -294,45 +425,16 @@ impl Config {
                 "http.addr and ops.addr are the same: operations need a listener of their own",
             ),
             (
-                !(1..=1024).contains(&self.batch_max),
-                "batch_max must be 1 to 1024",
-            ),
-            (
-                !(1..=64).contains(&self.transactions_in_flight),
-                "transactions_in_flight must be 1 to 64",
-            ),
-            (
                 self.queue_max < self.batch_max,
                 "queue_max must be at least batch_max, or no batch could ever be full",
             ),
             (
-                self.queue_wait_ms_max == 0 || self.transaction_ms_max == 0,
-                "queue_wait_ms_max and transaction_ms_max must be positive",
+                self.auth.issuer.is_empty(),
+                "auth.issuer is empty: set SPLITCART_AUTH_ISSUER",
             ),
             (
-                !(1..=100).contains(&self.attempts_max),
-                "attempts_max must be 1 to 100",
-            ),
-            (
-                self.database.connections_per_worker == 0,
-                "database.connections_per_worker must be positive",
-            ),
-            (
-                !(100..=10_000).contains(&self.idempotency.claim_lease_ms),
-                "idempotency.claim_lease_ms must be 100 to 10000, so that a crash frees its keys \
-                 soon",
-            ),
-            (
-                self.idempotency.cart_hours == 0 || self.idempotency.checkout_days == 0,
-                "idempotency.cart_hours and idempotency.checkout_days must be positive",
-            ),
-            (
-                self.outbox.claim_max < 1 || self.outbox.attempts_max < 1,
-                "outbox.claim_max and outbox.attempts_max must be positive",
-            ),
-            (
-                self.outbox.poll_ms == 0 || self.outbox.claim_lease_s == 0,
-                "outbox.poll_ms and outbox.claim_lease_s must be positive",
+                self.outbox.stream.is_empty(),
+                "outbox.stream is empty: set SPLITCART_OUTBOX_STREAM",
             ),
         ];
         match rules.iter().find(|(broken, _)| *broken) {
@@ -340,6 +442,22 @@ impl Config {
             None => Ok(()),
         }
     }
+}
+
+/// The file's text, known to be TOML: the complaints of a parser quote the line they are about, and
+/// there may be a secret in it.
+fn read(path: &Path) -> Result<String, Error> {
+    let unusable = |problem: String| Error::File {
+        path: path.to_owned(),
+        problem,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+    text.parse::<toml::Table>().map_err(|error| {
+        let before = error.span().map_or("", |span| &text[..span.start]);
+        let line = before.matches('\n').count() + 1;
+        unusable(format!("line {line} is no TOML: {}", error.message()))
+    })?;
+    Ok(text)
 }
 
 /// Every setting's variable and key, read off the defaults: `("SPLITCART_HTTP_ADDR", "http.addr")`.
@@ -450,12 +568,35 @@ mod tests {
             ),
             (
                 vec![("SPLITCART_TRANSACTIONS_IN_FLIGHT", "0")],
-                "transactions_in_flight",
+                "transactions_in_flight is 0; it must be 1 to 64",
             ),
+            (
+                vec![("SPLITCART_IDEMPOTENCY_CHECKOUT_DAYS", "1000000000")],
+                "checkout_days",
+            ),
+            (
+                vec![("SPLITCART_TRANSACTION_MS_MAX", "3000000000")],
+                "transaction_ms_max",
+            ),
+            (vec![("SPLITCART_AUTH_ISSUER", "")], "auth.issuer"),
+            (vec![("SPLITCART_FAULTY", "1")], "SPLITCART_FAULTY"),
         ] {
             let error = load(&variables).unwrap_err().to_string();
             assert!(error.contains(named), "{error}");
         }
+    }
+
+    #[test]
+    fn a_broken_file_is_named_and_not_quoted() {
+        let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        let text = b"batch_max = 4\n[auth]\nhs256_secret = \"hunter2\n";
+        std::io::Write::write_all(&mut file, text).unwrap();
+        let error = Config::load(Some(file.path()), []).unwrap_err().to_string();
+        assert!(
+            error.contains("line 3") && !error.contains("hunter2"),
+            "{error}"
+        );
+        assert!(error.contains(file.path().to_str().unwrap()), "{error}");
     }
 
     #[test]

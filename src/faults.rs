@@ -2,21 +2,30 @@
 //! `faults`; a release build has none of this.
 //!
 //! `SPLITCART_FAULT=<place>:<file>` makes the first task that comes to the place create the file
-//! and wait there for ever: the test sees the file, looks at the database and kills the process.
+//! and wait there for ever, and lets all others pass: the test sees the file, looks at the database
+//! and kills the process, or sees how the rest goes on. `<place>!` panics there instead of waiting.
 
-/// Waits here for ever if a test has named this place.
+/// Waits here for ever if a test has named this place and nobody has come to it before.
 #[cfg(feature = "faults")]
 pub async fn place(name: &str) {
-    use std::sync::LazyLock;
+    use std::{fs::OpenOptions, io::Write, sync::LazyLock};
 
     static CHOSEN: LazyLock<Option<(String, String)>> = LazyLock::new(|| {
         let chosen = std::env::var("SPLITCART_FAULT").ok()?;
         let (place, file) = chosen.split_once(':')?;
         Some((place.to_owned(), file.to_owned()))
     });
-    if let Some((_, file)) = CHOSEN.as_ref().filter(|(place, _)| place == name) {
-        std::fs::write(file, name).expect("the test chose a writable file");
-        std::future::pending::<()>().await;
+    let chosen = CHOSEN
+        .as_ref()
+        .filter(|(place, _)| place.trim_end_matches('!') == name);
+    if let Some((place, file)) = chosen {
+        let first = OpenOptions::new().write(true).create_new(true).open(file);
+        if let Ok(mut file) = first {
+            file.write_all(name.as_bytes())
+                .expect("the test chose a writable file");
+            assert!(!place.ends_with('!'), "the test asked for a panic here");
+            std::future::pending::<()>().await;
+        }
     }
 }
 

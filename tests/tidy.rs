@@ -211,6 +211,7 @@ fn sql_stands_in_db_only() {
 fn only_the_owners_of_units_of_work_begin_and_commit() {
     let words = [
         "pool::begin",
+        "pool::open",
         "pool::commit",
         ".begin()",
         ".begin_with(",

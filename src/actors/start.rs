@@ -79,6 +79,7 @@ fn open(
         connections_max: slots * 2,
         acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
         statement_max: config.transaction_limit(),
+        lock_wait_max: Duration::from_millis(config.lock_ms_max),
     };
     let pool = db::pool::lazy(url, "splitcart checkout", pool_limits)?;
     metrics.watch_pool("checkout", pool.clone());

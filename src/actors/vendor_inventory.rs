@@ -16,6 +16,7 @@ use crate::{
         ids::VendorStoreId,
         reservation::{Demand, ReservationOutcome, allocate, merge},
     },
+    faults,
     metrics::Metrics,
 };
 
@@ -101,7 +102,16 @@ impl Handler<ReserveStock> for VendorInventory {
             return AtomicResponse::new(Box::pin(refused.into_actor(self)));
         }
         let (turn, given_back) = Turn::give();
-        let reservation = reserve(self.vendor_store_id, message, turn).into_actor(self);
+        let deadline = message.deadline.into();
+        let reservation = reserve(self.vendor_store_id, message, turn);
+        // A server that does not answer must not keep the vendor from the next one.
+        let reservation = async move {
+            match tokio::time::timeout_at(deadline, reservation).await {
+                Ok(reserved) => reserved,
+                Err(_) => Err(ReserveError::DeadlinePassed),
+            }
+        };
+        let reservation = reservation.into_actor(self);
         AtomicResponse::new(Box::pin(reservation.map(move |reserved, actor, ctx| {
             ctx.wait(given_back.into_actor(actor).map(|_, _, _| ()));
             reserved
@@ -119,6 +129,7 @@ async fn reserve(
         mut tx, demands, ..
     } = message;
     tx.keep(turn);
+    faults::place("in_vendor_actor").await;
     let short = db::inventory::reserve_covered(tx.connection(), vendor, &merge(&demands)).await?;
     let allocation = allocate(&demands, &short);
     if !allocation.granted.is_empty() {

@@ -4,17 +4,14 @@ use std::path::Path;
 
 use crate::{config::Config, db};
 
-use super::services::Services;
+use super::services::{Services, Urls};
 
 /// Applies them and says how many there were.
 ///
 /// # Errors
 /// PostgreSQL can't be reached, or a migration failed.
 pub async fn run(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()> {
-    let services = Services::get(config, data_dir).await?;
-    let applied = apply(&services).await;
-    services.stop().await?;
-    match applied? {
+    match Services::during(config, data_dir, apply).await? {
         0 => println!("The database is up to date."),
         1 => println!("Applied 1 migration."),
         applied => println!("Applied {applied} migrations."),
@@ -22,8 +19,8 @@ pub async fn run(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn apply(services: &Services) -> anyhow::Result<usize> {
-    let mut connection = db::pool::connect(&services.urls.database).await?;
+async fn apply(urls: &Urls) -> anyhow::Result<usize> {
+    let mut connection = db::pool::connect(&urls.database).await?;
     let missing = db::pool::missing_migrations(&mut connection).await?;
     db::pool::migrate(&mut connection).await?;
     Ok(missing)

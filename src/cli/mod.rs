@@ -73,7 +73,7 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let config = Config::load(cli.common.config.as_deref(), std::env::vars())?;
+    let config = Config::load(cli.common.config.as_deref(), variables())?;
     crate::telemetry::start(&config.log, default_filter(&cli.command))?;
     let data_dir = cli.common.data_dir.as_deref();
     match cli.command {
@@ -87,13 +87,22 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The environment, as far as it is text: a variable of ours that is none will be missed.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 /// What is logged unless `log.filter` says otherwise: what a command prints is its result, and only
 /// the service tells what it is doing all the time. A client that sends broken HTTP is no error of
 /// ours, so the HTTP library's complaints about it are left out.
 fn default_filter(command: &Command) -> &'static str {
     match command {
-        Command::Serve => "info,actix_http=off,actix_server=warn,sqlx::postgres::notice=warn",
-        _ => "warn,actix_http=off",
+        Command::Serve => {
+            // sqlx would quote an unknown parameter of a URL, and it may be a misspelt password.
+            "info,actix_http=off,actix_server=warn,sqlx::postgres::notice=warn,sqlx_postgres::options=off"
+        }
+        _ => "warn,actix_http=off,sqlx_postgres::options=off",
     }
 }
 

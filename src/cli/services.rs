@@ -63,6 +63,28 @@ impl Services {
         })
     }
 
+    /// Runs a command's work with services that are there, and stops them whatever comes of it. Ctrl-C
+    /// and SIGTERM end the work.
+    ///
+    /// # Errors
+    /// The work's own, a service that can't be started or has ended, or the signal.
+    pub async fn during<T>(
+        config: &Config,
+        data_dir: Option<&Path>,
+        work: impl AsyncFnOnce(&Urls) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let told_to_stop = super::serve::stop_signal()?;
+        let mut services = Self::get(config, data_dir).await?;
+        let urls = services.urls.clone();
+        let result = tokio::select! {
+            result = work(&urls) => result,
+            failure = services.failure() => Err(failure),
+            () = told_to_stop => Err(anyhow::anyhow!("stopped by a signal")),
+        };
+        services.stop().await?;
+        result
+    }
+
     /// Resolves when a private service has ended by itself; never for configured ones.
     pub async fn failure(&mut self) -> anyhow::Error {
         match &mut self.embedded {

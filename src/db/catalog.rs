@@ -71,7 +71,9 @@ async fn find_products(
             t.min_qty as "tier_min_qty?",
             t.discount_percent as "tier_percent?: Percent"
         from products p
-        left join inventory_items i on i.product_id = p.id
+        left join inventory_items i
+            on i.product_id = p.id
+            and i.vendor_store_id = p.vendor_store_id
         left join product_volume_discounts t on t.product_id = p.id
         where p.id = any($1)
         "#,
@@ -133,8 +135,17 @@ async fn find_discounts(
             d.kind as "kind: DiscountKind",
             d.value,
             d.min_subtotal as "min_subtotal: Money",
-            d.starts_at,
-            d.ends_at,
+            -- An infinite or far-off time must not be beyond what a client can hold.
+            greatest(
+                least(d.starts_at, timestamptz '9999-12-31 00:00Z'),
+                timestamptz '0001-01-02 00:00Z'
+            ) as "starts_at!",
+            case when d.ends_at is not null
+                then greatest(
+                    least(d.ends_at, timestamptz '9999-12-31 00:00Z'),
+                    timestamptz '0001-01-02 00:00Z'
+                )
+            end as "ends_at?",
             d.is_active
         from unnest($1::uuid[], $2::text[]) as asked (vendor_store_id, code)
         join store_discounts d

@@ -13,9 +13,11 @@ pub struct Error {
 /// What a caller can do about a failed statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Deadlock, serialization failure or lock timeout: the transaction is gone, trying it again
-    /// may well work.
+    /// Deadlock or serialization failure: the transaction is gone, trying it again may well work.
     Transient,
+    /// Somebody else holds a row for longer than we wait, or the statement took too long: the
+    /// transaction is gone, and trying it again at once would only wait again.
+    Busy,
     /// PostgreSQL can't be reached, is starting or stopping, or has cut the connection. After a
     /// COMMIT the outcome is unknown.
     Unreachable,
@@ -51,9 +53,10 @@ impl Error {
 /// By SQLSTATE (PostgreSQL manual, appendix A).
 fn fault_of(code: &str) -> Fault {
     match code {
-        // serialization_failure, deadlock_detected, lock_not_available, query_canceled (by our own
-        // statement_timeout).
-        "40001" | "40P01" | "55P03" | "57014" => Fault::Transient,
+        // serialization_failure, deadlock_detected.
+        "40001" | "40P01" => Fault::Transient,
+        // lock_not_available (by our lock_timeout), query_canceled (by our statement_timeout).
+        "55P03" | "57014" => Fault::Busy,
         // admin_shutdown, crash_shutdown, cannot_connect_now, idle_in_transaction_session_timeout,
         // too_many_connections; read_only_sql_transaction: a failover has left us with a standby.
         "57P01" | "57P02" | "57P03" | "25P03" | "53300" | "25006" => Fault::Unreachable,
@@ -78,6 +81,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Transient => "transient",
+            Self::Busy => "busy",
             Self::Unreachable => "unreachable",
             Self::Permanent => "permanent",
         })

@@ -13,7 +13,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::error::{Doing, Error};
+use super::error::{Doing, Error, Fault};
 
 /// The schema, compiled in.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -28,9 +28,11 @@ pub struct Limits {
     pub connections_max: u32,
     /// How long to wait for one.
     pub acquire_wait_max: Duration,
-    /// PostgreSQL's `statement_timeout`, `lock_timeout` and
-    /// `idle_in_transaction_session_timeout`: what holds even when we are gone.
+    /// PostgreSQL's `statement_timeout` and `idle_in_transaction_session_timeout`: what holds even
+    /// when we are gone.
     pub statement_max: Duration,
+    /// PostgreSQL's `lock_timeout`.
+    pub lock_wait_max: Duration,
 }
 
 /// A pool that connects when it is first used. Must be called on the runtime that will use it.
@@ -39,11 +41,12 @@ pub struct Limits {
 /// The URL is malformed.
 pub fn lazy(url: &SecretString, application_name: &str, limits: Limits) -> Result<PgPool, Error> {
     let statement_ms = limits.statement_max.as_millis().to_string();
+    let lock_ms = limits.lock_wait_max.as_millis().to_string();
     let options = connect_options(url)?
         .application_name(application_name)
         .options([
             ("statement_timeout", statement_ms.as_str()),
-            ("lock_timeout", statement_ms.as_str()),
+            ("lock_timeout", lock_ms.as_str()),
             ("idle_in_transaction_session_timeout", statement_ms.as_str()),
         ]);
     Ok(PgPoolOptions::new()
@@ -98,6 +101,43 @@ pub async fn begin_snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgr
 /// The commit failed. If the connection was lost, whether it took place is unknown.
 pub async fn commit(transaction: Transaction<'static, Postgres>) -> Result<(), Error> {
     transaction.commit().await.doing("commit")
+}
+
+/// Opens a transaction on a connection that its owner commits or closes. Connections that turn out
+/// to be lost are replaced.
+///
+/// # Errors
+/// No connection could be had in time, or the statement failed.
+pub async fn open(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
+    // At worst every pooled connection is lost, and then a new one is made.
+    let mut left = pool.options().get_max_connections();
+    loop {
+        let mut connection = acquire(pool).await?;
+        match sqlx::query!("begin")
+            .execute(&mut *connection)
+            .await
+            .doing("begin a transaction")
+        {
+            Err(error) if error.fault() == Fault::Unreachable && left > 0 => {
+                left -= 1;
+                drop(connection.detach());
+            }
+            Err(error) => return Err(error),
+            Ok(_) => return Ok(connection),
+        }
+    }
+}
+
+/// Commits what was begun by [`open`].
+///
+/// # Errors
+/// The commit failed. If the connection was lost, whether it took place is unknown.
+pub async fn commit_opened(connection: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query!("commit")
+        .execute(connection)
+        .await
+        .doing("commit")?;
+    Ok(())
 }
 
 /// Takes a connection for statements outside any transaction.

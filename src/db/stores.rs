@@ -45,9 +45,15 @@ pub async fn find_stores(
             s.kyc_status as "kyc_status!: KycStatus",
             l.issuing_state as "issuing_state?",
             l.status as "license_status?: LicenseStatus",
-            l.expires_on as "expires_on?",
+            -- An infinite or far-off date must not be beyond what a client can hold.
+            case when l.expires_on is not null
+                then greatest(least(l.expires_on, date '9999-12-31'), date '0001-01-01')
+            end as "expires_on?",
             sub.status as "subscription_status?: SubscriptionStatus",
-            sub.current_period_end as "current_period_end?"
+            greatest(
+                least(sub.current_period_end, timestamptz '9999-12-31 00:00Z'),
+                timestamptz '0001-01-02 00:00Z'
+            ) as "current_period_end?"
         from stores s
         left join licenses l on l.store_id = s.id
         left join subscriptions sub on sub.vendor_store_id = s.id
@@ -114,7 +120,10 @@ pub async fn find_membership(
             s.kyc_status as "kyc_status!: KycStatus",
             l.issuing_state as "issuing_state?",
             l.status as "license_status?: LicenseStatus",
-            l.expires_on as "expires_on?"
+            -- An infinite or far-off date must not be beyond what a client can hold.
+            case when l.expires_on is not null
+                then greatest(least(l.expires_on, date '9999-12-31'), date '0001-01-01')
+            end as "expires_on?"
         from store_memberships m
         join users u on u.id = m.user_id
         join stores s on s.id = m.store_id

@@ -106,7 +106,9 @@ impl CheckoutPlan {
                 VendorPart::judge(vendor, &lines, &positions, terms, circumstances)
             })
             .collect();
-        if parts.iter().all(VendorPart::is_ineligible) {
+        if parts.is_empty() {
+            violations.push(Violation::new(ViolationCode::CartEmpty, "/cart_id"));
+        } else if parts.iter().all(VendorPart::is_ineligible) {
             violations.extend(parts.iter().flat_map(VendorPart::violations));
         }
         if violations.is_empty() {

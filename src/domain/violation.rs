@@ -49,6 +49,8 @@ pub enum ViolationCode {
     VendorStateMismatch,
     /// No cart can be priced in this currency.
     CurrencyUnsupported,
+    /// There is nothing in the cart.
+    CartEmpty,
     /// This way of paying is not offered.
     PaymentMethodNotAllowed,
 }

@@ -17,7 +17,7 @@ mod programs;
 mod redis;
 mod url;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use self::directory::DataDir;
@@ -42,6 +42,7 @@ pub struct Options {
 pub struct EmbeddedServices {
     postgres: PrivatePostgres,
     redis: PrivateRedis,
+    redis_server: PathBuf,
     directory: Arc<Directory>,
 }
 
@@ -62,6 +63,7 @@ impl EmbeddedServices {
         Ok(Self {
             postgres,
             redis,
+            redis_server,
             directory,
         })
     }
@@ -91,12 +93,20 @@ impl EmbeddedServices {
         self.redis.pid()
     }
 
-    /// Resolves when one of the services ends without being asked to. May be dropped and called
-    /// again.
+    /// Resolves when the services can't be kept running: PostgreSQL has ended by itself, or Redis has
+    /// and does not start again. A Redis that does is no failure: nobody relies on it. May be dropped
+    /// and called again.
     pub async fn wait_for_failure(&mut self) -> Error {
-        tokio::select! {
-            error = self.postgres.wait_for_failure() => error,
-            error = self.redis.wait_for_failure() => error,
+        loop {
+            let ended = tokio::select! {
+                error = self.postgres.wait_for_failure() => return error,
+                error = self.redis.wait_for_failure() => error,
+            };
+            tracing::warn!("starting it again: {ended}");
+            match PrivateRedis::launch(&self.redis_server, Arc::clone(&self.directory)).await {
+                Ok(redis) => self.redis = redis,
+                Err(error) => return error,
+            }
         }
     }
 
@@ -106,6 +116,7 @@ impl EmbeddedServices {
             postgres,
             redis,
             directory,
+            ..
         } = self;
         let (postgres, redis) = tokio::join!(postgres.stop(), redis.stop());
         drop(directory);

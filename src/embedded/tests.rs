@@ -41,12 +41,32 @@ async fn both_services_answer_and_leave_nothing_behind() {
 }
 
 #[tokio::test]
-async fn the_end_of_either_service_is_a_failure_of_both() {
+async fn a_redis_that_ends_is_started_again_at_the_same_place() {
     let mut services = EmbeddedServices::start(temporary()).await.unwrap();
-    let redis = i32::try_from(services.redis_pid().unwrap()).unwrap();
-    leftover::send(nix::unistd::Pid::from_raw(redis), Signal::SIGKILL);
-    let message = services.wait_for_failure().await.to_string();
-    assert!(message.starts_with("Redis ended by itself"), "{message}");
+    let redis = services.redis_pid().unwrap();
+    let url = services.redis_url().to_owned();
+    leftover::send(
+        nix::unistd::Pid::from_raw(i32::try_from(redis).unwrap()),
+        Signal::SIGKILL,
+    );
+    let client = ::redis::Client::open(url.as_str()).unwrap();
+    let answers = async {
+        while client.get_multiplexed_async_connection().await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        error = services.wait_for_failure() => panic!("{error}"),
+        () = async {
+            // It is dead before it can answer again.
+            while client.get_multiplexed_async_connection().await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+            answers.await;
+        } => {}
+    }
+    assert_eq!(services.redis_url(), url);
+    services.stop().await.unwrap();
 }
 
 #[tokio::test]
@@ -86,6 +106,7 @@ async fn the_temporary_services_of_a_killed_owner_are_cleared_away_by_the_next_s
         postgres,
         redis,
         directory,
+        ..
     } = EmbeddedServices::start(explicit).await.unwrap();
     postgres.abandon();
     redis.abandon();

@@ -23,24 +23,31 @@ use super::{
     worker::Worker,
 };
 
-/// The claims of a token.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The claims of a token that we issue.
+#[derive(Clone, Debug, Serialize)]
 pub struct Claims {
     /// The person's id.
     pub sub: String,
     /// The store the person acts for; without one he or she may not do anything here.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub active_store_id: Option<String>,
     /// Who issued the token.
     pub iss: String,
     /// When it ends, in seconds since 1970.
     pub exp: u64,
     /// When it was issued.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub iat: Option<u64>,
     /// The token's own id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
+}
+
+/// What is read of a token once its signature, issuer and times have been checked.
+#[derive(Debug, Deserialize)]
+struct Identity {
+    sub: String,
+    active_store_id: Option<String>,
 }
 
 /// Checks signatures, issuers and times.
@@ -63,8 +70,8 @@ impl TokenVerifier {
         Self { key, validation }
     }
 
-    fn verify(&self, token: &str) -> Result<Claims, jsonwebtoken::errors::Error> {
-        jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation).map(|data| data.claims)
+    fn verify(&self, token: &str) -> Result<Identity, jsonwebtoken::errors::Error> {
+        jsonwebtoken::decode::<Identity>(token, &self.key, &self.validation).map(|data| data.claims)
     }
 }
 
@@ -103,8 +110,12 @@ pub async fn caller(
         user_id: user_id.to_string(),
         store_id: store_id.to_string(),
     });
-    let mut connection = db::pool::acquire(&worker.pool).await?;
-    let membership = db::stores::find_membership(&mut connection, user_id, store_id).await?;
+    let membership = worker
+        .in_time(async {
+            let mut connection = db::pool::acquire(&worker.pool).await?;
+            db::stores::find_membership(&mut connection, user_id, store_id).await
+        })
+        .await?;
     Ok(Caller::admit(
         user_id,
         membership.as_ref(),

@@ -23,7 +23,7 @@ use super::{
 };
 
 /// The longest discount code and the longest line of an address, in characters.
-const CODE_LEN_MAX: usize = 64;
+const CODE_LEN_MAX: usize = 255;
 const ADDRESS_LEN_MAX: usize = 200;
 
 /// Freezes a cart (PF-075).
@@ -48,13 +48,15 @@ pub async fn put(
     };
     let fingerprint = fingerprint::of_body(&body.canonical());
     let keep_for = worker.keep_cart_answers_for;
-    let pool = worker.pool.clone();
-    let work = |_| async move { freeze(&pool, &caller, &cart).await };
+    let owned = worker.clone();
+    let work = |_| async move { freeze(&owned, &caller, &cart).await };
     idempotent::once(&worker, scope, fingerprint, keep_for, work).await
 }
 
-async fn freeze(pool: &sqlx::PgPool, caller: &Caller, cart: &CartRequest) -> Result<Ran, ApiError> {
-    let cart = carts::put(pool, caller, cart).await?;
+async fn freeze(worker: &Worker, caller: &Caller, cart: &CartRequest) -> Result<Ran, ApiError> {
+    let cart = worker
+        .in_time(carts::put(&worker.pool, caller, cart))
+        .await?;
     Ok(Ran::Now(StoredResponse {
         status: 200,
         body: cart_body::render(&cart),
@@ -70,12 +72,13 @@ pub async fn get(
     worker: web::Data<Worker>,
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth::caller(&request, &worker, Access::Read).await?;
-    let cart = carts::get_active(&worker.pool, caller.buyer.id)
-        .await?
-        .ok_or_else(|| {
-            let message = "Your store has no active cart; PUT /api/v1/cart starts one.";
-            ApiError::new(Code::NotFound, message)
-        })?;
+    let found = worker
+        .in_time(carts::get_active(&worker.pool, caller.buyer.id))
+        .await?;
+    let cart = found.ok_or_else(|| {
+        let message = "Your store has no active cart; PUT /api/v1/cart starts one.";
+        ApiError::new(Code::NotFound, message)
+    })?;
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .body(cart_body::render(&cart)))

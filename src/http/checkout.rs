@@ -87,9 +87,14 @@ pub async fn get_group(
             problem,
         }])
     })?;
-    let mut snapshot = db::pool::begin_snapshot(&worker.pool).await?;
-    let checkout = db::orders::find_checkout(&mut snapshot, id, caller.buyer.id).await?;
-    db::pool::commit(snapshot).await?;
+    let checkout = worker
+        .in_time(async {
+            let mut snapshot = db::pool::begin_snapshot(&worker.pool).await?;
+            let found = db::orders::find_checkout(&mut snapshot, id, caller.buyer.id).await?;
+            db::pool::commit(snapshot).await?;
+            Ok::<_, db::Error>(found)
+        })
+        .await?;
     let checkout = checkout
         .ok_or_else(|| ApiError::new(Code::NotFound, "Your store has no such checkout group."))?;
     Ok(HttpResponse::Ok()

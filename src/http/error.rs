@@ -157,6 +157,16 @@ impl ApiError {
         )
     }
 
+    /// PostgreSQL can't be reached.
+    pub fn unavailable() -> Self {
+        Self::new(
+            Code::DependencyUnavailable,
+            "The database can't be reached at present. Try again with the same Idempotency-Key: what \
+             was done is not done twice.",
+        )
+        .retry_after(Duration::from_secs(2))
+    }
+
     fn invalid(code: Code, what: &str, violations: &[Violation]) -> Self {
         let rules = if violations.len() == 1 {
             "1 rule"
@@ -233,7 +243,7 @@ impl From<db::Error> for ApiError {
             return Self::internal();
         }
         tracing::warn!("{error}");
-        unavailable()
+        Self::unavailable()
     }
 }
 
@@ -278,17 +288,8 @@ impl From<Undecided> for ApiError {
                  Idempotency-Key.",
             )
             .retry_after(retry_after),
-            Undecided::Unavailable => unavailable(),
+            Undecided::Unavailable => Self::unavailable(),
             Undecided::Failed => Self::internal(),
         }
     }
-}
-
-fn unavailable() -> ApiError {
-    ApiError::new(
-        Code::DependencyUnavailable,
-        "The database can't be reached at present. Try again with the same Idempotency-Key: what \
-         was done is not done twice.",
-    )
-    .retry_after(Duration::from_secs(2))
 }

@@ -50,15 +50,12 @@ where
         Begun::Answered(response) => return Ok(respond(Ran::Before(response))),
         Begun::Reused => return Err(ApiError::key_reused()),
         Begun::InProgress => return Err(ApiError::in_progress()),
-        Begun::Claimed(claim) => Some(claim),
-        Begun::Unknown => None,
+        Begun::Claimed(claim) | Begun::Unknown(claim) => claim,
     };
     let (work, worker) = (work(scope), worker.clone());
     let task = actix_web::rt::spawn(async move {
-        let ran = renewing(&worker, claim.as_ref(), work).await;
-        if let Some(claim) = &claim {
-            keep(&worker, claim, &ran, keep_for).await;
-        }
+        let ran = renewing(&worker, &claim, work).await;
+        keep(&worker, &claim, &ran, keep_for).await;
         ran
     });
     match task.await {
@@ -70,13 +67,10 @@ where
     }
 }
 
-async fn renewing<W>(worker: &Worker, claim: Option<&Claim>, work: W) -> W::Output
+async fn renewing<W>(worker: &Worker, claim: &Claim, work: W) -> W::Output
 where
     W: Future<Output = Result<Ran, ApiError>>,
 {
-    let Some(claim) = claim else {
-        return work.await;
-    };
     let renew = async {
         loop {
             tokio::time::sleep(worker.claims.renew_every()).await;

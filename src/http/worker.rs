@@ -13,7 +13,7 @@ use crate::{
     metrics::Metrics,
 };
 
-use super::auth::TokenVerifier;
+use super::{auth::TokenVerifier, error::ApiError};
 
 /// See the module.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Worker {
     pub tokens: TokenVerifier,
     /// Where to count.
     pub metrics: Metrics,
+    /// How long the statements of a request may take in all.
+    pub statements_max: Duration,
     /// How long a cart PUT's answer is kept.
     pub keep_cart_answers_for: Duration,
     /// How long a checkout's answer is kept.
@@ -46,6 +48,21 @@ pub enum Error {
 }
 
 impl Worker {
+    /// The result, or 503 if the database does not answer in time: PostgreSQL's own timeouts are of
+    /// no use when it is PostgreSQL that hangs.
+    ///
+    /// # Errors
+    /// The work's own, or that it took too long.
+    pub async fn in_time<T, E: Into<ApiError>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, ApiError> {
+        match tokio::time::timeout(self.statements_max, work).await {
+            Ok(result) => result.map_err(Into::into),
+            Err(_) => Err(ApiError::unavailable()),
+        }
+    }
+
     /// Opens a worker's connections; they connect when first used. Must be called on the worker's
     /// own thread.
     ///
@@ -62,6 +79,7 @@ impl Worker {
             connections_max: config.database.connections_per_worker,
             acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
             statement_max: config.transaction_limit(),
+            lock_wait_max: config.transaction_limit(),
         };
         let pool = db::pool::lazy(database_url, "splitcart http", pool_limits)?;
         metrics.watch_pool("http", pool.clone());
@@ -76,6 +94,7 @@ impl Worker {
             desk,
             tokens: TokenVerifier::hs256(&config.auth.hs256_secret, &config.auth.issuer),
             metrics,
+            statements_max: config.transaction_limit(),
             keep_cart_answers_for: Duration::from_hours(config.idempotency.cart_hours),
             keep_checkout_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),
         })

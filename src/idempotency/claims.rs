@@ -64,8 +64,9 @@ pub enum Begun {
     Reused,
     /// The same request is being worked on.
     InProgress,
-    /// Redis does not answer: go on without it.
-    Unknown,
+    /// Redis does not answer: go on without it. The claim may have been made nevertheless, so end
+    /// it as if it had been.
+    Unknown(Claim),
 }
 
 /// The right to work on a key, until the lease ends.
@@ -144,7 +145,7 @@ impl Claims {
             .in_time(invocation.invoke_async::<Found>(&mut connection))
             .await;
         match found {
-            None => Begun::Unknown,
+            None => Begun::Unknown(claim),
             Some(None) => Begun::Claimed(claim),
             Some(Some((first, ..))) if first != fingerprint.as_bytes() => Begun::Reused,
             Some(Some((_, Some(status), Some(body)))) => {

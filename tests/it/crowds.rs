@@ -110,6 +110,7 @@ async fn a_scarce_product_goes_to_the_first_whose_quantity_fits() {
             ("SPLITCART_BATCH_MAX", batch_max),
             ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
             ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
+            ("SPLITCART_LOCK_MS_MAX", "25000"),
         ];
         let world = World::with_settings(&settings).await;
         let scarce = world.market.sold_product(500, 10).await;

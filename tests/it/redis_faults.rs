@@ -233,6 +233,7 @@ async fn a_claim_that_is_lost_while_its_request_runs_leads_to_one_group() {
     let settings = [
         ("SPLITCART_IDEMPOTENCY_CLAIM_LEASE_MS", "100"),
         ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
+        ("SPLITCART_LOCK_MS_MAX", "25000"),
         ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
     ];
     let world = World::with_settings(&settings).await;

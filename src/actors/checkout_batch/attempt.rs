@@ -2,12 +2,10 @@
 //!
 //! Between the first reservation and the commit there is only SQL on this transaction.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Instant};
 
 use chrono::{DateTime, SubsecRound, Utc};
+use futures_util::FutureExt;
 use uuid::Uuid;
 
 use crate::{
@@ -26,7 +24,7 @@ use crate::{
 
 use super::{
     super::{
-        command::{CheckoutCommand, Decision, Undecided},
+        command::{CheckoutCommand, Decision},
         vendor_inventory::ReserveError,
     },
     BatchContext,
@@ -43,8 +41,12 @@ pub(super) enum AttemptError {
     Statement(#[from] db::Error),
     #[error(transparent)]
     Reserve(ReserveError),
+    #[error("the commit's outcome is unknown: {0}")]
+    Commit(String),
     #[error("the transaction took longer than it may")]
     DeadlinePassed,
+    #[error("a bug of ours, told where it struck")]
+    Panicked,
     #[error("another transaction has written one of the idempotency keys")]
     KeyTaken,
 }
@@ -53,6 +55,8 @@ pub(super) enum AttemptError {
 pub(super) enum Remedy {
     TryAgain,
     TryAgainAfterReconnecting,
+    /// Its time is up, or somebody holds what it needs.
+    Refuse,
     GiveUp,
 }
 
@@ -64,28 +68,20 @@ impl AttemptError {
             | Self::Statement(error)
             | Self::Reserve(ReserveError::Database(error)) => match error.fault() {
                 Fault::Transient => Remedy::TryAgain,
+                Fault::Busy => Remedy::Refuse,
                 Fault::Unreachable => Remedy::TryAgainAfterReconnecting,
                 Fault::Permanent => Remedy::GiveUp,
             },
-            Self::KeyTaken | Self::DeadlinePassed => Remedy::TryAgain,
-            Self::Reserve(ReserveError::DeadlinePassed | ReserveError::ActorLost) => {
-                Remedy::TryAgain
-            }
+            Self::Commit(_) => Remedy::TryAgainAfterReconnecting,
+            Self::KeyTaken | Self::Reserve(ReserveError::ActorLost) => Remedy::TryAgain,
+            Self::DeadlinePassed | Self::Reserve(ReserveError::DeadlinePassed) => Remedy::Refuse,
+            Self::Panicked => Remedy::GiveUp,
         }
     }
 
-    /// The answer for everybody where trying again at once would only make callers wait longer:
-    /// there is no connection to be had, or the time is up. Nothing was done.
-    pub(super) fn hopeless_for_all(&self) -> Option<Undecided> {
-        match self {
-            Self::Begin(_) => Some(Undecided::Unavailable),
-            Self::DeadlinePassed | Self::Reserve(ReserveError::DeadlinePassed) => {
-                Some(Undecided::Overloaded {
-                    retry_after: Duration::from_secs(1),
-                })
-            }
-            _ => None,
-        }
+    /// Whether there is no connection to be had, so that no member would fare better alone.
+    pub(super) fn is_hopeless_for_all(&self) -> bool {
+        matches!(self, Self::Begin(_))
     }
 }
 
@@ -95,8 +91,20 @@ impl From<ReserveError> for AttemptError {
     }
 }
 
-/// Carries out the commands in one transaction; one decision per command, in the same order.
+/// Carries out the commands in one transaction; one decision per command, in the same order. A
+/// panic is an error like any other here: it must not take the callers along.
 pub(super) async fn attempt(
+    context: &BatchContext,
+    commands: &[&CheckoutCommand],
+) -> Result<Vec<Decision>, AttemptError> {
+    let attempt = AssertUnwindSafe(carry_out(context, commands));
+    attempt
+        .catch_unwind()
+        .await
+        .unwrap_or(Err(AttemptError::Panicked))
+}
+
+async fn carry_out(
     context: &BatchContext,
     commands: &[&CheckoutCommand],
 ) -> Result<Vec<Decision>, AttemptError> {
@@ -114,8 +122,12 @@ pub(super) async fn attempt(
         decisions,
         checkouts,
     } = prepared.await.map_err(|_| AttemptError::DeadlinePassed)??;
-    // The commit is not under the deadline: once it is sent, only its outcome counts.
-    tx.commit().await?;
+    // The commit is not under the deadline: once it is sent, only its outcome counts. But a server
+    // that never answers must not keep this slot for ever.
+    match tokio::time::timeout(context.transaction_limit, tx.commit()).await {
+        Ok(committed) => committed.map_err(|error| AttemptError::Commit(error.to_string()))?,
+        Err(_) => return Err(AttemptError::Commit("no answer in time".to_owned())),
+    }
     faults::place("after_commit").await;
     if !checkouts.is_empty() {
         context.relay_nudge.notify_one();

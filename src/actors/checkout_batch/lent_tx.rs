@@ -5,10 +5,10 @@
 //! is no clean-up code. It carries the turns that vendors have given to it, so that they are given
 //! back at the moment the transaction ends, whichever way that is.
 
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 use tokio::sync::oneshot;
 
-use crate::db;
+use crate::{db, faults};
 
 /// A vendor's turn: while it is held, the vendor's actor takes no other reservation. Dropping it
 /// gives it back.
@@ -26,35 +26,43 @@ impl Turn {
 /// See the module.
 #[derive(Debug)]
 pub struct LentTx {
-    // Before the turns: fields are dropped in order, and the rollback must be under way when the
-    // next transaction gets the turn.
-    transaction: Transaction<'static, Postgres>,
+    /// `None` only while it is being dropped.
+    connection: Option<PoolConnection<Postgres>>,
     turns: Vec<Turn>,
 }
 
 impl LentTx {
     pub(super) async fn begin(pool: &PgPool) -> Result<Self, db::Error> {
-        let transaction = db::pool::begin(pool).await?;
+        let connection = Some(db::pool::open(pool).await?);
         Ok(Self {
-            transaction,
+            connection,
             turns: Vec::new(),
         })
     }
 
-    pub(super) async fn commit(self) -> Result<(), db::Error> {
-        let Self { transaction, turns } = self;
-        let result = db::pool::commit(transaction).await;
-        drop(turns);
-        result
+    /// Commits and gives the connection back; one whose commit failed is closed.
+    pub(super) async fn commit(mut self) -> Result<(), db::Error> {
+        db::pool::commit_opened(self.connection()).await?;
+        faults::place("commit_unanswered").await;
+        self.connection = None;
+        Ok(())
     }
 
     /// The connection, for statements of this transaction.
     pub fn connection(&mut self) -> &mut PgConnection {
-        &mut self.transaction
+        self.connection.as_mut().expect("it is there until the end")
     }
 
     /// Keeps a vendor's turn until the transaction has ended.
     pub fn keep(&mut self, turn: Turn) {
         self.turns.push(turn);
+    }
+}
+
+impl Drop for LentTx {
+    /// Closing the connection is what rolls back, whatever state it is in: nothing is waited for,
+    /// and a server that does not answer any more can't keep us. The turns are given back after it.
+    fn drop(&mut self) {
+        drop(self.connection.take().map(PoolConnection::detach));
     }
 }

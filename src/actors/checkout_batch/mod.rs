@@ -105,29 +105,16 @@ impl Member {
 
 /// Decides every member of a batch and answers its caller as soon as it is decided.
 pub async fn run(context: &BatchContext, batch: Vec<Member>) {
-    let batch = if batch.len() > 1 {
-        run_together(context, batch).await
-    } else {
-        batch
-    };
-    for member in batch {
-        // Nobody waits any more, so nobody would learn what was done.
-        if !member.reply.is_closed() {
-            let decided = run_alone(context, &member.command).await;
-            member.answer(decided, &context.metrics);
-        }
+    if batch.len() == 1 {
+        return run_one_by_one(context, batch, Commit::NotSent).await;
     }
-}
-
-/// One attempt for all. Returns those that are to be tried alone: none, or all.
-async fn run_together(context: &BatchContext, batch: Vec<Member>) -> Vec<Member> {
     let commands: Vec<_> = batch.iter().map(|member| &member.command).collect();
     let error = match attempt(context, &commands).await {
         Ok(decisions) => {
             for (member, decision) in batch.into_iter().zip(decisions) {
                 member.answer(Ok(decision), &context.metrics);
             }
-            return Vec::new();
+            return;
         }
         Err(error) => error,
     };
@@ -136,16 +123,46 @@ async fn run_together(context: &BatchContext, batch: Vec<Member>) -> Vec<Member>
         batch.size = size,
         "a batch of {size} checkouts failed: {error}"
     );
-    let Some(undecided) = error.hopeless_for_all() else {
-        return batch;
-    };
-    for member in batch {
-        member.answer(Err(undecided.clone()), &context.metrics);
+    if error.is_hopeless_for_all() {
+        for member in batch {
+            member.answer(Err(Undecided::Unavailable), &context.metrics);
+        }
+        return;
     }
-    Vec::new()
+    run_one_by_one(context, batch, Commit::of(&error)).await;
 }
 
-async fn run_alone(context: &BatchContext, command: &CheckoutCommand) -> Answer {
+/// Whether a commit was sent whose outcome we do not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Commit {
+    NotSent,
+    Unknown,
+}
+
+impl Commit {
+    fn of(error: &AttemptError) -> Self {
+        match error {
+            AttemptError::Commit(_) => Self::Unknown,
+            _ => Self::NotSent,
+        }
+    }
+}
+
+async fn run_one_by_one(context: &BatchContext, batch: Vec<Member>, commit: Commit) {
+    for member in batch {
+        // Nobody waits any more, so nobody would learn what was done.
+        if !member.reply.is_closed() {
+            let decided = run_alone(context, &member.command, commit).await;
+            member.answer(decided, &context.metrics);
+        }
+    }
+}
+
+async fn run_alone(
+    context: &BatchContext,
+    command: &CheckoutCommand,
+    mut commit: Commit,
+) -> Answer {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -158,33 +175,39 @@ async fn run_alone(context: &BatchContext, command: &CheckoutCommand) -> Answer 
             }
             Err(error) => error,
         };
-        if let Some(undecided) = error.hopeless_for_all() {
-            return Err(undecided);
+        if Commit::of(&error) == Commit::Unknown {
+            commit = Commit::Unknown;
         }
-        if error.remedy() == Remedy::GiveUp || tries >= context.attempts_max {
-            return Err(give_up(command, &error));
-        }
-        tracing::warn!(
-            cart.id = %command.request.cart_id,
-            "trying cart {} again: {error}",
-            command.request.cart_id
+        let again = matches!(
+            error.remedy(),
+            Remedy::TryAgain | Remedy::TryAgainAfterReconnecting
         );
+        if !again || error.is_hopeless_for_all() || tries >= context.attempts_max {
+            return Err(give_up(command, &error, commit));
+        }
+        let cart = command.request.cart_id;
+        tracing::warn!(cart.id = %cart, "trying cart {cart} again: {error}");
         context.metrics.batch_retries.inc();
         let wait = RETRY_WAIT * tries;
         tokio::time::sleep(wait + wait.mul_f64(rand::rng().random())).await;
     }
 }
 
-fn give_up(command: &CheckoutCommand, error: &AttemptError) -> Undecided {
+fn give_up(command: &CheckoutCommand, error: &AttemptError, commit: Commit) -> Undecided {
+    let cart = command.request.cart_id;
     match error.remedy() {
-        Remedy::TryAgainAfterReconnecting => Undecided::Unavailable,
-        Remedy::TryAgain => Undecided::Overloaded {
-            retry_after: Duration::from_secs(1),
-        },
         Remedy::GiveUp => {
-            let cart = command.request.cart_id;
             tracing::error!(cart.id = %cart, "checkout of cart {cart} failed: {error}");
             Undecided::Failed
+        }
+        // "Nothing was done" may only be said where no commit was sent.
+        _ if commit == Commit::Unknown => Undecided::Unavailable,
+        Remedy::TryAgainAfterReconnecting => Undecided::Unavailable,
+        Remedy::TryAgain | Remedy::Refuse => {
+            tracing::warn!(cart.id = %cart, "cart {cart} was refused: {error}");
+            Undecided::Overloaded {
+                retry_after: Duration::from_secs(1),
+            }
         }
     }
 }

@@ -137,8 +137,13 @@ impl Situation {
             .remove(&request.cart_id)
             .filter(|cart| cart.buyer_store_id == request.buyer_store_id)
             .ok_or(Decision::Refused(Refusal::CartNotFound))?;
-        if let Some(group_id) = self.groups_of_converted.get(&cart.id) {
-            return Err(Decision::Refused(Refusal::CartAlreadyConverted(*group_id)));
+        if cart.status == CartStatus::Converted {
+            let group_id = self.groups_of_converted.get(&cart.id);
+            return Err(Decision::Refused(
+                group_id.map_or(Refusal::CartNotFound, |group_id| {
+                    Refusal::CartAlreadyConverted(*group_id)
+                }),
+            ));
         }
         let buyer = self
             .stores

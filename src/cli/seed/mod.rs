@@ -69,15 +69,12 @@ pub async fn run_command(
     config: &Config,
     data_dir: Option<&Path>,
 ) -> anyhow::Result<()> {
-    let services = Services::get(config, data_dir).await?;
-    let seeded = async {
-        let mut connection = db::pool::connect(&services.urls.database).await?;
+    Services::during(config, data_dir, async |urls| {
+        let mut connection = db::pool::connect(&urls.database).await?;
         db::pool::migrate(&mut connection).await?;
         run(args, &mut connection).await
-    }
-    .await;
-    services.stop().await?;
-    seeded
+    })
+    .await
 }
 
 /// Loads on a connection, shows how far it is on stderr and what it did on stdout.

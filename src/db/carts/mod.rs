@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 
 use crate::domain::{
-    cart::{CartHead, CartStatus, PricedCart, ShippingAddress, Totals},
+    cart::{CartHead, CartStatus, PricedCart, Totals},
     ids::{BuyerStoreId, CartId, UserId},
     money::Money,
 };
@@ -60,7 +60,8 @@ pub async fn upsert_active(
             total = excluded.total,
             shipping_address = excluded.shipping_address,
             version = c.version + 1,
-            updated_at = excluded.updated_at
+            -- Two PUTs may get the row in another order than they took their time.
+            updated_at = greatest(c.updated_at, excluded.updated_at)
         returning
             id as "id: CartId", created_by as "created_by: UserId", version, created_at, updated_at
         "#,
@@ -111,7 +112,7 @@ pub async fn find_active(
             subtotal as "subtotal: Money",
             discount_total as "discount_total: Money",
             total as "total: Money",
-            shipping_address as "shipping_address: Json<ShippingAddress>",
+            shipping_address,
             version,
             created_at,
             updated_at
@@ -150,7 +151,7 @@ pub async fn lock(
             subtotal as "subtotal: Money",
             discount_total as "discount_total: Money",
             total as "total: Money",
-            shipping_address as "shipping_address: Json<ShippingAddress>",
+            shipping_address,
             version,
             created_at,
             updated_at
@@ -207,7 +208,7 @@ struct HeadRow {
     subtotal: Money,
     discount_total: Money,
     total: Money,
-    shipping_address: Option<Json<ShippingAddress>>,
+    shipping_address: Option<serde_json::Value>,
     version: i32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -226,7 +227,10 @@ impl HeadRow {
                 discount_total: self.discount_total,
                 total: self.total,
             },
-            shipping_address: self.shipping_address.map(|Json(address)| address),
+            // The column takes any JSON; what is no address is shown as none.
+            shipping_address: self
+                .shipping_address
+                .and_then(|address| serde_json::from_value(address).ok()),
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,

@@ -3,7 +3,7 @@
 //! A socket belongs to the runtime that opened it, so every thread that talks to PostgreSQL opens a
 //! pool of its own.
 
-use std::{str::FromStr, time::Duration};
+use std::{io, str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
@@ -104,26 +104,32 @@ pub async fn commit(transaction: Transaction<'static, Postgres>) -> Result<(), E
 }
 
 /// Opens a transaction on a connection that its owner commits or closes. Connections that turn out
-/// to be lost are replaced.
+/// to be lost are replaced; one that does not answer within `wait_max` is closed.
 ///
 /// # Errors
 /// No connection could be had in time, or the statement failed.
-pub async fn open(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
+pub async fn open(pool: &PgPool, wait_max: Duration) -> Result<PoolConnection<Postgres>, Error> {
     // At worst every pooled connection is lost, and then a new one is made.
     let mut left = pool.options().get_max_connections();
     loop {
         let mut connection = acquire(pool).await?;
-        match sqlx::query!("begin")
-            .execute(&mut *connection)
-            .await
-            .doing("begin a transaction")
-        {
-            Err(error) if error.fault() == Fault::Unreachable && left > 0 => {
-                left -= 1;
-                drop(connection.detach());
+        let begin = sqlx::query!("begin").execute(&mut *connection);
+        let begun = match tokio::time::timeout(wait_max, begin).await {
+            Ok(begun) => begun.map(|_| ()),
+            Err(_) => {
+                left = 0;
+                Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into()))
             }
-            Err(error) => return Err(error),
-            Ok(_) => return Ok(connection),
+        };
+        match begun.doing("begin a transaction") {
+            Ok(()) => return Ok(connection),
+            Err(error) => {
+                drop(connection.detach());
+                if error.fault() != Fault::Unreachable || left == 0 {
+                    return Err(error);
+                }
+                left -= 1;
+            }
         }
     }
 }

@@ -68,3 +68,67 @@ async fn market_at(url: &str) -> Market {
         pool: PgPool::connect(url).await.unwrap(),
     })
 }
+
+/// A PostgreSQL that hangs is worse than one that is gone: its own timeouts hang with it.
+#[tokio::test]
+async fn a_frozen_postgresql_is_a_503_in_bounded_time() {
+    let dir = tempfile::Builder::new()
+        .prefix("splitcart-frozen-")
+        .tempdir()
+        .unwrap();
+    let postgres = PrivatePostgres::start_at(&dir.path().join("data"))
+        .await
+        .unwrap();
+    let url = postgres.database_url().to_owned();
+    let redis = Redis::start().await;
+    let settings = [
+        ("SPLITCART_DATABASE_ACQUIRE_MS_MAX", "300"),
+        ("SPLITCART_TRANSACTION_MS_MAX", "1000"),
+    ];
+    let server = Server::start(&url, &redis.url, &settings).await;
+    let market = market_at(&url).await;
+    let product = market.sold_product(500, 10).await;
+    let client = server.client(&market.buyer().await);
+    let cart_id = client.freeze(&cart_of(&[(product, 2)])).await;
+    let key = fresh_key();
+
+    let family = family_of(postgres.pid().unwrap());
+    family.iter().for_each(|pid| signal(*pid, "STOP"));
+    for reply in [
+        client.check_out(&key, cart_id).await,
+        client.get_cart().await,
+    ] {
+        assert_eq!(
+            (reply.status, reply.code().as_str()),
+            (503, "DEPENDENCY_UNAVAILABLE")
+        );
+    }
+    family.iter().for_each(|pid| signal(*pid, "CONT"));
+
+    wait::until("it is bought", async || {
+        client.check_out(&key, cart_id).await.status == 201
+    })
+    .await;
+    assert_eq!(market.stock_of(product).await, (8, 2));
+    assert_consistent(&market.database).await;
+}
+
+/// A process and its children: each backend of PostgreSQL is one.
+fn family_of(parent: u32) -> Vec<u32> {
+    let is_child = |pid: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status
+            .lines()
+            .any(|line| line == format!("PPid:\t{parent}"))
+    };
+    let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        entry
+            .unwrap()
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+    });
+    std::iter::once(parent)
+        .chain(pids.filter(is_child))
+        .collect()
+}

@@ -45,7 +45,7 @@ pub(super) enum AttemptError {
     Commit(String),
     #[error("the transaction took longer than it may")]
     DeadlinePassed,
-    #[error("a bug of ours, told where it struck")]
+    #[error("a panic, told in the log where it struck")]
     Panicked,
     #[error("another transaction has written one of the idempotency keys")]
     KeyTaken,
@@ -111,7 +111,7 @@ async fn carry_out(
     let started = Instant::now();
     context.metrics.batch_size.observe(commands.len() as f64);
     faults::place("before_begin").await;
-    let tx = LentTx::begin(&context.pool)
+    let tx = LentTx::begin(&context.pool, context.transaction_limit)
         .await
         .map_err(AttemptError::Begin)?;
     let deadline = started + context.transaction_limit;

@@ -1,9 +1,11 @@
 //! The open transaction of a batch, lent to vendor actors by moving it.
 //!
 //! It is never shared: who holds it is answered by the type checker, and only the parent module can
-//! begin or commit. Losing it (an error, a deadline, a panic, a closed mailbox) rolls it back; there
+//! begin or commit. Losing it (an error, a deadline, a panic, a closed mailbox) rolls it back: there
 //! is no clean-up code. It carries the turns that vendors have given to it, so that they are given
 //! back at the moment the transaction ends, whichever way that is.
+
+use std::time::Duration;
 
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 use tokio::sync::oneshot;
@@ -32,8 +34,8 @@ pub struct LentTx {
 }
 
 impl LentTx {
-    pub(super) async fn begin(pool: &PgPool) -> Result<Self, db::Error> {
-        let connection = Some(db::pool::open(pool).await?);
+    pub(super) async fn begin(pool: &PgPool, wait_max: Duration) -> Result<Self, db::Error> {
+        let connection = Some(db::pool::open(pool, wait_max).await?);
         Ok(Self {
             connection,
             turns: Vec::new(),

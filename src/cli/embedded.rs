@@ -15,8 +15,17 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
+const EXAMPLES: &str = "\
+Examples:
+  splitcart embedded                    print both URLs, run until the input ends or Ctrl-C
+  splitcart embedded -- sh -c 'psql $SPLITCART_PRIVATE_DATABASE_URL'
+                                        run a command with both URLs in its environment
+
+The data are temporary unless --data-dir is given.";
+
 /// Start a private PostgreSQL and Redis, alone or around a command
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct EmbeddedArgs {
     /// Run this with `SPLITCART_PRIVATE_DATABASE_URL` and `SPLITCART_PRIVATE_REDIS_URL` set, and
     /// end with its status. Without it, print both URLs as one line of JSON and run until the

@@ -27,6 +27,22 @@ Examples:
 
 Every setting, with its default and its environment variable, is explained in config/default.toml.";
 
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  splitcart serve                                 with a private PostgreSQL and Redis in .splitcart
+  SPLITCART_HTTP_ADDR=127.0.0.1:8181 splitcart serve
+                                                  on another address
+  splitcart serve --config my.toml                with your own settings
+
+Ctrl-C or SIGTERM finishes what was accepted and ends.";
+
+const MIGRATE_EXAMPLES: &str = "\
+Examples:
+  SPLITCART_DATABASE_URL=postgres://… SPLITCART_REDIS_URL=redis://… splitcart migrate
+                                                  before the instances of a new version start
+
+`serve` does it too, unless database.migrate_on_start is off.";
+
 /// The checkout core of a B2B marketplace.
 #[derive(Debug, Parser)]
 #[command(name = "splitcart", version, about, after_help = EXAMPLES, max_term_width = 100)]
@@ -43,7 +59,8 @@ pub struct Common {
     /// Settings that override the defaults
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// Where the private PostgreSQL and Redis keep their files [default: .splitcart]
+    /// Where the private PostgreSQL and Redis keep their files [default: .splitcart; for root, where
+    /// the user postgres can't enter, /var/lib/splitcart]
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
 }
@@ -52,8 +69,10 @@ pub struct Common {
 enum Command {
     Demo(demo::DemoArgs),
     /// Run the service
+    #[command(after_help = SERVE_EXAMPLES)]
     Serve,
     /// Apply the migrations that are missing, then end
+    #[command(after_help = MIGRATE_EXAMPLES)]
     Migrate,
     Seed(seed::SeedArgs),
     Token(token::TokenArgs),

@@ -113,16 +113,16 @@ pub async fn open(pool: &PgPool, wait_max: Duration) -> Result<PoolConnection<Po
     let mut left = pool.options().get_max_connections();
     loop {
         let mut connection = acquire(pool).await?;
-        let begin = sqlx::query!("begin").execute(&mut *connection);
-        let begun = match tokio::time::timeout(wait_max, begin).await {
-            Ok(begun) => begun.map(|_| ()),
-            Err(_) => {
-                left = 0;
-                Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into()))
-            }
-        };
-        match begun.doing("begin a transaction") {
-            Ok(()) => return Ok(connection),
+        let statement = sqlx::query!("begin").execute(&mut *connection);
+        let outcome = tokio::time::timeout(wait_max, statement).await;
+        if outcome.is_err() {
+            // A server that hangs hangs for every connection.
+            left = 0;
+        }
+        let outcome =
+            outcome.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())));
+        match outcome.doing("begin a transaction") {
+            Ok(_) => return Ok(connection),
             Err(error) => {
                 drop(connection.detach());
                 if error.fault() != Fault::Unreachable || left == 0 {

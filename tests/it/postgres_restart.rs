@@ -93,7 +93,9 @@ async fn a_frozen_postgresql_is_a_503_in_bounded_time() {
     let key = fresh_key();
 
     let family = family_of(postgres.pid().unwrap());
-    family.iter().for_each(|pid| signal(*pid, "STOP"));
+    for pid in &family {
+        signal(*pid, "STOP");
+    }
     for reply in [
         client.check_out(&key, cart_id).await,
         client.get_cart().await,
@@ -103,7 +105,9 @@ async fn a_frozen_postgresql_is_a_503_in_bounded_time() {
             (503, "DEPENDENCY_UNAVAILABLE")
         );
     }
-    family.iter().for_each(|pid| signal(*pid, "CONT"));
+    for pid in &family {
+        signal(*pid, "CONT");
+    }
 
     wait::until("it is bought", async || {
         client.check_out(&key, cart_id).await.status == 201

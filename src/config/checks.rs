@@ -1,0 +1,140 @@
+//! What no settings may be: out of range, or in contradiction to each other.
+
+use secrecy::ExposeSecret;
+
+use super::{Config, Error};
+
+impl Config {
+    /// Every number has a maximum: beyond it a wait would never end or a time could not be told.
+    pub(super) fn refuse_out_of_range(&self) -> Result<(), Error> {
+        const HOUR_MS: u64 = 60 * 60 * 1000;
+        const YEAR_S: u64 = 365 * 24 * 60 * 60;
+        let numbers = [
+            ("batch_max", self.batch_max as u64, 1, 1024),
+            (
+                "transactions_in_flight",
+                self.transactions_in_flight as u64,
+                1,
+                64,
+            ),
+            ("queue_max", self.queue_max as u64, 1, 1_000_000),
+            ("queue_wait_ms_max", self.queue_wait_ms_max, 1, HOUR_MS),
+            ("transaction_ms_max", self.transaction_ms_max, 1, HOUR_MS),
+            ("lock_ms_max", self.lock_ms_max, 1, HOUR_MS),
+            ("attempts_max", self.attempts_max.into(), 1, 100),
+            (
+                "database.connections_per_worker",
+                self.database.connections_per_worker.into(),
+                1,
+                1000,
+            ),
+            (
+                "database.acquire_ms_max",
+                self.database.acquire_ms_max,
+                1,
+                HOUR_MS,
+            ),
+            (
+                "database.start_wait_s_max",
+                self.database.start_wait_s_max,
+                0,
+                3600,
+            ),
+            ("redis.timeout_ms", self.redis.timeout_ms, 1, HOUR_MS),
+            ("redis.pause_ms", self.redis.pause_ms, 0, HOUR_MS),
+            ("http.workers", self.http.workers as u64, 0, 1024),
+            ("http.drain_s_max", self.http.drain_s_max, 0, 3600),
+            ("vendors.idle_s_max", self.vendors.idle_s_max, 1, YEAR_S),
+            // So that a crash frees its keys soon.
+            (
+                "idempotency.claim_lease_ms",
+                self.idempotency.claim_lease_ms,
+                100,
+                10_000,
+            ),
+            (
+                "idempotency.cart_hours",
+                self.idempotency.cart_hours,
+                1,
+                10 * 365 * 24,
+            ),
+            (
+                "idempotency.checkout_days",
+                self.idempotency.checkout_days,
+                1,
+                10 * 365,
+            ),
+            ("outbox.poll_ms", self.outbox.poll_ms, 1, HOUR_MS),
+            (
+                "outbox.claim_max",
+                self.outbox.claim_max.try_into().unwrap_or(0),
+                1,
+                10_000,
+            ),
+            (
+                "outbox.claim_lease_s",
+                self.outbox.claim_lease_s,
+                1,
+                24 * 60 * 60,
+            ),
+            (
+                "outbox.attempts_max",
+                self.outbox.attempts_max.try_into().unwrap_or(0),
+                1,
+                1000,
+            ),
+        ];
+        match numbers
+            .iter()
+            .find(|(_, value, least, most)| !(least..=most).contains(&value))
+        {
+            Some((key, value, least, most)) => Err(Error::Contradiction(format!(
+                "{key} is {value}; it must be {least} to {most}"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Settings that make no sense together.
+    pub(super) fn refuse_contradictions(&self) -> Result<(), Error> {
+        let database = !self.database.url.expose_secret().is_empty();
+        let redis = !self.redis.url.expose_secret().is_empty();
+        let rules = [
+            (
+                database != redis,
+                "database.url and redis.url go together: set both to use your own servers, or \
+                 neither to have private ones started",
+            ),
+            (
+                self.has_development_secret() && !self.http.addr.ip().is_loopback(),
+                "auth.hs256_secret is the development secret, which everybody can read in the \
+                 source, but http.addr is not a loopback address: set \
+                 SPLITCART_AUTH_HS256_SECRET to a secret of your own",
+            ),
+            (
+                self.auth.hs256_secret.expose_secret().is_empty(),
+                "auth.hs256_secret is empty: set SPLITCART_AUTH_HS256_SECRET",
+            ),
+            (
+                self.http.addr == self.ops.addr && self.http.addr.port() != 0,
+                "http.addr and ops.addr are the same: operations need a listener of their own",
+            ),
+            (
+                self.queue_max < self.batch_max,
+                "queue_max must be at least batch_max, or no batch could ever be full",
+            ),
+            (
+                self.auth.issuer.is_empty(),
+                "auth.issuer is empty: set SPLITCART_AUTH_ISSUER",
+            ),
+            (
+                self.outbox.stream.is_empty(),
+                "outbox.stream is empty: set SPLITCART_OUTBOX_STREAM",
+            ),
+        ];
+        match rules.iter().find(|(broken, _)| *broken) {
+            Some((_, sentence)) => Err(Error::Contradiction((*sentence).to_owned())),
+            None => Ok(()),
+        }
+    }
+}

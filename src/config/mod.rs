@@ -1,0 +1,356 @@
+//! Configuration: `config/default.toml`, then a file, then the environment.
+//!
+//! Every key stands with its explanation in `config/default.toml`. Unknown keys and contradictions
+//! are refused with a sentence that names them. Secrets never show in `Debug` or in errors.
+
+mod checks;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use config::{Config as Sources, File, FileFormat, Value, ValueKind};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+const DEFAULTS: &str = include_str!("../../config/default.toml");
+const ENV_PREFIX: &str = "SPLITCART_";
+/// Variables that are ours but are no settings (see `cli::embedded` and `faults`).
+const NOT_SETTINGS: [&str; 3] = [
+    "SPLITCART_PRIVATE_DATABASE_URL",
+    "SPLITCART_PRIVATE_REDIS_URL",
+    "SPLITCART_FAULT",
+];
+/// The secret that everybody can read in the source.
+const DEVELOPMENT_SECRET: &str = "splitcart-development-secret-do-not-use-in-production";
+
+/// All settings. The keys are explained in `config/default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub struct Config {
+    pub batch_max: usize,
+    pub transactions_in_flight: usize,
+    pub queue_max: usize,
+    pub queue_wait_ms_max: u64,
+    pub transaction_ms_max: u64,
+    pub lock_ms_max: u64,
+    pub attempts_max: u32,
+    pub allow_ach: bool,
+    pub rate_limit: RateLimit,
+    pub database: Database,
+    pub redis: Redis,
+    pub http: Http,
+    pub ops: Ops,
+    pub auth: Auth,
+    pub vendors: Vendors,
+    pub idempotency: Idempotency,
+    pub outbox: Outbox,
+    pub log: Log,
+}
+
+/// `rate_limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub enum RateLimit {
+    Off,
+}
+
+impl TryFrom<String> for RateLimit {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "off" => Ok(Self::Off),
+            _ => Err("rate_limit must be \"off\""),
+        }
+    }
+}
+
+/// `[database]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub struct Database {
+    pub url: SecretString,
+    pub migrate_on_start: bool,
+    pub connections_per_worker: u32,
+    pub acquire_ms_max: u64,
+    pub start_wait_s_max: u64,
+}
+
+/// `[redis]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub struct Redis {
+    pub url: SecretString,
+    pub timeout_ms: u64,
+    pub pause_ms: u64,
+}
+
+/// `[http]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub struct Http {
+    pub addr: SocketAddr,
+    pub workers: usize,
+    pub drain_s_max: u64,
+}
+
+/// `[ops]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub struct Ops {
+    pub addr: SocketAddr,
+}
+
+/// `[auth]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub struct Auth {
+    pub hs256_secret: SecretString,
+    pub issuer: String,
+}
+
+/// `[vendors]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub struct Vendors {
+    pub idle_s_max: u64,
+}
+
+/// `[idempotency]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub struct Idempotency {
+    pub claim_lease_ms: u64,
+    pub cart_hours: u64,
+    pub checkout_days: u64,
+}
+
+/// `[outbox]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub struct Outbox {
+    pub stream: String,
+    pub stream_len_max: usize,
+    pub poll_ms: u64,
+    pub claim_max: i64,
+    pub claim_lease_s: u64,
+    pub attempts_max: i32,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub struct Log {
+    pub format: LogFormat,
+    pub filter: String,
+}
+
+/// `log.format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub enum LogFormat {
+    Human,
+    Json,
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "human" => Ok(Self::Human),
+            "json" => Ok(Self::Json),
+            _ => Err("log.format must be \"human\" or \"json\""),
+        }
+    }
+}
+
+/// Where PostgreSQL and Redis are.
+#[derive(Clone, Debug)]
+pub enum Services {
+    /// Nobody told: we start our own.
+    Embedded,
+    /// Somebody runs them for us.
+    External {
+        /// `postgres://…`
+        database_url: SecretString,
+        /// `redis://…`
+        redis_url: SecretString,
+    },
+}
+
+/// Why the settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A source can't be read, or a key is unknown or has the wrong type.
+    #[error("the configuration can't be used: {0}")]
+    Unusable(#[from] config::ConfigError),
+    /// The file can't be read or is no TOML.
+    #[error("the configuration file {} can't be used: {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, without quoting it.
+        problem: String,
+    },
+    /// A variable of ours that names no setting.
+    #[error(
+        "unknown environment variable {name}: no setting has that name \
+         (they are listed in config/default.toml)"
+    )]
+    UnknownVariable {
+        /// The variable.
+        name: String,
+    },
+    /// Settings that contradict each other, or a value out of its range.
+    #[error("{0}")]
+    Contradiction(String),
+}
+
+impl Config {
+    /// Reads the defaults, then `file`, then the variables.
+    ///
+    /// # Errors
+    /// An unreadable source, an unknown key or variable, a wrong type, or a contradiction.
+    pub fn load(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Error> {
+        let defaults = Sources::builder()
+            .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+            .build()?;
+        let names = setting_names(&defaults);
+        let mut builder = Sources::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(path) = file {
+            builder = builder.add_source(File::from_str(&read(path)?, FileFormat::Toml));
+        }
+        for (name, value) in variables {
+            let ours = name.starts_with(ENV_PREFIX);
+            if !ours || NOT_SETTINGS.contains(&name.as_str()) {
+                continue;
+            }
+            let Some((_, key)) = names.iter().find(|(known, _)| *known == name) else {
+                return Err(Error::UnknownVariable { name });
+            };
+            builder = builder.set_override(key, value)?;
+        }
+        let config: Self = builder.build()?.try_deserialize()?;
+        config.refuse_out_of_range()?;
+        config.refuse_contradictions()?;
+        Ok(config)
+    }
+
+    /// Where PostgreSQL and Redis are.
+    pub fn services(&self) -> Services {
+        if self.database.url.expose_secret().is_empty() {
+            Services::Embedded
+        } else {
+            Services::External {
+                database_url: self.database.url.clone(),
+                redis_url: self.redis.url.clone(),
+            }
+        }
+    }
+
+    /// Whether tokens are signed with the secret that everybody knows.
+    pub fn has_development_secret(&self) -> bool {
+        self.auth.hs256_secret.expose_secret() == DEVELOPMENT_SECRET
+    }
+
+    /// How long a checkout's transaction may take up to its commit.
+    pub fn transaction_limit(&self) -> Duration {
+        Duration::from_millis(self.transaction_ms_max)
+    }
+}
+
+/// The file's text, known to be TOML: the complaints of a parser quote the line they are about, and
+/// there may be a secret in it.
+fn read(path: &Path) -> Result<String, Error> {
+    let unusable = |problem: String| Error::File {
+        path: path.to_owned(),
+        problem,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
+    text.parse::<toml::Table>().map_err(|error| {
+        let before = error.span().map_or("", |span| &text[..span.start]);
+        let line = before.matches('\n').count() + 1;
+        unusable(format!("line {line} is no TOML: {}", error.message()))
+    })?;
+    Ok(text)
+}
+
+/// Every setting's variable and key, read off the defaults: `("SPLITCART_HTTP_ADDR", "http.addr")`.
+fn setting_names(defaults: &Sources) -> Vec<(String, String)> {
+    fn walk(path: &str, value: &Value, names: &mut Vec<(String, String)>) {
+        if let ValueKind::Table(table) = &value.kind {
+            for (key, value) in table {
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
+                walk(&path, value, names);
+            }
+        } else {
+            let variable = path.replace('.', "_").to_uppercase();
+            names.push((format!("{ENV_PREFIX}{variable}"), path.to_owned()));
+        }
+    }
+    let mut names = Vec::new();
+    walk("", &defaults.cache, &mut names);
+    names
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! What is accepted, what is refused, and what never shows.
+
+use super::*;
+
+fn load(variables: &[(&str, &str)]) -> Result<Config, Error> {
+    let owned = variables
+        .iter()
+        .map(|(name, value)| ((*name).into(), (*value).into()));
+    Config::load(None, owned.collect::<Vec<_>>())
+}
+
+#[test]
+fn the_defaults_are_usable_and_embedded() {
+    let config = load(&[]).unwrap();
+    assert!(matches!(config.services(), Services::Embedded));
+    assert_eq!(
+        (config.batch_max, config.auth.issuer.as_str()),
+        (32, "splitcart")
+    );
+    assert!(config.has_development_secret());
+}
+
+#[test]
+fn the_fixed_variables_reach_their_settings() {
+    let config = load(&[
+        ("SPLITCART_DATABASE_URL", "postgres://db/x"),
+        ("SPLITCART_REDIS_URL", "redis://r"),
+        ("SPLITCART_HTTP_ADDR", "0.0.0.0:80"),
+        ("SPLITCART_OPS_ADDR", "127.0.0.1:81"),
+        ("SPLITCART_AUTH_HS256_SECRET", "s3cret"),
+        ("SPLITCART_AUTH_ISSUER", "issuer"),
+        ("SPLITCART_BATCH_MAX", "1"),
+        ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "3"),
+        ("SPLITCART_ALLOW_ACH", "true"),
+        ("HOME", "/ignored"),
+    ])
+    .unwrap();
+    assert!(matches!(config.services(), Services::External { .. }));
+    assert_eq!(config.http.addr.to_string(), "0.0.0.0:80");
+    assert_eq!(config.ops.addr.to_string(), "127.0.0.1:81");
+    assert_eq!((config.batch_max, config.transactions_in_flight), (1, 3));
+    assert!(config.allow_ach && config.auth.issuer == "issuer");
+}
+
+#[test]
+fn a_file_overrides_the_defaults_and_the_environment_overrides_the_file() {
+    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    std::io::Write::write_all(&mut file, b"batch_max = 4\nallow_ach = true\n").unwrap();
+    let variables = [("SPLITCART_BATCH_MAX".to_owned(), "8".to_owned())];
+    let config = Config::load(Some(file.path()), variables).unwrap();
+    assert_eq!((config.batch_max, config.allow_ach), (8, true));
+}
+
+#[test]
+fn unknown_keys_and_variables_are_refused_by_name() {
+    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    std::io::Write::write_all(&mut file, b"[http]\nport = 1\n").unwrap();
+    let error = Config::load(Some(file.path()), []).unwrap_err().to_string();
+    assert!(error.contains("port"), "{error}");
+    let error = load(&[("SPLITCART_BATCHMAX", "1")])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("SPLITCART_BATCHMAX"), "{error}");
+}
+
+#[test]
+fn contradictions_are_refused_by_name() {
+    for (variables, named) in [
+        (
+            vec![("SPLITCART_DATABASE_URL", "postgres://x")],
+            "redis.url",
+        ),
+        (
+            vec![("SPLITCART_HTTP_ADDR", "0.0.0.0:80")],
+            "auth.hs256_secret",
+        ),
+        (vec![("SPLITCART_OPS_ADDR", "127.0.0.1:8080")], "ops.addr"),
+        (vec![("SPLITCART_BATCH_MAX", "0")], "batch_max"),
+        (vec![("SPLITCART_BATCH_MAX", "many")], "batch_max"),
+        (vec![("SPLITCART_QUEUE_MAX", "8")], "queue_max"),
+        (
+            vec![("SPLITCART_LOG_FORMAT", "xml")],
+            "\"human\" or \"json\"",
+        ),
+        (
+            vec![("SPLITCART_TRANSACTIONS_IN_FLIGHT", "0")],
+            "transactions_in_flight is 0; it must be 1 to 64",
+        ),
+        (
+            vec![("SPLITCART_IDEMPOTENCY_CHECKOUT_DAYS", "1000000000")],
+            "checkout_days",
+        ),
+        (
+            vec![("SPLITCART_TRANSACTION_MS_MAX", "3000000000")],
+            "transaction_ms_max",
+        ),
+        (vec![("SPLITCART_AUTH_ISSUER", "")], "auth.issuer"),
+        (vec![("SPLITCART_FAULTY", "1")], "SPLITCART_FAULTY"),
+    ] {
+        let error = load(&variables).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
+    }
+}
+
+#[test]
+fn a_broken_file_is_named_and_not_quoted() {
+    let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    let text = b"batch_max = 4\n[auth]\nhs256_secret = \"hunter2\n";
+    std::io::Write::write_all(&mut file, text).unwrap();
+    let error = Config::load(Some(file.path()), []).unwrap_err().to_string();
+    assert!(
+        error.contains("line 3") && !error.contains("hunter2"),
+        "{error}"
+    );
+    assert!(error.contains(file.path().to_str().unwrap()), "{error}");
+}
+
+#[test]
+fn secrets_never_show() {
+    let config = load(&[
+        ("SPLITCART_DATABASE_URL", "postgres://u:hunter2@db/x"),
+        ("SPLITCART_REDIS_URL", "redis://:hunter2@r"),
+        ("SPLITCART_AUTH_HS256_SECRET", "hunter2"),
+    ])
+    .unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+}

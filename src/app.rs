@@ -33,6 +33,8 @@ use crate::{
     sweeper,
 };
 
+/// How long closing the background connections may take when we stop.
+const POOL_CLOSE_MAX: Duration = Duration::from_secs(1);
 /// How long the relay may take to publish what is left when we stop.
 const LAST_ROUND_MAX: Duration = Duration::from_secs(10);
 
@@ -188,14 +190,21 @@ impl App {
             tracing::warn!("checkouts were still running; their keys tell what became of them");
         }
         self.drained.send_replace(true);
-        if tokio::time::timeout(LAST_ROUND_MAX, self.relay)
+        let mut relay = self.relay;
+        if tokio::time::timeout(LAST_ROUND_MAX, &mut relay)
             .await
             .is_err()
         {
+            relay.abort();
             tracing::warn!("the relay did not finish; the next one publishes what is left");
         }
         self.sweeper.abort();
-        self.background_pool.close().await;
+        if tokio::time::timeout(POOL_CLOSE_MAX, self.background_pool.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a connection to PostgreSQL could not be closed in time");
+        }
         self.ops.stop().await;
         tracing::info!("stopped");
     }

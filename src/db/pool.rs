@@ -21,6 +21,9 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!();
 /// After so long without use a connection is asked whether it still stands.
 const RESTED: Duration = Duration::from_secs(1);
 
+/// How long a server may take to say that a connection stands.
+const PING_WAIT_MAX: Duration = Duration::from_millis(250);
+
 /// How a pool behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -59,12 +62,26 @@ pub fn lazy(url: &SecretString, application_name: &str, limits: Limits) -> Resul
         .before_acquire(|connection, meta| {
             Box::pin(async move {
                 if meta.idle_for >= RESTED {
-                    connection.ping().await?;
+                    ping(connection).await?;
                 }
                 Ok(true)
             })
         })
+        // sqlx asks a returned connection whether it still stands, without a limit. One whose server
+        // is silent must not keep its place in the pool.
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                ping(connection).await?;
+                Ok(true)
+            })
+        })
         .connect_lazy_with(options))
+}
+
+async fn ping(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    tokio::time::timeout(PING_WAIT_MAX, connection.ping())
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
 }
 
 /// One connection, outside any pool.

@@ -142,7 +142,8 @@ enum Commit {
 impl Commit {
     fn of(error: &AttemptError) -> Self {
         match error {
-            AttemptError::Commit(_) => Self::Unknown,
+            // A panic may have struck after the commit was sent.
+            AttemptError::Commit(_) | AttemptError::Panicked => Self::Unknown,
             _ => Self::NotSent,
         }
     }

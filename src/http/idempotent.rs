@@ -35,7 +35,7 @@ pub enum Ran {
 ///
 /// # Errors
 /// 409 if the key is in use or was used for another request, or the work's own error; the key is
-/// free again after that.
+/// free again after that. After a panic it is free when the claim's lease ends.
 pub async fn once<W>(
     worker: &web::Data<Worker>,
     scope: Scope,

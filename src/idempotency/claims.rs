@@ -37,8 +37,8 @@ const RENEW: &str = r"
 if redis.call('hget', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
 return redis.call('pexpire', KEYS[1], ARGV[2])
 ";
-/// ARGV: fingerprint, status, body, time to keep in ms. Whoever holds the key now, the first answer
-/// is final.
+/// ARGV: fingerprint, status, body, time to keep in ms. Whoever holds the key now: of a checkout there
+/// is one final answer, PostgreSQL sees to that; of a cart PUT that ran twice the later one is kept.
 const FINISH: &str = r"
 redis.call('del', KEYS[1])
 redis.call('hset', KEYS[1], 'fingerprint', ARGV[1], 'status', ARGV[2], 'body', ARGV[3])

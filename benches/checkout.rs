@@ -24,7 +24,7 @@ use splitcart::{
     carts,
     cli::seed::load,
     config::Config,
-    db,
+    db::{self, inventory::ByVendor},
     domain::{
         caller::{Access, Caller},
         cart::{CartRequest, RequestedItem, Totals},
@@ -166,12 +166,13 @@ fn reservation_statement(criterion: &mut Criterion, stage: &Stage) {
             .take(products)
             .map(|product| (product, 3))
             .collect();
+        let demands = ByVendor::from([(vendor, demands)]);
         group.throughput(Throughput::Elements(products as u64));
         group.bench_function(BenchmarkId::new("products", products), |bencher| {
             bencher.iter_custom(|rounds| {
                 stage
                     .system
-                    .block_on(reserve_and_roll_back(&stage.pool, vendor, &demands, rounds))
+                    .block_on(reserve_and_roll_back(&stage.pool, &demands, rounds))
             });
         });
     }
@@ -180,8 +181,7 @@ fn reservation_statement(criterion: &mut Criterion, stage: &Stage) {
 
 async fn reserve_and_roll_back(
     pool: &PgPool,
-    vendor: VendorStoreId,
-    demands: &BTreeMap<ProductId, i64>,
+    demands: &ByVendor<i64>,
     rounds: u64,
 ) -> Duration {
     let mut connection = pool.acquire().await.unwrap();
@@ -189,7 +189,7 @@ async fn reserve_and_roll_back(
     for _ in 0..rounds {
         let mut transaction = connection.begin().await.unwrap();
         let started = Instant::now();
-        let short = db::inventory::reserve_covered(&mut transaction, vendor, demands).await;
+        let short = db::inventory::reserve_covered(&mut transaction, demands).await;
         spent += started.elapsed();
         assert!(short.unwrap().is_empty());
         transaction.rollback().await.unwrap();
@@ -340,7 +340,7 @@ fn command(caller: &Caller, cart_id: CartId) -> CheckoutCommand {
     CheckoutCommand {
         request: CheckoutRequest {
             cart_id,
-            buyer_store_id: caller.buyer.id,
+            store_id: caller.buyer.id.into(),
             user_id: caller.user_id,
             payment_method: PaymentMethod::Cash,
         },

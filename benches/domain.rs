@@ -242,7 +242,7 @@ fn settling(criterion: &mut Criterion) {
             .collect();
         let request = CheckoutRequest {
             cart_id: cart.head.id,
-            buyer_store_id: market.buyer.id,
+            store_id: market.buyer.id.into(),
             user_id: cart.head.created_by,
             payment_method: PaymentMethod::Cash,
         };

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::domain::{
+    caller::Forbidden,
     checkout::CheckoutRequest,
     idempotency::{Fingerprint, Scope, StoredResponse},
     ids::{CartId, CheckoutGroupId},
     order::Checkout,
-    store::BuyerIneligible,
     violation::Violation,
 };
 
@@ -45,8 +45,8 @@ pub enum Refusal {
     CartNotFound,
     /// The cart was bought under another key.
     CartAlreadyConverted(CheckoutGroupId),
-    /// The buyer may no longer buy.
-    BuyerIneligible(BuyerIneligible),
+    /// The caller may not check out for this store.
+    Forbidden(Forbidden),
     /// It can't be attempted at all.
     Invalid(Vec<Violation>),
 }

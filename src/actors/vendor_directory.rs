@@ -9,17 +9,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor, Addr};
+use actix::{Actor, Addr, Handler, Message};
 use dashmap::DashMap;
 
 use crate::{
-    domain::{ids::VendorStoreId, reservation::Demand},
+    domain::ids::VendorStoreId,
     metrics::Metrics,
 };
 
 use super::{
     checkout_batch::lent_tx::LentTx,
-    vendor_inventory::{ReserveError, ReserveStock, StockReserved, VendorInventory},
+    vendor_inventory::{
+        Demands, Outcomes, ReserveError, ReserveStock, StockReserved, TakeTurn, Timing,
+        VendorInventory,
+    },
 };
 
 struct Entry {
@@ -47,31 +50,46 @@ impl VendorDirectory {
         }
     }
 
-    /// Lends the transaction to a vendor's actor and gets it back with the outcomes. Must be called
-    /// on the actors' arbiter, where a missing actor is started.
+    /// Lends the transaction to each vendor's actor in turn, in ascending id, and gets it back with
+    /// the turns of all and the outcomes of all. Must be called on the actors' arbiter, where missing
+    /// actors are started. Dropping the future leaves at most one message behind, which is refused
+    /// once `deadline` has passed.
     ///
     /// # Errors
     /// A failed statement, the deadline, or a lost actor; the transaction is rolled back.
     pub async fn reserve(
         &self,
-        vendor: VendorStoreId,
-        tx: LentTx,
-        demands: Vec<Demand>,
+        mut tx: LentTx,
+        demands: Demands,
         deadline: Instant,
     ) -> Result<StockReserved, ReserveError> {
-        let place = self.enter(vendor);
+        let mut vendors = demands.keys().copied();
+        let Some(last) = vendors.next_back() else {
+            let outcomes = Outcomes::new();
+            return Ok(StockReserved { tx, outcomes });
+        };
+        for vendor in vendors {
+            let timing = Timing::now(deadline);
+            tx = self.ask(vendor, TakeTurn { tx, timing }).await?;
+        }
+        let timing = Timing::now(deadline);
         let message = ReserveStock {
             tx,
             demands,
-            sent_at: Instant::now(),
-            deadline,
+            timing,
         };
-        let answer = place.address.send(message);
-        match tokio::time::timeout_at(deadline.into(), answer).await {
-            Ok(Ok(reserved)) => reserved,
-            Ok(Err(_)) => Err(ReserveError::ActorLost),
-            Err(_) => Err(ReserveError::DeadlinePassed),
-        }
+        self.ask(last, message).await
+    }
+
+    async fn ask<M, T>(&self, vendor: VendorStoreId, message: M) -> Result<T, ReserveError>
+    where
+        M: Message<Result = Result<T, ReserveError>> + Send + 'static,
+        T: Send + 'static,
+        VendorInventory: Handler<M>,
+    {
+        let place = self.enter(vendor);
+        let answer = place.address.send(message).await;
+        answer.unwrap_or(Err(ReserveError::ActorLost))
     }
 
     /// The vendors with the deepest mailboxes, deepest first.

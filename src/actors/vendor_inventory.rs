@@ -1,17 +1,25 @@
 //! One vendor's actor: it gives its turn to one transaction at a time, in the order of arrival.
 //!
-//! The handler is an `AtomicResponse`, and after it has answered the actor waits (`ctx.wait`) until
-//! the turn comes back with the end of the transaction. So no connection of ours ever waits for a
-//! row lock of ours: the queue for a hot product stands in memory.
+//! A transaction travels along its vendors in ascending id. Each actor adds its turn to it, and the
+//! last one, when the turns of all are held, reserves for all in one statement: a round trip per
+//! vendor would be most of what a batch costs (see docs/performance.md).
+//!
+//! Having answered, the actor waits (`ctx.wait`) until its turn comes back with the end of the
+//! transaction. So no connection of ours ever waits for a row lock of ours: the queue for a hot
+//! product stands in memory.
 
-use std::time::Instant;
+use std::{
+    collections::BTreeMap,
+    time::Instant,
+};
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Message, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Message, MessageResult,
+    WrapFuture,
 };
 
 use crate::{
-    db,
+    db::{self, inventory::ByVendor},
     domain::{
         ids::VendorStoreId,
         reservation::{Demand, ReservationOutcome, allocate, merge},
@@ -22,30 +30,64 @@ use crate::{
 
 use super::checkout_batch::lent_tx::{LentTx, Turn};
 
-/// Asks a vendor to reserve stock inside the lent transaction.
+/// What is wanted of each vendor; each one's demands in order of arrival.
+pub type Demands = BTreeMap<VendorStoreId, Vec<Demand>>;
+
+/// What became of it, in the same order.
+pub type Outcomes = BTreeMap<VendorStoreId, Vec<ReservationOutcome>>;
+
+/// Asks a vendor for its turn. The lent transaction comes back with the turn in it.
+#[derive(Debug)]
+pub struct TakeTurn {
+    /// Lent.
+    pub tx: LentTx,
+    /// When, and how long.
+    pub timing: Timing,
+}
+
+impl Message for TakeTurn {
+    type Result = Result<LentTx, ReserveError>;
+}
+
+/// Asks the last of a transaction's vendors for its turn, and to reserve the stock of all.
 #[derive(Debug)]
 pub struct ReserveStock {
-    /// Lent: it comes back in [`StockReserved`].
+    /// Lent, with the turns of all vendors but this one: it comes back in [`StockReserved`].
     pub tx: LentTx,
-    /// In order of arrival.
-    pub demands: Vec<Demand>,
-    /// When it was sent, to measure the wait.
-    pub sent_at: Instant,
-    /// After this nobody waits for the answer.
-    pub deadline: Instant,
+    /// Of all vendors.
+    pub demands: Demands,
+    /// When, and how long.
+    pub timing: Timing,
 }
 
 impl Message for ReserveStock {
     type Result = Result<StockReserved, ReserveError>;
 }
 
-/// The vendor's answer.
+/// When a message was sent, and how long its sender waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// To measure the wait for the vendor's turn.
+    pub sent_at: Instant,
+    /// After this nobody waits for the answer.
+    pub deadline: Instant,
+}
+
+impl Timing {
+    /// For a message that is sent now.
+    pub fn now(deadline: Instant) -> Self {
+        let sent_at = Instant::now();
+        Self { sent_at, deadline }
+    }
+}
+
+/// The last vendor's answer.
 #[derive(Debug)]
 pub struct StockReserved {
-    /// Given back, with the vendor's turn in it.
+    /// Given back, with the turns of all vendors in it.
     pub tx: LentTx,
-    /// One per demand, in the same order.
-    pub outcomes: Vec<ReservationOutcome>,
+    /// One per demand.
+    pub outcomes: Outcomes,
 }
 
 /// Why there is no answer. The transaction is lost, that is rolled back.
@@ -79,6 +121,28 @@ impl VendorInventory {
             metrics,
         }
     }
+
+    /// Puts the turn into a transaction; nobody else gets it before that has ended.
+    fn give_turn(
+        &self,
+        tx: &mut LentTx,
+        timing: Timing,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), ReserveError> {
+        let now = Instant::now();
+        let waited = now.saturating_duration_since(timing.sent_at);
+        self.metrics
+            .vendor_mailbox_wait
+            .observe(waited.as_secs_f64());
+        if timing.deadline <= now {
+            self.metrics.vendor_rejected.inc();
+            return Err(ReserveError::DeadlinePassed);
+        }
+        let (turn, given_back) = Turn::give();
+        tx.keep(self.vendor_store_id, turn);
+        ctx.wait(given_back.into_actor(self).map(|_, _, _| ()));
+        Ok(())
+    }
 }
 
 impl Actor for VendorInventory {
@@ -89,61 +153,59 @@ impl Actor for VendorInventory {
     }
 }
 
+impl Handler<TakeTurn> for VendorInventory {
+    type Result = MessageResult<TakeTurn>;
+
+    fn handle(&mut self, message: TakeTurn, ctx: &mut Self::Context) -> Self::Result {
+        let TakeTurn { mut tx, timing } = message;
+        MessageResult(self.give_turn(&mut tx, timing, ctx).map(|()| tx))
+    }
+}
+
 impl Handler<ReserveStock> for VendorInventory {
     type Result = AtomicResponse<Self, Result<StockReserved, ReserveError>>;
 
-    fn handle(&mut self, message: ReserveStock, _: &mut Self::Context) -> Self::Result {
-        self.metrics
-            .vendor_mailbox_wait
-            .observe(message.sent_at.elapsed().as_secs_f64());
-        if message.deadline <= Instant::now() {
-            self.metrics.vendor_rejected.inc();
-            let refused = async { Err(ReserveError::DeadlinePassed) };
-            return AtomicResponse::new(Box::pin(refused.into_actor(self)));
-        }
-        let (turn, given_back) = Turn::give();
-        let deadline = message.deadline.into();
-        let reservation = reserve(self.vendor_store_id, message, turn);
-        // A server that does not answer must not keep the vendor from the next one.
+    fn handle(&mut self, message: ReserveStock, ctx: &mut Self::Context) -> Self::Result {
+        let ReserveStock {
+            mut tx,
+            demands,
+            timing,
+        } = message;
+        let given = self.give_turn(&mut tx, timing, ctx);
         let reservation = async move {
-            match tokio::time::timeout_at(deadline, reservation).await {
-                Ok(reserved) => reserved,
-                Err(_) => Err(ReserveError::DeadlinePassed),
-            }
+            given?;
+            // A server that does not answer must not keep the vendors from the next transaction.
+            tokio::time::timeout_at(timing.deadline.into(), reserve(tx, demands))
+                .await
+                .unwrap_or(Err(ReserveError::DeadlinePassed))
         };
-        let reservation = reservation.into_actor(self);
-        AtomicResponse::new(Box::pin(reservation.map(move |reserved, actor, ctx| {
-            ctx.wait(given_back.into_actor(actor).map(|_, _, _| ()));
-            reserved
-        })))
+        AtomicResponse::new(Box::pin(reservation.into_actor(self)))
     }
 }
 
 /// Merged demands first; only what is short is served one by one (see `domain::reservation`).
-async fn reserve(
-    vendor: VendorStoreId,
-    message: ReserveStock,
-    turn: Turn,
-) -> Result<StockReserved, ReserveError> {
-    let ReserveStock {
-        mut tx, demands, ..
-    } = message;
-    tx.keep(turn);
+async fn reserve(mut tx: LentTx, demands: Demands) -> Result<StockReserved, ReserveError> {
+    assert!(
+        tx.turns().eq(demands.keys().copied()),
+        "stock is reserved of vendors whose turn it is"
+    );
     faults::place("in_vendor_actor").await;
-    let short = db::inventory::reserve_covered(tx.connection(), vendor, &merge(&demands)).await?;
-    let allocation = allocate(&demands, &short);
-    if !allocation.granted.is_empty() {
-        let changed =
-            db::inventory::reserve_allocated(tx.connection(), vendor, &allocation.granted).await?;
-        // The rows are locked since the first statement, so nothing can have taken the units.
-        assert_eq!(
-            changed,
-            allocation.granted.len() as u64,
-            "an allocation always fits"
-        );
+    let merged = demands.iter().map(|(vendor, it)| (*vendor, merge(it)));
+    let mut short = db::inventory::reserve_covered(tx.connection(), &merged.collect()).await?;
+    let mut outcomes = Outcomes::new();
+    let mut granted = ByVendor::new();
+    for (vendor, demands) in demands {
+        let allocation = allocate(&demands, &short.remove(&vendor).unwrap_or_default());
+        outcomes.insert(vendor, allocation.outcomes);
+        if !allocation.granted.is_empty() {
+            granted.insert(vendor, allocation.granted);
+        }
     }
-    Ok(StockReserved {
-        tx,
-        outcomes: allocation.outcomes,
-    })
+    if !granted.is_empty() {
+        let changed = db::inventory::reserve_allocated(tx.connection(), &granted).await?;
+        // The rows are locked since the first statement, so nothing can have taken the units.
+        let rows: usize = granted.values().map(BTreeMap::len).sum();
+        assert_eq!(changed, rows as u64, "an allocation always fits");
+    }
+    Ok(StockReserved { tx, outcomes })
 }

@@ -107,9 +107,23 @@ pub async fn find_membership(
     user_id: UserId,
     store_id: StoreId,
 ) -> Result<Option<Membership>, Error> {
+    let found = find_memberships(connection, &[(user_id, store_id)]).await?;
+    Ok(found.into_iter().next().flatten())
+}
+
+/// What each person is to the store beside it, in the same order; see [`find_membership`].
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_memberships(
+    connection: &mut PgConnection,
+    asked: &[(UserId, StoreId)],
+) -> Result<Vec<Option<Membership>>, Error> {
+    let (user_ids, store_ids): (Vec<_>, Vec<_>) = asked.iter().copied().unzip();
     let rows = sqlx::query!(
         r#"
         select
+            asked.nr as "nr!",
             u.is_active as "user_is_active!",
             m.role as "role!: Role",
             m.status as "membership_status!: MembershipStatus",
@@ -124,46 +138,43 @@ pub async fn find_membership(
             case when l.expires_on is not null
                 then greatest(least(l.expires_on, date '9999-12-31'), date '0001-01-01')
             end as "expires_on?"
-        from store_memberships m
+        from unnest($1::uuid[], $2::uuid[]) with ordinality as asked (user_id, store_id, nr)
+        join store_memberships m on m.store_id = asked.store_id and m.user_id = asked.user_id
         join users u on u.id = m.user_id
         join stores s on s.id = m.store_id
         left join licenses l on l.store_id = s.id
-        where m.store_id = $1
-            and m.user_id = $2
         "#,
-        store_id as StoreId,
-        user_id as UserId,
+        &user_ids as &[UserId],
+        &store_ids as &[StoreId],
     )
     .fetch_all(connection)
     .await
-    .doing("read a caller's membership")?;
-    let Some(first) = rows.first() else {
-        return Ok(None);
-    };
-    let (user_is_active, role, status) =
-        (first.user_is_active, first.role, first.membership_status);
-    let stores = gather(rows.into_iter().map(|row| {
-        StoreRow {
-            id: row.id,
-            store_type: row.store_type,
-            name: row.name,
-            state: row.state,
-            kyc_status: row.kyc_status,
-            license: row
-                .issuing_state
-                .zip(row.license_status)
-                .map(|(state, status)| (state, status, row.expires_on)),
-            // Buyers have none.
-            subscription: None,
-        }
-    }));
-    let membership = |store| Membership {
-        user_is_active,
-        role,
-        status,
-        store,
-    };
-    Ok(stores.into_iter().next().map(membership))
+    .doing("read callers' memberships")?;
+    let mut memberships: Vec<Option<Membership>> = vec![None; asked.len()];
+    for row in rows {
+        let index = usize::try_from(row.nr - 1).expect("ordinality counts from 1");
+        let membership = memberships[index].get_or_insert_with(|| Membership {
+            user_is_active: row.user_is_active,
+            role: row.role,
+            status: row.membership_status,
+            store: Store {
+                id: row.id,
+                store_type: row.store_type,
+                name: row.name,
+                state: us_state(&row.state),
+                kyc_status: row.kyc_status,
+                licenses: Vec::new(),
+                // Buyers have none.
+                subscription: None,
+            },
+        });
+        let license = row.issuing_state.zip(row.license_status);
+        membership
+            .store
+            .licenses
+            .extend(license.map(|(state, status)| license_of(&state, status, row.expires_on)));
+    }
+    Ok(memberships)
 }
 
 fn gather(rows: impl Iterator<Item = StoreRow>) -> Vec<Store> {
@@ -183,16 +194,24 @@ fn gather(rows: impl Iterator<Item = StoreRow>) -> Vec<Store> {
                     current_period_end,
                 }),
         });
-        store.licenses.extend(
-            row.license
-                .map(|(issuing_state, status, expires_on)| License {
-                    issuing_state: us_state(&issuing_state),
-                    status,
-                    expires_on,
-                }),
-        );
+        let license = row.license;
+        store
+            .licenses
+            .extend(license.map(|(state, status, end)| license_of(&state, status, end)));
     }
     stores.into_values().collect()
+}
+
+fn license_of(
+    issuing_state: &str,
+    status: LicenseStatus,
+    expires_on: Option<NaiveDate>,
+) -> License {
+    License {
+        issuing_state: us_state(issuing_state),
+        status,
+        expires_on,
+    }
 }
 
 fn us_state(text: &str) -> UsState {

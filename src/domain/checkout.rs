@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     cart::{CartRecord, Totals, group_by_vendor},
-    ids::{BuyerStoreId, CartId, CheckoutGroupId, ProductId, UserId, VendorStoreId},
+    ids::{BuyerStoreId, CartId, CheckoutGroupId, ProductId, StoreId, UserId, VendorStoreId},
     order::{Checkout, CheckoutGroup, PaymentMethod},
     reservation::{Demand, ReservationOutcome},
     store::{EligibleBuyer, Store},
@@ -23,9 +23,9 @@ use super::{
 pub struct CheckoutRequest {
     /// The cart to buy.
     pub cart_id: CartId,
-    /// Who buys.
-    pub buyer_store_id: BuyerStoreId,
-    /// The person who asks.
+    /// The store to buy for, by the caller's token: the gate has yet to say whether it may.
+    pub store_id: StoreId,
+    /// The person who asks, by the token.
     pub user_id: UserId,
     /// How each order is to be paid.
     pub payment_method: PaymentMethod,
@@ -67,6 +67,7 @@ pub struct Circumstances<'a> {
 #[derive(Clone, Debug)]
 pub struct CheckoutPlan {
     request: CheckoutRequest,
+    buyer_store_id: BuyerStoreId,
     currency: String,
     parts: Vec<VendorPart>,
 }
@@ -114,6 +115,7 @@ impl CheckoutPlan {
         if violations.is_empty() {
             Ok(Self {
                 request,
+                buyer_store_id: circumstances.buyer.id,
                 currency: cart.head.currency,
                 parts,
             })
@@ -158,7 +160,7 @@ impl CheckoutPlan {
         );
         let group = CheckoutGroup {
             id: group_id,
-            buyer_store_id: self.request.buyer_store_id,
+            buyer_store_id: self.buyer_store_id,
             cart_id: self.request.cart_id,
             created_by: self.request.user_id,
             currency: self.currency,

@@ -19,7 +19,6 @@ use crate::{
 
 use super::{
     error::{ApiError, Code},
-    trace::CallerIds,
     worker::Worker,
 };
 
@@ -45,7 +44,7 @@ pub struct Claims {
 
 /// What is read of a token once its signature, issuer and times have been checked.
 #[derive(Debug, Deserialize)]
-struct Identity {
+struct TokenBody {
     sub: String,
     active_store_id: Option<String>,
 }
@@ -70,8 +69,8 @@ impl TokenVerifier {
         Self { key, validation }
     }
 
-    fn verify(&self, token: &str) -> Result<Identity, jsonwebtoken::errors::Error> {
-        jsonwebtoken::decode::<Identity>(token, &self.key, &self.validation).map(|data| data.claims)
+    fn verify(&self, token: &str) -> Result<TokenBody, jsonwebtoken::errors::Error> {
+        jsonwebtoken::decode::<TokenBody>(token, &self.key, &self.validation).map(|data| data.claims)
     }
 }
 
@@ -79,6 +78,15 @@ impl std::fmt::Debug for TokenVerifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("TokenVerifier")
     }
+}
+
+/// Who calls and for which store, as the token says: that person may be anybody yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// The person.
+    pub user_id: UserId,
+    /// The store the person acts for.
+    pub store_id: StoreId,
 }
 
 /// The gate of every route: an active member, with a role that allows it, of a verified buyer.
@@ -90,6 +98,14 @@ pub async fn caller(
     worker: &Worker,
     access: Access,
 ) -> Result<Caller, ApiError> {
+    admit(worker, identity(request, worker)?, access).await
+}
+
+/// Reads the token. Whether that person may do anything is [`admit`]'s to say.
+///
+/// # Errors
+/// 401 without a good token, 403 where it names no store.
+pub fn identity(request: &HttpRequest, worker: &Worker) -> Result<Identity, ApiError> {
     let token = bearer_token(request)
         .ok_or_else(|| unauthorized("Send a token: \"Authorization: Bearer <JWT>\"."))?;
     let claims = worker
@@ -106,10 +122,21 @@ pub async fn caller(
         .transpose()
         .map_err(|_| unauthorized("The token's `active_store_id` is no store id."))?
         .ok_or(Forbidden::NoActiveStore)?;
-    request.extensions_mut().insert(CallerIds {
-        user_id: user_id.to_string(),
-        store_id: store_id.to_string(),
-    });
+    let identity = Identity { user_id, store_id };
+    request.extensions_mut().insert(identity);
+    Ok(identity)
+}
+
+/// Asks the database what the person may do.
+///
+/// # Errors
+/// 403 for those who may not, 503 without a database.
+pub async fn admit(
+    worker: &Worker,
+    identity: Identity,
+    access: Access,
+) -> Result<Caller, ApiError> {
+    let Identity { user_id, store_id } = identity;
     let membership = worker
         .in_time(async {
             let mut connection = db::pool::acquire(&worker.pool).await?;

@@ -8,8 +8,8 @@ use crate::{
     domain::{
         caller::Access,
         checkout::CheckoutRequest,
-        idempotency::{Scope, StoredResponse},
-        ids::{CartId, CheckoutGroupId, StoreId},
+        idempotency::{Fingerprint, IdempotencyKey, Scope, StoredResponse},
+        ids::{CartId, CheckoutGroupId},
         order::{Checkout, PaymentMethod},
     },
     idempotency::fingerprint,
@@ -33,26 +33,33 @@ pub async fn post(
     payload: web::Payload,
     worker: web::Data<Worker>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = auth::caller(&request, &worker, Access::Change).await?;
-    let key = body::idempotency_key(&request)?;
-    let body = body::json(&request, payload).await?;
-    let (cart_id, payment_method) =
-        parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    let identity = auth::identity(&request, &worker)?;
+    let admit = async || auth::admit(&worker, identity, Access::Change).await.map(drop);
+    let asked = match read(&request, payload).await {
+        Ok(asked) => asked,
+        Err(error) => {
+            // Who may not buy hears that, not what was wrong with the request.
+            admit().await?;
+            return Err(error);
+        }
+    };
     let scope = Scope {
-        user_id: caller.user_id,
-        store_id: StoreId::from(caller.buyer.id),
+        user_id: identity.user_id,
+        store_id: identity.store_id,
         method: "POST",
         path: CHECKOUT,
-        key,
+        key: asked.key,
     };
-    let fingerprint = fingerprint::of_body(&body.canonical());
+    let fingerprint = asked.fingerprint;
     let request = CheckoutRequest {
-        cart_id,
-        buyer_store_id: caller.buyer.id,
-        user_id: caller.user_id,
-        payment_method,
+        cart_id: asked.cart_id,
+        store_id: identity.store_id,
+        user_id: identity.user_id,
+        payment_method: asked.payment_method,
     };
     let desk = worker.desk.clone();
+    // The gate of a checkout that is carried out is in its transaction, beside all else that decides
+    // it: one statement for a whole batch of callers.
     let work = |scope| async move {
         let command = CheckoutCommand {
             request,
@@ -67,7 +74,28 @@ pub async fn post(
         }
     };
     let keep_for = worker.keep_checkout_answers_for;
-    idempotent::once(&worker, scope, fingerprint, keep_for, work).await
+    idempotent::once(&worker, scope, fingerprint, keep_for, admit(), work).await
+}
+
+/// What a request for a checkout says.
+struct Asked {
+    key: IdempotencyKey,
+    fingerprint: Fingerprint,
+    cart_id: CartId,
+    payment_method: PaymentMethod,
+}
+
+async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Asked, ApiError> {
+    let key = body::idempotency_key(request)?;
+    let body = body::json(request, payload).await?;
+    let (cart_id, payment_method) =
+        parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    Ok(Asked {
+        key,
+        fingerprint: fingerprint::of_body(&body.canonical()),
+        cart_id,
+        payment_method,
+    })
 }
 
 /// Reads what a checkout created, in the shape in which it was answered.

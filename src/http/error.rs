@@ -271,7 +271,7 @@ impl From<Refusal> for ApiError {
                 "This cart was already bought, under another Idempotency-Key.",
             )
             .details(json!({ "checkout_group_id": group_id })),
-            Refusal::BuyerIneligible(reason) => Forbidden::from(reason).into(),
+            Refusal::Forbidden(reason) => reason.into(),
             Refusal::Invalid(violations) => {
                 Self::invalid(Code::CheckoutInvalid, "The checkout", &violations)
             }

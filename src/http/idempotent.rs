@@ -30,6 +30,9 @@ pub enum Ran {
 
 /// Answers from Redis if it knows the key, and else does the work.
 ///
+/// `admit` is the gate for those who only hear what became of the key; the work has one of its own,
+/// or the caller has passed it already.
+///
 /// The work runs in a task of its own: a client that hangs up in the middle neither stops it nor
 /// leaves its key claimed.
 ///
@@ -41,16 +44,24 @@ pub async fn once<W>(
     scope: Scope,
     fingerprint: Fingerprint,
     keep_for: Duration,
+    admit: impl Future<Output = Result<(), ApiError>>,
     work: impl FnOnce(Scope) -> W,
 ) -> Result<HttpResponse, ApiError>
 where
     W: Future<Output = Result<Ran, ApiError>> + 'static,
 {
-    let claim = match worker.claims.begin(&scope, fingerprint).await {
-        Begun::Answered(response) => return Ok(respond(Ran::Before(response))),
-        Begun::Reused => return Err(ApiError::key_reused()),
-        Begun::InProgress => return Err(ApiError::in_progress()),
-        Begun::Claimed(claim) | Begun::Unknown(claim) => claim,
+    let known = match worker.claims.begin(&scope, fingerprint).await {
+        Begun::Claimed(claim) | Begun::Unknown(claim) => Err(claim),
+        Begun::Answered(response) => Ok(Ok(respond(Ran::Before(response)))),
+        Begun::Reused => Ok(Err(ApiError::key_reused())),
+        Begun::InProgress => Ok(Err(ApiError::in_progress())),
+    };
+    let claim = match known {
+        Err(claim) => claim,
+        Ok(answer) => {
+            admit.await?;
+            return answer;
+        }
     };
     let (work, worker) = (work(scope), worker.clone());
     let task = actix_web::rt::spawn(async move {

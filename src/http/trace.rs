@@ -18,21 +18,13 @@ use uuid::Uuid;
 use crate::metrics::RequestLabel;
 
 use super::{
+    auth::Identity,
     error::{ApiError, Code},
     worker::Worker,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_LEN_MAX: usize = 128;
-
-/// Who a request turned out to come from, for its log line.
-#[derive(Clone, Debug)]
-pub struct CallerIds {
-    /// The person.
-    pub user_id: String,
-    /// The store the person acts for.
-    pub store_id: String,
-}
 
 /// The middleware.
 ///
@@ -113,7 +105,7 @@ fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
         worker.metrics.request_duration.observe(took.as_secs_f64());
     }
     let extensions = request.extensions();
-    let caller = extensions.get::<CallerIds>();
+    let caller = extensions.get::<Identity>();
     let code = extensions.get::<Code>().map(|code| code.as_str());
     tracing::info!(
         http.request_id = request_id,
@@ -123,8 +115,8 @@ fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
         http.duration_ms = took.as_micros() as f64 / 1000.0,
         http.replayed = response.headers().contains_key(super::idempotent::REPLAYED),
         error.code = code,
-        user.id = caller.map(|caller| caller.user_id.as_str()),
-        store.id = caller.map(|caller| caller.store_id.as_str()),
+        user.id = caller.map(|caller| display(caller.user_id)),
+        store.id = caller.map(|caller| display(caller.store_id)),
         "{} {route} answered {status}",
         request.method(),
     );

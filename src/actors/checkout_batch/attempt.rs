@@ -16,7 +16,7 @@ use crate::{
         idempotency::FirstAnswer,
         ids::{EventId, ProductId, VendorStoreId},
         order::{Checkout, LineRejectionReason},
-        reservation::{Demand, ReservationOutcome},
+        reservation::ReservationOutcome,
     },
     faults,
     metrics::Metrics,
@@ -25,7 +25,7 @@ use crate::{
 use super::{
     super::{
         command::{CheckoutCommand, Decision},
-        vendor_inventory::ReserveError,
+        vendor_inventory::{Demands, ReserveError},
     },
     BatchContext,
     lent_tx::LentTx,
@@ -199,36 +199,31 @@ async fn prepare(
     })
 }
 
-/// Visits the vendors of all plans in ascending id, each once. Returns per plan what became of its
-/// demands, by product.
+/// Has the stock of all plans reserved, each vendor's demands in the order of the plans. Returns per
+/// plan what became of its demands, by product.
 async fn reserve(
     context: &BatchContext,
-    mut tx: LentTx,
+    tx: LentTx,
     plans: &[(usize, CheckoutPlan)],
     deadline: Instant,
 ) -> Result<(LentTx, Vec<BTreeMap<ProductId, ReservationOutcome>>), AttemptError> {
-    let mut visits: BTreeMap<VendorStoreId, Vec<(usize, Demand)>> = BTreeMap::new();
+    let mut demands = Demands::new();
+    let mut askers: BTreeMap<VendorStoreId, Vec<(usize, ProductId)>> = BTreeMap::new();
     for (nr, (_, plan)) in plans.iter().enumerate() {
-        for (vendor, demands) in plan.demands() {
-            visits
-                .entry(vendor)
-                .or_default()
-                .extend(demands.into_iter().map(|demand| (nr, demand)));
+        for (vendor, of_plan) in plan.demands() {
+            let of_vendor = askers.entry(vendor).or_default();
+            of_vendor.extend(of_plan.iter().map(|demand| (nr, demand.product_id)));
+            demands.entry(vendor).or_default().extend(of_plan);
         }
     }
+    let reserved = context.directory.reserve(tx, demands, deadline).await?;
     let mut outcomes = vec![BTreeMap::new(); plans.len()];
-    for (vendor, queue) in visits {
-        let demands = queue.iter().map(|(_, demand)| *demand).collect();
-        let reserved = context
-            .directory
-            .reserve(vendor, tx, demands, deadline)
-            .await?;
-        tx = reserved.tx;
-        for ((nr, demand), outcome) in queue.into_iter().zip(reserved.outcomes) {
-            outcomes[nr].insert(demand.product_id, outcome);
+    for (askers, of_vendor) in askers.into_values().zip(reserved.outcomes.into_values()) {
+        for ((nr, product), outcome) in askers.into_iter().zip(of_vendor) {
+            outcomes[nr].insert(product, outcome);
         }
     }
-    Ok((tx, outcomes))
+    Ok((reserved.tx, outcomes))
 }
 
 async fn write(

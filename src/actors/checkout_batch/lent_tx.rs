@@ -10,7 +10,7 @@ use std::time::Duration;
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 use tokio::sync::oneshot;
 
-use crate::{db, faults};
+use crate::{db, domain::ids::VendorStoreId, faults};
 
 /// A vendor's turn: while it is held, the vendor's actor takes no other reservation. Dropping it
 /// gives it back.
@@ -30,7 +30,8 @@ impl Turn {
 pub struct LentTx {
     /// `None` only while it is being dropped.
     connection: Option<PoolConnection<Postgres>>,
-    turns: Vec<Turn>,
+    /// In the order in which they were given.
+    turns: Vec<(VendorStoreId, Turn)>,
 }
 
 impl LentTx {
@@ -56,8 +57,19 @@ impl LentTx {
     }
 
     /// Keeps a vendor's turn until the transaction has ended.
-    pub fn keep(&mut self, turn: Turn) {
-        self.turns.push(turn);
+    ///
+    /// # Panics
+    /// The vendor's id does not ascend: turns taken in another order could form a cycle, and a cycle
+    /// that stands in mailboxes is a hang without an error.
+    pub fn keep(&mut self, vendor: VendorStoreId, turn: Turn) {
+        let last = self.turns.last().map(|(vendor, _)| *vendor);
+        assert!(last < Some(vendor), "vendors are visited in ascending id");
+        self.turns.push((vendor, turn));
+    }
+
+    /// The vendors whose turn it has, in ascending id.
+    pub fn turns(&self) -> impl Iterator<Item = VendorStoreId> + '_ {
+        self.turns.iter().map(|(vendor, _)| *vendor)
     }
 }
 

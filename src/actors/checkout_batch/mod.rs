@@ -221,7 +221,7 @@ fn outcome(answer: &Answer) -> &'static str {
             Refusal::KeyReused => "key_reused",
             Refusal::CartNotFound => "cart_not_found",
             Refusal::CartAlreadyConverted(_) => "already_converted",
-            Refusal::BuyerIneligible(_) => "buyer_ineligible",
+            Refusal::Forbidden(_) => "forbidden",
             Refusal::Invalid(_) => "invalid",
         },
         Err(Undecided::Overloaded { .. }) => "overloaded",

@@ -8,11 +8,12 @@ use chrono::{DateTime, Utc};
 use crate::{
     db::{self, carts::Snapshots},
     domain::{
+        caller::{Access, Caller, Membership},
         cart::{CartHead, CartStatus},
         checkout::{CheckoutPlan, Circumstances, PaymentPolicy},
         idempotency::FirstAnswer,
-        ids::{CartId, CheckoutGroupId, StoreId, VendorStoreId},
-        store::{EligibleBuyer, Store},
+        ids::{CartId, CheckoutGroupId, VendorStoreId},
+        store::Store,
     },
 };
 
@@ -43,11 +44,11 @@ pub(super) async fn judge(
 }
 
 struct Situation {
+    memberships: Vec<Option<Membership>>,
     first_answers: Vec<Option<FirstAnswer>>,
     carts: HashMap<CartId, CartHead>,
     groups_of_converted: HashMap<CartId, CheckoutGroupId>,
     snapshots: Snapshots,
-    stores: HashMap<StoreId, Store>,
     vendors: HashMap<VendorStoreId, Store>,
 }
 
@@ -58,50 +59,39 @@ impl Situation {
         now: DateTime<Utc>,
     ) -> Result<Self, db::Error> {
         let connection = tx.connection();
-        let cart_ids: Vec<_> = commands
-            .iter()
-            .map(|command| command.request.cart_id)
-            .collect();
+        let requests = || commands.iter().map(|command| command.request);
+        let cart_ids: Vec<_> = requests().map(|request| request.cart_id).collect();
         let carts = db::carts::lock(connection, &cart_ids).await?;
         // After the locks, so that we see what the last holder of a lock has committed.
+        let callers: Vec<_> = requests().map(|it| (it.user_id, it.store_id)).collect();
+        let memberships = db::stores::find_memberships(connection, &callers).await?;
         let scopes: Vec<_> = commands.iter().map(|command| &command.scope).collect();
         let first_answers = db::idempotency::find_first_answers(connection, &scopes, now).await?;
         let (active, converted): (Vec<_>, Vec<_>) = carts
             .values()
             .partition(|cart| cart.status == CartStatus::Active);
         let ids = |carts: &[&CartHead]| carts.iter().map(|cart| cart.id).collect::<Vec<_>>();
-        let groups_of_converted = if converted.is_empty() {
-            HashMap::new()
-        } else {
-            db::orders::find_groups_of_carts(connection, &ids(&converted)).await?
-        };
-        if active.is_empty() {
-            return Ok(Self {
-                first_answers,
-                carts,
-                groups_of_converted,
-                snapshots: Snapshots::default(),
-                stores: HashMap::new(),
-                vendors: HashMap::new(),
-            });
-        }
-        let snapshots = db::carts::load_snapshots(connection, &ids(&active)).await?;
-        let mut store_ids = snapshots.vendor_ids();
-        store_ids.extend(active.iter().map(|cart| StoreId::from(cart.buyer_store_id)));
-        let stores = db::stores::find_stores(connection, &store_ids).await?;
-        let vendors = stores
-            .iter()
-            .map(|store| (VendorStoreId::new(store.id.uuid()), store.clone()))
-            .collect();
-        let stores = stores.into_iter().map(|store| (store.id, store)).collect();
-        Ok(Self {
+        let mut situation = Self {
+            memberships,
             first_answers,
-            carts,
-            groups_of_converted,
-            snapshots,
-            stores,
-            vendors,
-        })
+            groups_of_converted: HashMap::new(),
+            snapshots: Snapshots::default(),
+            vendors: HashMap::new(),
+            carts: HashMap::new(),
+        };
+        if !converted.is_empty() {
+            situation.groups_of_converted =
+                db::orders::find_groups_of_carts(connection, &ids(&converted)).await?;
+        }
+        if !active.is_empty() {
+            situation.snapshots = db::carts::load_snapshots(connection, &ids(&active)).await?;
+            let vendor_ids = situation.snapshots.vendor_ids();
+            let stores = db::stores::find_stores(connection, &vendor_ids).await?;
+            let by_vendor = |store: Store| (VendorStoreId::new(store.id.uuid()), store);
+            situation.vendors = stores.into_iter().map(by_vendor).collect();
+        }
+        situation.carts = carts;
+        Ok(situation)
     }
 
     fn judge(
@@ -117,6 +107,7 @@ impl Situation {
         }
     }
 
+    /// The gate comes first: who may not check out learns nothing of carts and keys.
     fn plan(
         &mut self,
         index: usize,
@@ -124,6 +115,11 @@ impl Situation {
         payment_policy: PaymentPolicy,
         now: DateTime<Utc>,
     ) -> Result<CheckoutPlan, Decision> {
+        let request = command.request;
+        let membership = self.memberships[index].as_ref();
+        let buyer = Caller::admit(request.user_id, membership, Access::Change, now)
+            .map_err(|reason| Decision::Refused(Refusal::Forbidden(reason)))?
+            .buyer;
         if let Some(first) = self.first_answers[index].take() {
             return Err(if first.fingerprint == command.fingerprint {
                 Decision::Replayed(first.response)
@@ -131,11 +127,10 @@ impl Situation {
                 Decision::Refused(Refusal::KeyReused)
             });
         }
-        let request = command.request;
         let cart = self
             .carts
             .remove(&request.cart_id)
-            .filter(|cart| cart.buyer_store_id == request.buyer_store_id)
+            .filter(|cart| cart.buyer_store_id == buyer.id)
             .ok_or(Decision::Refused(Refusal::CartNotFound))?;
         if cart.status == CartStatus::Converted {
             let group_id = self.groups_of_converted.get(&cart.id);
@@ -145,12 +140,6 @@ impl Situation {
                 }),
             ));
         }
-        let buyer = self
-            .stores
-            .get(&StoreId::from(cart.buyer_store_id))
-            .map(|store| EligibleBuyer::admit(store, now))
-            .expect("a foreign key ties a cart to its buyer's store")
-            .map_err(|reason| Decision::Refused(Refusal::BuyerIneligible(reason)))?;
         let cart = self.snapshots.take(cart);
         let circumstances = Circumstances {
             buyer: &buyer,

@@ -171,7 +171,7 @@ impl Market {
             .collect();
         let request = CheckoutRequest {
             cart_id: cart.head.id,
-            buyer_store_id: buyer.id,
+            store_id: buyer.id.into(),
             user_id: cart.head.created_by,
             payment_method,
         };

@@ -179,11 +179,7 @@ fn reservation_statement(criterion: &mut Criterion, stage: &Stage) {
     group.finish();
 }
 
-async fn reserve_and_roll_back(
-    pool: &PgPool,
-    demands: &ByVendor<i64>,
-    rounds: u64,
-) -> Duration {
+async fn reserve_and_roll_back(pool: &PgPool, demands: &ByVendor<i64>, rounds: u64) -> Duration {
     let mut connection = pool.acquire().await.unwrap();
     let mut spent = Duration::ZERO;
     for _ in 0..rounds {

@@ -22,7 +22,10 @@ use tokio::{
 use crate::{
     actors::start::CheckoutActors,
     config::Config,
-    db::{self, pool::Limits as PoolLimits},
+    db::{
+        self,
+        pool::{Limits as PoolLimits, Workload},
+    },
     http::{routes, trace::trace, worker::Worker},
     metrics::Metrics,
     ops::{self, Ops},
@@ -254,6 +257,7 @@ fn background_pool(
     metrics: &Metrics,
 ) -> Result<PgPool, db::Error> {
     let limits = PoolLimits {
+        workload: Workload::Background,
         connections_max: 2,
         acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
         statement_max: Duration::from_secs(30),

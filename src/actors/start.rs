@@ -8,7 +8,10 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::{
     config::Config,
-    db::{self, pool::Limits as PoolLimits},
+    db::{
+        self,
+        pool::{Limits as PoolLimits, Workload},
+    },
     domain::checkout::PaymentPolicy,
     metrics::Metrics,
 };
@@ -75,6 +78,7 @@ fn open(
 ) -> Result<(CheckoutDesk, VendorDirectory), db::Error> {
     let slots = u32::try_from(config.transactions_in_flight).expect("configuration bounds it");
     let pool_limits = PoolLimits {
+        workload: Workload::KeyLookups,
         // A lost transaction's connection may still be rolling back while its slot is used again.
         connections_max: slots * 2,
         acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),

@@ -12,10 +12,7 @@ use std::{
 use actix::{Actor, Addr, Handler, Message};
 use dashmap::DashMap;
 
-use crate::{
-    domain::ids::VendorStoreId,
-    metrics::Metrics,
-};
+use crate::{domain::ids::VendorStoreId, metrics::Metrics};
 
 use super::{
     checkout_batch::lent_tx::LentTx,

@@ -8,10 +8,7 @@
 //! transaction. So no connection of ours ever waits for a row lock of ours: the queue for a hot
 //! product stands in memory.
 
-use std::{
-    collections::BTreeMap,
-    time::Instant,
-};
+use std::{collections::BTreeMap, time::Instant};
 
 use actix::{
     Actor, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Message, MessageResult,

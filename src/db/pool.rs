@@ -24,9 +24,40 @@ const RESTED: Duration = Duration::from_secs(1);
 /// How long a server may take to say that a connection stands.
 const PING_WAIT_MAX: Duration = Duration::from_millis(250);
 
+/// What a pool's statements are like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workload {
+    /// They look rows up by their keys, however many at a time.
+    KeyLookups,
+    /// They may want to see whole tables.
+    Background,
+}
+
+impl Workload {
+    /// What PostgreSQL's planner is told.
+    const fn planner_settings(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            // A statement is planned once per connection, for an unknown number of keys, and maybe
+            // when its tables were empty. Whatever it is planned for, nested loops over the keys'
+            // indexes are right for one key and for a thousand; the plan that looks cheaper for ten
+            // rows of an empty table reads all of it when it has a million.
+            Self::KeyLookups => &[
+                ("plan_cache_mode", "force_generic_plan"),
+                ("enable_seqscan", "off"),
+                ("enable_hashjoin", "off"),
+                ("enable_mergejoin", "off"),
+                ("jit", "off"),
+            ],
+            Self::Background => &[],
+        }
+    }
+}
+
 /// How a pool behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
+    /// What it is for.
+    pub workload: Workload,
     /// Connections at most.
     pub connections_max: u32,
     /// How long to wait for one.
@@ -51,7 +82,8 @@ pub fn lazy(url: &SecretString, application_name: &str, limits: Limits) -> Resul
             ("statement_timeout", statement_ms.as_str()),
             ("lock_timeout", lock_ms.as_str()),
             ("idle_in_transaction_session_timeout", statement_ms.as_str()),
-        ]);
+        ])
+        .options(limits.workload.planner_settings().iter().copied());
     Ok(PgPoolOptions::new()
         .max_connections(limits.connections_max)
         .acquire_timeout(limits.acquire_wait_max)

@@ -70,7 +70,8 @@ impl TokenVerifier {
     }
 
     fn verify(&self, token: &str) -> Result<TokenBody, jsonwebtoken::errors::Error> {
-        jsonwebtoken::decode::<TokenBody>(token, &self.key, &self.validation).map(|data| data.claims)
+        jsonwebtoken::decode::<TokenBody>(token, &self.key, &self.validation)
+            .map(|data| data.claims)
     }
 }
 

@@ -34,7 +34,11 @@ pub async fn post(
     worker: web::Data<Worker>,
 ) -> Result<HttpResponse, ApiError> {
     let identity = auth::identity(&request, &worker)?;
-    let admit = async || auth::admit(&worker, identity, Access::Change).await.map(drop);
+    let admit = async || {
+        auth::admit(&worker, identity, Access::Change)
+            .await
+            .map(drop)
+    };
     let asked = match read(&request, payload).await {
         Ok(asked) => asked,
         Err(error) => {

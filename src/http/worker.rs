@@ -8,7 +8,10 @@ use sqlx::PgPool;
 use crate::{
     actors::coordinator::CheckoutDesk,
     config::Config,
-    db::{self, pool::Limits as PoolLimits},
+    db::{
+        self,
+        pool::{Limits as PoolLimits, Workload},
+    },
     idempotency::claims::{Claims, Limits as ClaimLimits},
     metrics::Metrics,
 };
@@ -76,6 +79,7 @@ impl Worker {
         metrics: Metrics,
     ) -> Result<Self, Error> {
         let pool_limits = PoolLimits {
+            workload: Workload::KeyLookups,
             connections_max: config.database.connections_per_worker,
             acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
             statement_max: config.transaction_limit(),

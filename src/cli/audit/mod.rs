@@ -121,7 +121,8 @@ pub async fn run(
     })
 }
 
-/// Checks every rule in one snapshot, so that what others write meanwhile alarms nobody.
+/// Checks every rule in one snapshot: all of them judge the same state, whatever others write
+/// meanwhile.
 ///
 /// # Errors
 /// The database has not all our migrations, or the machine failed.

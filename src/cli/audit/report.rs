@@ -48,8 +48,7 @@ impl Report {
         }
         if self.dead_letters > 0 {
             println!(
-                "note: the broker has refused {} events for good; they stand in \
-                 outbox_dead_letters and count as announced",
+                "note: dead letters that count as announced: {} (see outbox_dead_letters)",
                 HumanCount(self.dead_letters)
             );
         }
@@ -100,7 +99,7 @@ impl Report {
     }
 }
 
-/// Such as `stock_not_negative: stock is never negative; broken 2 times, by product …, …`.
+/// Such as `stock_not_negative: stock is never negative; not so for product …, … and 7 more`.
 fn sentence(finding: &Checked) -> String {
     let Checked { rule, broken, .. } = finding;
     let examples: Vec<_> = broken.examples.iter().map(ToString::to_string).collect();

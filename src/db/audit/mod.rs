@@ -9,8 +9,8 @@
 //! nothing but numbers is ever put into them, and a test plants a fault for every one of them, so a
 //! query that does not fit the schema does not stay unseen.
 //!
-//! Only one snapshot of the database is a state that it was ever in: a caller that lets others write
-//! meanwhile must call within one (see `db::pool::begin_snapshot_on`).
+//! A rule is one statement, so what others write meanwhile alarms none. That all rules judge the
+//! same state is the caller's to see to, with a snapshot (`db::pool::begin_snapshot_on`).
 
 mod events;
 mod groups;
@@ -54,7 +54,7 @@ pub struct Options {
 /// What breaks a rule.
 #[derive(Clone, Debug)]
 pub struct Broken {
-    /// How often it is broken; 0 if the rule holds.
+    /// How many there are; 0 if the rule holds.
     pub count: u64,
     /// The least ids of what breaks it.
     pub examples: Vec<Uuid>,
@@ -101,7 +101,9 @@ pub async fn check(
             where event_type = 'order_created'
         ),
         -- Counted and sorted below; in between it may be as long as the disk allows.
-        broken (id) as materialized ({query})
+        broken (id) as materialized (
+            select distinct * from ({query}) as found
+        )
         select
             (select count(*) from broken) as count,
             array(select id from broken order by id limit $3) as examples

@@ -49,10 +49,6 @@ async fn a_sound_database_ends_it_with_0_and_a_broken_one_with_1() {
         shown.contains("key_per_group") && shown.contains("rules hold"),
         "{shown}"
     );
-    assert!(
-        progress.contains("checking stock_not_negative (1 of "),
-        "{progress}"
-    );
 
     database
         .run("update checkout_groups set currency = 'CAD'; update vendor_orders set currency = 'CAD'")
@@ -106,7 +102,7 @@ async fn a_program_reads_what_is_broken_as_json_and_says_how_long_an_event_may_w
 
     assert_eq!(status, Some(0), "{shown}");
     assert!(
-        shown.contains("note: the broker has refused 1 event"),
+        shown.contains("note: dead letters that count as announced: 1 "),
         "{shown}"
     );
 }

@@ -1,9 +1,11 @@
 //! The audit of a database that others write to.
 
-use splitcart::cli::audit::audit;
+use splitcart::cli::audit::{Progress, audit};
+use sqlx::{Connection, PgConnection};
 
 use crate::support::{
-    Shopper, World, assert_consistent, audit::PATIENT, crowd::check_out_together, market::cart_of,
+    Database, Market, Shopper, World, assert_consistent, audit::PATIENT, crowd::check_out_together,
+    market::cart_of,
 };
 
 /// One transaction per checkout, so that there are many states to look at.
@@ -42,4 +44,42 @@ async fn an_audit_during_a_crowd_of_checkouts_raises_no_false_alarm() {
     assert!(replies.iter().all(|reply| reply.status == 201));
     assert!(in_the_midst > 0, "checkouts were committed during an audit");
     assert_consistent(database).await;
+}
+
+/// All rules judge one state: the one in which the first was checked.
+#[tokio::test]
+async fn what_is_written_while_an_audit_is_made_is_left_to_the_next_one() {
+    let market = Market::new(Database::create().await);
+    market.sold_product(500, 10).await;
+    let database = &market.database;
+    let plant_after_the_first_rule = |progress: Progress| {
+        if progress.done == 1 {
+            plant(&database.url);
+        }
+    };
+    let mut connection = database.pool.acquire().await.unwrap();
+
+    let during = audit(&mut connection, PATIENT, &plant_after_the_first_rule)
+        .await
+        .unwrap();
+    let after = audit(&mut connection, PATIENT, &|_| {}).await.unwrap();
+
+    assert!(during.is_clean());
+    let broken: Vec<_> = after.findings().map(|it| it.rule.code).collect();
+    assert_eq!(broken, ["stock_reserved_by_lines"]);
+}
+
+/// Reserves a unit for nobody and commits that before it returns, on a thread of its own: the
+/// test's is busy with the audit.
+fn plant(url: &str) {
+    let work = async {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        sqlx::query("update inventory_items set reserved_qty = 1")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| actix_rt::System::new().block_on(work));
+    });
 }

@@ -277,6 +277,15 @@ fn every_rule_has_a_short_code_of_its_group_and_a_sentence_of_its_own() {
     );
 }
 
+#[test]
+fn the_operators_page_lists_every_rule() {
+    let page = include_str!("../../../docs/operations.md");
+    for rule in db::audit::rules() {
+        let row = format!("| `{}` | {} |\n", rule.code, rule.sentence);
+        assert!(page.contains(&row), "docs/operations.md lacks {row}");
+    }
+}
+
 /// Two buyers have bought of one vendor; a second vendor has sold nothing. Nobody is at work.
 async fn world_with_two_checkouts() -> World {
     let mut world = World::start().await;

@@ -99,7 +99,7 @@ impl Report {
     }
 }
 
-/// Such as `stock_not_negative: stock is never negative; not so for product …, … and 7 more`.
+/// Such as `stock_not_negative: stock is never negative`, and `not so for product …, … and 7 more`.
 fn sentence(finding: &Checked) -> String {
     let Checked { rule, broken, .. } = finding;
     let examples: Vec<_> = broken.examples.iter().map(ToString::to_string).collect();
@@ -109,7 +109,7 @@ fn sentence(finding: &Checked) -> String {
         _ => format!(" and {} more", HumanCount(more)),
     };
     format!(
-        "{}: {}; not so for {} {}{more}",
+        "{}: {}\n  not so for {} {}{more}",
         rule.code,
         rule.sentence,
         rule.subject,

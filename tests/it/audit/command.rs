@@ -61,7 +61,7 @@ async fn a_sound_database_ends_it_with_0_and_a_broken_one_with_1() {
         .await
         .unwrap();
     let finding = format!(
-        "group_of_its_cart: a group has the buyer and the currency of its cart; \
+        "group_of_its_cart: a group has the buyer and the currency of its cart\n  \
          not so for checkout group {group}\n"
     );
     assert!(shown.contains(&finding), "{shown}");

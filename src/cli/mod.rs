@@ -1,6 +1,7 @@
 //! The commands. They read the clock, the environment and the terminal, so that nothing below has
 //! to.
 
+pub mod audit;
 pub mod demo;
 pub mod embedded;
 pub mod migrate;
@@ -24,6 +25,7 @@ Examples:
                                         run against your own PostgreSQL and Redis
   splitcart seed                        fill an empty database with a demo catalogue
   splitcart token --buyer 1             a token to try the API with
+  splitcart audit                       check that nothing in the database contradicts itself
 
 Every setting, with its default and its environment variable, is explained in config/default.toml.";
 
@@ -76,18 +78,28 @@ enum Command {
     Migrate,
     Seed(seed::SeedArgs),
     Token(token::TokenArgs),
+    Audit(audit::AuditArgs),
     Embedded(embedded::EmbeddedArgs),
 }
 
 /// Runs the command that the arguments name. Errors go to stderr, with what caused them.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    let failure = failure_of(&cli.command);
     match actix_rt::System::new().block_on(run(cli)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("splitcart: {}", explain(&error));
-            ExitCode::FAILURE
+            failure
         }
+    }
+}
+
+/// The status that says that a command failed.
+fn failure_of(command: &Command) -> ExitCode {
+    match command {
+        Command::Audit(_) => ExitCode::from(audit::NOT_MADE),
+        _ => ExitCode::FAILURE,
     }
 }
 
@@ -100,6 +112,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve => serve::run(&config, data_dir).await?,
         Command::Migrate => migrate::run(&config, data_dir).await?,
         Command::Seed(args) => seed::run_command(&args, &config, data_dir).await?,
+        Command::Audit(args) => return audit::run(&args, &config, data_dir).await,
         Command::Embedded(args) => return embedded::run(args, data_dir).await,
         Command::Token(args) => token::run(&args, &config)?,
     }

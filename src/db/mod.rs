@@ -4,6 +4,7 @@
 //! loops: a function takes slices and sends a fixed number of statements however long they are.
 //! Rows are locked in ascending id, always.
 
+pub mod audit;
 pub mod bulk;
 pub mod carts;
 pub mod catalog;

@@ -18,6 +18,9 @@ use super::error::{Doing, Error, Fault};
 /// The schema, compiled in.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
+/// What begins a snapshot.
+const BEGIN_SNAPSHOT: &str = "begin isolation level repeatable read read only";
+
 /// After so long without use a connection is asked whether it still stands.
 const RESTED: Duration = Duration::from_secs(1);
 
@@ -139,7 +142,20 @@ pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Erro
 /// # Errors
 /// No connection could be had in time, or the statement failed.
 pub async fn begin_snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
-    pool.begin_with("begin isolation level repeatable read read only")
+    pool.begin_with(BEGIN_SNAPSHOT)
+        .await
+        .doing("begin a snapshot")
+}
+
+/// The same on a connection that is the caller's own.
+///
+/// # Errors
+/// The statement failed, or the connection is in a transaction already.
+pub async fn begin_snapshot_on(
+    connection: &mut PgConnection,
+) -> Result<Transaction<'_, Postgres>, Error> {
+    connection
+        .begin_with(BEGIN_SNAPSHOT)
         .await
         .doing("begin a snapshot")
 }
@@ -148,7 +164,7 @@ pub async fn begin_snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgr
 ///
 /// # Errors
 /// The commit failed. If the connection was lost, whether it took place is unknown.
-pub async fn commit(transaction: Transaction<'static, Postgres>) -> Result<(), Error> {
+pub async fn commit(transaction: Transaction<'_, Postgres>) -> Result<(), Error> {
     transaction.commit().await.doing("commit")
 }
 

@@ -1,0 +1,46 @@
+//! Rules about first answers.
+
+use super::Rule;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "key_of_its_buyer",
+        sentence: "a key points at an existing group of the person and the store that used it",
+        subject: "checkout group",
+        query: r"
+            select k.checkout_group_id
+            from idempotency_keys k
+            left join checkout_groups g on g.id = k.checkout_group_id
+            where (k.user_id, k.store_id) is distinct from (g.created_by, g.buyer_store_id)
+            ",
+    },
+    Rule {
+        code: "key_answers_with_its_group",
+        sentence: "the answer that is kept under a key tells of the group that the key points at",
+        subject: "checkout group",
+        query: r#"
+            select checkout_group_id
+            from idempotency_keys
+            -- Not as JSON: a body that is none must be found, not end the audit.
+            where position(
+                    convert_to('"checkout_group_id":"' || checkout_group_id || '"', 'UTF8')
+                    in response_body) = 0
+            "#,
+    },
+    Rule {
+        code: "key_per_group",
+        sentence: "each group was bought under one key, which is kept for as long as was promised",
+        subject: "checkout group",
+        query: r"
+            select g.id
+            from checkout_groups g
+            left join (
+                select checkout_group_id, count(*) as keys
+                from idempotency_keys
+                group by checkout_group_id
+            ) k on k.checkout_group_id = g.id
+            where k.keys > 1
+                or (k.keys is null and g.created_at > (select keys_kept_since from bounds))
+            ",
+    },
+];

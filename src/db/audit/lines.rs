@@ -1,0 +1,79 @@
+//! Rules about order lines.
+
+use super::Rule;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "line_reserved_or_rejected",
+        sentence: "a line is either reserved or rejected with a reason, never both, never neither",
+        subject: "line",
+        query: r"
+            select id
+            from order_line_items
+            where (status = 'rejected') <> (rejection_reason is not null)
+                or (status <> 'rejected' and rejection_detail is not null)
+            ",
+    },
+    Rule {
+        code: "line_of_its_cart",
+        sentence: "the lines of a group's orders are the lines of its cart, as they were frozen",
+        subject: "line",
+        query: r"
+            select coalesce(bought.id, asked.id)
+            from (
+                select
+                    o.checkout_group_id, o.vendor_store_id, l.id, l.product_id, l.position, l.sku,
+                    l.title, l.unit, l.qty, l.list_price, l.unit_price, l.discount, l.total
+                from order_line_items l
+                left join vendor_orders o on o.id = l.order_id
+            ) bought
+            full join (
+                select g.id as checkout_group_id, i.*
+                from cart_items i
+                join checkout_groups g on g.cart_id = i.cart_id
+            ) asked
+                on asked.checkout_group_id = bought.checkout_group_id
+                and asked.product_id = bought.product_id
+            where (
+                    bought.vendor_store_id, bought.position, bought.sku, bought.title, bought.unit,
+                    bought.qty, bought.list_price, bought.unit_price, bought.discount, bought.total)
+                is distinct from (
+                    asked.vendor_store_id, asked.position, asked.sku, asked.title, asked.unit,
+                    asked.qty, asked.list_price, asked.unit_price, asked.line_discount,
+                    asked.line_total)
+            ",
+    },
+    Rule {
+        code: "line_once",
+        sentence: "a group has each product at most once",
+        subject: "checkout group",
+        query: r"
+            select o.checkout_group_id
+            from order_line_items l
+            join vendor_orders o on o.id = l.order_id
+            group by o.checkout_group_id, l.product_id
+            having count(*) > 1
+            ",
+    },
+    Rule {
+        code: "line_of_its_group",
+        sentence: "a line belongs to the group of its order",
+        subject: "line",
+        query: r"
+            select l.id
+            from order_line_items l
+            left join vendor_orders o on o.id = l.order_id
+            where l.checkout_group_id is distinct from o.checkout_group_id
+            ",
+    },
+    Rule {
+        code: "line_figures",
+        sentence: "a line costs its unit price for each unit, and its discount is the rest",
+        subject: "line",
+        query: r"
+            select id
+            from order_line_items
+            where (total, discount) <> (unit_price * qty, (list_price - unit_price) * qty)
+            ",
+    },
+];

@@ -1,0 +1,312 @@
+//! Every rule finds the fault that it is there for, and is not alarmed by what is none.
+
+use std::collections::BTreeSet;
+
+use splitcart::{cli::audit::check_all, db};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use crate::support::{Shopper, World, assert_consistent, audit::PATIENT, market::cart_of};
+
+/// What is done to a sound database, and the rules that this breaks.
+const FAULTS: &[(&str, &[&str])] = &[
+    (
+        "alter table inventory_items drop constraint inventory_items_available_not_negative;
+         update inventory_items set available_qty = -1",
+        &["stock_not_negative"],
+    ),
+    (
+        "update inventory_items set reserved_qty = reserved_qty + 1",
+        &["stock_reserved_by_lines"],
+    ),
+    ("delete from inventory_items", &["stock_reserved_by_lines"]),
+    (
+        "update cart_records set status = 'active', converted_at = null",
+        &["group_per_converted_cart"],
+    ),
+    (
+        "insert into cart_records (id, buyer_store_id, created_by, status, subtotal, discount_total,
+            total, converted_at)
+         select gen_random_uuid(), buyer_store_id, created_by, 'converted', 0, 0, 0, now()
+         from cart_records",
+        &["group_per_converted_cart"],
+    ),
+    (
+        "alter table checkout_groups drop constraint checkout_groups_cart_key;
+         insert into checkout_groups (id, buyer_store_id, cart_id, created_by, subtotal,
+            discount_total, total)
+         select gen_random_uuid(), buyer_store_id, cart_id, created_by, 0, 0, 0
+         from checkout_groups",
+        &[
+            "group_per_converted_cart",
+            "group_order_per_vendor",
+            "group_figures",
+            "line_of_its_cart",
+            "event_per_group",
+            "key_per_group",
+        ],
+    ),
+    (
+        "update checkout_groups set currency = 'CAD'",
+        &["group_of_its_cart", "order_of_its_group"],
+    ),
+    (
+        "insert into vendor_orders (id, checkout_group_id, buyer_store_id, vendor_store_id, status,
+            rejection_reason, subtotal, discount_total, total, balance_due)
+         select gen_random_uuid(), g.id, g.buyer_store_id, s.id, 'rejected', 'no_line_reserved',
+            0, 0, 0, 0
+         from checkout_groups g, stores s
+         where s.type = 'vendor' and s.id not in (select vendor_store_id from vendor_orders)",
+        &["group_order_per_vendor", "event_tells_its_group"],
+    ),
+    (
+        "update checkout_groups set subtotal = subtotal + 1, discount_total = discount_total + 1",
+        &["group_figures"],
+    ),
+    (
+        "update vendor_orders set currency = 'CAD'",
+        &["order_of_its_group"],
+    ),
+    (
+        "update vendor_orders set subtotal = subtotal + 1, discount_total = discount_total + 1",
+        &["group_figures", "order_figures"],
+    ),
+    (
+        "update vendor_orders set status = 'rejected', rejection_reason = 'no_line_reserved'",
+        &["order_rejected_if_empty"],
+    ),
+    (
+        // A vendor's discount that was granted and not taken off.
+        "insert into cart_vendor_discounts (id, cart_id, vendor_store_id, code, title, kind, value,
+            amount)
+         select gen_random_uuid(), g.cart_id, o.vendor_store_id, 'CODE', '', 'percentage', 10, 1
+         from checkout_groups g join vendor_orders o on o.checkout_group_id = g.id",
+        &["order_figures"],
+    ),
+    (
+        "alter table order_line_items drop constraint order_line_items_reason_iff_rejected;
+         update order_line_items set rejection_reason = 'insufficient_inventory'",
+        &["line_reserved_or_rejected"],
+    ),
+    (
+        // Rejected, and yet the stock is held and the money is asked for.
+        "update order_line_items
+         set status = 'rejected', rejection_reason = 'insufficient_inventory'",
+        &[
+            "stock_reserved_by_lines",
+            "order_figures",
+            "order_rejected_if_empty",
+            "payment_per_reserved_order",
+        ],
+    ),
+    (
+        "update order_line_items set position = position + 5",
+        &["line_of_its_cart"],
+    ),
+    (
+        "delete from order_line_items",
+        &[
+            "stock_reserved_by_lines",
+            "order_figures",
+            "order_rejected_if_empty",
+            "line_of_its_cart",
+            "payment_per_reserved_order",
+        ],
+    ),
+    (
+        "insert into order_line_items (id, order_id, checkout_group_id, position, product_id, sku,
+            title, unit, qty, list_price, unit_price, discount, total, status)
+         select gen_random_uuid(), order_id, checkout_group_id, position, product_id, sku, title,
+            unit, qty, list_price, unit_price, discount, total, status
+         from order_line_items",
+        &["stock_reserved_by_lines", "order_figures", "line_once"],
+    ),
+    (
+        "update order_line_items l set checkout_group_id = g.id
+         from checkout_groups g
+         where g.id <> l.checkout_group_id
+            and g.id = (select max(id::text)::uuid from checkout_groups)",
+        &["line_of_its_group"],
+    ),
+    (
+        "update order_line_items set discount = 1",
+        &["line_of_its_cart", "line_figures"],
+    ),
+    (
+        "delete from payment_intents",
+        &["payment_per_reserved_order"],
+    ),
+    (
+        "alter table payment_intents drop constraint payment_intents_order_key;
+         insert into payment_intents (id, order_id, amount)
+         select gen_random_uuid(), order_id, amount from payment_intents",
+        &["payment_per_reserved_order"],
+    ),
+    (
+        "update payment_intents set amount = amount + 1",
+        &["payment_amount"],
+    ),
+    (
+        "update vendor_orders set balance_due = 0",
+        &["payment_balance"],
+    ),
+    (
+        "update vendor_orders set balance_due = balance_due + 1;
+         update payment_intents set status = 'paid'",
+        &["payment_balance"],
+    ),
+    ("delete from outbox_events", &["event_per_group"]),
+    (
+        "drop index outbox_events_once_only_key;
+         insert into outbox_events (id, event_type, aggregate_type, aggregate_id, payload)
+         select gen_random_uuid(), event_type, aggregate_type, aggregate_id, payload
+         from outbox_events",
+        &["event_per_group"],
+    ),
+    (
+        "update outbox_events set payload = jsonb_set(payload, '{vendor_order_ids}', '[]')",
+        &["event_tells_its_group"],
+    ),
+    (
+        "update outbox_events set payload = '\"no object\"'",
+        &["event_tells_its_group"],
+    ),
+    (
+        "update outbox_events set aggregate_id = gen_random_uuid()",
+        &["event_per_group", "event_of_a_group"],
+    ),
+    (
+        "update outbox_events set published_at = null, created_at = now() - interval '11 minutes'",
+        &["event_published_in_time"],
+    ),
+    (
+        "update idempotency_keys k set checkout_group_id = g.id
+         from checkout_groups g where g.id <> k.checkout_group_id",
+        &["key_of_its_buyer", "key_answers_with_its_group"],
+    ),
+    (
+        "alter table idempotency_keys drop constraint idempotency_keys_checkout_group_fkey;
+         update idempotency_keys set checkout_group_id = gen_random_uuid()",
+        &[
+            "key_of_its_buyer",
+            "key_answers_with_its_group",
+            "key_per_group",
+        ],
+    ),
+    (
+        r"update idempotency_keys set response_body = '\xff00'",
+        &["key_answers_with_its_group"],
+    ),
+    ("delete from idempotency_keys", &["key_per_group"]),
+    (
+        "insert into idempotency_keys
+         select user_id, store_id, method, path, key || '2', request_fingerprint, checkout_group_id,
+            response_status, response_body, created_at, expires_at
+         from idempotency_keys",
+        &["key_per_group"],
+    ),
+];
+
+/// What may happen to a sound database.
+const NO_FAULTS: &[&str] = &[
+    "update outbox_events set published_at = null, created_at = now() - interval '9 minutes'",
+    "with dead as (delete from outbox_events returning *)
+     insert into outbox_dead_letters (id, event_type, aggregate_type, aggregate_id, payload,
+        created_at, attempts, next_attempt_at, reason)
+     select id, event_type, aggregate_type, aggregate_id, payload, created_at, 8, next_attempt_at,
+        'max_attempts'
+     from dead",
+    // Its time has come, and the sweeper with it.
+    "update checkout_groups set created_at = now() - interval '2 days';
+     delete from idempotency_keys",
+    "update payment_intents set status = 'paid';
+     update vendor_orders set balance_due = 0",
+    "update order_line_items set status = 'accepted';
+     update vendor_orders set status = 'accepted'",
+    "update order_line_items set status = 'fulfilled';
+     update inventory_items set reserved_qty = 0",
+    "update products set price = price + 1, title = 'Another name'",
+    // Somebody else's events are none of the audit's business, as long as they flow.
+    "insert into outbox_events (id, event_type, aggregate_type, aggregate_id, payload)
+     values (gen_random_uuid(), 'store_renamed', 'store', gen_random_uuid(), '{}')",
+];
+
+#[tokio::test]
+async fn every_rule_finds_the_fault_that_is_planted_for_it() {
+    let world = world_with_two_checkouts().await;
+    let mut planted_for = BTreeSet::new();
+    for (fault, rules) in FAULTS {
+        let mut transaction = world.market.database.pool.begin().await.unwrap();
+
+        let broken = broken_by(fault, &mut transaction).await;
+
+        assert_eq!(broken, rules.to_vec(), "{fault}");
+        transaction.rollback().await.unwrap();
+        planted_for.extend(broken);
+    }
+    let rules: BTreeSet<_> = db::audit::rules().map(|rule| rule.code).collect();
+    assert_eq!(planted_for, rules, "a rule without a fault is untested");
+    assert_consistent(&world.market.database).await;
+}
+
+#[tokio::test]
+async fn what_may_happen_to_a_sound_database_breaks_no_rule() {
+    let world = world_with_two_checkouts().await;
+    for change in NO_FAULTS {
+        let mut transaction = world.market.database.pool.begin().await.unwrap();
+
+        let broken = broken_by(change, &mut transaction).await;
+
+        assert!(broken.is_empty(), "{change}: {broken:?}");
+        transaction.rollback().await.unwrap();
+    }
+}
+
+#[test]
+fn every_rule_has_a_short_code_of_its_group_and_a_sentence_of_its_own() {
+    let rules: Vec<_> = db::audit::rules().collect();
+    let codes: BTreeSet<_> = rules.iter().map(|rule| rule.code).collect();
+    let sentences: BTreeSet<_> = rules.iter().map(|rule| rule.sentence).collect();
+    assert_eq!((codes.len(), sentences.len()), (rules.len(), rules.len()));
+    let groups = ["stock", "group", "order", "line", "payment", "event", "key"];
+    let group_of = |code: &str| groups.iter().position(|it| code.starts_with(*it));
+    let in_order: Vec<_> = rules.iter().map(|rule| group_of(rule.code)).collect();
+    assert!(in_order.iter().all(Option::is_some) && in_order.is_sorted());
+    assert!(
+        codes.iter().all(|code| code.len() <= 26),
+        "the bar is narrow"
+    );
+}
+
+#[test]
+fn the_operators_page_lists_every_rule() {
+    let page = include_str!("../../../docs/operations.md");
+    for rule in db::audit::rules() {
+        let row = format!("| `{}` | {} |\n", rule.code, rule.sentence);
+        assert!(page.contains(&row), "docs/operations.md lacks {row}");
+    }
+}
+
+/// Two buyers have bought of one vendor; a second vendor has sold nothing. Nobody is at work.
+async fn world_with_two_checkouts() -> World {
+    let mut world = World::start().await;
+    let product = world.market.sold_product(500, 100).await;
+    world.market.vendor().await;
+    let carts = vec![cart_of(&[(product, 2)]); 2];
+    for shopper in Shopper::with_carts(&world.market, &world.server, &carts).await {
+        assert_eq!(shopper.check_out().await.status, 201);
+    }
+    world.server.terminate();
+    world.server.ended().await;
+    assert_consistent(&world.market.database).await;
+    world
+}
+
+/// The rules that a change breaks, in the audit's order.
+async fn broken_by(change: &'static str, connection: &mut PgConnection) -> Vec<&'static str> {
+    sqlx::raw_sql(AssertSqlSafe(change))
+        .execute(&mut *connection)
+        .await
+        .unwrap_or_else(|error| panic!("{change}: {error}"));
+    let report = check_all(connection, PATIENT, &|_| {}).await.unwrap();
+    report.findings().map(|finding| finding.rule.code).collect()
+}

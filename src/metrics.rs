@@ -97,6 +97,7 @@ pub struct Metrics {
     pub batch_size: Histogram,
     pub batch_duration: Histogram,
     pub batch_retries: Counter,
+    pub batch_stock_moved: Counter,
     pub reservations: Family<OutcomeLabel, Counter>,
     pub checkouts: Family<OutcomeLabel, Counter>,
     pub replays: Family<ReplayLabel, Counter>,
@@ -131,6 +132,7 @@ impl Metrics {
             batch_size: Histogram::new(BATCH_SIZES),
             batch_duration: Histogram::new(SECONDS),
             batch_retries: Counter::default(),
+            batch_stock_moved: Counter::default(),
             reservations: Family::default(),
             checkouts: Family::default(),
             replays: Family::default(),
@@ -204,6 +206,11 @@ impl Metrics {
             "batch_retries",
             "Checkouts that were tried again, alone, after their transaction failed",
             metrics.batch_retries.clone(),
+        );
+        r.register(
+            "batch_stock_moved",
+            "Transactions begun anew because stock was taken between reading and reserving it",
+            metrics.batch_stock_moved.clone(),
         );
         r.register(
             "reservations",

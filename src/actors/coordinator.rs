@@ -15,6 +15,7 @@ use std::{
 };
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{oneshot, watch};
 
 use crate::metrics::{Metrics, RefusedBecause, RefusedLabel};
@@ -60,7 +61,7 @@ impl Message for Waiting {
 #[derive(Debug)]
 struct QueuePlace {
     taken: Arc<AtomicUsize>,
-    metrics: Metrics,
+    depth: Gauge,
 }
 
 impl QueuePlace {
@@ -72,7 +73,7 @@ impl QueuePlace {
         metrics.coordinator_mailbox_depth.inc();
         Some(Self {
             taken: Arc::clone(taken),
-            metrics: metrics.clone(),
+            depth: metrics.coordinator_mailbox_depth.clone(),
         })
     }
 }
@@ -80,7 +81,7 @@ impl QueuePlace {
 impl Drop for QueuePlace {
     fn drop(&mut self) {
         self.taken.fetch_sub(1, Ordering::AcqRel);
-        self.metrics.coordinator_mailbox_depth.dec();
+        self.depth.dec();
     }
 }
 
@@ -100,7 +101,7 @@ impl CheckoutDesk {
     pub fn open(context: BatchContext, limits: Limits) -> Self {
         let metrics = context.metrics.clone();
         let coordinator = Coordinator {
-            context,
+            context: Arc::new(context),
             limits,
             queue: VecDeque::new(),
             busy: HashSet::new(),
@@ -173,7 +174,7 @@ impl CheckoutDesk {
 /// The actor behind the desk.
 #[derive(Debug)]
 struct Coordinator {
-    context: BatchContext,
+    context: Arc<BatchContext>,
     limits: Limits,
     queue: VecDeque<Waiting>,
     busy: HashSet<Lane>,
@@ -261,7 +262,7 @@ impl Coordinator {
             lanes.extend(waiting.member.command.lanes());
             members.push(waiting.member);
         }
-        let context = self.context.clone();
+        let context = Arc::clone(&self.context);
         // A task of its own: a panic in it must not take the coordinator along.
         let task = actix_rt::spawn(async move { checkout_batch::run(&context, members).await });
         ctx.spawn(task.into_actor(self).map(move |ended, coordinator, ctx| {

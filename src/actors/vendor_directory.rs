@@ -1,8 +1,10 @@
 //! Which vendors have an actor: started on first use, restarted when lost, put away when idle.
 //!
-//! The directory holds the only lasting address of an actor; when it lets go of it and nobody is
-//! sending, actix stops the actor. Counting a sender in and putting an actor away both happen under
-//! the entry's lock, so no message can be sent to an actor that is being put away.
+//! The directory holds the only lasting address of an actor; when it lets go of it actix stops the
+//! actor. Whoever sends a message takes a [`Place`] first, which travels with the message and then
+//! with the turn, and an actor with a place taken is never put away. Taking a place and putting away
+//! both happen under the entry's lock, so no message can be sent to an actor that is being put away,
+//! and no vendor can have two actors with a turn out.
 
 use std::{
     sync::Arc,
@@ -24,27 +26,29 @@ use super::{
 
 struct Entry {
     address: Addr<VendorInventory>,
-    /// Reservations sent and not answered yet.
+    /// Places taken: messages in the mailbox, and the turn that is out.
     depth: usize,
     last_used: Instant,
 }
 
 /// See the module. Cloning shares it.
 #[derive(Clone)]
-pub struct VendorDirectory {
-    vendors: Arc<DashMap<VendorStoreId, Entry>>,
+pub struct VendorDirectory(Arc<Shared>);
+
+struct Shared {
+    vendors: DashMap<VendorStoreId, Entry>,
     mailbox_max: usize,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
 }
 
 impl VendorDirectory {
     /// An empty directory. A mailbox holds as many reservations as transactions can run at once.
     pub fn new(transactions_in_flight: usize, metrics: Metrics) -> Self {
-        Self {
-            vendors: Arc::default(),
+        Self(Arc::new(Shared {
+            vendors: DashMap::new(),
             mailbox_max: transactions_in_flight,
-            metrics,
-        }
+            metrics: Arc::new(metrics),
+        }))
     }
 
     /// Lends the transaction to each vendor's actor in turn, in ascending id, and gets it back with
@@ -66,32 +70,23 @@ impl VendorDirectory {
             return Ok(StockReserved { tx, outcomes });
         };
         for vendor in vendors {
+            let (address, place) = self.enter(vendor);
             let timing = Timing::now(deadline);
-            tx = self.ask(vendor, TakeTurn { tx, timing }).await?;
+            tx = ask(&address, TakeTurn { tx, place, timing }).await?;
         }
-        let timing = Timing::now(deadline);
+        let (address, place) = self.enter(last);
         let message = ReserveStock {
             tx,
+            place,
             demands,
-            timing,
+            timing: Timing::now(deadline),
         };
-        self.ask(last, message).await
-    }
-
-    async fn ask<M, T>(&self, vendor: VendorStoreId, message: M) -> Result<T, ReserveError>
-    where
-        M: Message<Result = Result<T, ReserveError>> + Send + 'static,
-        T: Send + 'static,
-        VendorInventory: Handler<M>,
-    {
-        let place = self.enter(vendor);
-        let answer = place.address.send(message).await;
-        answer.unwrap_or(Err(ReserveError::ActorLost))
+        ask(&address, message).await
     }
 
     /// The vendors with the deepest mailboxes, deepest first.
     pub fn deepest(&self, most: usize) -> Vec<(VendorStoreId, usize)> {
-        let busy = self.vendors.iter().filter(|entry| entry.depth > 0);
+        let busy = self.0.vendors.iter().filter(|entry| entry.depth > 0);
         let mut depths: Vec<_> = busy.map(|entry| (*entry.key(), entry.depth)).collect();
         depths.sort_unstable_by_key(|(vendor, depth)| (std::cmp::Reverse(*depth), *vendor));
         depths.truncate(most);
@@ -100,17 +95,22 @@ impl VendorDirectory {
 
     /// Puts away the actors that have been idle for so long; returns how many are left.
     pub fn put_away_idle(&self, idle_max: Duration) -> usize {
-        self.vendors
-            .retain(|_, entry| entry.depth > 0 || entry.last_used.elapsed() < idle_max);
-        self.count_actors();
-        self.vendors.len()
+        let actors = &self.0.metrics.vendor_actors;
+        self.0.vendors.retain(|_, entry| {
+            let stays = entry.depth > 0 || entry.last_used.elapsed() < idle_max;
+            if !stays {
+                actors.dec();
+            }
+            stays
+        });
+        self.0.vendors.len()
     }
 
-    fn enter(&self, vendor: VendorStoreId) -> Place {
-        let mut entry = self
-            .vendors
-            .entry(vendor)
-            .or_insert_with(|| self.start(vendor));
+    fn enter(&self, vendor: VendorStoreId) -> (Addr<VendorInventory>, Place) {
+        let mut entry = self.0.vendors.entry(vendor).or_insert_with(|| {
+            self.0.metrics.vendor_actors.inc();
+            self.start(vendor)
+        });
         if !entry.address.connected() {
             tracing::warn!(vendor.store_id = %vendor, "restarting vendor {vendor}'s lost actor");
             let depth = entry.depth;
@@ -120,55 +120,57 @@ impl VendorDirectory {
             };
         }
         entry.depth += 1;
-        entry.last_used = Instant::now();
-        let address = entry.address.clone();
-        drop(entry);
-        self.metrics.vendor_mailbox_depth.inc();
-        self.count_actors();
-        Place {
+        self.0.metrics.vendor_mailbox_depth.inc();
+        let place = Place {
             directory: self.clone(),
             vendor,
-            address,
-        }
+        };
+        (entry.address.clone(), place)
     }
 
     fn start(&self, vendor: VendorStoreId) -> Entry {
-        let actor = VendorInventory::new(vendor, self.mailbox_max, self.metrics.clone());
+        let actor = VendorInventory::new(vendor, self.0.mailbox_max, Arc::clone(&self.0.metrics));
         Entry {
             address: actor.start(),
             depth: 0,
             last_used: Instant::now(),
         }
     }
+}
 
-    fn count_actors(&self) {
-        self.metrics
-            .vendor_actors
-            .set(i64::try_from(self.vendors.len()).unwrap_or(i64::MAX));
-    }
+async fn ask<M, T>(address: &Addr<VendorInventory>, message: M) -> Result<T, ReserveError>
+where
+    M: Message<Result = Result<T, ReserveError>> + Send + 'static,
+    T: Send + 'static,
+    VendorInventory: Handler<M>,
+{
+    let answer = address.send(message).await;
+    answer.unwrap_or(Err(ReserveError::ActorLost))
 }
 
 impl std::fmt::Debug for VendorDirectory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("VendorDirectory")
-            .field("actors", &self.vendors.len())
+            .field("actors", &self.0.vendors.len())
             .finish_non_exhaustive()
     }
 }
 
-/// A place in a vendor's mailbox: counted from sending to answer, given up when dropped.
-struct Place {
+/// A place in a vendor's mailbox: taken before a message is sent, given up when the turn that the
+/// message has got ends, or the message is lost.
+#[derive(Debug)]
+pub struct Place {
     directory: VendorDirectory,
     vendor: VendorStoreId,
-    address: Addr<VendorInventory>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(mut entry) = self.directory.vendors.get_mut(&self.vendor) {
+        let shared = &self.directory.0;
+        if let Some(mut entry) = shared.vendors.get_mut(&self.vendor) {
             entry.depth -= 1;
             entry.last_used = Instant::now();
         }
-        self.directory.metrics.vendor_mailbox_depth.dec();
+        shared.metrics.vendor_mailbox_depth.dec();
     }
 }

@@ -8,7 +8,7 @@
 //! transaction. So no connection of ours ever waits for a row lock of ours: the queue for a hot
 //! product stands in memory.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use actix::{
     Actor, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Message, MessageResult,
@@ -25,7 +25,10 @@ use crate::{
     metrics::Metrics,
 };
 
-use super::checkout_batch::lent_tx::{LentTx, Turn};
+use super::{
+    checkout_batch::lent_tx::{LentTx, Turn},
+    vendor_directory::Place,
+};
 
 /// What is wanted of each vendor; each one's demands in order of arrival.
 pub type Demands = BTreeMap<VendorStoreId, Vec<Demand>>;
@@ -38,6 +41,8 @@ pub type Outcomes = BTreeMap<VendorStoreId, Vec<ReservationOutcome>>;
 pub struct TakeTurn {
     /// Lent.
     pub tx: LentTx,
+    /// In the mailbox, and then for the turn.
+    pub place: Place,
     /// When, and how long.
     pub timing: Timing,
 }
@@ -51,6 +56,8 @@ impl Message for TakeTurn {
 pub struct ReserveStock {
     /// Lent, with the turns of all vendors but this one: it comes back in [`StockReserved`].
     pub tx: LentTx,
+    /// In the mailbox, and then for the turn.
+    pub place: Place,
     /// Of all vendors.
     pub demands: Demands,
     /// When, and how long.
@@ -106,12 +113,12 @@ pub enum ReserveError {
 pub struct VendorInventory {
     vendor_store_id: VendorStoreId,
     mailbox_max: usize,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
 }
 
 impl VendorInventory {
     /// A vendor's actor, to be started by the directory.
-    pub fn new(vendor_store_id: VendorStoreId, mailbox_max: usize, metrics: Metrics) -> Self {
+    pub fn new(vendor_store_id: VendorStoreId, mailbox_max: usize, metrics: Arc<Metrics>) -> Self {
         Self {
             vendor_store_id,
             mailbox_max,
@@ -123,6 +130,7 @@ impl VendorInventory {
     fn give_turn(
         &self,
         tx: &mut LentTx,
+        place: Place,
         timing: Timing,
         ctx: &mut Context<Self>,
     ) -> Result<(), ReserveError> {
@@ -135,7 +143,7 @@ impl VendorInventory {
             self.metrics.vendor_rejected.inc();
             return Err(ReserveError::DeadlinePassed);
         }
-        let (turn, given_back) = Turn::give();
+        let (turn, given_back) = Turn::give(place);
         tx.keep(self.vendor_store_id, turn);
         ctx.wait(given_back.into_actor(self).map(|_, _, _| ()));
         Ok(())
@@ -154,8 +162,12 @@ impl Handler<TakeTurn> for VendorInventory {
     type Result = MessageResult<TakeTurn>;
 
     fn handle(&mut self, message: TakeTurn, ctx: &mut Self::Context) -> Self::Result {
-        let TakeTurn { mut tx, timing } = message;
-        MessageResult(self.give_turn(&mut tx, timing, ctx).map(|()| tx))
+        let TakeTurn {
+            mut tx,
+            place,
+            timing,
+        } = message;
+        MessageResult(self.give_turn(&mut tx, place, timing, ctx).map(|()| tx))
     }
 }
 
@@ -165,10 +177,11 @@ impl Handler<ReserveStock> for VendorInventory {
     fn handle(&mut self, message: ReserveStock, ctx: &mut Self::Context) -> Self::Result {
         let ReserveStock {
             mut tx,
+            place,
             demands,
             timing,
         } = message;
-        let given = self.give_turn(&mut tx, timing, ctx);
+        let given = self.give_turn(&mut tx, place, timing, ctx);
         let reservation = async move {
             given?;
             // A server that does not answer must not keep the vendors from the next transaction.

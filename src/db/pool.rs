@@ -211,6 +211,18 @@ pub async fn commit_opened(connection: &mut PgConnection) -> Result<(), Error> {
     Ok(())
 }
 
+/// Rolls back what was begun by [`open`].
+///
+/// # Errors
+/// The connection was lost, and the transaction with it.
+pub async fn roll_back_opened(connection: &mut PgConnection) -> Result<(), Error> {
+    sqlx::query!("rollback")
+        .execute(connection)
+        .await
+        .doing("roll back")?;
+    Ok(())
+}
+
 /// Takes a connection for statements outside any transaction.
 ///
 /// # Errors

@@ -68,3 +68,16 @@ pub fn allocate(demands: &[Demand], short: &BTreeMap<ProductId, i32>) -> Allocat
         .collect();
     Allocation { outcomes, granted }
 }
+
+/// What will become of the demands if nobody else takes any of `available` first; a product that is
+/// not in it has none. Always what [`allocate`] says of the same stock.
+pub fn foresee(
+    demands: &[Demand],
+    available: &BTreeMap<ProductId, i32>,
+) -> Vec<ReservationOutcome> {
+    let short = merge(demands).into_iter().filter_map(|(product, sum)| {
+        let left = available.get(&product).copied().unwrap_or(0);
+        (i64::from(left) < sum).then_some((product, left))
+    });
+    allocate(demands, &short.collect()).outcomes
+}

@@ -49,7 +49,7 @@ pub async fn put(
     let fingerprint = fingerprint::of_body(&body.canonical());
     let keep_for = worker.keep_cart_answers_for;
     let owned = worker.clone();
-    let admitted = std::future::ready(Ok(()));
+    let admitted = || std::future::ready(Ok(()));
     let work = |_| async move { freeze(&owned, &caller, &cart).await };
     idempotent::once(&worker, scope, fingerprint, keep_for, admitted, work).await
 }

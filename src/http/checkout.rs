@@ -16,7 +16,8 @@ use crate::{
 };
 
 use super::{
-    auth, body, checkout_body,
+    auth::{self, Identity},
+    body, checkout_body,
     error::{ApiError, Code},
     idempotent::{self, Ran},
     json::{FieldProblem, Node, Shape},
@@ -34,11 +35,8 @@ pub async fn post(
     worker: web::Data<Worker>,
 ) -> Result<HttpResponse, ApiError> {
     let identity = auth::identity(&request, &worker)?;
-    let admit = async || {
-        auth::admit(&worker, identity, Access::Change)
-            .await
-            .map(drop)
-    };
+    // Rarely needed, and a query's future is large: boxed, it is no part of every request's.
+    let admit = || Box::pin(admit(&worker, identity));
     let asked = match read(&request, payload).await {
         Ok(asked) => asked,
         Err(error) => {
@@ -78,7 +76,13 @@ pub async fn post(
         }
     };
     let keep_for = worker.keep_checkout_answers_for;
-    idempotent::once(&worker, scope, fingerprint, keep_for, admit(), work).await
+    idempotent::once(&worker, scope, fingerprint, keep_for, admit, work).await
+}
+
+async fn admit(worker: &Worker, identity: Identity) -> Result<(), ApiError> {
+    auth::admit(worker, identity, Access::Change)
+        .await
+        .map(drop)
 }
 
 /// What a request for a checkout says.

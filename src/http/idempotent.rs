@@ -39,15 +39,16 @@ pub enum Ran {
 /// # Errors
 /// 409 if the key is in use or was used for another request, or the work's own error; the key is
 /// free again after that. After a panic it is free when the claim's lease ends.
-pub async fn once<W>(
+pub async fn once<A, W>(
     worker: &web::Data<Worker>,
     scope: Scope,
     fingerprint: Fingerprint,
     keep_for: Duration,
-    admit: impl Future<Output = Result<(), ApiError>>,
+    admit: impl FnOnce() -> A,
     work: impl FnOnce(Scope) -> W,
 ) -> Result<HttpResponse, ApiError>
 where
+    A: Future<Output = Result<(), ApiError>>,
     W: Future<Output = Result<Ran, ApiError>> + 'static,
 {
     let known = match worker.claims.begin(&scope, fingerprint).await {
@@ -59,7 +60,7 @@ where
     let claim = match known {
         Err(claim) => claim,
         Ok(answer) => {
-            admit.await?;
+            admit().await?;
             return answer;
         }
     };

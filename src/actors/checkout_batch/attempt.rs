@@ -1,23 +1,13 @@
-//! One attempt at a batch: the transaction script, the only `begin` and `commit` of a checkout.
-//!
-//! Between the first reservation and the commit there is only SQL on this transaction.
+//! One attempt at a batch: the only `begin` and `commit` of a checkout. What is in the transaction is
+//! `prepare`'s.
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Instant};
+use std::{panic::AssertUnwindSafe, time::Instant};
 
-use chrono::{DateTime, SubsecRound, Utc};
 use futures_util::FutureExt;
-use uuid::Uuid;
 
 use crate::{
     db::{self, Fault},
-    domain::{
-        checkout::CheckoutPlan,
-        event::OrderCreated,
-        idempotency::FirstAnswer,
-        ids::{EventId, ProductId, VendorStoreId},
-        order::{Checkout, LineRejectionReason},
-        reservation::ReservationOutcome,
-    },
+    domain::order::{Checkout, LineRejectionReason},
     faults,
     metrics::Metrics,
 };
@@ -25,11 +15,11 @@ use crate::{
 use super::{
     super::{
         command::{CheckoutCommand, Decision},
-        vendor_inventory::{Demands, ReserveError},
+        vendor_inventory::ReserveError,
     },
     BatchContext,
     lent_tx::LentTx,
-    situation::{Prospect, judge},
+    prepare::{Order, Outcome, Prepared, prepare},
 };
 
 /// Why an attempt failed. Its transaction is rolled back, unless the commit's outcome is unknown.
@@ -110,18 +100,22 @@ async fn carry_out(
 ) -> Result<Vec<Decision>, AttemptError> {
     let started = Instant::now();
     context.metrics.batch_size.observe(commands.len() as f64);
-    faults::place("before_begin").await;
-    let tx = LentTx::begin(&context.pool, context.transaction_limit)
-        .await
-        .map_err(AttemptError::Begin)?;
     let deadline = started + context.transaction_limit;
-    let prepared =
-        tokio::time::timeout_at(deadline.into(), prepare(context, tx, commands, deadline));
     let Prepared {
         tx,
         decisions,
         checkouts,
-    } = prepared.await.map_err(|_| AttemptError::DeadlinePassed)??;
+    } = match prepare_in(context, commands, Order::WritesFirst, deadline).await? {
+        Outcome::Prepared(prepared) => prepared,
+        Outcome::StockMoved(tx) => {
+            context.metrics.batch_stock_moved.inc();
+            tx.roll_back().await?;
+            match prepare_in(context, commands, Order::StockFirst, deadline).await? {
+                Outcome::Prepared(prepared) => prepared,
+                Outcome::StockMoved(_) => unreachable!("nothing was foreseen"),
+            }
+        }
+    };
     // The commit is not under the deadline: once it is sent, only its outcome counts. But a server
     // that never answers must not keep this slot for ever.
     match tokio::time::timeout(context.transaction_limit, tx.commit()).await {
@@ -140,132 +134,20 @@ async fn carry_out(
     Ok(decisions)
 }
 
-/// A transaction with everything in it but the commit.
-struct Prepared {
-    tx: LentTx,
-    decisions: Vec<Decision>,
-    checkouts: Vec<Checkout>,
-}
-
-async fn prepare(
+async fn prepare_in(
     context: &BatchContext,
-    mut tx: LentTx,
     commands: &[&CheckoutCommand],
+    order: Order,
     deadline: Instant,
-) -> Result<Prepared, AttemptError> {
-    // PostgreSQL keeps microseconds; an answer must show the same time when it is read back.
-    let now = Utc::now().trunc_subsecs(6);
-    let mut decisions = Vec::with_capacity(commands.len());
-    let mut plans = Vec::new();
-    for (index, prospect) in judge(&mut tx, commands, context.payment_policy, now)
-        .await?
-        .into_iter()
-        .enumerate()
-    {
-        match prospect {
-            Prospect::Decided(decision) => decisions.push(Some(decision)),
-            Prospect::Planned(plan) => {
-                decisions.push(None);
-                plans.push((index, plan));
-            }
-        }
-    }
-    let (mut tx, outcomes) = reserve(context, tx, &plans, deadline).await?;
-    faults::place("after_reservation").await;
-    let mut checkouts = Vec::with_capacity(plans.len());
-    let mut answers = Vec::with_capacity(plans.len());
-    for ((index, plan), outcomes) in plans.into_iter().zip(outcomes) {
-        let checkout = plan.settle(&outcomes, &mut Uuid::now_v7, now);
-        let command = commands[index];
-        let response = (command.render)(&checkout);
-        decisions[index] = Some(Decision::Created(response.clone()));
-        let first_answer = FirstAnswer {
-            fingerprint: command.fingerprint,
-            checkout_group_id: checkout.group.id,
-            response,
-        };
-        answers.push((&command.scope, first_answer));
-        checkouts.push(checkout);
-    }
-    write(context, &mut tx, &checkouts, &answers, now).await?;
-    let decisions = decisions
-        .into_iter()
-        .map(|it| it.expect("every command is decided by now"))
-        .collect();
-    Ok(Prepared {
-        tx,
-        decisions,
-        checkouts,
-    })
-}
-
-/// Has the stock of all plans reserved, each vendor's demands in the order of the plans. Returns per
-/// plan what became of its demands, by product.
-async fn reserve(
-    context: &BatchContext,
-    tx: LentTx,
-    plans: &[(usize, CheckoutPlan)],
-    deadline: Instant,
-) -> Result<(LentTx, Vec<BTreeMap<ProductId, ReservationOutcome>>), AttemptError> {
-    let mut demands = Demands::new();
-    let mut askers: BTreeMap<VendorStoreId, Vec<(usize, ProductId)>> = BTreeMap::new();
-    for (nr, (_, plan)) in plans.iter().enumerate() {
-        for (vendor, of_plan) in plan.demands() {
-            let of_vendor = askers.entry(vendor).or_default();
-            of_vendor.extend(of_plan.iter().map(|demand| (nr, demand.product_id)));
-            demands.entry(vendor).or_default().extend(of_plan);
-        }
-    }
-    let reserved = context.directory.reserve(tx, demands, deadline).await?;
-    let mut outcomes = vec![BTreeMap::new(); plans.len()];
-    for (askers, of_vendor) in askers.into_values().zip(reserved.outcomes.into_values()) {
-        for ((nr, product), outcome) in askers.into_iter().zip(of_vendor) {
-            outcomes[nr].insert(product, outcome);
-        }
-    }
-    Ok((reserved.tx, outcomes))
-}
-
-async fn write(
-    context: &BatchContext,
-    tx: &mut LentTx,
-    checkouts: &[Checkout],
-    answers: &[(&crate::domain::idempotency::Scope, FirstAnswer)],
-    now: DateTime<Utc>,
-) -> Result<(), AttemptError> {
-    if checkouts.is_empty() {
-        return Ok(());
-    }
-    let connection = tx.connection();
-    db::orders::insert_checkouts(connection, checkouts, now).await?;
-    let events: Vec<_> = checkouts
-        .iter()
-        .map(|checkout| {
-            (
-                EventId::new(Uuid::now_v7()),
-                OrderCreated::announcing(checkout),
-            )
-        })
-        .collect();
-    db::outbox::announce(connection, &events, now).await?;
-    let carts: Vec<_> = checkouts
-        .iter()
-        .map(|checkout| checkout.group.cart_id)
-        .collect();
-    let converted = db::carts::convert(connection, &carts, now).await?;
-    assert_eq!(
-        converted,
-        carts.len() as u64,
-        "the carts were locked while they were active"
-    );
-    let expires_at = now + context.keep_answers_for;
-    let written =
-        db::idempotency::record_first_answers(connection, answers, now, expires_at).await?;
-    if written == answers.len() as u64 {
-        Ok(())
-    } else {
-        Err(AttemptError::KeyTaken)
-    }
+) -> Result<Outcome, AttemptError> {
+    faults::place("before_begin").await;
+    let tx = LentTx::begin(&context.pool, context.transaction_limit)
+        .await
+        .map_err(AttemptError::Begin)?;
+    let prepared = prepare(context, tx, commands, order, deadline);
+    tokio::time::timeout_at(deadline.into(), prepared)
+        .await
+        .unwrap_or(Err(AttemptError::DeadlinePassed))
 }
 
 fn count_lines(metrics: &Metrics, checkouts: &[Checkout]) {

@@ -12,16 +12,19 @@ use tokio::sync::oneshot;
 
 use crate::{db, domain::ids::VendorStoreId, faults};
 
-/// A vendor's turn: while it is held, the vendor's actor takes no other reservation. Dropping it
-/// gives it back.
+use super::super::vendor_directory::Place;
+
+/// A vendor's turn: while it is held, the vendor's actor takes no other reservation and is not put
+/// away. Dropping it gives it back.
 #[derive(Debug)]
-pub struct Turn(#[expect(dead_code, reason = "dropping it is its whole use")] oneshot::Sender<()>);
+#[expect(dead_code, reason = "dropping it is its whole use")]
+pub struct Turn(oneshot::Sender<()>, Place);
 
 impl Turn {
     /// A turn, and what resolves when it has been given back.
-    pub fn give() -> (Self, oneshot::Receiver<()>) {
+    pub fn give(place: Place) -> (Self, oneshot::Receiver<()>) {
         let (turn, given_back) = oneshot::channel();
-        (Self(turn), given_back)
+        (Self(turn, place), given_back)
     }
 }
 
@@ -47,6 +50,14 @@ impl LentTx {
     pub(super) async fn commit(mut self) -> Result<(), db::Error> {
         db::pool::commit_opened(self.connection()).await?;
         faults::place("commit_unanswered").await;
+        self.connection = None;
+        Ok(())
+    }
+
+    /// Undoes everything and gives the connection back: for a transaction that is given up by choice,
+    /// and whose connection is worth keeping.
+    pub(super) async fn roll_back(mut self) -> Result<(), db::Error> {
+        db::pool::roll_back_opened(self.connection()).await?;
         self.connection = None;
         Ok(())
     }

@@ -7,7 +7,9 @@
 
 mod attempt;
 pub mod lent_tx;
+mod prepare;
 mod situation;
+mod stock;
 
 use std::{sync::Arc, time::Duration};
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use crate::{
-    db::{self, carts::Snapshots},
+    db::{self, carts::Snapshots, inventory::ByVendor},
     domain::{
         caller::{Access, Caller, Membership},
         cart::{CartHead, CartStatus},
@@ -30,17 +30,28 @@ pub(super) enum Prospect {
     Planned(CheckoutPlan),
 }
 
+/// What was found out about a batch.
+pub(super) struct Judged {
+    /// One per command, in the same order.
+    pub prospects: Vec<Prospect>,
+    /// What there was of all products, when it was read.
+    pub available: ByVendor<i32>,
+}
+
 /// Reads the situation and judges every command by it, in the order in which they came.
 pub(super) async fn judge(
     tx: &mut LentTx,
     commands: &[&CheckoutCommand],
     policy: PaymentPolicy,
     now: DateTime<Utc>,
-) -> Result<Vec<Prospect>, db::Error> {
+) -> Result<Judged, db::Error> {
     let mut situation = Situation::read(tx, commands, now).await?;
     let judge =
         |(index, command): (usize, &&CheckoutCommand)| situation.judge(index, command, policy, now);
-    Ok(commands.iter().enumerate().map(judge).collect())
+    Ok(Judged {
+        prospects: commands.iter().enumerate().map(judge).collect(),
+        available: situation.snapshots.available,
+    })
 }
 
 struct Situation {

@@ -12,7 +12,10 @@ use crate::domain::{
     product::{Unit, VolumeTier},
 };
 
-use super::super::error::{Doing, Error};
+use super::super::{
+    error::{Doing, Error},
+    inventory::ByVendor,
+};
 
 /// The lines and discounts of carts, and what has become of their products since.
 #[derive(Debug, Default)]
@@ -23,6 +26,9 @@ pub struct Snapshots {
     pub discounts: HashMap<CartId, Vec<GrantedDiscount>>,
     /// Those of the products that are still sold.
     pub products_sold: HashSet<ProductId>,
+    /// How much of each product its vendor had when this was read. Nothing is locked: it may be less
+    /// by now.
+    pub available: ByVendor<i32>,
 }
 
 impl Snapshots {
@@ -86,9 +92,13 @@ async fn read_lines(
             i.line_discount as "line_discount: Money",
             i.line_total as "line_total: Money",
             -- A product that has moved to another vendor is gone for this one.
-            (p.is_active and p.vendor_store_id = i.vendor_store_id) as "is_sold!"
+            (p.is_active and p.vendor_store_id = i.vendor_store_id) as "is_sold!",
+            coalesce(s.available_qty, 0) as "available_qty!"
         from cart_items i
         join products p on p.id = i.product_id
+        left join inventory_items s
+            on s.product_id = i.product_id
+            and s.vendor_store_id = i.vendor_store_id
         where i.cart_id = any($1)
         order by i.cart_id, i.position
         "#,
@@ -101,6 +111,11 @@ async fn read_lines(
         if row.is_sold {
             snapshots.products_sold.insert(row.product_id);
         }
+        snapshots
+            .available
+            .entry(row.vendor_store_id)
+            .or_default()
+            .insert(row.product_id, row.available_qty);
         let tier = row
             .volume_discount_min_qty
             .zip(row.volume_discount_percent)

@@ -36,6 +36,8 @@ pub struct Limits {
     pub batch_max: usize,
     /// How many transactions run at a time.
     pub transactions_in_flight: usize,
+    /// How many checkouts must wait before another transaction is started beside a running one.
+    pub batch_min_in_parallel: usize,
     /// How many checkouts may wait.
     pub queue_max: usize,
     /// How long one may wait.
@@ -206,7 +208,7 @@ impl Handler<Waiting> for Coordinator {
 
 impl Coordinator {
     fn fill_slots(&mut self, ctx: &mut Context<Self>) {
-        while self.free_slots > 0 {
+        while self.free_slots > 0 && self.is_worth_a_slot() {
             let lanes = |waiting: &Waiting| waiting.member.command.lanes();
             let batch = take_batch(
                 &mut self.queue,
@@ -219,6 +221,14 @@ impl Coordinator {
             }
             self.start_batch(batch, ctx);
         }
+    }
+
+    /// An idle coordinator starts at once. Beside a running transaction a small one would cost more
+    /// than it gains: those few get into a larger one when more have come or the running one ends,
+    /// whichever is sooner.
+    fn is_worth_a_slot(&self) -> bool {
+        let idle = self.free_slots == self.limits.transactions_in_flight;
+        idle || self.queue.len() >= self.limits.batch_min_in_parallel
     }
 
     /// Answers those that have waited too long, and forgets those for whom nobody waits. Lanes can

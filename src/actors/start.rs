@@ -110,6 +110,7 @@ fn open(
     let limits = Limits {
         batch_max: config.batch_max,
         transactions_in_flight: config.transactions_in_flight,
+        batch_min_in_parallel: config.batch_min_in_parallel,
         queue_max: config.queue_max,
         queue_wait_max,
         // The shared attempt, one alone, and the wait for a connection.

@@ -17,6 +17,12 @@ impl Config {
                 1,
                 64,
             ),
+            (
+                "batch_min_in_parallel",
+                self.batch_min_in_parallel as u64,
+                1,
+                1024,
+            ),
             ("queue_max", self.queue_max as u64, 1, 1_000_000),
             ("queue_wait_ms_max", self.queue_wait_ms_max, 1, HOUR_MS),
             ("transaction_ms_max", self.transaction_ms_max, 1, HOUR_MS),
@@ -122,6 +128,11 @@ impl Config {
             (
                 self.queue_max < self.batch_max,
                 "queue_max must be at least batch_max, or no batch could ever be full",
+            ),
+            (
+                self.batch_min_in_parallel > self.batch_max,
+                "batch_min_in_parallel must be at most batch_max, or the batch that it waits for \
+                 would be more than one",
             ),
             (
                 self.auth.issuer.is_empty(),

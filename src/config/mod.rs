@@ -36,6 +36,7 @@ const DEVELOPMENT_SECRET: &str = "splitcart-development-secret-do-not-use-in-pro
 pub struct Config {
     pub batch_max: usize,
     pub transactions_in_flight: usize,
+    pub batch_min_in_parallel: usize,
     pub queue_max: usize,
     pub queue_wait_ms_max: u64,
     pub transaction_ms_max: u64,

@@ -17,11 +17,11 @@ use chrono::Utc;
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use splitcart::{
     actors::{
+        checkout_batch::CheckoutDesk,
         command::{CheckoutCommand, Decision},
-        coordinator::CheckoutDesk,
         start::CheckoutActors,
     },
-    carts,
+    carts::{self, FreezeCart},
     cli::seed::load,
     config::Config,
     db::{self, inventory::ByVendor},
@@ -260,13 +260,14 @@ async fn freeze_carts(pool: &PgPool, batch: usize, hot: Hot, round: u32) -> Vec<
     for buyer in 1..=u32::try_from(batch).unwrap() {
         let caller = admit(&mut connection, buyer).await;
         let request = cart_of_three(&mut connection, &caller, buyer + round * 7, hot).await;
-        let cart_id = carts::put(pool, &caller, &request)
-            .await
-            .unwrap()
-            .cart
-            .head
-            .id;
-        commands.push(command(&caller, cart_id));
+        let command = FreezeCart {
+            user_id: caller.user_id,
+            store_id: caller.buyer.id.into(),
+            request,
+        };
+        let frozen = carts::freeze(pool, &[&command], None).await.unwrap();
+        let cart_id = frozen[0].as_ref().unwrap().cart.head.id;
+        commands.push(checkout_command(&caller, cart_id));
     }
     commands
 }
@@ -309,7 +310,10 @@ async fn cart_of_three(
         discounts: Vec::new(),
         totals: Totals::default(),
     };
-    let catalog = db::catalog::load_for(connection, &request).await.unwrap();
+    let catalog = db::catalog::load_for(connection, &[&request])
+        .await
+        .unwrap()
+        .remove(0);
     let violations = rules::check_cart(&request, &catalog, &caller.buyer, Utc::now()).unwrap_err();
     let right = |path: &str| match violations.iter().find(|it| it.path == path) {
         Some(Violation {
@@ -332,7 +336,7 @@ fn products_of_vendor(vendor: u32) -> impl Iterator<Item = ProductId> {
         .map(move |nr| ProductId::new(seed::product_id(PLAN.seed, nr * PLAN.vendors + vendor)))
 }
 
-fn command(caller: &Caller, cart_id: CartId) -> CheckoutCommand {
+fn checkout_command(caller: &Caller, cart_id: CartId) -> CheckoutCommand {
     CheckoutCommand {
         request: CheckoutRequest {
             cart_id,

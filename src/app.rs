@@ -20,7 +20,8 @@ use tokio::{
 };
 
 use crate::{
-    actors::start::CheckoutActors,
+    actors::{checkout_batch::CheckoutDesk, start::CheckoutActors},
+    carts::{batch::CartDesk, start::Carts},
     config::Config,
     db::{
         self,
@@ -81,6 +82,7 @@ pub struct App {
     http: Listener,
     ops: Listener,
     actors: CheckoutActors,
+    carts: Carts,
     relay: JoinHandle<()>,
     sweeper: JoinHandle<()>,
     background_pool: PgPool,
@@ -118,6 +120,7 @@ impl App {
 
         let actors =
             CheckoutActors::start(config, database_url, &metrics, Arc::clone(&nudge)).await?;
+        let carts = Carts::start(config, database_url, &metrics).await?;
         let (stopping, stops) = watch::channel(false);
         // The relay's own: it must outlive the last commit.
         let (drained, all_committed) = watch::channel(false);
@@ -148,7 +151,7 @@ impl App {
             config,
             database_url,
             redis_url,
-            &actors,
+            (actors.desk.clone(), carts.desk.clone()),
             &metrics,
         )?;
         tracing::info!(
@@ -162,6 +165,7 @@ impl App {
             http,
             ops,
             actors,
+            carts,
             relay,
             sweeper,
             background_pool: relay_pool,
@@ -188,8 +192,9 @@ impl App {
         self.http.stop().await;
         // The listener has waited for its requests, but not for tasks whose clients have gone.
         self.actors.desk.close();
-        let drained = tokio::time::timeout(self.drain_max, self.actors.stop()).await;
-        if drained.is_err() {
+        self.carts.desk.close();
+        let both = async { tokio::join!(self.actors.stop(), self.carts.stop()) };
+        if tokio::time::timeout(self.drain_max, both).await.is_err() {
             tracing::warn!("checkouts were still running; their keys tell what became of them");
         }
         self.drained.send_replace(true);
@@ -281,16 +286,23 @@ fn serve_http(
     config: &Config,
     database_url: &SecretString,
     redis_url: &SecretString,
-    actors: &CheckoutActors,
+    (desk, carts): (CheckoutDesk, CartDesk),
     metrics: &Metrics,
 ) -> io::Result<Listener> {
     let worker_config = config.clone();
     let (database_url, redis_url) = (database_url.clone(), redis_url.clone());
-    let (desk, metrics) = (actors.desk.clone(), metrics.clone());
+    let metrics = metrics.clone();
     let factory = move || {
-        let (desk, metrics) = (desk.clone(), metrics.clone());
-        let worker = Worker::open(&worker_config, &database_url, &redis_url, desk, metrics)
-            .expect("the URLs were parsed at start");
+        let (desk, carts, metrics) = (desk.clone(), carts.clone(), metrics.clone());
+        let worker = Worker::open(
+            &worker_config,
+            &database_url,
+            &redis_url,
+            desk,
+            carts,
+            metrics,
+        )
+        .expect("the URLs were parsed at start");
         WebApp::new()
             .app_data(web::Data::new(worker))
             .wrap(from_fn(trace))

@@ -12,7 +12,8 @@
 //! | commands | [`cli`]: serve, demo, migrate, seed, token, audit, embedded |
 //! | the running service | [`app`]: start order, drain order |
 //! | listeners | [`http`]: the public API · [`ops`]: health and metrics |
-//! | services | [`actors`]: coordinator, batches, vendors · [`carts`] · [`idempotency`]: the Redis fast path · [`outbox`]: the relay · [`sweeper`] |
+//! | services | [`actors`]: checkout batches, vendors · [`carts`] · [`idempotency`]: the Redis fast path · [`outbox`]: the relay · [`sweeper`] |
+//! | group commit | [`batching`]: queues, and who shares a transaction |
 //! | SQL | [`db`], and only there |
 //! | rules | [`domain`]: no I/O, no async, no clock, no randomness |
 //!
@@ -21,6 +22,7 @@
 
 pub mod actors;
 pub mod app;
+pub mod batching;
 pub mod carts;
 pub mod cli;
 pub mod config;

@@ -82,13 +82,32 @@ pub struct ReplayLabel {
     pub source: &'static str,
 }
 
+/// What is measured of a queue in front of transactions.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each one's help stands where it is registered")]
+pub struct Meters {
+    pub depth: Gauge,
+    pub wait: Histogram,
+    pub rejected: Family<RefusedLabel, Counter>,
+}
+
+impl Meters {
+    fn new() -> Self {
+        Self {
+            depth: Gauge::default(),
+            wait: Histogram::new(SECONDS),
+            rejected: Family::default(),
+        }
+    }
+}
+
 /// All metrics. Cloning shares them.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each one's help stands where it is registered")]
 pub struct Metrics {
-    pub coordinator_mailbox_depth: Gauge,
-    pub coordinator_mailbox_wait: Histogram,
-    pub coordinator_rejected: Family<RefusedLabel, Counter>,
+    pub coordinator: Meters,
+    pub carts: Meters,
+    pub cart_batch_size: Histogram,
     pub vendor_mailbox_depth: Gauge,
     pub vendor_mailbox_wait: Histogram,
     pub vendor_rejected: Counter,
@@ -121,9 +140,9 @@ impl Metrics {
     )]
     pub fn new() -> Self {
         let mut metrics = Self {
-            coordinator_mailbox_depth: Gauge::default(),
-            coordinator_mailbox_wait: Histogram::new(SECONDS),
-            coordinator_rejected: Family::default(),
+            coordinator: Meters::new(),
+            carts: Meters::new(),
+            cart_batch_size: Histogram::new(BATCH_SIZES),
             vendor_mailbox_depth: Gauge::default(),
             vendor_mailbox_wait: Histogram::new(SECONDS),
             vendor_rejected: Counter::default(),
@@ -152,18 +171,39 @@ impl Metrics {
         r.register(
             "coordinator_mailbox_depth",
             "Checkouts that wait for a transaction",
-            metrics.coordinator_mailbox_depth.clone(),
+            metrics.coordinator.depth.clone(),
         );
         r.register_with_unit(
             "coordinator_mailbox_wait",
             "How long a checkout waited for a transaction",
             Unit::Seconds,
-            metrics.coordinator_mailbox_wait.clone(),
+            metrics.coordinator.wait.clone(),
         );
         r.register(
             "coordinator_rejected",
             "Checkouts refused by the coordinator, by reason; nothing was done for them",
-            metrics.coordinator_rejected.clone(),
+            metrics.coordinator.rejected.clone(),
+        );
+        r.register(
+            "cart_mailbox_depth",
+            "Cart PUTs that wait for a transaction",
+            metrics.carts.depth.clone(),
+        );
+        r.register_with_unit(
+            "cart_mailbox_wait",
+            "How long a cart PUT waited for a transaction",
+            Unit::Seconds,
+            metrics.carts.wait.clone(),
+        );
+        r.register(
+            "cart_rejected",
+            "Cart PUTs refused before any work, by reason",
+            metrics.carts.rejected.clone(),
+        );
+        r.register(
+            "cart_batch_size",
+            "Cart PUTs in one transaction",
+            metrics.cart_batch_size.clone(),
         );
         r.register(
             "vendor_mailbox_depth",
@@ -282,10 +322,9 @@ impl Metrics {
             RefusedBecause::WaitedTooLong,
             RefusedBecause::Draining,
         ] {
-            drop(
-                self.coordinator_rejected
-                    .get_or_create(&RefusedLabel { reason }),
-            );
+            for meters in [&self.coordinator, &self.carts] {
+                drop(meters.rejected.get_or_create(&RefusedLabel { reason }));
+            }
         }
         for source in ["redis", "postgresql"] {
             drop(self.replays.get_or_create(&ReplayLabel { source }));

@@ -1,7 +1,5 @@
 //! What the coordinator is asked, and what it answers.
 
-use std::time::Duration;
-
 use crate::domain::{
     caller::Forbidden,
     checkout::CheckoutRequest,
@@ -51,24 +49,6 @@ pub enum Refusal {
     Invalid(Vec<Violation>),
 }
 
-/// Why the database could not decide.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Undecided {
-    /// The queue is full, the wait was too long, or we are shutting down: nothing was done.
-    Overloaded {
-        /// When it is worth trying again.
-        retry_after: Duration,
-    },
-    /// PostgreSQL can't be reached. If it was lost during the commit, a retry with the same key
-    /// finds out what happened.
-    Unavailable,
-    /// A fault of ours, logged where it happened.
-    Failed,
-}
-
-/// What a caller gets.
-pub type Answer = Result<Decision, Undecided>;
-
 /// Two commands in one lane never run at the same time and never share a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
@@ -80,8 +60,8 @@ pub enum Lane {
 
 impl CheckoutCommand {
     /// The lanes that it occupies while it runs.
-    pub fn lanes(&self) -> [Lane; 2] {
-        [
+    pub fn lanes(&self) -> Vec<Lane> {
+        vec![
             Lane::Cart(self.request.cart_id),
             Lane::Key(self.scope.clone()),
         ]

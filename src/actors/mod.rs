@@ -2,10 +2,11 @@
 //!
 //! | piece | owns |
 //! |---|---|
-//! | [`coordinator`] | the queue, admission, which checkouts share a transaction |
 //! | [`checkout_batch`] | the transaction: the only `begin` and `commit` of a checkout |
 //! | [`vendor_inventory`] | one vendor's turn: a reservation at a time |
 //! | [`vendor_directory`] | which vendors have an actor, starting and putting them away |
+//!
+//! The queue in front of them and the coordinator are [`crate::batching`]'s.
 //!
 //! What a vendor's actor buys is first-in-first-out per vendor inside this process, one merged
 //! statement, and a queue in memory that is bounded and measured. Correctness does not rest on it:
@@ -13,8 +14,6 @@
 
 pub mod checkout_batch;
 pub mod command;
-pub mod coordinator;
 pub mod start;
-pub mod take_batch;
 pub mod vendor_directory;
 pub mod vendor_inventory;

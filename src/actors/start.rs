@@ -4,9 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use actix_rt::Arbiter;
 use secrecy::SecretString;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use crate::{
+    batching::{Limits, arbiter},
     config::Config,
     db::{
         self,
@@ -17,8 +18,7 @@ use crate::{
 };
 
 use super::{
-    checkout_batch::BatchContext,
-    coordinator::{CheckoutDesk, Limits},
+    checkout_batch::{BatchContext, CheckoutDesk},
     vendor_directory::VendorDirectory,
 };
 
@@ -43,14 +43,10 @@ impl CheckoutActors {
         metrics: &Metrics,
         relay_nudge: Arc<Notify>,
     ) -> Result<Self, db::Error> {
-        let arbiter = Arbiter::new();
-        let (started, opened) = oneshot::channel();
         let (config, url, metrics) = (config.clone(), database_url.clone(), metrics.clone());
-        let open = async move {
-            drop(started.send(open(&config, &url, &metrics, relay_nudge)));
-        };
-        assert!(arbiter.spawn(open), "a new arbiter runs");
-        let (desk, directory) = opened.await.expect("opening neither blocks nor panics")?;
+        let open = move || open(&config, &url, &metrics, relay_nudge);
+        let (opened, arbiter) = arbiter::open_on_new(open).await;
+        let (desk, directory) = opened?;
         Ok(Self {
             desk,
             directory,
@@ -61,15 +57,10 @@ impl CheckoutActors {
     /// Waits until nothing is queued or running, then stops the arbiter.
     pub async fn stop(self) {
         self.desk.drained().await;
-        self.arbiter.stop();
-        let join = tokio::task::spawn_blocking(move || self.arbiter.join());
-        if !matches!(join.await, Ok(Ok(()))) {
-            tracing::error!("the actors' thread has panicked");
-        }
+        arbiter::stop(self.arbiter).await;
     }
 }
 
-/// On the arbiter: a socket belongs to the runtime that opened it.
 fn open(
     config: &Config,
     url: &SecretString,

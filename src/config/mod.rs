@@ -49,6 +49,7 @@ pub struct Config {
     pub http: Http,
     pub ops: Ops,
     pub auth: Auth,
+    pub carts: Carts,
     pub vendors: Vendors,
     pub idempotency: Idempotency,
     pub outbox: Outbox,
@@ -139,6 +140,20 @@ pub struct Ops {
 pub struct Auth {
     pub hs256_secret: SecretString,
     pub issuer: String,
+}
+
+/// `[carts]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub struct Carts {
+    pub batch_max: usize,
+    pub transactions_in_flight: usize,
+    pub batch_min_in_parallel: usize,
+    pub queue_max: usize,
 }
 
 /// `[vendors]`.

@@ -1,6 +1,9 @@
 //! What the catalogue says about the things that a cart mentions.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
 
 use sqlx::PgConnection;
 
@@ -11,43 +14,50 @@ use crate::domain::{
     pricing::{DiscountKind, DiscountTerms, StoreDiscount},
     product::{Product, Unit, VolumeTier},
     rules::Catalog,
+    store::Store,
 };
 
 use super::{
     error::{Doing, Error},
-    stores,
+    of, stores,
 };
 
-/// Everything that is needed to judge a cart, in two statements, or three with discounts.
+/// Everything that is needed to judge each of the carts, in two statements, or three with discounts.
 ///
 /// # Errors
 /// A statement failed.
 pub async fn load_for(
     connection: &mut PgConnection,
-    request: &CartRequest,
-) -> Result<Catalog, Error> {
-    let product_ids: Vec<_> = request.items.iter().map(|item| item.product_id).collect();
-    let vendor_ids: HashSet<StoreId> = request
-        .items
-        .iter()
-        .map(|item| item.vendor_store_id.into())
-        .collect();
-    let vendor_ids: Vec<_> = vendor_ids.into_iter().collect();
-    let products = find_products(connection, &product_ids).await?;
-    let vendors = stores::find_stores(connection, &vendor_ids).await?;
-    let discounts = if request.discounts.is_empty() {
-        HashMap::new()
-    } else {
-        find_discounts(connection, request).await?
-    };
-    Ok(Catalog {
-        products,
-        vendors: vendors
-            .into_iter()
-            .map(|store| (VendorStoreId::new(store.id.uuid()), store))
-            .collect(),
-        discounts,
-    })
+    requests: &[&CartRequest],
+) -> Result<Vec<Catalog>, Error> {
+    let items = || requests.iter().flat_map(|request| &request.items);
+    let product_ids: Vec<_> = distinct(items().map(|item| item.product_id));
+    let vendor_ids: Vec<_> = distinct(items().map(|item| StoreId::from(item.vendor_store_id)));
+    let products = find_products(&mut *connection, &product_ids).await?;
+    let stores = stores::find_stores(&mut *connection, &vendor_ids).await?;
+    let by_vendor = |store: Store| (VendorStoreId::new(store.id.uuid()), store);
+    let vendors: HashMap<_, _> = stores.into_iter().map(by_vendor).collect();
+    let mut discounts = find_discounts(connection, requests).await?;
+    let catalogs = requests.iter().enumerate().map(|(nr, request)| {
+        let mut catalog = Catalog::default();
+        for item in &request.items {
+            let product = products.get_key_value(&item.product_id);
+            catalog
+                .products
+                .extend(product.map(|(id, it)| (*id, it.clone())));
+            let vendor = vendors.get_key_value(&item.vendor_store_id);
+            catalog
+                .vendors
+                .extend(vendor.map(|(id, it)| (*id, it.clone())));
+        }
+        catalog.discounts = discounts.remove(&nr).unwrap_or_default();
+        catalog
+    });
+    Ok(catalogs.collect())
+}
+
+fn distinct<Id: Eq + Hash>(ids: impl Iterator<Item = Id>) -> Vec<Id> {
+    ids.collect::<HashSet<_>>().into_iter().collect()
 }
 
 async fn find_products(
@@ -112,23 +122,23 @@ async fn find_products(
     Ok(products)
 }
 
+/// By the index of the request, and by vendor.
 async fn find_discounts(
     connection: &mut PgConnection,
-    request: &CartRequest,
-) -> Result<HashMap<VendorStoreId, StoreDiscount>, Error> {
-    let vendor_ids: Vec<_> = request
-        .discounts
+    requests: &[&CartRequest],
+) -> Result<HashMap<usize, HashMap<VendorStoreId, StoreDiscount>>, Error> {
+    let asked: Vec<_> = requests
         .iter()
-        .map(|asked| asked.vendor_store_id)
+        .enumerate()
+        .flat_map(|(nr, request)| request.discounts.iter().map(move |asked| (nr, asked)))
         .collect();
-    let codes: Vec<_> = request
-        .discounts
-        .iter()
-        .map(|asked| asked.code.clone())
-        .collect();
+    if asked.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows = sqlx::query!(
         r#"
         select
+            asked.nr as "nr!",
             d.vendor_store_id as "vendor_store_id: VendorStoreId",
             d.code,
             d.title,
@@ -147,18 +157,21 @@ async fn find_discounts(
                 )
             end as "ends_at?",
             d.is_active
-        from unnest($1::uuid[], $2::text[]) as asked (vendor_store_id, code)
+        from unnest($1::uuid[], $2::text[])
+            with ordinality as asked (vendor_store_id, code, nr)
         join store_discounts d
             on d.vendor_store_id = asked.vendor_store_id
             and upper(d.code) = upper(asked.code)
         "#,
-        &vendor_ids as &[VendorStoreId],
-        &codes,
+        &of(&asked, |(_, it)| it.vendor_store_id) as &[VendorStoreId],
+        &of(&asked, |(_, it)| it.code.clone()),
     )
     .fetch_all(connection)
     .await
     .doing("read store discounts")?;
-    let discounts = rows.into_iter().map(|row| {
+    let mut discounts: HashMap<usize, HashMap<_, _>> = HashMap::new();
+    for row in rows {
+        let index = usize::try_from(row.nr - 1).expect("ordinality counts from 1");
         let discount = StoreDiscount {
             vendor_store_id: row.vendor_store_id,
             code: row.code,
@@ -169,7 +182,8 @@ async fn find_discounts(
             ends_at: row.ends_at,
             is_active: row.is_active,
         };
-        (row.vendor_store_id, discount)
-    });
-    Ok(discounts.collect())
+        let of_request = discounts.entry(asked[index].0).or_default();
+        of_request.insert(row.vendor_store_id, discount);
+    }
+    Ok(discounts)
 }

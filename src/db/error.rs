@@ -1,6 +1,6 @@
 //! What a failed statement means for its caller.
 
-use std::fmt;
+use std::{fmt, io};
 
 /// A failed statement, with what we were about to do.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,12 @@ impl Error {
                 .map_or(Fault::Permanent, |code| fault_of(&code)),
             _ => Fault::Permanent,
         }
+    }
+
+    /// What we were about to do was not done in time.
+    pub(crate) fn timed_out(doing: &'static str) -> Self {
+        let source = sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+        Self { doing, source }
     }
 
     /// The constraint that refused the statement, if one did.

@@ -18,3 +18,8 @@ pub mod pool;
 pub mod stores;
 
 pub use error::{Error, Fault};
+
+/// Rows turned on their side, for `unnest`.
+fn of<Row, Value>(rows: &[Row], value: impl Fn(&Row) -> Value) -> Vec<Value> {
+    rows.iter().map(value).collect()
+}

@@ -129,12 +129,30 @@ pub async fn connect(url: &SecretString) -> Result<PgConnection, Error> {
         .doing("connect to PostgreSQL")
 }
 
-/// Begins a transaction.
+/// Begins a transaction on a connection that is the caller's own.
 ///
 /// # Errors
-/// No connection could be had in time, or the statement failed.
-pub async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
-    pool.begin().await.doing("begin a transaction")
+/// The statement failed, or the connection is in a transaction already.
+pub async fn begin_on(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, Error> {
+    connection.begin().await.doing("begin a transaction")
+}
+
+/// Changes how long this transaction waits for rows that others hold.
+///
+/// # Errors
+/// The statement failed.
+pub async fn wait_for_locks(
+    connection: &mut PgConnection,
+    wait_max: Duration,
+) -> Result<(), Error> {
+    sqlx::query!(
+        "select set_config('lock_timeout', $1, true)",
+        wait_max.as_millis().to_string(),
+    )
+    .fetch_one(connection)
+    .await
+    .doing("set lock_timeout")?;
+    Ok(())
 }
 
 /// Begins a read-only transaction all of whose statements see the same snapshot.

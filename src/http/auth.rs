@@ -152,6 +152,14 @@ pub async fn admit(
     )?)
 }
 
+/// The gate where nothing else is wanted of it: for who is told something without any work.
+///
+/// # Errors
+/// See [`admit`].
+pub async fn admit_to_change(worker: &Worker, identity: Identity) -> Result<(), ApiError> {
+    admit(worker, identity, Access::Change).await.map(drop)
+}
+
 fn bearer_token(request: &HttpRequest) -> Option<&str> {
     let value = request
         .headers()

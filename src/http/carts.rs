@@ -3,12 +3,12 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::{
-    carts,
+    carts::{self, FreezeCart},
     domain::{
-        caller::{Access, Caller},
+        caller::Access,
         cart::{CartRequest, LINES_MAX, RequestedDiscount, RequestedItem, ShippingAddress, Totals},
-        idempotency::{Scope, StoredResponse},
-        ids::{ProductId, StoreId, VendorStoreId},
+        idempotency::{Fingerprint, IdempotencyKey, Scope, StoredResponse},
+        ids::{ProductId, VendorStoreId},
     },
     idempotency::fingerprint,
 };
@@ -35,33 +35,49 @@ pub async fn put(
     payload: web::Payload,
     worker: web::Data<Worker>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = auth::caller(&request, &worker, Access::Change).await?;
-    let key = body::idempotency_key(&request)?;
-    let body = body::json(&request, payload).await?;
-    let cart = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    let identity = auth::identity(&request, &worker)?;
+    // Rarely needed, and a query's future is large: boxed, it is no part of every request's.
+    let admit = || Box::pin(auth::admit_to_change(&worker, identity));
+    let (key, cart, fingerprint) = match read(&request, payload).await {
+        Ok(asked) => asked,
+        Err(error) => {
+            // Who may not change the cart hears that, not what was wrong with the request.
+            admit().await?;
+            return Err(error);
+        }
+    };
     let scope = Scope {
-        user_id: caller.user_id,
-        store_id: StoreId::from(caller.buyer.id),
+        user_id: identity.user_id,
+        store_id: identity.store_id,
         method: "PUT",
         path: CART,
         key,
     };
-    let fingerprint = fingerprint::of_body(&body.canonical());
+    let command = FreezeCart {
+        user_id: identity.user_id,
+        store_id: identity.store_id,
+        request: cart,
+    };
+    let desk = worker.carts.clone();
+    let work = |_| async move {
+        let cart = desk.submit(command).await??;
+        Ok(Ran::Now(StoredResponse {
+            status: 200,
+            body: cart_body::render(&cart),
+        }))
+    };
     let keep_for = worker.keep_cart_answers_for;
-    let owned = worker.clone();
-    let admitted = || std::future::ready(Ok(()));
-    let work = |_| async move { freeze(&owned, &caller, &cart).await };
-    idempotent::once(&worker, scope, fingerprint, keep_for, admitted, work).await
+    idempotent::once(&worker, scope, fingerprint, keep_for, admit, work).await
 }
 
-async fn freeze(worker: &Worker, caller: &Caller, cart: &CartRequest) -> Result<Ran, ApiError> {
-    let cart = worker
-        .in_time(carts::put(&worker.pool, caller, cart))
-        .await?;
-    Ok(Ran::Now(StoredResponse {
-        status: 200,
-        body: cart_body::render(&cart),
-    }))
+async fn read(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<(IdempotencyKey, CartRequest, Fingerprint), ApiError> {
+    let key = body::idempotency_key(request)?;
+    let body = body::json(request, payload).await?;
+    let cart = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    Ok((key, cart, fingerprint::of_body(&body.canonical())))
 }
 
 /// Reads the active cart (PF-076).

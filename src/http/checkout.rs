@@ -16,8 +16,7 @@ use crate::{
 };
 
 use super::{
-    auth::{self, Identity},
-    body, checkout_body,
+    auth, body, checkout_body,
     error::{ApiError, Code},
     idempotent::{self, Ran},
     json::{FieldProblem, Node, Shape},
@@ -36,7 +35,7 @@ pub async fn post(
 ) -> Result<HttpResponse, ApiError> {
     let identity = auth::identity(&request, &worker)?;
     // Rarely needed, and a query's future is large: boxed, it is no part of every request's.
-    let admit = || Box::pin(admit(&worker, identity));
+    let admit = || Box::pin(auth::admit_to_change(&worker, identity));
     let asked = match read(&request, payload).await {
         Ok(asked) => asked,
         Err(error) => {
@@ -77,12 +76,6 @@ pub async fn post(
     };
     let keep_for = worker.keep_checkout_answers_for;
     idempotent::once(&worker, scope, fingerprint, keep_for, admit, work).await
-}
-
-async fn admit(worker: &Worker, identity: Identity) -> Result<(), ApiError> {
-    auth::admit(worker, identity, Access::Change)
-        .await
-        .map(drop)
 }
 
 /// What a request for a checkout says.

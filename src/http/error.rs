@@ -9,7 +9,8 @@ use actix_web::{
 use serde_json::{Value, json};
 
 use crate::{
-    actors::command::{Refusal, Undecided},
+    actors::command::Refusal,
+    batching::Undecided,
     carts,
     db::{self, Fault},
     domain::{caller::Forbidden, violation::Violation},
@@ -247,13 +248,13 @@ impl From<db::Error> for ApiError {
     }
 }
 
-impl From<carts::Error> for ApiError {
-    fn from(error: carts::Error) -> Self {
-        match error {
-            carts::Error::Invalid(violations) => {
+impl From<carts::Refusal> for ApiError {
+    fn from(refusal: carts::Refusal) -> Self {
+        match refusal {
+            carts::Refusal::Forbidden(reason) => reason.into(),
+            carts::Refusal::Invalid(violations) => {
                 Self::invalid(Code::CartInvalid, "The cart", &violations)
             }
-            carts::Error::Database(error) => error.into(),
         }
     }
 }
@@ -284,7 +285,7 @@ impl From<Undecided> for ApiError {
         match undecided {
             Undecided::Overloaded { retry_after } => Self::new(
                 Code::Overloaded,
-                "Too many checkouts are waiting; nothing was done. Try again with the same \
+                "Too many requests are waiting; nothing was done. Try again with the same \
                  Idempotency-Key.",
             )
             .retry_after(retry_after),

@@ -6,7 +6,8 @@ use secrecy::SecretString;
 use sqlx::PgPool;
 
 use crate::{
-    actors::coordinator::CheckoutDesk,
+    actors::checkout_batch::CheckoutDesk,
+    carts::batch::CartDesk,
     config::Config,
     db::{
         self,
@@ -27,6 +28,8 @@ pub struct Worker {
     pub claims: Claims,
     /// Where checkouts are handed in.
     pub desk: CheckoutDesk,
+    /// Where carts are handed in to be frozen.
+    pub carts: CartDesk,
     /// Who signed a token, and for whom.
     pub tokens: TokenVerifier,
     /// Where to count.
@@ -76,6 +79,7 @@ impl Worker {
         database_url: &SecretString,
         redis_url: &SecretString,
         desk: CheckoutDesk,
+        carts: CartDesk,
         metrics: Metrics,
     ) -> Result<Self, Error> {
         let pool_limits = PoolLimits {
@@ -96,6 +100,7 @@ impl Worker {
             pool,
             claims: Claims::open(redis_url, claim_limits, metrics.clone())?,
             desk,
+            carts,
             tokens: TokenVerifier::hs256(&config.auth.hs256_secret, &config.auth.issuer),
             metrics,
             statements_max: config.transaction_limit(),

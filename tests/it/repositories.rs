@@ -2,7 +2,8 @@
 
 use chrono::{SubsecRound, Utc};
 use splitcart::{
-    carts, db,
+    carts::{self, FreezeCart},
+    db,
     domain::{
         caller::{Access, Caller},
         cart::{CartRequest, CartStatus, RequestedItem, Totals},
@@ -49,13 +50,13 @@ async fn a_cart_is_read_back_as_it_was_frozen_by_its_owner_only() {
         },
     };
 
-    let frozen = carts::put(
-        &market.database.pool,
-        &caller(&market, &buyer).await,
-        &request,
-    )
-    .await
-    .unwrap();
+    let command = FreezeCart {
+        user_id: UserId::new(buyer.user_id),
+        store_id: StoreId::new(buyer.store_id),
+        request,
+    };
+    let decisions = carts::freeze(&market.database.pool, &[&command], None).await;
+    let frozen = decisions.unwrap().remove(0).unwrap();
 
     let pool = &market.database.pool;
     let read = carts::get_active(pool, BuyerStoreId::new(buyer.store_id))

@@ -15,16 +15,17 @@ use std::{sync::Arc, time::Duration};
 
 use rand::RngExt;
 use sqlx::PgPool;
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::Notify;
 
 use crate::{
+    batching::{Answer, Member, Undecided, Work, desk::Desk},
     domain::checkout::PaymentPolicy,
-    metrics::{Metrics, ReplayLabel},
+    metrics::{Meters, Metrics, ReplayLabel},
 };
 
 use self::attempt::{AttemptError, Remedy, attempt};
 use super::{
-    command::{Answer, CheckoutCommand, Decision, Refusal, Undecided},
+    command::{CheckoutCommand, Decision, Lane, Refusal},
     vendor_directory::VendorDirectory,
 };
 
@@ -53,60 +54,40 @@ pub struct BatchContext {
     pub metrics: Metrics,
 }
 
-/// A checkout of a batch, with its caller.
-#[derive(Debug)]
-pub struct Member {
-    /// What is to be done.
-    pub command: CheckoutCommand,
-    /// Where the caller waits.
-    pub reply: oneshot::Sender<Answer>,
-    #[expect(dead_code, reason = "dropping it says that this member is done with")]
-    unanswered: Unanswered,
-}
+/// Checkouts, carried out in batches.
+pub type CheckoutDesk = Desk<BatchContext>;
 
-/// Counted while it exists.
-#[derive(Debug)]
-struct Unanswered(Arc<watch::Sender<usize>>);
+type CheckoutMember = Member<BatchContext>;
 
-impl Drop for Unanswered {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+impl Work for BatchContext {
+    type Command = CheckoutCommand;
+    type Decision = Decision;
+    type Lane = Lane;
+
+    fn lanes(command: &CheckoutCommand) -> Vec<Lane> {
+        command.lanes()
     }
-}
 
-impl Member {
-    /// A checkout that is counted in `unanswered` until it is answered or given up.
-    pub fn new(
-        command: CheckoutCommand,
-        reply: oneshot::Sender<Answer>,
-        unanswered: &Arc<watch::Sender<usize>>,
-    ) -> Self {
-        unanswered.send_modify(|count| *count += 1);
-        Self {
-            command,
-            reply,
-            unanswered: Unanswered(Arc::clone(unanswered)),
+    async fn carry_out(&self, batch: Vec<CheckoutMember>) {
+        run(self, batch).await;
+    }
+
+    fn count(&self, answer: &Answer<Self>) {
+        Metrics::count(&self.metrics.checkouts, outcome(answer));
+        if let Ok(Decision::Replayed(_)) = answer {
+            let label = ReplayLabel {
+                source: "postgresql",
+            };
+            self.metrics.replays.get_or_create(&label).inc();
         }
     }
 
-    /// Answers the caller and counts the outcome.
-    pub fn answer(self, answer: Answer, metrics: &Metrics) {
-        Metrics::count(&metrics.checkouts, outcome(&answer));
-        if let Ok(Decision::Replayed(_)) = &answer {
-            metrics
-                .replays
-                .get_or_create(&ReplayLabel {
-                    source: "postgresql",
-                })
-                .inc();
-        }
-        // The caller may have gone; then the first answer stays in the database for its retry.
-        drop(self.reply.send(answer));
+    fn meters(&self) -> &Meters {
+        &self.metrics.coordinator
     }
 }
 
-/// Decides every member of a batch and answers its caller as soon as it is decided.
-pub async fn run(context: &BatchContext, batch: Vec<Member>) {
+async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) {
     if batch.len() == 1 {
         return run_one_by_one(context, batch, Commit::NotSent).await;
     }
@@ -114,7 +95,7 @@ pub async fn run(context: &BatchContext, batch: Vec<Member>) {
     let error = match attempt(context, &commands).await {
         Ok(decisions) => {
             for (member, decision) in batch.into_iter().zip(decisions) {
-                member.answer(Ok(decision), &context.metrics);
+                member.answer(context, Ok(decision));
             }
             return;
         }
@@ -127,7 +108,7 @@ pub async fn run(context: &BatchContext, batch: Vec<Member>) {
     );
     if error.is_hopeless_for_all() {
         for member in batch {
-            member.answer(Err(Undecided::Unavailable), &context.metrics);
+            member.answer(context, Err(Undecided::Unavailable));
         }
         return;
     }
@@ -151,12 +132,11 @@ impl Commit {
     }
 }
 
-async fn run_one_by_one(context: &BatchContext, batch: Vec<Member>, commit: Commit) {
+async fn run_one_by_one(context: &BatchContext, batch: Vec<CheckoutMember>, commit: Commit) {
     for member in batch {
-        // Nobody waits any more, so nobody would learn what was done.
-        if !member.reply.is_closed() {
+        if !member.is_forsaken() {
             let decided = run_alone(context, &member.command, commit).await;
-            member.answer(decided, &context.metrics);
+            member.answer(context, decided);
         }
     }
 }
@@ -165,7 +145,7 @@ async fn run_alone(
     context: &BatchContext,
     command: &CheckoutCommand,
     mut commit: Commit,
-) -> Answer {
+) -> Answer<BatchContext> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -215,7 +195,7 @@ fn give_up(command: &CheckoutCommand, error: &AttemptError, commit: Commit) -> U
     }
 }
 
-fn outcome(answer: &Answer) -> &'static str {
+fn outcome(answer: &Answer<BatchContext>) -> &'static str {
     match answer {
         Ok(Decision::Created(_)) => "created",
         Ok(Decision::Replayed(_)) => "replayed",

@@ -9,14 +9,17 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
 
 use crate::domain::{
-    cart::{CartHead, CartStatus, PricedCart, Totals},
+    cart::{CartHead, CartStatus, PricedCart, ShippingAddress, Totals},
     ids::{BuyerStoreId, CartId, UserId},
     money::Money,
 };
 
-use super::error::{Doing, Error};
+use super::{
+    error::{Doing, Error},
+    of,
+};
 
-pub use lines::{clear_lines, insert_discounts, insert_lines};
+pub use lines::{NewDiscount, NewLine, clear_lines, insert_discounts, insert_lines};
 pub use snapshots::{Snapshots, load_snapshots};
 
 /// The identity of a cart that is about to be saved.
@@ -32,8 +35,8 @@ pub struct NewCart {
     pub now: DateTime<Utc>,
 }
 
-/// Creates the buyer's active cart or takes over the one that exists, and returns its head. The
-/// row stays locked, so the lines may be replaced.
+/// Creates the buyers' active carts or takes over those that exist, and returns their heads in the
+/// same order. The rows stay locked, so the lines may be replaced. A buyer may be named once.
 ///
 /// The partial unique index makes this safe: a parallel first PUT waits for ours and then takes
 /// over its row; a PUT that waited for a checkout finds the cart converted, no longer in the index,
@@ -41,17 +44,39 @@ pub struct NewCart {
 ///
 /// # Errors
 /// The statement failed.
+///
+/// # Panics
+/// A buyer was named twice.
 pub async fn upsert_active(
     connection: &mut PgConnection,
-    new: NewCart,
-    cart: &PricedCart,
-) -> Result<CartHead, Error> {
-    let row = sqlx::query!(
+    carts: &[(NewCart, &PricedCart)],
+) -> Result<Vec<CartHead>, Error> {
+    let rows = sqlx::query!(
         r#"
+        -- Checkouts lock carts in ascending id; so must we, whichever buyers they belong to.
+        with held as (
+            select id
+            from cart_records
+            where buyer_store_id = any($2)
+                and status = 'active'
+            order by id
+            for update
+        )
         insert into cart_records as c (
             id, buyer_store_id, created_by, status, currency, subtotal, discount_total, total,
             shipping_address, version, created_at, updated_at)
-        values ($1, $2, $3, 'active', $4, $5, $6, $7, $8, 1, $9, $9)
+        select
+            n.id, n.buyer_store_id, n.created_by, 'active', n.currency, n.subtotal,
+            n.discount_total, n.total, n.shipping_address, 1, n.now, n.now
+        from unnest(
+            $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::numeric[], $6::numeric[],
+            $7::numeric[], $8::jsonb[], $9::timestamptz[])
+            as n (
+                id, buyer_store_id, created_by, currency, subtotal, discount_total, total,
+                shipping_address, now)
+        -- What stands in no relation to any row is done before the first of them.
+        where (select count(*) from held) >= 0
+        order by n.buyer_store_id
         on conflict (buyer_store_id) where status = 'active' do update
         set
             currency = excluded.currency,
@@ -63,33 +88,45 @@ pub async fn upsert_active(
             -- Two PUTs may get the row in another order than they took their time.
             updated_at = greatest(c.updated_at, excluded.updated_at)
         returning
-            id as "id: CartId", created_by as "created_by: UserId", version, created_at, updated_at
+            id as "id: CartId", buyer_store_id as "buyer_store_id: BuyerStoreId",
+            created_by as "created_by: UserId", version, created_at, updated_at
         "#,
-        new.id as CartId,
-        new.buyer_store_id as BuyerStoreId,
-        new.user_id as UserId,
-        cart.currency,
-        cart.totals.subtotal as Money,
-        cart.totals.discount_total as Money,
-        cart.totals.total as Money,
-        cart.shipping_address.as_ref().map(Json) as _,
-        new.now,
+        &of(carts, |(new, _)| new.id) as &[CartId],
+        &of(carts, |(new, _)| new.buyer_store_id) as &[BuyerStoreId],
+        &of(carts, |(new, _)| new.user_id) as &[UserId],
+        &of(carts, |(_, cart)| cart.currency.clone()),
+        &of(carts, |(_, cart)| cart.totals.subtotal) as &[Money],
+        &of(carts, |(_, cart)| cart.totals.discount_total) as &[Money],
+        &of(carts, |(_, cart)| cart.totals.total) as &[Money],
+        &of(carts, |(_, cart)| cart.shipping_address.as_ref().map(Json))
+            as &[Option<Json<&ShippingAddress>>],
+        &of(carts, |(new, _)| new.now),
     )
-    .fetch_one(connection)
+    .fetch_all(connection)
     .await
-    .doing("save the cart")?;
-    Ok(CartHead {
-        id: row.id,
-        buyer_store_id: new.buyer_store_id,
-        created_by: row.created_by,
-        status: CartStatus::Active,
-        currency: cart.currency.clone(),
-        totals: cart.totals,
-        shipping_address: cart.shipping_address.clone(),
-        version: row.version,
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-    })
+    .doing("save carts")?;
+    let mut rows: HashMap<_, _> = rows
+        .into_iter()
+        .map(|row| (row.buyer_store_id, row))
+        .collect();
+    let heads = carts.iter().map(|(new, cart)| {
+        let row = rows
+            .remove(&new.buyer_store_id)
+            .expect("a buyer is named once, and its row is inserted or updated");
+        CartHead {
+            id: row.id,
+            buyer_store_id: row.buyer_store_id,
+            created_by: row.created_by,
+            status: CartStatus::Active,
+            currency: cart.currency.clone(),
+            totals: cart.totals,
+            shipping_address: cart.shipping_address.clone(),
+            version: row.version,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    });
+    Ok(heads.collect())
 }
 
 /// The id of a buyer's active cart, if there is one.

@@ -17,7 +17,10 @@ use crate::domain::{
 };
 
 use super::{
-    super::error::{Doing, Error},
+    super::{
+        error::{Doing, Error},
+        of,
+    },
     RejectionDetail,
 };
 
@@ -148,9 +151,4 @@ fn lines_of<'a>(
 fn detail(rejection: Rejection) -> Option<Json<RejectionDetail>> {
     let available_qty = rejection.available_qty?;
     Some(Json(RejectionDetail { available_qty }))
-}
-
-/// Rows turned on their side, for `unnest`.
-fn of<Row, Value>(rows: &[Row], value: impl Fn(&Row) -> Value) -> Vec<Value> {
-    rows.iter().map(value).collect()
 }

@@ -12,7 +12,7 @@ pub fn take_batch<T, L: Clone + Eq + Hash, S: BuildHasher>(
     queue: &mut VecDeque<T>,
     busy: &mut HashSet<L, S>,
     batch_max: usize,
-    lanes: impl Fn(&T) -> [L; 2],
+    lanes: impl Fn(&T) -> Vec<L>,
 ) -> Vec<T> {
     let mut batch = Vec::new();
     let mut left_behind = VecDeque::new();
@@ -49,8 +49,8 @@ mod tests {
         clippy::trivially_copy_pass_by_ref,
         reason = "the shape that take_batch asks for"
     )]
-    fn lanes(item: &Item) -> [(bool, u8); 2] {
-        [(false, item.1), (true, item.2)]
+    fn lanes(item: &Item) -> Vec<(bool, u8)> {
+        vec![(false, item.1), (true, item.2)]
     }
 
     fn take(queue: &[Item], busy: &[(bool, u8)], batch_max: usize) -> (Vec<Item>, Vec<Item>) {

@@ -1,0 +1,154 @@
+//! Where commands are handed in: a bounded queue in front of the coordinator. Callers see a [`Desk`],
+//! never the actor's address.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, Addr};
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::{oneshot, watch};
+
+use crate::metrics::{Meters, RefusedBecause, RefusedLabel};
+
+use super::{
+    Answer, Limits, Member, Undecided, Work,
+    coordinator::{Coordinator, Waiting},
+};
+
+/// When a refused caller may well try again.
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// A place in the queue: counted while it exists.
+#[derive(Debug)]
+pub(super) struct QueuePlace {
+    taken: Arc<AtomicUsize>,
+    depth: Gauge,
+}
+
+impl QueuePlace {
+    fn take(taken: &Arc<AtomicUsize>, places: usize, depth: &Gauge) -> Option<Self> {
+        let one_more = |count| (count < places).then_some(count + 1);
+        taken
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
+            .ok()?;
+        depth.inc();
+        Some(Self {
+            taken: Arc::clone(taken),
+            depth: depth.clone(),
+        })
+    }
+}
+
+impl Drop for QueuePlace {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(1, Ordering::AcqRel);
+        self.depth.dec();
+    }
+}
+
+/// See the module. Cloning shares it; it may be used from any thread.
+#[derive(Debug)]
+pub struct Desk<W: Work> {
+    address: Addr<Coordinator<W>>,
+    limits: Limits,
+    taken: Arc<AtomicUsize>,
+    draining: Arc<AtomicBool>,
+    unanswered: Arc<watch::Sender<usize>>,
+    meters: Meters,
+}
+
+impl<W: Work> Clone for Desk<W> {
+    fn clone(&self) -> Self {
+        Self {
+            address: self.address.clone(),
+            limits: self.limits,
+            taken: Arc::clone(&self.taken),
+            draining: Arc::clone(&self.draining),
+            unanswered: Arc::clone(&self.unanswered),
+            meters: self.meters.clone(),
+        }
+    }
+}
+
+impl<W: Work> Desk<W> {
+    /// Starts a coordinator on the current arbiter.
+    pub fn open(work: W, limits: Limits) -> Self {
+        let meters = work.meters().clone();
+        Self {
+            address: Coordinator::new(work, limits).start(),
+            limits,
+            taken: Arc::default(),
+            draining: Arc::default(),
+            unanswered: Arc::new(watch::Sender::new(0)),
+            meters,
+        }
+    }
+
+    /// Whether there is room for one more: what [`submit`](Self::submit) would say at once, for
+    /// callers who have something costly to do before.
+    ///
+    /// # Errors
+    /// `Overloaded`; nothing was done.
+    pub fn check_room(&self) -> Result<(), Undecided> {
+        if self.draining.load(Ordering::Acquire) {
+            return Err(self.refuse(RefusedBecause::Draining));
+        }
+        if self.taken.load(Ordering::Acquire) >= self.limits.queue_max {
+            return Err(self.refuse(RefusedBecause::QueueFull));
+        }
+        Ok(())
+    }
+
+    /// Hands a command in and waits for the answer.
+    ///
+    /// # Errors
+    /// The database could not decide; see [`Undecided`].
+    pub async fn submit(&self, command: W::Command) -> Answer<W> {
+        self.check_room()?;
+        let depth = &self.meters.depth;
+        let Some(place) = QueuePlace::take(&self.taken, self.limits.queue_max, depth) else {
+            return Err(self.refuse(RefusedBecause::QueueFull));
+        };
+        let (reply, answer) = oneshot::channel();
+        let waiting = Waiting {
+            member: Member::new(command, reply, &self.unanswered),
+            queued_at: Instant::now(),
+            place,
+        };
+        if self.address.try_send(waiting).is_err() {
+            return Err(self.refuse(RefusedBecause::QueueFull));
+        }
+        match tokio::time::timeout(self.limits.answer_wait_max, answer).await {
+            Ok(Ok(answer)) => answer,
+            // The batch died with our reply in its hands (a panic, logged there). What it had
+            // committed is found by a retry with the same key.
+            Ok(Err(_)) => Err(Undecided::Failed),
+            Err(_) => Err(Undecided::Unavailable),
+        }
+    }
+
+    /// Refuses new commands from now on; what is queued is still carried out.
+    pub fn close(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Resolves when nothing is queued or running any more. Call [`close`](Self::close) first.
+    pub async fn drained(&self) {
+        let mut unanswered = self.unanswered.subscribe();
+        // An error means that the sender is gone, and it lives in `self`.
+        drop(unanswered.wait_for(|count| *count == 0).await);
+    }
+
+    fn refuse(&self, reason: RefusedBecause) -> Undecided {
+        let label = RefusedLabel { reason };
+        self.meters.rejected.get_or_create(&label).inc();
+        Undecided::Overloaded {
+            retry_after: RETRY_AFTER,
+        }
+    }
+}

@@ -37,6 +37,7 @@ pub struct OutcomeLabel {
 #[expect(missing_docs, reason = "the names say it")]
 pub enum RefusedBecause {
     QueueFull,
+    WouldWaitTooLong,
     WaitedTooLong,
     Draining,
 }
@@ -319,6 +320,7 @@ impl Metrics {
     fn begin_at_zero(&self) {
         for reason in [
             RefusedBecause::QueueFull,
+            RefusedBecause::WouldWaitTooLong,
             RefusedBecause::WaitedTooLong,
             RefusedBecause::Draining,
         ] {

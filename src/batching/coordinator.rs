@@ -15,6 +15,7 @@ use crate::metrics::{RefusedBecause, RefusedLabel};
 use super::{
     Limits, Member, Undecided, Work,
     desk::{QueuePlace, RETRY_AFTER},
+    pace::Pace,
     take_batch::take_batch,
 };
 
@@ -35,16 +36,18 @@ impl<W: Work> Message for Waiting<W> {
 pub(super) struct Coordinator<W: Work> {
     work: Arc<W>,
     limits: Limits,
+    pace: Arc<Pace>,
     queue: VecDeque<Waiting<W>>,
     busy: HashSet<W::Lane>,
     free_slots: usize,
 }
 
 impl<W: Work> Coordinator<W> {
-    pub(super) fn new(work: W, limits: Limits) -> Self {
+    pub(super) fn new(work: W, limits: Limits, pace: Arc<Pace>) -> Self {
         Self {
             work: Arc::new(work),
             limits,
+            pace,
             queue: VecDeque::new(),
             busy: HashSet::new(),
             free_slots: limits.transactions_in_flight,
@@ -92,8 +95,15 @@ impl<W: Work> Coordinator<W> {
     /// than it gains: those few get into a larger one when more have come or the running one ends,
     /// whichever is sooner.
     fn is_worth_a_slot(&self) -> bool {
-        let idle = self.free_slots == self.limits.transactions_in_flight;
-        idle || self.queue.len() >= self.limits.batch_min_in_parallel
+        let Limits {
+            transactions_in_flight,
+            batch_min_in_parallel,
+            batch_max,
+            ..
+        } = self.limits;
+        let idle = self.free_slots == transactions_in_flight;
+        // What fills a batch is always enough.
+        idle || self.queue.len() >= batch_min_in_parallel.min(batch_max)
     }
 
     /// Answers those that have waited too long, and forgets those for whom nobody waits. Lanes can
@@ -128,6 +138,7 @@ impl<W: Work> Coordinator<W> {
             lanes.extend(W::lanes(&waiting.member.command));
             members.push(waiting.member);
         }
+        let started_at = Instant::now();
         let work = Arc::clone(&self.work);
         // A task of its own: a panic in it must not take the coordinator along.
         let task = actix_rt::spawn(async move { work.carry_out(members).await });
@@ -135,6 +146,7 @@ impl<W: Work> Coordinator<W> {
             if let Err(error) = ended {
                 tracing::error!("a batch died: {error}");
             }
+            coordinator.pace.observe(started_at.elapsed());
             for lane in &lanes {
                 coordinator.busy.remove(lane);
             }

@@ -18,6 +18,7 @@ use crate::metrics::{Meters, RefusedBecause, RefusedLabel};
 use super::{
     Answer, Limits, Member, Undecided, Work,
     coordinator::{Coordinator, Waiting},
+    pace::Pace,
 };
 
 /// When a refused caller may well try again.
@@ -59,6 +60,7 @@ pub struct Desk<W: Work> {
     taken: Arc<AtomicUsize>,
     draining: Arc<AtomicBool>,
     unanswered: Arc<watch::Sender<usize>>,
+    pace: Arc<Pace>,
     meters: Meters,
 }
 
@@ -70,6 +72,7 @@ impl<W: Work> Clone for Desk<W> {
             taken: Arc::clone(&self.taken),
             draining: Arc::clone(&self.draining),
             unanswered: Arc::clone(&self.unanswered),
+            pace: Arc::clone(&self.pace),
             meters: self.meters.clone(),
         }
     }
@@ -79,12 +82,14 @@ impl<W: Work> Desk<W> {
     /// Starts a coordinator on the current arbiter.
     pub fn open(work: W, limits: Limits) -> Self {
         let meters = work.meters().clone();
+        let pace = Arc::new(Pace::default());
         Self {
-            address: Coordinator::new(work, limits).start(),
+            address: Coordinator::new(work, limits, Arc::clone(&pace)).start(),
             limits,
             taken: Arc::default(),
             draining: Arc::default(),
             unanswered: Arc::new(watch::Sender::new(0)),
+            pace,
             meters,
         }
     }
@@ -98,8 +103,12 @@ impl<W: Work> Desk<W> {
         if self.draining.load(Ordering::Acquire) {
             return Err(self.refuse(RefusedBecause::Draining));
         }
-        if self.taken.load(Ordering::Acquire) >= self.limits.queue_max {
+        let waiting = self.taken.load(Ordering::Acquire);
+        if waiting >= self.limits.queue_max {
             return Err(self.refuse(RefusedBecause::QueueFull));
+        }
+        if self.pace.forecast(waiting, &self.limits) > self.limits.queue_wait_max {
+            return Err(self.refuse(RefusedBecause::WouldWaitTooLong));
         }
         Ok(())
     }

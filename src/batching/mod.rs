@@ -5,6 +5,7 @@
 //! | [`desk`] | where commands are handed in: admission, the bounded queue |
 //! | [`coordinator`] | the actor behind the desk: who goes next, a few transactions at a time |
 //! | [`arbiter`] | the thread that a desk lives on |
+//! | `pace` | how long a newcomer would wait |
 //! | [`take_batch`] | which of the waiting share the next transaction: pure |
 //!
 //! There is no timer: an idle coordinator adds no latency, a busy one makes larger batches. What is
@@ -13,6 +14,7 @@
 pub mod arbiter;
 pub mod coordinator;
 pub mod desk;
+mod pace;
 pub mod take_batch;
 
 use std::{fmt::Debug, hash::Hash, sync::Arc, time::Duration};

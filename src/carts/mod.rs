@@ -55,7 +55,7 @@ pub struct NamedCart {
     pub vendor_names: HashMap<VendorStoreId, String>,
 }
 
-/// The buyer's active cart, read from one snapshot.
+/// The buyer's active cart.
 ///
 /// # Errors
 /// A failed statement.
@@ -63,20 +63,7 @@ pub async fn get_active(
     pool: &PgPool,
     buyer_store_id: BuyerStoreId,
 ) -> Result<Option<NamedCart>, db::Error> {
-    let mut transaction = db::pool::begin_snapshot(pool).await?;
-    let Some(head) = db::carts::find_active(&mut transaction, buyer_store_id).await? else {
-        return Ok(None);
-    };
-    let mut snapshots = db::carts::load_snapshots(&mut transaction, &[head.id]).await?;
-    let vendor_ids: Vec<StoreId> = snapshots.vendor_ids();
-    let vendor_names = db::stores::find_names(&mut transaction, &vendor_ids).await?;
-    db::pool::commit(transaction).await?;
-    let vendor_names = vendor_names
-        .into_iter()
-        .map(|(id, name)| (VendorStoreId::new(id.uuid()), name))
-        .collect();
-    Ok(Some(NamedCart {
-        cart: snapshots.take(head),
-        vendor_names,
-    }))
+    let mut connection = db::pool::acquire(pool).await?;
+    let found = db::carts::find_active(&mut connection, buyer_store_id).await?;
+    Ok(found.map(|(cart, vendor_names)| NamedCart { cart, vendor_names }))
 }

@@ -144,11 +144,6 @@ impl Config {
                 "queue_max must be at least batch_max, or no batch could ever be full",
             ),
             (
-                self.batch_min_in_parallel > self.batch_max,
-                "batch_min_in_parallel must be at most batch_max, or the batch that it waits for \
-                 would be more than one",
-            ),
-            (
                 self.auth.issuer.is_empty(),
                 "auth.issuer is empty: set SPLITCART_AUTH_ISSUER",
             ),

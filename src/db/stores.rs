@@ -80,24 +80,6 @@ pub async fn find_stores(
     })))
 }
 
-/// The names of stores.
-///
-/// # Errors
-/// The statement failed.
-pub async fn find_names(
-    connection: &mut PgConnection,
-    ids: &[StoreId],
-) -> Result<Vec<(StoreId, String)>, Error> {
-    let rows = sqlx::query!(
-        r#"select id as "id: StoreId", name from stores where id = any($1)"#,
-        ids as &[StoreId],
-    )
-    .fetch_all(connection)
-    .await
-    .doing("read the names of stores")?;
-    Ok(rows.into_iter().map(|row| (row.id, row.name)).collect())
-}
-
 /// What a person is to a store; `None` where there is no such person, store or membership.
 ///
 /// # Errors

@@ -36,6 +36,7 @@ pub async fn put(
     worker: web::Data<Worker>,
 ) -> Result<HttpResponse, ApiError> {
     let identity = auth::identity(&request, &worker)?;
+    worker.carts.check_room()?;
     // Rarely needed, and a query's future is large: boxed, it is no part of every request's.
     let admit = || Box::pin(auth::admit_to_change(&worker, identity));
     let (key, cart, fingerprint) = match read(&request, payload).await {

@@ -34,6 +34,8 @@ pub async fn post(
     worker: web::Data<Worker>,
 ) -> Result<HttpResponse, ApiError> {
     let identity = auth::identity(&request, &worker)?;
+    // Before anything that costs: under a crowd most of what can be done for the rest is to say so.
+    worker.desk.check_room()?;
     // Rarely needed, and a query's future is large: boxed, it is no part of every request's.
     let admit = || Box::pin(auth::admit_to_change(&worker, identity));
     let asked = match read(&request, payload).await {

@@ -5,7 +5,6 @@ use splitcart::{
     carts::{self, FreezeCart},
     db,
     domain::{
-        caller::{Access, Caller},
         cart::{CartRequest, CartStatus, RequestedItem, Totals},
         ids::{BuyerStoreId, CartId, CheckoutGroupId, ProductId, StoreId, UserId, VendorStoreId},
     },
@@ -14,15 +13,6 @@ use splitcart::{
 use crate::support::{
     Buyer, Market, World, client::fresh_key, database::Database, market::cart_of,
 };
-
-async fn caller(market: &Market, buyer: &Buyer) -> Caller {
-    let mut connection = db::pool::acquire(&market.database.pool).await.unwrap();
-    let (user, store) = (UserId::new(buyer.user_id), StoreId::new(buyer.store_id));
-    let membership = db::stores::find_membership(&mut connection, user, store)
-        .await
-        .unwrap();
-    Caller::admit(user, membership.as_ref(), Access::Change, Utc::now()).unwrap()
-}
 
 /// PF-074: carts and their lines are accessible through the repository layer, owned by a buyer
 /// store, priced as they were frozen.

@@ -1,5 +1,6 @@
 //! Carts: the active one of a buyer is replaced, read, locked for a checkout and converted.
 
+mod active;
 mod lines;
 mod snapshots;
 
@@ -19,6 +20,7 @@ use super::{
     of,
 };
 
+pub use active::find_active;
 pub use lines::{NewDiscount, NewLine, clear_lines, insert_discounts, insert_lines};
 pub use snapshots::{Snapshots, load_snapshots};
 
@@ -129,42 +131,6 @@ pub async fn upsert_active(
     Ok(heads.collect())
 }
 
-/// The id of a buyer's active cart, if there is one.
-///
-/// # Errors
-/// The statement failed.
-pub async fn find_active(
-    connection: &mut PgConnection,
-    buyer_store_id: BuyerStoreId,
-) -> Result<Option<CartHead>, Error> {
-    let row = sqlx::query_as!(
-        HeadRow,
-        r#"
-        select
-            id as "id: CartId",
-            buyer_store_id as "buyer_store_id: BuyerStoreId",
-            created_by as "created_by: UserId",
-            status as "status: CartStatus",
-            currency,
-            subtotal as "subtotal: Money",
-            discount_total as "discount_total: Money",
-            total as "total: Money",
-            shipping_address,
-            version,
-            created_at,
-            updated_at
-        from cart_records
-        where buyer_store_id = $1
-            and status = 'active'
-        "#,
-        buyer_store_id as BuyerStoreId,
-    )
-    .fetch_optional(connection)
-    .await
-    .doing("look for an active cart")?;
-    Ok(row.map(HeadRow::into_head))
-}
-
 /// Locks carts in ascending id until the transaction ends; unknown ids are left out.
 ///
 /// What depends on the carts must be read by later statements: only those see what the holder of a
@@ -264,13 +230,15 @@ impl HeadRow {
                 discount_total: self.discount_total,
                 total: self.total,
             },
-            // The column takes any JSON; what is no address is shown as none.
-            shipping_address: self
-                .shipping_address
-                .and_then(|address| serde_json::from_value(address).ok()),
+            shipping_address: address(self.shipping_address),
             version: self.version,
             created_at: self.created_at,
             updated_at: self.updated_at,
         }
     }
+}
+
+/// The column takes any JSON; what is no address is shown as none.
+fn address(column: Option<serde_json::Value>) -> Option<ShippingAddress> {
+    serde_json::from_value(column?).ok()
 }

@@ -15,7 +15,7 @@ fn the_defaults_are_usable_and_embedded() {
     assert!(matches!(config.services(), Services::Embedded));
     assert_eq!(
         (config.batch_max, config.auth.issuer.as_str()),
-        (32, "splitcart")
+        (64, "splitcart")
     );
     assert!(config.has_development_secret());
 }

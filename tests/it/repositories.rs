@@ -10,9 +10,7 @@ use splitcart::{
     },
 };
 
-use crate::support::{
-    Buyer, Market, World, client::fresh_key, database::Database, market::cart_of,
-};
+use crate::support::{Market, World, client::fresh_key, database::Database, market::cart_of};
 
 /// PF-074: carts and their lines are accessible through the repository layer, owned by a buyer
 /// store, priced as they were frozen.

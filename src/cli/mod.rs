@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod demo;
 pub mod embedded;
+pub mod loadtest;
 pub mod migrate;
 pub mod seed;
 pub mod serve;
@@ -80,6 +81,7 @@ enum Command {
     Token(token::TokenArgs),
     Audit(audit::AuditArgs),
     Embedded(embedded::EmbeddedArgs),
+    Loadtest(Box<loadtest::LoadtestArgs>),
 }
 
 /// Runs the command that the arguments name. Errors go to stderr, with what caused them.
@@ -114,6 +116,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Seed(args) => seed::run_command(&args, &config, data_dir).await?,
         Command::Audit(args) => return audit::run(&args, &config, data_dir).await,
         Command::Embedded(args) => return embedded::run(args, data_dir).await,
+        Command::Loadtest(args) => return loadtest::run(&args, &config, data_dir).await,
         Command::Token(args) => token::run(&args, &config)?,
     }
     Ok(ExitCode::SUCCESS)

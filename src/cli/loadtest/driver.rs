@@ -1,0 +1,243 @@
+//! Does jobs over a wire and records how they end.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use uuid::Uuid;
+
+use super::{
+    options::RetryRefused,
+    record::{Outcome, Recorder},
+    requests::{Job, Request, Supply},
+    wire::{Answer, Wire},
+};
+
+/// The longest that a jittered retry waits.
+const JITTER_MS_MAX: u64 = 100;
+
+/// What all clients of a test share. They run on one thread.
+#[derive(Debug)]
+pub struct Driver {
+    /// Where the server is.
+    pub address: SocketAddr,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// The share of requests that are sent again under their key.
+    pub replay_share: f64,
+    /// What a client does that was refused.
+    pub retry_refused: RetryRefused,
+    /// What there is to do.
+    pub supply: RefCell<Supply>,
+    /// What came of it.
+    pub recorder: RefCell<Recorder>,
+    /// The carts that purchases have frozen.
+    pub frozen: RefCell<Vec<Uuid>>,
+    /// Set when nobody shall begin anything any more.
+    pub stopped: Cell<bool>,
+    /// Decides which request is sent again.
+    pub dice: RefCell<SmallRng>,
+}
+
+impl Driver {
+    /// Nothing is done yet.
+    pub fn new(address: SocketAddr, supply: Supply, recorder: Recorder, seed: u64) -> Self {
+        Self {
+            address,
+            timeout: Duration::from_secs(30),
+            replay_share: 0.0,
+            retry_refused: RetryRefused::Never,
+            supply: RefCell::new(supply),
+            recorder: RefCell::new(recorder),
+            frozen: RefCell::default(),
+            stopped: Cell::new(false),
+            dice: RefCell::new(SmallRng::seed_from_u64(seed)),
+        }
+    }
+
+    /// Does a job whose latency counts from `intended`, and gives it back.
+    pub async fn perform(&self, wire: &mut Wire, mut job: Job, intended: Instant) {
+        let (request, answer) = match &mut job {
+            Job::CheckOut(request, _) => (&*request, self.ask(wire, request, 201, intended).await),
+            Job::PutCart(request) | Job::GetCart(request) => {
+                (&*request, self.ask(wire, request, 200, intended).await)
+            }
+            Job::Purchase { put, check_out } => {
+                let answer = match self.ask(wire, put, 200, intended).await {
+                    Some(frozen) => self.buy(wire, check_out, &frozen, intended).await,
+                    None => None,
+                };
+                (&*check_out, answer)
+            }
+        };
+        if let Some(answer) = answer {
+            let outcome = Outcome::Succeeded(answer.status);
+            self.record(intended, outcome);
+            if self.replay_share > 0.0 && self.rolls(self.replay_share) {
+                self.ask_again(wire, request, &answer).await;
+            }
+        }
+        self.supply.borrow_mut().give_back(job);
+    }
+
+    /// Buys the cart that was just frozen.
+    async fn buy(
+        &self,
+        wire: &mut Wire,
+        check_out: &mut Request,
+        frozen: &Answer,
+        intended: Instant,
+    ) -> Option<Answer> {
+        let Some(cart_id) = cart_id_in(wire.body(frozen)) else {
+            self.record(intended, unexpected(wire, frozen));
+            return None;
+        };
+        self.frozen.borrow_mut().push(cart_id);
+        check_out.name_cart(cart_id);
+        self.ask(wire, check_out, 201, intended).await
+    }
+
+    /// The expected answer; whatever else happens is recorded. A refusal may be tried again.
+    async fn ask(
+        &self,
+        wire: &mut Wire,
+        request: &Request,
+        expected: u16,
+        intended: Instant,
+    ) -> Option<Answer> {
+        let mut tried_at = intended;
+        loop {
+            let answer = match self.exchange(wire, request).await {
+                Ok(answer) if answer.status == expected => return Some(answer),
+                Ok(answer) if is_refusal(answer.status) => answer,
+                Ok(answer) => {
+                    self.record(tried_at, unexpected(wire, &answer));
+                    return None;
+                }
+                Err(lost) => {
+                    self.record(tried_at, lost);
+                    return None;
+                }
+            };
+            let code = code_in(wire.body(&answer));
+            self.record(tried_at, Outcome::Refused(answer.status, code));
+            let wait = self.wait_after(&answer)?;
+            tokio::time::sleep(wait).await;
+            if self.stopped.get() {
+                return None;
+            }
+            self.recorder.borrow_mut().sent_again += 1;
+            tried_at = Instant::now();
+        }
+    }
+
+    /// How long a refused client waits before it tries again, if it does. All clients were refused
+    /// at once and must not come back at once.
+    fn wait_after(&self, refusal: &Answer) -> Option<Duration> {
+        let jitter = self.dice.borrow_mut().random_range(1..=JITTER_MS_MAX);
+        let jitter = Duration::from_millis(jitter);
+        match self.retry_refused {
+            RetryRefused::Never => None,
+            RetryRefused::Jitter => Some(jitter),
+            RetryRefused::RetryAfter => Some(refusal.retry_after.unwrap_or_default() + jitter),
+        }
+    }
+
+    fn record(&self, intended: Instant, outcome: Outcome) {
+        self.recorder
+            .borrow_mut()
+            .record(intended, Instant::now(), outcome);
+    }
+
+    fn rolls(&self, share: f64) -> bool {
+        self.dice.borrow_mut().random_bool(share)
+    }
+
+    async fn exchange(&self, wire: &mut Wire, request: &Request) -> Result<Answer, Outcome> {
+        let exchanged = tokio::time::timeout(self.timeout, wire.exchange(request.bytes())).await;
+        match exchanged {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(Outcome::Lost(error.to_string())),
+            Err(_) => {
+                wire.close();
+                Err(Outcome::Lost(format!(
+                    "no answer within {:?}",
+                    self.timeout
+                )))
+            }
+        }
+    }
+
+    /// The same request must be answered the same, to the byte.
+    async fn ask_again(&self, wire: &mut Wire, request: &Request, first: &Answer) {
+        let first_body = wire.body(first).to_vec();
+        let sent = Instant::now();
+        let answer = self.exchange(wire, request).await;
+        let mut recorder = self.recorder.borrow_mut();
+        match answer {
+            Ok(again) if is_refusal(again.status) => recorder.replays_refused += 1,
+            Ok(again)
+                if again.replayed
+                    && again.status == first.status
+                    && wire.body(&again) == first_body =>
+            {
+                recorder.record_replay(sent, Instant::now());
+            }
+            Ok(_) => recorder.replays_wrong += 1,
+            Err(lost) => recorder.record(sent, Instant::now(), lost),
+        }
+    }
+}
+
+/// Whether the server had too much to do, which it may say at any time.
+const fn is_refusal(status: u16) -> bool {
+    matches!(status, 429 | 503)
+}
+
+fn unexpected(wire: &Wire, answer: &Answer) -> Outcome {
+    let body = wire.body(answer);
+    Outcome::Unexpected {
+        status: answer.status,
+        code: code_in(body),
+        body: String::from_utf8_lossy(body).into_owned(),
+    }
+}
+
+/// An error's code, found without reading the rest.
+fn code_in(body: &[u8]) -> String {
+    text_after(body, b"\"code\":\"")
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// The id of the cart that a PUT has answered with: the first one in it.
+fn cart_id_in(body: &[u8]) -> Option<Uuid> {
+    text_after(body, b"\"id\":\"")?.parse().ok()
+}
+
+/// The string that begins after `mark`.
+fn text_after<'a>(body: &'a [u8], mark: &[u8]) -> Option<&'a str> {
+    let start = body.windows(mark.len()).position(|some| some == mark)? + mark.len();
+    let length = body[start..].iter().position(|byte| *byte == b'"')?;
+    std::str::from_utf8(&body[start..start + length]).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_decides_is_found_in_a_body() {
+        let refusal = br#"{"error":{"code":"OVERLOADED","message":"Too much."}}"#;
+        assert_eq!(code_in(refusal), "OVERLOADED");
+        assert_eq!(code_in(b"<html>"), "");
+        let id = Uuid::now_v7();
+        let cart =
+            format!(r#"{{"data":{{"id":"{id}","buyer_store_id":"x","items":[{{"id":"y"}}]}}}}"#);
+        assert_eq!(cart_id_in(cart.as_bytes()), Some(id));
+        assert_eq!(cart_id_in(b"{}"), None);
+    }
+}

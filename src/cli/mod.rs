@@ -106,7 +106,8 @@ fn failure_of(command: &Command) -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let config = Config::load(cli.common.config.as_deref(), variables())?;
+    let config_file = cli.common.config.as_deref();
+    let config = Config::load(config_file, variables())?;
     crate::telemetry::start(&config.log, default_filter(&cli.command))?;
     let data_dir = cli.common.data_dir.as_deref();
     match cli.command {
@@ -116,7 +117,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Seed(args) => seed::run_command(&args, &config, data_dir).await?,
         Command::Audit(args) => return audit::run(&args, &config, data_dir).await,
         Command::Embedded(args) => return embedded::run(args, data_dir).await,
-        Command::Loadtest(args) => return loadtest::run(&args, &config, data_dir).await,
+        Command::Loadtest(args) => {
+            return loadtest::run(&args, &config, config_file, data_dir).await;
+        }
         Command::Token(args) => token::run(&args, &config)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -7,9 +7,12 @@ use std::{
 };
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use uuid::Uuid;
+use tokio::sync::Notify;
+
+use crate::domain::ids::CartId;
 
 use super::{
+    answers::{cart_id_in, code_in, is_refusal},
     options::RetryRefused,
     record::{Outcome, Recorder},
     requests::{Job, Request, Supply},
@@ -19,49 +22,63 @@ use super::{
 /// The longest that a jittered retry waits.
 const JITTER_MS_MAX: u64 = 100;
 
-/// What all clients of a test share. They run on one thread.
-#[derive(Debug)]
-pub struct Driver {
-    /// Where the server is.
-    pub address: SocketAddr,
+/// How clients behave.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
     /// How long an answer may take.
     pub timeout: Duration,
     /// The share of requests that are sent again under their key.
     pub replay_share: f64,
     /// What a client does that was refused.
     pub retry_refused: RetryRefused,
+    /// Decides which requests are sent again, and how long the refused wait.
+    pub seed: u64,
+}
+
+/// What all clients of a test share. They run on one thread.
+#[derive(Debug)]
+pub struct Driver {
+    /// Where the server is.
+    pub address: SocketAddr,
+    manners: Manners,
+    dice: RefCell<SmallRng>,
     /// What there is to do.
     pub supply: RefCell<Supply>,
     /// What came of it.
     pub recorder: RefCell<Recorder>,
     /// The carts that purchases have frozen.
-    pub frozen: RefCell<Vec<Uuid>>,
+    pub frozen: RefCell<Vec<CartId>>,
     /// Set when nobody shall begin anything any more.
     pub stopped: Cell<bool>,
-    /// Decides which request is sent again.
-    pub dice: RefCell<SmallRng>,
+    /// Wakes whoever waits for the next arrival when that is so.
+    pub stop: Notify,
 }
 
 impl Driver {
     /// Nothing is done yet.
-    pub fn new(address: SocketAddr, supply: Supply, recorder: Recorder, seed: u64) -> Self {
+    pub fn new(address: SocketAddr, manners: Manners, supply: Supply, recorder: Recorder) -> Self {
         Self {
             address,
-            timeout: Duration::from_secs(30),
-            replay_share: 0.0,
-            retry_refused: RetryRefused::Never,
+            manners,
+            dice: RefCell::new(SmallRng::seed_from_u64(manners.seed)),
             supply: RefCell::new(supply),
             recorder: RefCell::new(recorder),
             frozen: RefCell::default(),
             stopped: Cell::new(false),
-            dice: RefCell::new(SmallRng::seed_from_u64(seed)),
+            stop: Notify::new(),
         }
+    }
+
+    /// Lets what was begun end, and begins nothing any more.
+    pub fn stop(&self) {
+        self.stopped.set(true);
+        self.stop.notify_one();
     }
 
     /// Does a job whose latency counts from `intended`, and gives it back.
     pub async fn perform(&self, wire: &mut Wire, mut job: Job, intended: Instant) {
         let (request, answer) = match &mut job {
-            Job::CheckOut(request, _) => (&*request, self.ask(wire, request, 201, intended).await),
+            Job::CheckOut(request) => (&*request, self.ask(wire, request, 201, intended).await),
             Job::PutCart(request) | Job::GetCart(request) => {
                 (&*request, self.ask(wire, request, 200, intended).await)
             }
@@ -76,7 +93,7 @@ impl Driver {
         if let Some(answer) = answer {
             let outcome = Outcome::Succeeded(answer.status);
             self.record(intended, outcome);
-            if self.replay_share > 0.0 && self.rolls(self.replay_share) {
+            if self.rolls(self.manners.replay_share) {
                 self.ask_again(wire, request, &answer).await;
             }
         }
@@ -122,7 +139,7 @@ impl Driver {
                     return None;
                 }
             };
-            let code = code_in(wire.body(&answer));
+            let code = code_in(wire.body(&answer)).to_owned();
             self.record(tried_at, Outcome::Refused(answer.status, code));
             let wait = self.wait_after(&answer)?;
             tokio::time::sleep(wait).await;
@@ -139,7 +156,7 @@ impl Driver {
     fn wait_after(&self, refusal: &Answer) -> Option<Duration> {
         let jitter = self.dice.borrow_mut().random_range(1..=JITTER_MS_MAX);
         let jitter = Duration::from_millis(jitter);
-        match self.retry_refused {
+        match self.manners.retry_refused {
             RetryRefused::Never => None,
             RetryRefused::Jitter => Some(jitter),
             RetryRefused::RetryAfter => Some(refusal.retry_after.unwrap_or_default() + jitter),
@@ -153,11 +170,12 @@ impl Driver {
     }
 
     fn rolls(&self, share: f64) -> bool {
-        self.dice.borrow_mut().random_bool(share)
+        share > 0.0 && self.dice.borrow_mut().random_bool(share)
     }
 
     async fn exchange(&self, wire: &mut Wire, request: &Request) -> Result<Answer, Outcome> {
-        let exchanged = tokio::time::timeout(self.timeout, wire.exchange(request.bytes())).await;
+        let exchanged =
+            tokio::time::timeout(self.manners.timeout, wire.exchange(request.bytes())).await;
         match exchanged {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(Outcome::Lost(error.to_string())),
@@ -165,7 +183,7 @@ impl Driver {
                 wire.close();
                 Err(Outcome::Lost(format!(
                     "no answer within {:?}",
-                    self.timeout
+                    self.manners.timeout
                 )))
             }
         }
@@ -192,52 +210,11 @@ impl Driver {
     }
 }
 
-/// Whether the server had too much to do, which it may say at any time.
-const fn is_refusal(status: u16) -> bool {
-    matches!(status, 429 | 503)
-}
-
 fn unexpected(wire: &Wire, answer: &Answer) -> Outcome {
     let body = wire.body(answer);
     Outcome::Unexpected {
         status: answer.status,
-        code: code_in(body),
+        code: code_in(body).to_owned(),
         body: String::from_utf8_lossy(body).into_owned(),
-    }
-}
-
-/// An error's code, found without reading the rest.
-fn code_in(body: &[u8]) -> String {
-    text_after(body, b"\"code\":\"")
-        .unwrap_or_default()
-        .to_owned()
-}
-
-/// The id of the cart that a PUT has answered with: the first one in it.
-fn cart_id_in(body: &[u8]) -> Option<Uuid> {
-    text_after(body, b"\"id\":\"")?.parse().ok()
-}
-
-/// The string that begins after `mark`.
-fn text_after<'a>(body: &'a [u8], mark: &[u8]) -> Option<&'a str> {
-    let start = body.windows(mark.len()).position(|some| some == mark)? + mark.len();
-    let length = body[start..].iter().position(|byte| *byte == b'"')?;
-    std::str::from_utf8(&body[start..start + length]).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_decides_is_found_in_a_body() {
-        let refusal = br#"{"error":{"code":"OVERLOADED","message":"Too much."}}"#;
-        assert_eq!(code_in(refusal), "OVERLOADED");
-        assert_eq!(code_in(b"<html>"), "");
-        let id = Uuid::now_v7();
-        let cart =
-            format!(r#"{{"data":{{"id":"{id}","buyer_store_id":"x","items":[{{"id":"y"}}]}}}}"#);
-        assert_eq!(cart_id_in(cart.as_bytes()), Some(id));
-        assert_eq!(cart_id_in(b"{}"), None);
     }
 }

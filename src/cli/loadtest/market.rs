@@ -139,7 +139,7 @@ impl Market {
     }
 
     fn is_hot_next(&mut self) -> bool {
-        let due = |carts: u64| (carts as f64 * self.shape.hot_share) as u64;
+        let due = |carts: u64| (carts as f64 * self.shape.hot_share).floor();
         let is_hot = due(self.carts + 1) > due(self.carts);
         self.carts += 1;
         is_hot
@@ -234,7 +234,7 @@ mod tests {
             product_id: ProductId::new(Uuid::from_u128(number)),
             vendor_store_id: VendorStoreId::new(Uuid::from_u128(number % 20)),
             moq: 1 + i32::try_from(number % 3).unwrap(),
-            max_qty: (number % 4 == 0).then_some(10),
+            max_qty: number.is_multiple_of(4).then_some(10),
         };
         (0..1000).map(offer).collect()
     }

@@ -14,34 +14,24 @@ use crate::{
         loadtest::{CartItemRow, CartRow, Vendors},
     },
     domain::{
-        cart::{CURRENCIES, CartLine, Totals},
+        cart::CURRENCIES,
         ids::{CartId, ProductId},
-        pricing::price_line,
         product::Product,
-        rules,
     },
 };
 
 use super::{
     buyers::{self, Buyer},
-    market::{Line, Market, Shape},
+    carts::Cart,
+    market::{Market, Shape},
+    screen::Screen,
 };
 
 /// How many products are read at once.
 const PRODUCTS_AT_ONCE: usize = 10_000;
 
-/// A cart that was priced as the server would do it.
-#[derive(Clone, Debug)]
-pub struct Cart {
-    /// Whose it is.
-    pub buyer: Buyer,
-    /// Its id, when we write it ourselves.
-    pub id: CartId,
-    /// The lines.
-    pub lines: Vec<CartLine>,
-    /// What they come to.
-    pub totals: Totals,
-}
+/// What is put into the stock of a product that shall never run short.
+pub const PLENTY: i32 = 1_000_000_000;
 
 /// What a test works with.
 #[derive(Debug)]
@@ -84,10 +74,11 @@ pub async fn draw_carts(
         .collect();
     let hot: BTreeSet<_> = market.hot().map(id_of).collect();
     let products = read_products(connection, &used).await?;
-    let carts = drawn
-        .iter()
-        .zip(1..)
-        .map(|(lines, number)| price(Buyer::number(number), lines, &market, &products));
+    let carts = drawn.iter().zip(1..).map(|(lines, number)| {
+        let (id, buyer) = (CartId::new(Uuid::now_v7()), Buyer::number(number));
+        Cart::price(id, buyer, lines, market.offers(), &products)
+            .context("a product has gone while the test was prepared")
+    });
     Ok(Prepared {
         carts: carts.collect::<anyhow::Result<_>>()?,
         spread: used.difference(&hot).copied().collect(),
@@ -107,36 +98,16 @@ async fn read_products(
     Ok(products)
 }
 
-/// By the rules of the domain: a cart that we write is the one that a PUT would have written.
-fn price(
-    buyer: Buyer,
-    lines: &[Line],
-    market: &Market,
-    products: &HashMap<ProductId, Product>,
-) -> anyhow::Result<Cart> {
-    let line = |line: &Line| {
-        let id = market.offers()[line.offer].product_id;
-        let product = products
-            .get(&id)
-            .with_context(|| format!("product {id} has gone while the test was prepared"))?;
-        let price = price_line(product.price, &product.tiers, line.qty);
-        Ok(rules::freeze(product, line.qty, price))
-    };
-    let lines = lines.iter().map(line).collect::<anyhow::Result<Vec<_>>>()?;
-    let totals = rules::cart_totals(&lines, &[]);
-    Ok(Cart {
-        buyer,
-        id: CartId::new(Uuid::now_v7()),
-        lines,
-        totals,
-    })
-}
-
-/// Makes the buyers of the carts that do not exist yet; returns how many it made.
+/// Makes the buyers of the carts that do not exist yet, and takes from the others the carts that an
+/// earlier test has left them.
 ///
 /// # Errors
 /// The machine failed; nothing was changed then.
-pub async fn add_buyers(connection: &mut PgConnection, carts: &[Cart]) -> anyhow::Result<usize> {
+pub async fn ready_buyers(
+    connection: &mut PgConnection,
+    carts: &[Cart],
+    screen: &Screen,
+) -> anyhow::Result<()> {
     let ids: Vec<_> = carts
         .iter()
         .map(|cart| cart.buyer.store_id.uuid())
@@ -151,27 +122,40 @@ pub async fn add_buyers(connection: &mut PgConnection, carts: &[Cart]) -> anyhow
         .filter(|buyer| !known.contains(&buyer.store_id.uuid()))
         .collect();
     let now = Utc::now();
+    let steps = missing.len() as u64;
+    screen.begin("buyers", steps);
     let mut tx = connection.begin().await?;
     let buyers = || missing.iter().copied();
     copy_rows(&mut tx, buyers().map(Buyer::user), |_| {}).await?;
-    copy_rows(&mut tx, buyers().map(Buyer::store), |_| {}).await?;
+    copy_rows(&mut tx, buyers().map(Buyer::store), |rows| screen.at(rows)).await?;
     copy_rows(&mut tx, buyers().map(Buyer::membership), |_| {}).await?;
-    copy_rows(&mut tx, buyers().map(|buyer| buyer.license(now)), |_| {}).await?;
+    copy_rows(&mut tx, buyers().map(|it| it.license(now)), |_| {}).await?;
+    let stores: Vec<_> = carts.iter().map(|cart| cart.buyer.store_id).collect();
+    db::loadtest::remove_active_carts(&mut tx, &stores).await?;
     tx.commit().await.context("could not commit the buyers")?;
-    Ok(missing.len())
+    screen.done(steps);
+    Ok(())
 }
 
-/// Writes the carts straight into the database, in the place of what their buyers have.
+/// Writes carts straight into the database. Their buyers have none.
 ///
 /// # Errors
 /// The machine failed; nothing was changed then.
 pub async fn write_carts(
     connection: &mut PgConnection,
     carts: &[Cart],
-    progress: &dyn Fn(u64),
+    screen: &Screen,
 ) -> anyhow::Result<()> {
-    let mut tx = connection.begin().await?;
-    remove_carts(&mut tx, carts).await?;
+    let lines = || {
+        carts.iter().flat_map(|cart| {
+            let lines = cart.lines.iter().enumerate();
+            lines.map(|(position, line)| CartItemRow {
+                cart_id: cart.id,
+                position,
+                line,
+            })
+        })
+    };
     let heads = carts.iter().map(|cart| CartRow {
         id: cart.id,
         buyer_store_id: cart.buyer.store_id,
@@ -179,28 +163,28 @@ pub async fn write_carts(
         currency: CURRENCIES[0],
         totals: cart.totals,
     });
+    let per_cart = carts.first().map_or(1, |cart| cart.lines.len() as u64);
+    let steps = carts.len() as u64;
+    screen.begin("carts", steps);
+    let mut tx = connection.begin().await?;
     copy_rows(&mut tx, heads, |_| {}).await?;
-    let lines = carts.iter().flat_map(|cart| {
-        cart.lines
-            .iter()
-            .enumerate()
-            .map(|(position, line)| CartItemRow {
-                cart_id: cart.id,
-                position,
-                line,
-            })
-    });
-    copy_rows(&mut tx, lines, progress).await?;
+    copy_rows(&mut tx, lines(), |rows| screen.at(rows / per_cart)).await?;
     tx.commit().await.context("could not commit the carts")?;
+    screen.done(steps);
     Ok(())
 }
 
-/// Removes the carts that an earlier test has left to these buyers.
+/// Fills the stock of everything that a test buys: hot products with `hot`, all others with `spread`.
 ///
 /// # Errors
 /// The statement failed.
-pub async fn remove_carts(connection: &mut PgConnection, carts: &[Cart]) -> anyhow::Result<()> {
-    let buyers: Vec<_> = carts.iter().map(|cart| cart.buyer.store_id).collect();
-    db::loadtest::remove_active_carts(connection, &buyers).await?;
+pub async fn restock(
+    connection: &mut PgConnection,
+    prepared: &Prepared,
+    spread: i32,
+    hot: i32,
+) -> anyhow::Result<()> {
+    db::loadtest::restock(connection, &prepared.spread, spread).await?;
+    db::loadtest::restock(connection, &prepared.hot, hot).await?;
     Ok(())
 }

@@ -172,6 +172,8 @@ impl Recorder {
         match &outcome {
             Outcome::Succeeded(_) => self.succeeded_ever += 1,
             Outcome::Lost(_) => self.unknown_ever += 1,
+            // The database was lost, perhaps in the middle of the commit.
+            Outcome::Refused(_, code) if code == "DEPENDENCY_UNAVAILABLE" => self.unknown_ever += 1,
             _ => {}
         }
         if !self.measures(intended) {
@@ -203,6 +205,13 @@ impl Recorder {
     pub fn record_replay(&mut self, sent: Instant, now: Instant) {
         let latency = micros(now.saturating_duration_since(sent));
         self.replayed.saturating_record(latency);
+    }
+
+    /// A request that was meant to start then was not sent: there was no place for it.
+    pub fn miss(&mut self, intended: Instant) {
+        if self.measures(intended) {
+            self.not_sent += 1;
+        }
     }
 
     /// Whether a request that is meant to start then is measured.
@@ -295,10 +304,11 @@ mod tests {
 
     #[test]
     fn percentiles_are_of_the_successes_that_were_meant_to_start_in_the_window() {
-        let begin = Instant::now();
+        let start = Instant::now();
+        let begin = start + 100 * MS;
         let mut recorder = Recorder::between(begin, Some(begin + 1000 * MS));
         // In the warm-up, in the window, and in the window with an answer long after it.
-        recorder.record(begin - 10 * MS, begin - 5 * MS, Outcome::Succeeded(201));
+        recorder.record(start, start + 50 * MS, Outcome::Succeeded(201));
         for ms in 1..=99 {
             recorder.record(begin, begin + ms * MS, Outcome::Succeeded(201));
         }
@@ -363,17 +373,18 @@ mod tests {
 
     #[test]
     fn what_goes_wrong_in_the_warm_up_is_told() {
-        let begin = Instant::now();
+        let start = Instant::now();
+        let begin = start + 100 * MS;
         let mut recorder = Recorder::between(begin, Some(begin + 1000 * MS));
         let unexpected = Outcome::Unexpected {
             status: 500,
             code: "INTERNAL".to_owned(),
             body: "{}".to_owned(),
         };
-        recorder.record(begin - 10 * MS, begin - 5 * MS, unexpected);
+        recorder.record(start, start + 50 * MS, unexpected);
         recorder.record(
-            begin - 10 * MS,
-            begin - 5 * MS,
+            start,
+            start + 50 * MS,
             Outcome::Lost("timed out".to_owned()),
         );
         assert_eq!(recorder.outcomes[&(500, "INTERNAL".to_owned())], 1);

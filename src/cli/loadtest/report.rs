@@ -1,201 +1,278 @@
-//! What a test has found: as a table, and as JSON.
+//! What a test has found: everything, as it stands in the JSON.
 
-use std::{path::Path, time::Duration};
+use std::{fs, path::Path};
 
 use anyhow::Context;
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
-use indicatif::HumanCount;
-use nix::sys::resource::{UsageWho, getrusage};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::db::loadtest::{Bought, Stock};
 
-use super::record::{Percentiles, Recorder};
+use super::{
+    batches::Batches,
+    options::{Arrivals, Length, LoadtestArgs, Mode, Prepare},
+    record::{Percentiles, Recorder},
+    run::Ended,
+};
 
-/// See the module.
+/// See the module. The names are the JSON's.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
+    pub version: &'static str,
+    pub settings: Settings,
+    /// The window that was measured.
     pub seconds: f64,
+    /// Answers within the window.
     pub answers_per_second: f64,
+    /// Successes within the window.
     pub goodput_per_second: f64,
-    pub succeeded: u64,
+    /// Of the successes that were meant to start within the window; from then to the answer.
     pub latency: Option<Percentiles>,
+    /// Of the refusals, likewise.
     pub refusals: Option<Percentiles>,
-    pub replays: Option<Percentiles>,
-    pub replays_wrong: u64,
+    pub replays: Replays,
+    /// Successes, before and after the window, too.
+    pub succeeded_in_all: u64,
     pub outcomes: Vec<OutcomeCount>,
-    pub errors: Vec<(String, u64)>,
-    pub examples: Vec<String>,
-    pub groups_created: i64,
-    pub lines_reserved: i64,
-    pub lines_rejected: i64,
-    pub spread: Sold,
-    pub hot: Sold,
-    pub driver_cpu_seconds: f64,
+    pub errors: Vec<ErrorCount>,
+    /// Arrivals for which there was no place.
+    pub not_sent: u64,
+    /// Refused requests that were sent again.
+    pub sent_again: u64,
+    /// What the database says was bought from the test's carts.
+    pub bought: Bought,
+    pub stock: Stocks,
+    pub batches: Option<Batches>,
+    pub driver_cpu: DriverCpu,
+    pub audit: Value,
     pub series: Vec<SecondReport>,
+    /// Why the run was not sound; empty if it was.
     pub complaints: Vec<String>,
+    /// What to know when reading the figures.
+    pub notes: Vec<String>,
+    /// The first unexpected answers.
+    pub unexpected: Vec<String>,
+}
+
+/// What was asked for, with what followed from it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Settings {
+    pub mode: &'static str,
+    pub clients: Option<u32>,
+    pub rate: Option<f64>,
+    pub max_in_flight: Option<u32>,
+    pub duration_seconds: Option<f64>,
+    pub count: Option<u32>,
+    pub warmup_seconds: f64,
+    pub prepare: Option<&'static str>,
+    pub carts: u32,
+    pub lines: u32,
+    pub vendors: u32,
+    pub any_vendor: bool,
+    pub hot_share: f64,
+    pub hot_products: u32,
+    pub zipf: f64,
+    pub stock: Option<i32>,
+    pub hot_stock: Option<i32>,
+    pub qty: Option<i32>,
+    pub retries: f64,
+    pub retry_refused: &'static str,
+    pub seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Replays {
+    /// Answered the same, to the byte.
+    pub same: u64,
+    /// Answered otherwise.
+    pub wrong: u64,
+    /// Refused, which is no fault.
+    pub refused: u64,
+    pub latency: Option<Percentiles>,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub struct OutcomeCount {
     pub status: u16,
+    /// Of an error.
     pub code: String,
     pub count: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
-pub struct Sold {
-    pub stock_before: i64,
-    pub stock_after: i64,
-    pub sold: i64,
+pub struct ErrorCount {
+    pub error: String,
+    pub count: u64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Stocks {
+    pub spread: Sold,
+    pub hot: Sold,
+}
+
+/// Units of some products, added up, as the database has them.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Sold {
+    pub products: usize,
+    pub available_before: i64,
+    pub available_after: i64,
+    pub least_available_after: i64,
+    /// What is reserved more than before.
+    pub units: i64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct DriverCpu {
+    pub seconds: f64,
+    /// Of one core.
+    pub share: f64,
+    pub us_per_answer: f64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct SecondReport {
     pub second: usize,
-    pub length: f64,
+    /// The last one may be shorter than a second.
+    pub length_seconds: f64,
     pub succeeded: u64,
     pub refused: u64,
     pub failed: u64,
+    /// Of the successes answered in this second.
     pub latency: Option<Percentiles>,
 }
 
+impl Settings {
+    fn of(args: &LoadtestArgs) -> Self {
+        let (load, cart, shape) = (&args.load, &args.cart, args.shape());
+        let (clients, max_in_flight) = match args.arrivals() {
+            Arrivals::Closed { clients } => (Some(clients), None),
+            Arrivals::Open { in_flight_max, .. } => (None, Some(in_flight_max)),
+        };
+        let duration = match args.length() {
+            Length::Time(time) => Some(time.as_secs_f64()),
+            Length::Count(_) => None,
+        };
+        Self {
+            mode: name_of(load.mode),
+            clients,
+            rate: load.rate,
+            max_in_flight,
+            duration_seconds: duration,
+            count: load.count,
+            warmup_seconds: args.warmup().as_secs_f64(),
+            prepare: args.prepare().map(|it| match it {
+                Prepare::Api => "api",
+                Prepare::Db => "db",
+            }),
+            carts: args.carts(),
+            lines: cart.lines,
+            vendors: cart.vendors.unwrap_or(cart.lines),
+            any_vendor: cart.any_vendor,
+            hot_share: cart.hot_share,
+            hot_products: if cart.hot_share > 0.0 {
+                u32::try_from(shape.hot_products).unwrap_or(u32::MAX)
+            } else {
+                0
+            },
+            zipf: cart.zipf,
+            stock: cart.stock,
+            hot_stock: cart.hot_stock.or(cart.stock),
+            qty: cart.qty,
+            retries: load.retries,
+            retry_refused: match load.retry_refused {
+                super::options::RetryRefused::Never => "never",
+                super::options::RetryRefused::RetryAfter => "retry-after",
+                super::options::RetryRefused::Jitter => "jitter",
+            },
+            seed: cart.seed,
+        }
+    }
+}
+
+/// As the option spells it.
+pub const fn name_of(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Checkout => "checkout",
+        Mode::CartPut => "cart-put",
+        Mode::CartGet => "cart-get",
+        Mode::Purchase => "purchase",
+    }
+}
+
+impl Sold {
+    /// Between two looks at the same products.
+    pub fn between(products: usize, before: Stock, after: Stock) -> Self {
+        Self {
+            products,
+            available_before: before.available,
+            available_after: after.available,
+            least_available_after: after.least_available,
+            units: after.reserved - before.reserved,
+        }
+    }
+}
+
 impl Report {
-    /// Puts together what the driver and the database say.
+    /// Puts together what the driver, the server, the database and the audit say; nothing is judged
+    /// yet.
     pub fn of(
+        args: &LoadtestArgs,
         recorder: &Recorder,
-        before: (Stock, Stock),
-        after: (Stock, Stock),
+        ended: &Ended,
         bought: Bought,
-        cpu: Duration,
+        stock: Stocks,
+        audit: Value,
     ) -> Self {
         let seconds = recorder.length().as_secs_f64();
-        let sold = |before: Stock, after: Stock| Sold {
-            stock_before: before.available,
-            stock_after: after.available,
-            sold: after.reserved - before.reserved,
+        let per_second = |count: u64| {
+            if seconds > 0.0 {
+                count as f64 / seconds
+            } else {
+                0.0
+            }
         };
-        let outcomes = recorder.outcomes.iter();
-        let series = recorder.series().iter().enumerate();
-        let mut report = Self {
+        let outcomes = recorder
+            .outcomes
+            .iter()
+            .map(|((status, code), count)| OutcomeCount {
+                status: *status,
+                code: code.clone(),
+                count: *count,
+            });
+        let errors = recorder.errors.iter().map(|(error, count)| ErrorCount {
+            error: error.clone(),
+            count: *count,
+        });
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            settings: Settings::of(args),
             seconds,
-            answers_per_second: recorder.window.all() as f64 / seconds,
-            goodput_per_second: recorder.window.succeeded as f64 / seconds,
-            succeeded: recorder.succeeded_ever,
+            answers_per_second: per_second(recorder.window.all()),
+            goodput_per_second: per_second(recorder.window.succeeded),
             latency: Percentiles::of(recorder.succeeded()),
             refusals: Percentiles::of(recorder.refused()),
-            replays: Percentiles::of(recorder.replayed()),
-            replays_wrong: recorder.replays_wrong,
-            outcomes: outcomes
-                .map(|((status, code), count)| OutcomeCount {
-                    status: *status,
-                    code: code.clone(),
-                    count: *count,
-                })
-                .collect(),
-            errors: recorder.errors.clone().into_iter().collect(),
-            examples: recorder.examples.clone(),
-            groups_created: bought.groups,
-            lines_reserved: bought.lines_reserved,
-            lines_rejected: bought.lines_rejected,
-            spread: sold(before.0, after.0),
-            hot: sold(before.1, after.1),
-            driver_cpu_seconds: cpu.as_secs_f64(),
-            series: series
-                .map(|(second, it)| SecondReport {
-                    second,
-                    length: it.length.as_secs_f64(),
-                    succeeded: it.counts.succeeded,
-                    refused: it.counts.refused,
-                    failed: it.counts.failed,
-                    latency: it.percentiles,
-                })
-                .collect(),
+            replays: Replays {
+                same: recorder.replayed().len(),
+                wrong: recorder.replays_wrong,
+                refused: recorder.replays_refused,
+                latency: Percentiles::of(recorder.replayed()),
+            },
+            succeeded_in_all: recorder.succeeded_ever,
+            outcomes: outcomes.collect(),
+            errors: errors.collect(),
+            not_sent: recorder.not_sent,
+            sent_again: recorder.sent_again,
+            bought,
+            stock,
+            batches: ended.batches.clone().unwrap_or_default(),
+            driver_cpu: DriverCpu::of(recorder, ended),
+            audit,
+            series: series(recorder),
             complaints: Vec::new(),
-        };
-        report.complain();
-        report
-    }
-
-    fn complain(&mut self) {
-        let mut complaints = Vec::new();
-        for outcome in &self.outcomes {
-            if !matches!(outcome.status, 200 | 201 | 429 | 503) {
-                complaints.push(format!(
-                    "{} answers with {} {}",
-                    outcome.count, outcome.status, outcome.code
-                ));
-            }
+            notes: Vec::new(),
+            unexpected: recorder.examples.clone(),
         }
-        for (error, count) in &self.errors {
-            complaints.push(format!("{count} requests without an answer: {error}"));
-        }
-        if self.groups_created != self.succeeded.cast_signed() && self.errors.is_empty() {
-            complaints.push(format!(
-                "{} checkouts were answered with 201, and the database has {} of them",
-                self.succeeded, self.groups_created
-            ));
-        }
-        for (name, sold) in [("spread", &self.spread), ("hot", &self.hot)] {
-            if sold.stock_after < 0 || sold.stock_before - sold.sold != sold.stock_after {
-                complaints.push(format!("the stock of the {name} products does not add up"));
-            }
-        }
-        self.complaints = complaints;
-    }
-
-    /// Prints the table.
-    pub fn print(&self) {
-        println!("{}", self.table());
-        for complaint in &self.complaints {
-            println!("NOT SOUND: {complaint}");
-        }
-        for example in &self.examples {
-            println!("  such as {example}");
-        }
-    }
-
-    fn table(&self) -> Table {
-        let mut table = Table::new();
-        table
-            .load_style(UTF8_FULL_CONDENSED)
-            .set_header(["", "count", "p50 ms", "p95", "p99", "p99.9", "max"]);
-        for (name, latency) in [
-            ("answered with success", &self.latency),
-            ("refused", &self.refusals),
-            ("replayed", &self.replays),
-        ] {
-            if let Some(it) = latency {
-                let ms = |value: f64| format!("{value:.1}");
-                table.add_row([
-                    name.to_owned(),
-                    HumanCount(it.count).to_string(),
-                    ms(it.p50_ms),
-                    ms(it.p95_ms),
-                    ms(it.p99_ms),
-                    ms(it.p999_ms),
-                    ms(it.max_ms),
-                ]);
-            }
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        println!(
-            "{:.0} successes/s, {:.0} answers/s over {:.1} s; the driver used {:.2} s of CPU",
-            self.goodput_per_second, self.answers_per_second, self.seconds, self.driver_cpu_seconds
-        );
-        println!(
-            "in the database: {} groups, {} lines reserved, {} rejected; units sold: {} spread, {} hot \
-             (of {})",
-            self.groups_created,
-            self.lines_reserved,
-            self.lines_rejected,
-            self.spread.sold,
-            self.hot.sold,
-            self.hot.stock_before
-        );
-        table
     }
 
     /// Writes everything to a file, or to stdout.
@@ -208,17 +285,33 @@ impl Report {
             print!("{text}");
             return Ok(());
         }
-        std::fs::write(path, text).with_context(|| format!("can't write {}", path.display()))
+        fs::write(path, text).with_context(|| format!("can't write {}", path.display()))
     }
 }
 
-/// What this process has spent.
-pub fn cpu_spent() -> Duration {
-    getrusage(UsageWho::RUSAGE_SELF).map_or(Duration::ZERO, |usage| {
-        let time = |it: nix::sys::time::TimeVal| {
-            let micros = it.tv_sec() * 1_000_000 + it.tv_usec();
-            Duration::from_micros(u64::try_from(micros).unwrap_or(0))
-        };
-        time(usage.user_time()) + time(usage.system_time())
-    })
+impl DriverCpu {
+    fn of(recorder: &Recorder, ended: &Ended) -> Self {
+        let cpu = ended.cpu.as_secs_f64();
+        let window = ended.cpu_window.as_secs_f64();
+        let answers = recorder.window.all() + recorder.replayed().len();
+        Self {
+            seconds: cpu,
+            share: if window > 0.0 { cpu / window } else { 0.0 },
+            us_per_answer: cpu * 1e6 / (answers.max(1) as f64),
+        }
+    }
+}
+
+fn series(recorder: &Recorder) -> Vec<SecondReport> {
+    let seconds = recorder.series().iter().enumerate();
+    seconds
+        .map(|(second, it)| SecondReport {
+            second,
+            length_seconds: it.length.as_secs_f64(),
+            succeeded: it.counts.succeeded,
+            refused: it.counts.refused,
+            failed: it.counts.failed,
+            latency: it.percentiles,
+        })
+        .collect()
 }

@@ -5,9 +5,15 @@ use std::collections::VecDeque;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::http::routes::{CART, CHECKOUT};
+use crate::{
+    domain::{
+        cart::{CURRENCIES, CartLine},
+        ids::CartId,
+    },
+    http::routes::{CART, CHECKOUT},
+};
 
-use super::prepare::Cart;
+use super::carts::Cart;
 
 /// A UUID as text.
 const UUID_BYTES: usize = 36;
@@ -32,7 +38,7 @@ impl Request {
 
     /// Freezes a cart.
     pub fn put_cart(host: &str, token: &str, cart: &Cart) -> Self {
-        let item = |line: &crate::domain::cart::CartLine| {
+        let item = |line: &CartLine| {
             json!({
                 "product_id": line.product_id,
                 "vendor_store_id": line.vendor_store_id,
@@ -42,7 +48,7 @@ impl Request {
             })
         };
         let body = json!({
-            "currency": "USD",
+            "currency": CURRENCIES[0],
             "items": cart.lines.iter().map(item).collect::<Vec<_>>(),
             "totals": cart.totals,
         });
@@ -50,7 +56,7 @@ impl Request {
     }
 
     /// Buys a cart.
-    pub fn check_out(host: &str, token: &str, cart_id: Uuid) -> Self {
+    pub fn check_out(host: &str, token: &str, cart_id: CartId) -> Self {
         let body = format!(r#"{{"cart_id":"{cart_id}"}}"#);
         let mut request = Self::with_key("POST", CHECKOUT, host, token, &body);
         request.cart_at = Some(request.bytes.len() - 2 - UUID_BYTES);
@@ -92,9 +98,9 @@ impl Request {
     }
 
     /// Names another cart.
-    pub fn name_cart(&mut self, cart_id: Uuid) {
+    pub fn name_cart(&mut self, cart_id: CartId) {
         let at = self.cart_at.expect("only a checkout names a cart");
-        let text = cart_id.hyphenated();
+        let text = cart_id.uuid().hyphenated();
         text.encode_lower(&mut self.bytes[at..at + UUID_BYTES]);
     }
 }
@@ -106,8 +112,8 @@ fn head(host: &str, token: &str) -> String {
 /// What a client does: one request, or two where the second needs the first one's answer.
 #[derive(Debug)]
 pub enum Job {
-    /// Buys the cart of this id.
-    CheckOut(Request, Uuid),
+    /// Buys a cart.
+    CheckOut(Request),
     /// Freezes a cart.
     PutCart(Request),
     /// Reads a cart.
@@ -128,14 +134,17 @@ pub struct Supply {
     jobs: VecDeque<Job>,
     /// How many may still be taken.
     left: u64,
+    /// Whether a job can be done once only.
+    used_up: bool,
 }
 
 impl Supply {
     /// All of them, to be taken `count` times.
     pub fn of(jobs: Vec<Job>, count: u64) -> Self {
         Self {
-            jobs: jobs.into(),
             left: count,
+            used_up: matches!(jobs.first(), Some(Job::CheckOut(_))),
+            jobs: jobs.into(),
         }
     }
 
@@ -149,7 +158,7 @@ impl Supply {
     /// A job is done: what can be done again is put back.
     pub fn give_back(&mut self, mut job: Job) {
         match &mut job {
-            Job::CheckOut(..) => return,
+            Job::CheckOut(_) => return,
             Job::GetCart(_) => {}
             Job::PutCart(put) => put.renew_key(),
             Job::Purchase { put, check_out } => {
@@ -164,6 +173,11 @@ impl Supply {
     pub fn is_finished(&self) -> bool {
         self.left == 0
     }
+
+    /// Whether there is nothing left to do, now or later.
+    pub fn is_over(&self) -> bool {
+        self.is_finished() || (self.used_up && self.jobs.is_empty())
+    }
 }
 
 #[cfg(test)]
@@ -176,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_checkout_names_its_cart_and_another_one_when_told_so() {
-        let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
+        let [one, other] = [Uuid::now_v7(), Uuid::now_v7()].map(CartId::new);
         let mut request = Request::check_out("shop:80", "token", one);
         let before = text(&request);
         assert!(before.starts_with("POST /api/v1/checkout HTTP/1.1\r\nhost: shop:80\r\n"));
@@ -190,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_renewed_key_changes_nothing_else() {
-        let mut request = Request::check_out("shop:80", "token", Uuid::nil());
+        let mut request = Request::check_out("shop:80", "token", CartId::new(Uuid::nil()));
         let key = |text: &str| {
             let (_, rest) = text.split_once("idempotency-key: ").unwrap();
             rest[..UUID_BYTES].to_owned()
@@ -207,15 +221,18 @@ mod tests {
 
     #[test]
     fn a_checkout_is_done_once_and_a_cart_is_read_again_and_again() {
-        let checkouts = || vec![Job::CheckOut(Request::get_cart("a", "b"), Uuid::nil())];
+        let checkouts = || vec![Job::CheckOut(Request::get_cart("a", "b"))];
         let mut supply = Supply::of(checkouts(), 5);
         let job = supply.take().unwrap();
         supply.give_back(job);
-        assert!(supply.take().is_none() && !supply.is_finished());
+        assert!(supply.take().is_none() && supply.is_over() && !supply.is_finished());
 
         let mut supply = Supply::of(vec![Job::GetCart(Request::get_cart("a", "b"))], 2);
         let job = supply.take().unwrap();
-        assert!(supply.take().is_none(), "the buyer is busy");
+        assert!(
+            supply.take().is_none() && !supply.is_over(),
+            "the buyer is busy"
+        );
         supply.give_back(job);
         let job = supply.take().unwrap();
         supply.give_back(job);

@@ -1,5 +1,6 @@
 //! What became of the carts of a load test: the database's word, not the driver's.
 
+use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::{
@@ -19,7 +20,7 @@ pub struct Stock {
 }
 
 /// What was bought from some carts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Bought {
     /// Checkout groups.
     pub groups: i64,

@@ -111,6 +111,7 @@ pub async fn run(
         let place = running(args, config).await?;
         return test(args, config, &place, told_to_stop).await;
     }
+    let config = &private::with_a_secret(config);
     let plan = SeedPlan {
         vendors: args.place.seed_vendors,
         products: args.place.seed_products,

@@ -28,6 +28,9 @@ const GREY: RGBColor = RGBColor(120, 120, 120);
 /// Up to so many points are marked one by one.
 const MARKED_MAX: usize = 60;
 
+/// So much higher than the highest point is a chart: room for the legend.
+const HEADROOM: f64 = 1.3;
+
 /// One line of a chart: a name, a colour, points.
 struct Line {
     name: &'static str,
@@ -78,7 +81,11 @@ type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType
 
 fn charts<B: DrawingBackend>(report: &Report, area: &DrawingArea<B, Shift>) -> Drawn<B> {
     area.fill(&WHITE)?;
-    let title = table::heading(&report.settings);
+    let heading = table::heading(&report.settings);
+    let title = format!(
+        "{heading}: {:.0} successes a second",
+        report.goodput_per_second
+    );
     let style = (FONT, TITLE).into_font();
     let area = area.margin(10, 10, 10, 20).titled(&title, style)?;
     let (upper, lower) = area.split_vertically(RelativeSize::Height(0.45));
@@ -147,7 +154,7 @@ fn chart<B: DrawingBackend>(
     lines: &[Line],
 ) -> Drawn<B> {
     let greatest = lines.iter().flat_map(|line| &line.points).map(|it| it.1);
-    let top = greatest.fold(0.0, f64::max).max(1e-3) * 1.1;
+    let top = greatest.fold(0.0, f64::max).max(1e-3) * HEADROOM;
     let mut chart = ChartBuilder::on(area)
         .margin(10)
         .x_label_area_size(35)

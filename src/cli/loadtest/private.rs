@@ -15,8 +15,9 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::process::{Child, Command};
+use uuid::Uuid;
 
 use crate::{
     cli::seed,
@@ -33,6 +34,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const END_WAIT: Duration = Duration::from_secs(10);
 /// A line per request is no part of what is measured, unless it is asked for.
 const LOG_FILTER: &str = "warn,actix_http=off,sqlx_postgres::options=off";
+
+/// The settings, with a secret that nobody knows where the known one would do.
+pub fn with_a_secret(config: &Config) -> Config {
+    let mut config = config.clone();
+    if config.has_development_secret() {
+        // Each has 74 random bits.
+        let secret = format!("{}{}", Uuid::now_v7(), Uuid::now_v7());
+        config.auth.hs256_secret = secret.into();
+    }
+    config
+}
 
 /// See the module. Stop it: dropped, it kills the server and leaves the rest to its owner's drop.
 #[derive(Debug)]
@@ -97,6 +109,10 @@ impl Private {
             .env("SPLITCART_REDIS_URL", services.redis_url())
             .env("SPLITCART_HTTP_ADDR", http.to_string())
             .env("SPLITCART_OPS_ADDR", ops.to_string())
+            .env(
+                "SPLITCART_AUTH_HS256_SECRET",
+                config.auth.hs256_secret.expose_secret(),
+            )
             .stdin(std::process::Stdio::null())
             // Ctrl-C is for us: the server is stopped when nobody needs it any more.
             .process_group(0)

@@ -169,14 +169,14 @@ impl Supply {
         self.jobs.push_back(job);
     }
 
-    /// Whether so many were taken as were asked for.
-    pub fn is_finished(&self) -> bool {
-        self.left == 0
-    }
-
     /// Whether there is nothing left to do, now or later.
     pub fn is_over(&self) -> bool {
-        self.is_finished() || (self.used_up && self.jobs.is_empty())
+        self.left == 0 || (self.used_up && self.jobs.is_empty())
+    }
+
+    /// Whether it is over before so many were taken as were asked for.
+    pub fn ran_out(&self) -> bool {
+        self.left > 0 && self.is_over()
     }
 }
 
@@ -225,7 +225,7 @@ mod tests {
         let mut supply = Supply::of(checkouts(), 5);
         let job = supply.take().unwrap();
         supply.give_back(job);
-        assert!(supply.take().is_none() && supply.is_over() && !supply.is_finished());
+        assert!(supply.take().is_none() && supply.ran_out());
 
         let mut supply = Supply::of(vec![Job::GetCart(Request::get_cart("a", "b"))], 2);
         let job = supply.take().unwrap();
@@ -236,6 +236,6 @@ mod tests {
         supply.give_back(job);
         let job = supply.take().unwrap();
         supply.give_back(job);
-        assert!(supply.take().is_none() && supply.is_finished());
+        assert!(supply.take().is_none() && supply.is_over() && !supply.ran_out());
     }
 }

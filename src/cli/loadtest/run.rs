@@ -114,7 +114,7 @@ pub async fn run(
             .map_or(Duration::ZERO, |it| cpu.saturating_sub(it.cpu)),
         cpu_window: mark.as_ref().map_or(Duration::ZERO, |it| now - it.at),
         batches,
-        ran_out: times.end.is_some_and(|end| now < end) && !driver.stopped.get(),
+        ran_out: driver.supply.borrow().ran_out(),
         stopped: driver.stopped.get(),
     })
 }

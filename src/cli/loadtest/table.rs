@@ -20,8 +20,10 @@ pub fn text(report: &Report) -> String {
             report.goodput_per_second, report.answers_per_second, report.seconds,
         ),
     ];
-    let tables = [latencies(report), outcomes(report), stocks(report)];
-    parts.extend(tables.iter().map(ToString::to_string));
+    parts.extend([latencies(report), outcomes(report)].map(|it| it.to_string()));
+    if report.bought.groups > 0 {
+        parts.push(stocks(report).to_string());
+    }
     parts.extend(lines(report));
     parts.extend(report.notes.iter().map(|it| format!("note: {it}")));
     parts.extend(
@@ -30,7 +32,9 @@ pub fn text(report: &Report) -> String {
             .iter()
             .map(|it| format!("NOT SOUND: {it}")),
     );
-    parts.extend(report.unexpected.iter().map(|it| format!("  such as {it}")));
+    if !report.complaints.is_empty() {
+        parts.extend(report.unexpected.iter().map(|it| format!("  such as {it}")));
+    }
     let verdict = if report.complaints.is_empty() {
         "The run was sound."
     } else {

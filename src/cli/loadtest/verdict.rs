@@ -5,6 +5,9 @@ use super::{options::Mode, record::Recorder, report::Report, run::Ended};
 /// From so much of a core on, the driver may have been what was measured.
 const DRIVER_SHARE_MAX: f64 = 0.8;
 
+/// The answer to a cart none of whose vendors may sell.
+const NOBODY_MAY_SELL: u16 = 422;
+
 /// Adds to a report what is wrong with the run, and what is worth a note.
 pub fn judge(
     report: &mut Report,
@@ -34,6 +37,7 @@ fn answers(report: &Report, mode: Mode) -> Vec<String> {
         .outcomes
         .iter()
         .filter(|it| ![success, 429, 503].contains(&it.status))
+        .filter(|it| !(report.settings.any_vendor && it.status == NOBODY_MAY_SELL))
         .map(|it| format!("{} answers were {} {}", it.count, it.status, it.code))
         .collect();
     let lost = report.errors.iter();

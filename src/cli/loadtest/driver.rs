@@ -22,6 +22,9 @@ use super::{
 /// The longest that a jittered retry waits.
 const JITTER_MS_MAX: u64 = 100;
 
+/// A server that is gone answers at once, in a way: clients must not use up all carts on it.
+const PAUSE_AFTER_LOSS: Duration = Duration::from_millis(20);
+
 /// How clients behave.
 #[derive(Clone, Copy, Debug)]
 pub struct Manners {
@@ -136,6 +139,7 @@ impl Driver {
                 }
                 Err(lost) => {
                     self.record(tried_at, lost);
+                    tokio::time::sleep(PAUSE_AFTER_LOSS).await;
                     return None;
                 }
             };

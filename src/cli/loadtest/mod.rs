@@ -50,6 +50,7 @@ use anyhow::{Context, bail};
 use futures_util::FutureExt;
 use secrecy::SecretString;
 use sqlx::PgConnection;
+use tokio::net::TcpStream;
 
 use crate::{
     config::{Config, Services as Configured},
@@ -186,6 +187,12 @@ async fn test(
     place: &Place,
     told_to_stop: impl Future<Output = ()> + Clone,
 ) -> anyhow::Result<ExitCode> {
+    TcpStream::connect(place.http).await.with_context(|| {
+        format!(
+            "no server listens on {}; start one, or use --private",
+            place.http
+        )
+    })?;
     let screen = Screen::on_stderr();
     let mut connection = db::pool::connect(&place.database).await?;
     let preparing = get_ready(args, config, place, &mut connection, &screen);

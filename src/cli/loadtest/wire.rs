@@ -2,6 +2,12 @@
 //!
 //! A request is bytes that were made before the test began, and of an answer only what decides is
 //! read. It is no general client: no TLS, no redirects, no chunked answers (ours have none).
+//!
+//! The driver shares a machine with the server that it measures, so what it costs was measured: the
+//! server's 404 of an unknown route, 100,000 times over 64 connections on one thread, three rounds
+//! each, cost 2.5–4.0 µs of CPU per request this way, 4.8–6.0 µs with hyper's `client::conn::http1`,
+//! and 10.9–11.4 µs with reqwest. (In a test a request costs about 15 µs: the answers are larger and
+//! come one by one.)
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -144,7 +150,49 @@ fn number(value: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{net::TcpListener, task::JoinHandle};
+
     use super::*;
+
+    /// A server that accepts so many connections and answers one request on each, then closes it.
+    async fn short_tempered(
+        connections: u32,
+        answer: &'static [u8],
+    ) -> (SocketAddr, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            for _ in 0..connections {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 1024];
+                assert!(stream.read(&mut request).await.unwrap() > 0);
+                stream.write_all(answer).await.unwrap();
+            }
+        });
+        (address, server)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_was_closed_while_it_rested_is_opened_again() {
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        let (address, server) = short_tempered(3, answer).await;
+        let mut wire = Wire::to(address);
+        for _ in 0..3 {
+            let answer = wire.exchange(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+            assert_eq!((answer.status, wire.body(&answer)), (200, &b"ok"[..]));
+        }
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn half_an_answer_is_an_error_and_the_request_is_not_sent_again() {
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok";
+        let (address, server) = short_tempered(1, answer).await;
+        let mut wire = Wire::to(address);
+        let error = wire.exchange(b"GET / HTTP/1.1\r\n\r\n").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        server.await.unwrap();
+    }
 
     #[test]
     fn a_head_says_what_the_answer_is() {

@@ -1,5 +1,5 @@
-//! Waiting for a moment, to a few microseconds. tokio's own timer wakes up to a millisecond late, and
-//! in an open loop that would count as latency of the server.
+//! Waiting for a moment, to a few microseconds. tokio's own timer wakes up to a millisecond late,
+//! and in an open loop that would count as latency of the server.
 
 use std::{io, time::Instant};
 
@@ -38,8 +38,8 @@ mod linux {
         /// The process has no descriptors left.
         #[expect(
             deprecated,
-            reason = "whoever takes a raw descriptor must be sure that it stays open; the timer owns \
-                      its own. The successor is the same, marked unsafe, which we forbid"
+            reason = "whoever takes a raw descriptor must be sure that it stays open; the timer \
+                      owns its own. The successor is the same, marked unsafe, which we forbid"
         )]
         pub fn new() -> io::Result<Self> {
             let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;

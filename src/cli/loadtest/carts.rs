@@ -29,8 +29,8 @@ pub struct Cart {
 }
 
 impl Cart {
-    /// Prices lines by the rules of the domain, so that the cart is the one that a PUT would freeze;
-    /// none if one of the products is not known.
+    /// Prices lines by the rules of the domain, so that the cart is the one that a PUT would
+    /// freeze; none if one of the products is not known.
     pub fn price(
         id: CartId,
         buyer: Buyer,

@@ -139,8 +139,8 @@ fn check_modes(args: &LoadtestArgs) -> anyhow::Result<()> {
     );
     ensure!(
         !cart.any_vendor || (!freezes && cart.prepare != Some(Prepare::Api)),
-        "--any-vendor goes with --mode checkout and --prepare db: PUT /cart refuses a vendor who may \
-         not sell"
+        "--any-vendor goes with --mode checkout and --prepare db: PUT /cart refuses a vendor who \
+         may not sell"
     );
     ensure!(
         mode != Mode::CartGet || args.load.retries == 0.0,
@@ -156,15 +156,15 @@ fn check_modes(args: &LoadtestArgs) -> anyhow::Result<()> {
         }
         _ => ensure!(
             carts >= args.at_a_time(),
-            "--carts is {carts}, but {} requests may be under way at a time, each of a buyer of its \
-             own",
+            "--carts is {carts}, but {} requests may be under way at a time, each of a buyer of \
+             its own",
             args.at_a_time()
         ),
     }
     ensure!(
         args.place.private || (args.place.seed_vendors, args.place.seed_products) == (200, 10_000),
-        "--seed-vendors and --seed-products go with --private: the catalogue of a running server is \
-         there already"
+        "--seed-vendors and --seed-products go with --private: the catalogue of a running server \
+         is there already"
     );
     Ok(())
 }

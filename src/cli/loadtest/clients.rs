@@ -4,8 +4,8 @@ use std::{rc::Rc, time::Instant};
 
 use super::{driver::Driver, wire::Wire};
 
-/// Runs the clients until the deadline, until there is nothing left to do, or until they are stopped.
-/// What was begun is ended.
+/// Runs the clients until the deadline, until there is nothing left to do, or until they are
+/// stopped. What was begun is ended.
 pub async fn run(driver: &Rc<Driver>, clients: u32, deadline: Option<Instant>) {
     let clients: Vec<_> = (0..clients)
         .map(|_| actix_rt::spawn(client(Rc::clone(driver), deadline)))

@@ -59,7 +59,6 @@ pub async fn freeze(
         frozen.extend(worker.await.context("freezing carts was given up")??);
     }
     frozen.sort_unstable_by_key(|(number, _)| *number);
-    screen.done(total as u64);
     Ok(frozen.into_iter().map(|(_, id)| id).collect())
 }
 

@@ -1,4 +1,5 @@
-//! The carts of a test: which products stand in which cart. Pure: the catalogue and the dice come in.
+//! The carts of a test: which products stand in which cart. Pure: the catalogue comes in, and the
+//! seed of the dice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -132,8 +133,8 @@ impl Market {
             }
         }
         Err(format!(
-            "no cart of {} vendors could be found in {TRIES_MAX} tries; take a lower --zipf or fewer \
-             --vendors",
+            "no cart of {} vendors could be found in {TRIES_MAX} tries; take a lower --zipf or \
+             fewer --vendors",
             self.shape.vendors
         ))
     }

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::market::Shape;
+use super::{checks::parse_time, market::Shape};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -15,7 +15,7 @@ Examples:
   splitcart loadtest --count 5000 --hot-share 1 --hot-stock 100 --lines 1 --qty 1
                                                       5,000 buyers for 100 units
   splitcart loadtest --rate 2000 --duration 60s --plot latency.svg --json run.json
-                                                      open loop: arrivals that don't wait for answers
+                                                      open loop: arrivals wait for no answer
   splitcart loadtest --rate 6000 --retry-refused retry-after
                                                       too much, with clients that come back
   splitcart loadtest --mode purchase --clients 16     PUT /cart and checkout, measured as one
@@ -81,13 +81,13 @@ pub struct LoadArgs {
     #[arg(long, value_name = "COUNT", requires = "rate")]
     pub(super) max_in_flight: Option<u32>,
     /// How long to measure [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = super::checks::parse_time, conflicts_with = "count")]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "count")]
     pub(super) duration: Option<Duration>,
     /// How many requests to measure, instead of a time
     #[arg(long, value_name = "COUNT")]
     pub(super) count: Option<u32>,
     /// The same load before it is measured [default: 2s; none with --count]
-    #[arg(long, value_name = "TIME", value_parser = super::checks::parse_time, conflicts_with = "count")]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "count")]
     pub(super) warmup: Option<Duration>,
     /// The share of requests that are sent again under the same key, and must be answered the same
     #[arg(long, value_name = "0..1", default_value_t = 0.0)]
@@ -97,7 +97,7 @@ pub struct LoadArgs {
     #[arg(long, value_enum, default_value_t = RetryRefused::Never)]
     pub(super) retry_refused: RetryRefused,
     /// How long an answer may take
-    #[arg(long, value_name = "TIME", value_parser = super::checks::parse_time, default_value = "30s")]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "30s")]
     pub(super) timeout: Duration,
 }
 

@@ -2,7 +2,7 @@
 
 use rand::{Rng, RngExt};
 
-/// Picks numbers below a bound by Zipf's law: the one of rank `r` with a weight of `1 / r^exponent`.
+/// Picks numbers below a bound by Zipf's law: the one of rank `r` has the weight `1 / r^exponent`.
 /// With exponent 0 all are alike.
 #[derive(Clone, Debug)]
 pub struct Popularity {

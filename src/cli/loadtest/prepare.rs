@@ -122,8 +122,7 @@ pub async fn ready_buyers(
         .filter(|buyer| !known.contains(&buyer.store_id.uuid()))
         .collect();
     let now = Utc::now();
-    let steps = missing.len() as u64;
-    screen.begin("buyers", steps);
+    screen.begin("buyers", missing.len() as u64);
     let mut tx = connection.begin().await?;
     let buyers = || missing.iter().copied();
     copy_rows(&mut tx, buyers().map(Buyer::user), |_| {}).await?;
@@ -133,7 +132,6 @@ pub async fn ready_buyers(
     let stores: Vec<_> = carts.iter().map(|cart| cart.buyer.store_id).collect();
     db::loadtest::remove_active_carts(&mut tx, &stores).await?;
     tx.commit().await.context("could not commit the buyers")?;
-    screen.done(steps);
     Ok(())
 }
 
@@ -164,17 +162,15 @@ pub async fn write_carts(
         totals: cart.totals,
     });
     let per_cart = carts.first().map_or(1, |cart| cart.lines.len() as u64);
-    let steps = carts.len() as u64;
-    screen.begin("carts", steps);
+    screen.begin("carts", carts.len() as u64);
     let mut tx = connection.begin().await?;
     copy_rows(&mut tx, heads, |_| {}).await?;
     copy_rows(&mut tx, lines(), |rows| screen.at(rows / per_cart)).await?;
     tx.commit().await.context("could not commit the carts")?;
-    screen.done(steps);
     Ok(())
 }
 
-/// Fills the stock of everything that a test buys: hot products with `hot`, all others with `spread`.
+/// Fills the stock of everything that a test buys: hot products with `hot`, others with `spread`.
 ///
 /// # Errors
 /// The statement failed.

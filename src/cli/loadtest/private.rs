@@ -15,7 +15,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::process::{Child, Command};
 use uuid::Uuid;
 
@@ -26,6 +26,8 @@ use crate::{
     embedded::{DataDir, EmbeddedServices, Options},
     seed::SeedPlan,
 };
+
+use super::place::Place;
 
 /// How long the server may take to be ready.
 const READY_WAIT_MAX: Duration = Duration::from_mins(1);
@@ -51,10 +53,8 @@ pub fn with_a_secret(config: &Config) -> Config {
 pub struct Private {
     services: EmbeddedServices,
     server: Child,
-    /// The public listener.
-    pub http: SocketAddr,
-    /// The private listener.
-    pub ops: SocketAddr,
+    http: SocketAddr,
+    ops: SocketAddr,
     end_wait: Duration,
 }
 
@@ -125,9 +125,14 @@ impl Private {
         Ok((server, http, ops))
     }
 
-    /// Where its database is.
-    pub fn database_url(&self) -> SecretString {
-        self.services.database_url().into()
+    /// Where everything is.
+    pub fn place(&self) -> Place {
+        Place {
+            database: self.services.database_url().into(),
+            host: self.http.to_string(),
+            http: self.http,
+            ops: self.ops,
+        }
     }
 
     /// Resolves when something has ended by itself.

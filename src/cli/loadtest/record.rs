@@ -1,8 +1,8 @@
 //! What is measured, as it happens: histograms, outcomes, and the same second by second.
 //!
-//! A latency belongs to the measurement if its request was meant to start within the window, however
-//! late the answer comes; a rate is of the answers that come within the window. Everything runs on
-//! one thread, so nothing here is locked or merged.
+//! A latency belongs to the measurement if its request was meant to start within the window,
+//! however late the answer comes; a rate is of the answers that come within the window. Everything
+//! runs on one thread, so nothing here is locked or merged.
 
 use std::{
     collections::BTreeMap,
@@ -11,9 +11,8 @@ use std::{
 
 use hdrhistogram::Histogram;
 
-/// An hour, in microseconds: more than any timeout.
-const LATENCY_MAX: u64 = 3_600_000_000;
-const DIGITS: u8 = 3;
+use super::latency::{self, Percentiles};
+
 /// How many unexpected answers are kept to be shown.
 const EXAMPLES_MAX: usize = 3;
 
@@ -40,35 +39,6 @@ pub struct Second {
     pub counts: Counts,
     /// Of the successes, in milliseconds; none without a success.
     pub percentiles: Option<Percentiles>,
-}
-
-/// Latencies in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct Percentiles {
-    pub count: u64,
-    pub mean_ms: f64,
-    pub p50_ms: f64,
-    pub p95_ms: f64,
-    pub p99_ms: f64,
-    pub p999_ms: f64,
-    pub max_ms: f64,
-}
-
-impl Percentiles {
-    /// None of an empty histogram.
-    pub fn of(latencies: &Histogram<u64>) -> Option<Self> {
-        let ms = |us: u64| us as f64 / 1000.0;
-        let at = |quantile| ms(latencies.value_at_quantile(quantile));
-        (!latencies.is_empty()).then(|| Self {
-            count: latencies.len(),
-            mean_ms: latencies.mean() / 1000.0,
-            p50_ms: at(0.5),
-            p95_ms: at(0.95),
-            p99_ms: at(0.99),
-            p999_ms: at(0.999),
-            max_ms: ms(latencies.max()),
-        })
-    }
 }
 
 /// How a request ended.
@@ -131,9 +101,9 @@ impl Recorder {
         Self {
             begin,
             end,
-            succeeded: histogram(),
-            refused: histogram(),
-            replayed: histogram(),
+            succeeded: latency::histogram(),
+            refused: latency::histogram(),
+            replayed: latency::histogram(),
             outcomes: BTreeMap::new(),
             errors: BTreeMap::new(),
             examples: Vec::new(),
@@ -146,7 +116,7 @@ impl Recorder {
             sent_again: 0,
             last: begin,
             second: Counts::default(),
-            second_latencies: histogram(),
+            second_latencies: latency::histogram(),
             series: Vec::new(),
         }
     }
@@ -284,12 +254,8 @@ impl Recorder {
     }
 }
 
-fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, LATENCY_MAX, DIGITS).expect("the bounds are constant and sound")
-}
-
 fn micros(latency: Duration) -> u64 {
-    u64::try_from(latency.as_micros()).unwrap_or(LATENCY_MAX)
+    u64::try_from(latency.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

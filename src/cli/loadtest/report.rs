@@ -9,10 +9,8 @@ use serde_json::Value;
 use crate::db::loadtest::{Bought, Stock};
 
 use super::{
-    batches::Batches,
-    options::{Arrivals, Length, LoadtestArgs, Mode, Prepare},
-    record::{Percentiles, Recorder},
-    run::Ended,
+    batches::Batches, latency::Percentiles, options::LoadtestArgs, record::Recorder, run::Ended,
+    settings::Settings,
 };
 
 /// See the module. The names are the JSON's.
@@ -52,32 +50,6 @@ pub struct Report {
     pub notes: Vec<String>,
     /// The first unexpected answers.
     pub unexpected: Vec<String>,
-}
-
-/// What was asked for, with what followed from it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Settings {
-    pub mode: &'static str,
-    pub clients: Option<u32>,
-    pub rate: Option<f64>,
-    pub max_in_flight: Option<u32>,
-    pub duration_seconds: Option<f64>,
-    pub count: Option<u32>,
-    pub warmup_seconds: f64,
-    pub prepare: Option<&'static str>,
-    pub carts: u32,
-    pub lines: u32,
-    pub vendors: u32,
-    pub any_vendor: bool,
-    pub hot_share: f64,
-    pub hot_products: u32,
-    pub zipf: f64,
-    pub stock: Option<i32>,
-    pub hot_stock: Option<i32>,
-    pub qty: Option<i32>,
-    pub retries: f64,
-    pub retry_refused: &'static str,
-    pub seed: u64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -140,64 +112,6 @@ pub struct SecondReport {
     pub failed: u64,
     /// Of the successes answered in this second.
     pub latency: Option<Percentiles>,
-}
-
-impl Settings {
-    fn of(args: &LoadtestArgs) -> Self {
-        let (load, cart, shape) = (&args.load, &args.cart, args.shape());
-        let (clients, max_in_flight) = match args.arrivals() {
-            Arrivals::Closed { clients } => (Some(clients), None),
-            Arrivals::Open { in_flight_max, .. } => (None, Some(in_flight_max)),
-        };
-        let duration = match args.length() {
-            Length::Time(time) => Some(time.as_secs_f64()),
-            Length::Count(_) => None,
-        };
-        Self {
-            mode: name_of(load.mode),
-            clients,
-            rate: load.rate,
-            max_in_flight,
-            duration_seconds: duration,
-            count: load.count,
-            warmup_seconds: args.warmup().as_secs_f64(),
-            prepare: args.prepare().map(|it| match it {
-                Prepare::Api => "api",
-                Prepare::Db => "db",
-            }),
-            carts: args.carts(),
-            lines: cart.lines,
-            vendors: cart.vendors.unwrap_or(cart.lines),
-            any_vendor: cart.any_vendor,
-            hot_share: cart.hot_share,
-            hot_products: if cart.hot_share > 0.0 {
-                u32::try_from(shape.hot_products).unwrap_or(u32::MAX)
-            } else {
-                0
-            },
-            zipf: cart.zipf,
-            stock: cart.stock,
-            hot_stock: cart.hot_stock.or(cart.stock),
-            qty: cart.qty,
-            retries: load.retries,
-            retry_refused: match load.retry_refused {
-                super::options::RetryRefused::Never => "never",
-                super::options::RetryRefused::RetryAfter => "retry-after",
-                super::options::RetryRefused::Jitter => "jitter",
-            },
-            seed: cart.seed,
-        }
-    }
-}
-
-/// As the option spells it.
-pub const fn name_of(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Checkout => "checkout",
-        Mode::CartPut => "cart-put",
-        Mode::CartGet => "cart-get",
-        Mode::Purchase => "purchase",
-    }
 }
 
 impl Sold {

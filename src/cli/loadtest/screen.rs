@@ -39,11 +39,6 @@ impl Screen {
         }
     }
 
-    /// All of them are.
-    pub fn done(&self, count: u64) {
-        self.at(count);
-    }
-
     /// How it goes.
     pub fn say(&self, text: String) {
         match &self.0 {

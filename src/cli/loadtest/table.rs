@@ -7,8 +7,9 @@ use indicatif::HumanCount;
 
 use super::{
     batches::Batches,
-    record::Percentiles,
-    report::{Report, Settings, Sold},
+    latency::Percentiles,
+    report::{Report, Sold},
+    settings::Settings,
 };
 
 /// The whole report as text.

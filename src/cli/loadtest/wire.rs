@@ -3,11 +3,11 @@
 //! A request is bytes that were made before the test began, and of an answer only what decides is
 //! read. It is no general client: no TLS, no redirects, no chunked answers (ours have none).
 //!
-//! The driver shares a machine with the server that it measures, so what it costs was measured: the
-//! server's 404 of an unknown route, 100,000 times over 64 connections on one thread, three rounds
-//! each, cost 2.5–4.0 µs of CPU per request this way, 4.8–6.0 µs with hyper's `client::conn::http1`,
-//! and 10.9–11.4 µs with reqwest. (In a test a request costs about 15 µs: the answers are larger and
-//! come one by one.)
+//! The driver shares a machine with the server that it measures, so what it costs was measured.
+//! The server's 404 of an unknown route, 100,000 times over 64 connections on one thread, three
+//! rounds each, cost 2.5 to 4.0 µs of CPU per request this way, 4.8 to 6.0 µs with hyper's
+//! `client::conn::http1`, and 10.9 to 11.4 µs with reqwest. (In a test a request costs about 15 µs:
+//! the answers are larger and come one by one.)
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -59,8 +59,9 @@ impl Wire {
 
     /// Sends a request and reads the whole answer. After an error the connection is closed.
     ///
-    /// A server may close a connection that rests, just as we send: then, and only if not a byte has
-    /// come back, the request goes out once more on a new connection. Its key makes that harmless.
+    /// A server may close a connection that rests, just as we send: then, and only if not a byte
+    /// has come back, the request goes out once more on a new connection. Its key makes that
+    /// harmless.
     ///
     /// # Errors
     /// The connection could not be opened or was lost, or the answer is no HTTP that we read.

@@ -27,6 +27,7 @@ Examples:
   splitcart seed                        fill an empty database with a demo catalogue
   splitcart token --buyer 1             a token to try the API with
   splitcart audit                       check that nothing in the database contradicts itself
+  splitcart loadtest --private          measure what this machine can do
 
 Every setting, with its default and its environment variable, is explained in config/default.toml.";
 

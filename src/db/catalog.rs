@@ -60,7 +60,11 @@ fn distinct<Id: Eq + Hash>(ids: impl Iterator<Item = Id>) -> Vec<Id> {
     ids.collect::<HashSet<_>>().into_iter().collect()
 }
 
-async fn find_products(
+/// Products with their tiers and what is available of them; unknown ids are left out.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_products(
     connection: &mut PgConnection,
     ids: &[ProductId],
 ) -> Result<HashMap<ProductId, Product>, Error> {

@@ -7,7 +7,6 @@
 use std::{
     collections::BTreeMap,
     hint::black_box,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -42,7 +41,7 @@ use splitcart::{
     seed::{self, SeedPlan},
 };
 use sqlx::{Connection, PgConnection, PgPool};
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 /// 200 vendors and 10,000 products, as in docs/performance.md.
@@ -222,8 +221,9 @@ fn measure_checkouts(bencher: &mut Bencher<'_>, stage: &Stage, batch: usize, hot
         let settings = [("SPLITCART_BATCH_MAX", batch.to_string())];
         let settings = settings.map(|(name, value)| (name.to_owned(), value));
         let config = Config::load(None, settings).unwrap();
-        let nudge = Arc::new(Notify::new());
-        CheckoutActors::start(&config, &stage.url, &Metrics::new(), nudge)
+        // Nobody takes the events; the outbox has them.
+        let (committed_events, _) = mpsc::channel(1);
+        CheckoutActors::start(&config, &stage.url, &Metrics::new(), committed_events)
             .await
             .unwrap()
     });

@@ -7,7 +7,6 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,7 +14,7 @@ use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, middleware::from_f
 use secrecy::SecretString;
 use sqlx::PgPool;
 use tokio::{
-    sync::{Notify, watch},
+    sync::{mpsc, watch},
     task::JoinHandle,
 };
 
@@ -39,6 +38,8 @@ use crate::{
 
 /// How long closing the background connections may take when we stop.
 const POOL_CLOSE_MAX: Duration = Duration::from_secs(1);
+/// How many batches' events may wait for the relay; those of more are found in the outbox later.
+const COMMITTED_BATCHES_MAX: usize = 64;
 /// How long the relay may take to publish what is left when we stop.
 const LAST_ROUND_MAX: Duration = Duration::from_secs(10);
 
@@ -110,7 +111,7 @@ impl App {
     ) -> Result<Self, Error> {
         prepare_schema(config, database_url).await?;
         let metrics = Metrics::new();
-        let nudge = Arc::new(Notify::new());
+        let (committed_events, committed) = mpsc::channel(COMMITTED_BATCHES_MAX);
         let relay_pool = background_pool(config, database_url, &metrics)?;
         let stream_len_max = config.outbox.stream_len_max;
         let stream = RedisStream::open(redis_url, &config.outbox.stream, stream_len_max)?;
@@ -119,7 +120,7 @@ impl App {
         let (http_addr, ops_addr) = (http_listener.local_addr()?, ops_listener.local_addr()?);
 
         let actors =
-            CheckoutActors::start(config, database_url, &metrics, Arc::clone(&nudge)).await?;
+            CheckoutActors::start(config, database_url, &metrics, committed_events).await?;
         let carts = Carts::start(config, database_url, &metrics).await?;
         let (stopping, stops) = watch::channel(false);
         // The relay's own: it must outlive the last commit.
@@ -127,7 +128,7 @@ impl App {
         let relay = Relay {
             pool: relay_pool.clone(),
             stream,
-            nudge,
+            committed,
             limits: RelayLimits {
                 poll: Duration::from_millis(config.outbox.poll_ms),
                 claim_max: config.outbox.claim_max,

@@ -1,16 +1,17 @@
 //! Starts the actors on an arbiter of their own, with the pool that they use.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use actix_rt::Arbiter;
 use secrecy::SecretString;
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 
 use crate::{
     batching::{Limits, arbiter},
     config::Config,
     db::{
         self,
+        outbox::ClaimedEvent,
         pool::{Limits as PoolLimits, Workload},
     },
     domain::checkout::PaymentPolicy,
@@ -21,6 +22,10 @@ use super::{
     checkout_batch::{BatchContext, CheckoutDesk},
     vendor_directory::VendorDirectory,
 };
+
+/// How long the writer of an event has to publish it before any relay may: what a crash right after a
+/// commit delays its announcement by.
+const FRESH_CLAIM: Duration = Duration::from_secs(5);
 
 /// The running actors.
 #[derive(Debug)]
@@ -41,10 +46,10 @@ impl CheckoutActors {
         config: &Config,
         database_url: &SecretString,
         metrics: &Metrics,
-        relay_nudge: Arc<Notify>,
+        committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
     ) -> Result<Self, db::Error> {
         let (config, url, metrics) = (config.clone(), database_url.clone(), metrics.clone());
-        let open = move || open(&config, &url, &metrics, relay_nudge);
+        let open = move || open(&config, &url, &metrics, committed_events);
         let (opened, arbiter) = arbiter::open_on_new(open).await;
         let (desk, directory) = opened?;
         Ok(Self {
@@ -65,7 +70,7 @@ fn open(
     config: &Config,
     url: &SecretString,
     metrics: &Metrics,
-    relay_nudge: Arc<Notify>,
+    committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
 ) -> Result<(CheckoutDesk, VendorDirectory), db::Error> {
     let slots = u32::try_from(config.transactions_in_flight).expect("configuration bounds it");
     let pool_limits = PoolLimits {
@@ -94,7 +99,8 @@ fn open(
         transaction_limit: config.transaction_limit(),
         attempts_max: config.attempts_max,
         keep_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),
-        relay_nudge,
+        claim_events_for: FRESH_CLAIM.min(Duration::from_secs(config.outbox.claim_lease_s)),
+        committed_events,
         metrics: metrics.clone(),
     };
     let queue_wait_max = Duration::from_millis(config.queue_wait_ms_max);

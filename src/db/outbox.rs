@@ -9,9 +9,13 @@ use uuid::Uuid;
 use crate::domain::{
     event::{EventActor, OrderCreated},
     ids::{EventId, StoreId, UserId},
+    order::Checkout,
 };
 
-use super::error::{Doing, Error};
+use super::{
+    error::{Doing, Error},
+    of,
+};
 
 /// An event on its way to the relay.
 #[derive(Clone, Debug)]
@@ -34,34 +38,51 @@ pub struct ClaimedEvent {
     pub actor: Option<EventActor>,
 }
 
-/// Writes the announcements of checkouts.
+impl ClaimedEvent {
+    /// The announcement of a checkout, for [`announce`].
+    pub fn announcing(checkout: &Checkout, id: EventId, now: DateTime<Utc>) -> Self {
+        let payload = OrderCreated::announcing(checkout);
+        Self {
+            id,
+            event_type: OrderCreated::TYPE.to_owned(),
+            aggregate_type: OrderCreated::AGGREGATE.to_owned(),
+            aggregate_id: checkout.group.id.uuid(),
+            payload: serde_json::to_value(payload).expect("an event is JSON"),
+            created_at: now,
+            attempts: 0,
+            actor: Some(EventActor {
+                user_id: checkout.group.created_by,
+                store_id: checkout.group.buyer_store_id.into(),
+            }),
+        }
+    }
+}
+
+/// Writes new events, claimed by their writer, who is about to publish them itself: until
+/// `claimed_until` no relay sees them.
 ///
 /// # Errors
 /// The statement failed; the transaction is lost.
 pub async fn announce(
     connection: &mut PgConnection,
-    events: &[(EventId, OrderCreated)],
-    now: DateTime<Utc>,
+    events: &[ClaimedEvent],
+    claimed_until: DateTime<Utc>,
 ) -> Result<(), Error> {
-    let ids: Vec<_> = events.iter().map(|(id, _)| *id).collect();
-    let groups: Vec<_> = events
-        .iter()
-        .map(|(_, event)| event.checkout_group_id.uuid())
-        .collect();
-    let payloads: Vec<_> = events.iter().map(|(_, event)| Json(event)).collect();
     sqlx::query!(
         r#"
         insert into outbox_events (
-            event_type, aggregate_type, created_at, next_attempt_at, id, aggregate_id, payload)
-        select $1::text, $2::text, $3::timestamptz, $3::timestamptz, n.*
-        from unnest($4::uuid[], $5::uuid[], $6::jsonb[]) as n
+            next_attempt_at, id, event_type, aggregate_type, aggregate_id, payload, created_at)
+        select $1::timestamptz, n.*
+        from unnest(
+            $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::jsonb[], $7::timestamptz[]) as n
         "#,
-        OrderCreated::TYPE,
-        OrderCreated::AGGREGATE,
-        now,
-        &ids as &[EventId],
-        &groups,
-        &payloads as &[Json<&OrderCreated>],
+        claimed_until,
+        &of(events, |event| event.id) as &[EventId],
+        &of(events, |event| event.event_type.clone()),
+        &of(events, |event| event.aggregate_type.clone()),
+        &of(events, |event| event.aggregate_id),
+        &of(events, |event| Json(event.payload.clone())) as &[Json<serde_json::Value>],
+        &of(events, |event| event.created_at),
     )
     .execute(connection)
     .await

@@ -1,16 +1,17 @@
-//! The relay's loop: claim, publish, mark; then wait for a nudge or the poll.
+//! The relay's loop: publish what this process commits, as it comes, and mark it; now and then look
+//! for what others have left behind: claim, publish, mark.
+//!
+//! An event is claimed by its writer when it is written, so the usual one is never claimed by a
+//! statement of its own. If the writer dies, or its relay is behind, the claim ends by itself.
 //!
 //! A claim is one short statement with a lease, so no transaction is open while the relay talks to
 //! the broker, and any number of relays can run. A relay that dies after publishing and before
 //! marking leads to a second publication with the same `event_id`.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::{
     db::{self, outbox::ClaimedEvent},
@@ -47,8 +48,8 @@ pub struct Relay {
     pub pool: PgPool,
     /// Where events go.
     pub stream: RedisStream,
-    /// Somebody has committed an event.
-    pub nudge: Arc<Notify>,
+    /// What this process has committed, claimed when it was written.
+    pub committed: mpsc::Receiver<Vec<ClaimedEvent>>,
     /// Its limits.
     pub limits: Limits,
     /// Where to count.
@@ -72,7 +73,7 @@ impl Relay {
         loop {
             // Read before the round, so that what is committed before the signal is published.
             let last_round = *stopping.borrow_and_update();
-            let wait = match self.publish_all_due().await {
+            let wait = match self.publish_all().await {
                 Ok(()) => {
                     failures = 0;
                     self.limits.poll
@@ -90,20 +91,51 @@ impl Relay {
                 self.measure().await;
                 measured_at = Some(Instant::now());
             }
-            let nudged = async {
-                // A nudge must not shorten the pause of a broker that is away.
-                if failures == 0 {
-                    self.nudge.notified().await;
-                } else {
-                    std::future::pending::<()>().await;
-                }
+            self.publish_as_they_come(wait, failures == 0, &mut stopping)
+                .await;
+        }
+    }
+
+    /// Publishes what this process commits until the next round is due or publishing fails. While the
+    /// broker is away those events are passed over: their claim ends, and a round finds them in the
+    /// outbox.
+    async fn publish_as_they_come(
+        &mut self,
+        wait: Duration,
+        broker_is_well: bool,
+        stopping: &mut watch::Receiver<bool>,
+    ) {
+        let next_round = tokio::time::sleep(wait);
+        tokio::pin!(next_round);
+        loop {
+            // Only waiting is ever cut short, never publishing.
+            let events = tokio::select! {
+                Some(events) = self.committed.recv() => events,
+                () = &mut next_round => return,
+                _ = stopping.changed() => return,
             };
-            tokio::select! {
-                () = nudged => {}
-                () = tokio::time::sleep(wait) => {}
-                _ = stopping.changed() => {}
+            if broker_is_well && let Err(error) = self.publish_committed(events).await {
+                tracing::warn!("the outbox relay will try again: {error}");
+                return;
             }
         }
+    }
+
+    async fn publish_committed(&mut self, mut events: Vec<ClaimedEvent>) -> Result<(), RoundError> {
+        let enough = usize::try_from(self.limits.claim_max).unwrap_or(usize::MAX);
+        while events.len() < enough
+            && let Ok(more) = self.committed.try_recv()
+        {
+            events.extend(more);
+        }
+        self.publish(&events).await
+    }
+
+    async fn publish_all(&mut self) -> Result<(), RoundError> {
+        while let Ok(events) = self.committed.try_recv() {
+            self.publish_committed(events).await?;
+        }
+        self.publish_all_due().await
     }
 
     async fn publish_all_due(&mut self) -> Result<(), RoundError> {

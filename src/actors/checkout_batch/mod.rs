@@ -11,14 +11,15 @@ mod prepare;
 mod situation;
 mod stock;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use rand::RngExt;
 use sqlx::PgPool;
-use tokio::sync::Notify;
+use tokio::sync::mpsc;
 
 use crate::{
     batching::{Answer, Member, Undecided, Work, desk::Desk},
+    db::outbox::ClaimedEvent,
     domain::checkout::PaymentPolicy,
     metrics::{Meters, Metrics, ReplayLabel},
 };
@@ -48,8 +49,10 @@ pub struct BatchContext {
     pub attempts_max: u32,
     /// How long a first answer is kept.
     pub keep_answers_for: Duration,
-    /// Told after each commit: events are waiting.
-    pub relay_nudge: Arc<Notify>,
+    /// How long events belong to us after their commit.
+    pub claim_events_for: Duration,
+    /// Where they go after it, to be published.
+    pub committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
     /// Where to count.
     pub metrics: Metrics,
 }

@@ -14,10 +14,9 @@ use chrono::{DateTime, SubsecRound, Utc};
 use uuid::Uuid;
 
 use crate::{
-    db,
+    db::{self, outbox::ClaimedEvent},
     domain::{
         checkout::CheckoutPlan,
-        event::OrderCreated,
         idempotency::{FirstAnswer, Scope},
         ids::EventId,
         order::Checkout,
@@ -59,6 +58,8 @@ pub(super) struct Prepared {
     /// One per command, in the same order.
     pub decisions: Vec<Decision>,
     pub checkouts: Vec<Checkout>,
+    /// To be published once they are committed.
+    pub events: Vec<ClaimedEvent>,
 }
 
 pub(super) async fn prepare(
@@ -99,6 +100,7 @@ pub(super) async fn prepare(
         tx,
         decisions: settled.decisions(),
         checkouts: settled.checkouts,
+        events: settled.events,
     }))
 }
 
@@ -120,6 +122,7 @@ struct Settled<'a> {
     /// With the index of its command. Empty once they are settled.
     plans: Vec<(usize, CheckoutPlan)>,
     checkouts: Vec<Checkout>,
+    events: Vec<ClaimedEvent>,
     first_answers: Vec<(&'a Scope, FirstAnswer)>,
 }
 
@@ -129,6 +132,7 @@ impl<'a> Settled<'a> {
             decisions: Vec::with_capacity(prospects.len()),
             plans: Vec::new(),
             checkouts: Vec::new(),
+            events: Vec::new(),
             first_answers: Vec::new(),
         };
         for (index, prospect) in prospects.into_iter().enumerate() {
@@ -160,6 +164,9 @@ impl<'a> Settled<'a> {
                 response,
             };
             self.first_answers.push((&command.scope, first_answer));
+            let event_id = EventId::new(Uuid::now_v7());
+            let event = ClaimedEvent::announcing(&checkout, event_id, now);
+            self.events.push(event);
             self.checkouts.push(checkout);
         }
     }
@@ -175,12 +182,8 @@ impl<'a> Settled<'a> {
         }
         let connection = tx.connection();
         db::orders::insert_checkouts(connection, &self.checkouts, now).await?;
-        let announcement = |checkout| {
-            let event_id = EventId::new(Uuid::now_v7());
-            (event_id, OrderCreated::announcing(checkout))
-        };
-        let events: Vec<_> = self.checkouts.iter().map(announcement).collect();
-        db::outbox::announce(connection, &events, now).await?;
+        let claimed_until = now + context.claim_events_for;
+        db::outbox::announce(connection, &self.events, claimed_until).await?;
         let carts = self.checkouts.iter().map(|it| it.group.cart_id);
         let carts: Vec<_> = carts.collect();
         let converted = db::carts::convert(connection, &carts, now).await?;

@@ -27,6 +27,7 @@ mod loadtest;
 mod odd_rows;
 mod operations;
 mod panics;
+mod plans;
 mod poison;
 mod postgres_faults;
 mod postgres_restart;

@@ -1,0 +1,81 @@
+//! How PostgreSQL carries out what we send: by index, however fresh the tables' statistics are.
+
+use std::collections::BTreeMap;
+
+use sqlx::{Connection, PgConnection};
+
+use crate::support::{Shopper, World, crowd::check_out_together, market::cart_of, wait};
+
+/// Of each table that the hot paths use, how often it was read from end to end. The outbox, the keys
+/// and the groups are left out: background jobs look through them.
+async fn sequential_scans(connection: &mut PgConnection) -> BTreeMap<String, i64> {
+    let query = "select relname::text, seq_scan
+                 from pg_stat_user_tables
+                 where relname not in (
+                    'outbox_events', 'idempotency_keys', 'checkout_groups', '_sqlx_migrations')";
+    let rows: Vec<(String, i64)> = sqlx::query_as(query).fetch_all(connection).await.unwrap();
+    assert!(rows.len() > 12, "{rows:?}");
+    rows.into_iter().collect()
+}
+
+/// A session tells its statistics at the latest when it ends.
+async fn until_nobody_else_is_connected(connection: &mut PgConnection) {
+    wait::until("all other sessions have ended", async || {
+        let query = "select count(*) from pg_stat_activity
+                     where datname = current_database() and pid <> pg_backend_pid()
+                        and backend_type = 'client backend'";
+        let others: i64 = sqlx::query_scalar(query)
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+        others == 0
+    })
+    .await;
+}
+
+async fn stop(world: &mut World) {
+    world.server.terminate();
+    assert!(world.server.ended().await.success());
+}
+
+/// The tables are small and were never analyzed, which is when the planner would rather read them
+/// whole, and its choice would stay when they have grown.
+#[tokio::test]
+async fn carts_and_checkouts_look_rows_up_by_index_only() {
+    let mut world = World::start().await;
+    let mut lines = Vec::new();
+    for price in [1000, 250, 399] {
+        let product = world.market.sold_product(price, 5000).await;
+        world.market.tier(product, 100, "5").await;
+        lines.push((product, 3));
+    }
+    let carts = vec![cart_of(&lines); 20];
+    // The first PUTs make the buyers; what the test itself does to make them must not count.
+    let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
+    stop(&mut world).await;
+    let url = world.market.database.url.clone();
+    world.market.database.pool.close().await;
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    until_nobody_else_is_connected(&mut connection).await;
+    let before = sequential_scans(&mut connection).await;
+
+    world.server = crate::support::Server::start(&url, &world.redis.url, &[]).await;
+    let shoppers: Vec<_> = shoppers.iter().map(|it| it.at(&world.server)).collect();
+    for shopper in &shoppers {
+        assert_eq!(shopper.client.freeze(&carts[0]).await, shopper.cart_id);
+        assert_eq!(shopper.client.get_cart().await.status, 200);
+    }
+    for reply in check_out_together(&shoppers).await {
+        assert_eq!(reply.status, 201, "{}", reply.text());
+    }
+
+    stop(&mut world).await;
+    until_nobody_else_is_connected(&mut connection).await;
+    assert_eq!(sequential_scans(&mut connection).await, before);
+    // The rows really were read and written meanwhile.
+    let written: i64 = sqlx::query_scalar("select count(*) from order_line_items")
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    assert_eq!(written, 60);
+}

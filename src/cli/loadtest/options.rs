@@ -96,7 +96,7 @@ pub struct LoadArgs {
     /// Its latency counts from the first try
     #[arg(long, value_enum, default_value_t = RetryRefused::Never)]
     pub(super) retry_refused: RetryRefused,
-    /// How long an answer may take
+    /// How long an answer may take, with all tries of a client that is refused
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "30s")]
     pub(super) timeout: Duration,
 }

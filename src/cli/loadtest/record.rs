@@ -89,6 +89,8 @@ pub struct Recorder {
     pub not_sent: u64,
     /// Refused requests that were sent again.
     pub sent_again: u64,
+    /// Clients that were refused until they went away.
+    pub gave_up: u64,
     last: Instant,
     second: Counts,
     second_latencies: Histogram<u64>,
@@ -114,6 +116,7 @@ impl Recorder {
             replays_refused: 0,
             not_sent: 0,
             sent_again: 0,
+            gave_up: 0,
             last: begin,
             second: Counts::default(),
             second_latencies: latency::histogram(),

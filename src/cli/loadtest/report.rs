@@ -37,6 +37,8 @@ pub struct Report {
     pub not_sent: u64,
     /// Refused requests that were sent again.
     pub sent_again: u64,
+    /// Clients that were refused until --timeout was over.
+    pub gave_up: u64,
     /// What the database says was bought from the test's carts.
     pub bought: Bought,
     pub stock: Stocks,
@@ -177,6 +179,7 @@ impl Report {
             errors: errors.collect(),
             not_sent: recorder.not_sent,
             sent_again: recorder.sent_again,
+            gave_up: recorder.gave_up,
             bought,
             stock,
             batches: ended.batches.clone().unwrap_or_default(),

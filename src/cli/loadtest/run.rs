@@ -50,14 +50,25 @@ pub struct Ended {
     pub stopped: bool,
 }
 
-/// What is noted when the warm-up ends.
-struct Mark {
+/// What is noted when measuring begins.
+#[derive(Debug)]
+pub struct Mark {
     cpu: Duration,
     at: Instant,
     batches: Result<Snapshot, String>,
 }
 
-/// Runs the load to its end, or until it is told to stop; what was begun is ended either way.
+impl Mark {
+    /// Notes it now.
+    pub async fn take(ops: SocketAddr) -> Self {
+        let (cpu, at) = (cpu_spent(), Instant::now());
+        let batches = batches::ask(ops).await.map_err(|error| error.to_string());
+        Self { cpu, at, batches }
+    }
+}
+
+/// Runs the load to its end, or until it is told to stop; what was begun is ended either way. Without
+/// a mark, one is made when the warm-up ends.
 ///
 /// # Errors
 /// There is no timer.
@@ -66,10 +77,11 @@ pub async fn run(
     arrivals: Arrivals,
     times: Times,
     ops: SocketAddr,
+    mark: Option<Mark>,
     screen: &Screen,
     told_to_stop: impl Future<Output = ()>,
 ) -> anyhow::Result<Ended> {
-    let mark = Rc::new(RefCell::new(None));
+    let mark = Rc::new(RefCell::new(mark));
     let marking = actix_rt::spawn(note(Rc::clone(&mark), times.begin, ops));
     let showing = actix_rt::spawn(show(Rc::clone(driver), times.begin, screen.clone()));
     let load = async {
@@ -96,13 +108,15 @@ pub async fn run(
         }
     };
     let now = Instant::now();
-    showing.abort();
-    driver.recorder.borrow_mut().finish(now);
-    result?;
     let cpu = cpu_spent();
-    if !marking.is_finished() {
-        marking.abort();
-    }
+    showing.abort();
+    marking.abort();
+    result?;
+    let stopped = driver.stopped.get();
+    let ran_out = driver.supply.borrow().ran_out();
+    // The last arrival of an open loop may be answered before the window ends.
+    let end = if stopped || ran_out { None } else { times.end };
+    driver.recorder.borrow_mut().finish(end.unwrap_or(now));
     let mark = mark.borrow_mut().take();
     let batches = match &mark {
         Some(mark) => batches_since(&mark.batches, ops).await,
@@ -114,16 +128,17 @@ pub async fn run(
             .map_or(Duration::ZERO, |it| cpu.saturating_sub(it.cpu)),
         cpu_window: mark.as_ref().map_or(Duration::ZERO, |it| now - it.at),
         batches,
-        ran_out: driver.supply.borrow().ran_out(),
-        stopped: driver.stopped.get(),
+        ran_out,
+        stopped,
     })
 }
 
 async fn note(mark: Rc<RefCell<Option<Mark>>>, begin: Instant, ops: SocketAddr) {
     tokio::time::sleep_until(begin.into()).await;
-    let (cpu, at) = (cpu_spent(), Instant::now());
-    let batches = batches::ask(ops).await.map_err(|error| error.to_string());
-    *mark.borrow_mut() = Some(Mark { cpu, at, batches });
+    if mark.borrow().is_none() {
+        let taken = Mark::take(ops).await;
+        *mark.borrow_mut() = Some(taken);
+    }
 }
 
 async fn batches_since(

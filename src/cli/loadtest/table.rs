@@ -126,6 +126,7 @@ fn outcomes(report: &Report) -> Table {
     let rest = [
         ("not sent", report.not_sent),
         ("sent again after a refusal", report.sent_again),
+        ("gave up after refusals", report.gave_up),
         ("replays, the same to the byte", report.replays.same),
         ("replays, refused", report.replays.refused),
         ("replays, wrong", report.replays.wrong),

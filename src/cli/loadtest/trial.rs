@@ -25,7 +25,7 @@ use super::{
     record::Recorder,
     report::{Report, Sold, Stocks},
     requests::Supply,
-    run::{self, Times},
+    run::{self, Mark, Times},
     screen::Screen,
     table, verdict,
 };
@@ -52,6 +52,11 @@ pub async fn run(
         () = told_to_stop.clone() => bail!("stopped by a signal"),
     };
     let before = stock(&mut connection, &prepared).await?;
+    let mark = if args.warmup().is_zero() {
+        Some(Mark::take(place.ops).await)
+    } else {
+        None
+    };
     let times = times(args);
     let driver = Rc::new(Driver::new(
         place.http,
@@ -65,7 +70,16 @@ pub async fn run(
         Recorder::between(times.begin, times.end),
     ));
     let arrivals = args.arrivals();
-    let ended = run::run(&driver, arrivals, times, place.ops, &screen, told_to_stop).await?;
+    let running = run::run(
+        &driver,
+        arrivals,
+        times,
+        place.ops,
+        mark,
+        &screen,
+        told_to_stop,
+    );
+    let ended = running.await?;
     screen.say("looking what became of it …".to_owned());
 
     let after = stock(&mut connection, &prepared).await?;

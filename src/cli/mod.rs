@@ -141,7 +141,9 @@ fn default_filter(command: &Command) -> &'static str {
             // sqlx would quote an unknown parameter of a URL, and it may be a misspelt password.
             "info,actix_http=off,actix_server=warn,sqlx::postgres::notice=warn,sqlx_postgres::options=off"
         }
-        _ => "warn,actix_http=off,sqlx_postgres::options=off",
+        // An audit or a load test may well ask for something that takes long; that is no news to whoever
+        // waits for it.
+        _ => "warn,actix_http=off,sqlx::query=error,sqlx_postgres::options=off",
     }
 }
 

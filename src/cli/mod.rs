@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod demo;
 pub mod embedded;
+pub mod loadtest;
 pub mod migrate;
 pub mod seed;
 pub mod serve;
@@ -26,6 +27,7 @@ Examples:
   splitcart seed                        fill an empty database with a demo catalogue
   splitcart token --buyer 1             a token to try the API with
   splitcart audit                       check that nothing in the database contradicts itself
+  splitcart loadtest --private          measure what this machine can do
 
 Every setting, with its default and its environment variable, is explained in config/default.toml.";
 
@@ -80,6 +82,7 @@ enum Command {
     Token(token::TokenArgs),
     Audit(audit::AuditArgs),
     Embedded(embedded::EmbeddedArgs),
+    Loadtest(Box<loadtest::LoadtestArgs>),
 }
 
 /// Runs the command that the arguments name. Errors go to stderr, with what caused them.
@@ -104,7 +107,8 @@ fn failure_of(command: &Command) -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let config = Config::load(cli.common.config.as_deref(), variables())?;
+    let config_file = cli.common.config.as_deref();
+    let config = Config::load(config_file, variables())?;
     crate::telemetry::start(&config.log, default_filter(&cli.command))?;
     let data_dir = cli.common.data_dir.as_deref();
     match cli.command {
@@ -114,6 +118,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Seed(args) => seed::run_command(&args, &config, data_dir).await?,
         Command::Audit(args) => return audit::run(&args, &config, data_dir).await,
         Command::Embedded(args) => return embedded::run(args, data_dir).await,
+        Command::Loadtest(args) => {
+            return loadtest::run(&args, &config, config_file, data_dir).await;
+        }
         Command::Token(args) => token::run(&args, &config)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -50,7 +50,11 @@ pub async fn load_for(
     })
 }
 
-async fn find_products(
+/// Products with their tiers and what is available of them; unknown ids are left out.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_products(
     connection: &mut PgConnection,
     ids: &[ProductId],
 ) -> Result<HashMap<ProductId, Product>, Error> {

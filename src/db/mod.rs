@@ -12,6 +12,7 @@ pub mod demo;
 pub mod error;
 pub mod idempotency;
 pub mod inventory;
+pub mod loadtest;
 pub mod orders;
 pub mod outbox;
 pub mod pool;

@@ -15,7 +15,7 @@ use super::{
     },
     ids::{ProductId, VendorStoreId},
     money::Money,
-    pricing::{StoreDiscount, price_line},
+    pricing::{LinePrice, StoreDiscount, price_line},
     product::Product,
     store::{EligibleBuyer, EligibleVendor, Store, VendorIneligible},
     violation::{Violation, ViolationCode as Code},
@@ -140,7 +140,8 @@ fn check_lines(
     lines
 }
 
-fn freeze(product: &Product, qty: i32, price: super::pricing::LinePrice) -> CartLine {
+/// A line of a product at a price, with all that a cart keeps of it.
+pub fn freeze(product: &Product, qty: i32, price: LinePrice) -> CartLine {
     CartLine {
         product_id: product.id,
         vendor_store_id: product.vendor_store_id,
@@ -233,7 +234,8 @@ fn check_discounts(
     granted
 }
 
-fn cart_totals(lines: &[CartLine], discounts: &[GrantedDiscount]) -> Totals {
+/// What lines and store discounts come to.
+pub fn cart_totals(lines: &[CartLine], discounts: &[GrantedDiscount]) -> Totals {
     let terms: BTreeMap<_, _> = discounts
         .iter()
         .map(|granted| (granted.vendor_store_id, granted.terms))

@@ -23,6 +23,7 @@ mod crowds;
 mod demo;
 mod embedded;
 mod identity;
+mod loadtest;
 mod odd_rows;
 mod operations;
 mod panics;

@@ -27,7 +27,6 @@ use super::{
 ///
 /// # Errors
 /// The statement failed; the transaction is lost.
-#[expect(clippy::too_many_lines, reason = "one statement, column by column")]
 pub async fn insert_checkouts(
     connection: &mut PgConnection,
     checkouts: &[Checkout],

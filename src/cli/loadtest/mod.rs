@@ -1,0 +1,99 @@
+//! `splitcart loadtest`: drives a running server over HTTP and measures it.
+//!
+//! It runs in a process of its own and talks to the server as any client does. The database is its
+//! business only before and after: it prepares carts there, and looks up what became of them.
+//!
+//! | step | files |
+//! |---|---|
+//! | what is asked for | `options`, `checks` |
+//! | where, and from beginning to end | `place`, `private`, `trial` |
+//! | who buys what | `market`, `popularity`, `buyers`, `carts` (pure) |
+//! | getting ready | `ready`, `prepare`, `freeze` |
+//! | the load | `run`, `clients` (closed), `arrivals`, `schedule`, `alarm` (open) |
+//! | one request | `driver`, `requests`, `wire`, `answers` |
+//! | what is measured | `record`, `latency`, `batches` |
+//! | what is told | `report`, `settings`, `verdict`, `table`, `plot`, `screen` |
+
+mod alarm;
+mod answers;
+mod arrivals;
+mod batches;
+mod buyers;
+mod carts;
+mod checks;
+mod clients;
+mod driver;
+mod freeze;
+mod latency;
+mod market;
+mod options;
+mod place;
+mod plot;
+mod popularity;
+mod prepare;
+mod private;
+mod ready;
+mod record;
+mod report;
+mod requests;
+mod run;
+mod schedule;
+mod screen;
+mod settings;
+mod table;
+mod trial;
+mod verdict;
+mod wire;
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::bail;
+use futures_util::FutureExt;
+
+use crate::{config::Config, seed::SeedPlan};
+
+use super::serve;
+
+use self::{place::Place, private::Private};
+
+pub use options::LoadtestArgs;
+
+/// Runs a test; the status says whether it was sound.
+///
+/// # Errors
+/// The options contradict each other, something can't be started, or the machine failed.
+pub async fn run(
+    args: &LoadtestArgs,
+    config: &Config,
+    config_file: Option<&Path>,
+    data_dir: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
+    checks::check(args)?;
+    let told_to_stop = serve::stop_signal()?.shared();
+    if !args.place.private {
+        let place = Place::running(args, config).await?;
+        return trial::run(args, config, &place, told_to_stop).await;
+    }
+    let config = &private::with_a_secret(config);
+    let plan = SeedPlan {
+        vendors: args.place.seed_vendors,
+        products: args.place.seed_products,
+        buyers: 1,
+        seed: args.cart.seed,
+    };
+    eprintln!("starting PostgreSQL, Redis and the server …");
+    let starting = Private::start(config, config_file, data_dir, plan);
+    let mut private = tokio::select! {
+        private = starting => private?,
+        () = told_to_stop.clone() => bail!("stopped by a signal"),
+    };
+    let place = private.place();
+    let result = tokio::select! {
+        result = trial::run(args, config, &place, told_to_stop) => result,
+        failure = private.failure() => Err(failure),
+    };
+    let stopped = private.stop().await;
+    let code = result?;
+    stopped?;
+    Ok(code)
+}

@@ -1,0 +1,102 @@
+//! Getting ready: carts, buyers and stock in the database, and the requests.
+
+use std::time::{Duration, Instant};
+
+use sqlx::PgConnection;
+
+use crate::{
+    cli::token,
+    config::Config,
+    db::{self, loadtest::Vendors},
+};
+
+use super::{
+    carts::Cart,
+    freeze,
+    options::{LoadtestArgs, Mode, Prepare},
+    place::Place,
+    prepare::{self, PLENTY, Prepared},
+    requests::{Job, Request},
+    screen::Screen,
+};
+
+/// How long tokens are good for: longer than any test.
+const TOKEN_GOOD_FOR: Duration = Duration::from_hours(48);
+
+/// Makes the carts and their buyers, and the requests.
+///
+/// # Errors
+/// The catalogue has too little for such carts, the server will not freeze one, or the machine
+/// failed.
+pub async fn get_ready(
+    args: &LoadtestArgs,
+    config: &Config,
+    place: &Place,
+    connection: &mut PgConnection,
+    screen: &Screen,
+) -> anyhow::Result<(Prepared, Vec<Job>)> {
+    let started = Instant::now();
+    let vendors = if args.cart.any_vendor {
+        Vendors::Any
+    } else {
+        Vendors::MaySell
+    };
+    let (count, seed) = (args.carts(), args.cart.seed);
+    let drawn = prepare::draw_carts(connection, args.shape(), vendors, count, seed);
+    let mut prepared = drawn.await?;
+    prepare::ready_buyers(connection, &prepared.carts, screen).await?;
+    // A cart that asks for more than there is can't be frozen: what is to run short does so later.
+    prepare::restock(connection, &prepared, PLENTY, PLENTY).await?;
+    let tokens = prepared
+        .carts
+        .iter()
+        .map(|cart| token_for(config, cart))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    match args.prepare() {
+        Some(Prepare::Db) => prepare::write_carts(connection, &prepared.carts, screen).await?,
+        Some(Prepare::Api) => {
+            let carts = prepared.carts.iter().zip(&tokens);
+            let puts = carts.map(|(cart, token)| Request::put_cart(&place.host, token, cart));
+            let ids = freeze::freeze(place.http, puts.collect(), screen).await?;
+            for (cart, id) in prepared.carts.iter_mut().zip(ids) {
+                cart.id = id;
+            }
+        }
+        None => {}
+    }
+    let spread = args.cart.stock.unwrap_or(PLENTY);
+    let hot = args.cart.hot_stock.unwrap_or(spread);
+    if (spread, hot) != (PLENTY, PLENTY) {
+        prepare::restock(connection, &prepared, spread, hot).await?;
+    }
+    db::loadtest::settle(connection).await?;
+    screen.say(format!(
+        "{} carts are ready after {:.1} s",
+        prepared.carts.len(),
+        started.elapsed().as_secs_f64()
+    ));
+    let jobs = prepared
+        .carts
+        .iter()
+        .zip(&tokens)
+        .map(|(cart, token)| job(args.load.mode, &place.host, token, cart));
+    let jobs = jobs.collect();
+    Ok((prepared, jobs))
+}
+
+fn token_for(config: &Config, cart: &Cart) -> anyhow::Result<String> {
+    let (user, store) = (cart.buyer.user_id.uuid(), cart.buyer.store_id.uuid());
+    Ok(token::issue(config, user, store, TOKEN_GOOD_FOR)?)
+}
+
+fn job(mode: Mode, host: &str, token: &str, cart: &Cart) -> Job {
+    match mode {
+        Mode::Checkout => Job::CheckOut(Request::check_out(host, token, cart.id)),
+        Mode::CartPut => Job::PutCart(Request::put_cart(host, token, cart)),
+        Mode::CartGet => Job::GetCart(Request::get_cart(host, token)),
+        Mode::Purchase => Job::Purchase {
+            put: Request::put_cart(host, token, cart),
+            check_out: Request::check_out(host, token, cart.id),
+        },
+    }
+}

@@ -73,6 +73,11 @@ impl EmbeddedServices {
         self.postgres.database_url()
     }
 
+    /// The directory of PostgreSQL's programs, for whoever needs one that comes with it.
+    pub fn postgres_programs(&self) -> &Path {
+        self.postgres.programs()
+    }
+
     /// The URL for the `redis` crate.
     pub fn redis_url(&self) -> &str {
         self.redis.url()

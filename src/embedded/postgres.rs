@@ -41,6 +41,7 @@ pub struct PrivatePostgres {
     // In this order: the process ends before its directories go.
     service: Service,
     url: String,
+    programs: PostgresPrograms,
     _socket_directory: SocketDirectory,
     directory: Arc<Directory>,
 }
@@ -94,6 +95,7 @@ impl PrivatePostgres {
         let mut postgres = Self {
             service,
             url,
+            programs,
             _socket_directory: socket_directory,
             directory,
         };
@@ -114,6 +116,12 @@ impl PrivatePostgres {
     /// The URL of the database `splitcart`, for sqlx and for libpq.
     pub fn database_url(&self) -> &str {
         &self.url
+    }
+
+    /// The directory of its programs, for whoever needs one that comes with it.
+    pub fn programs(&self) -> &Path {
+        let directory = self.programs.postgres.parent();
+        directory.expect("a program stands in a directory")
     }
 
     /// The directory that `start_at` takes.

@@ -1,0 +1,32 @@
+//! A stock of 100 and 5,000 buyers who all come at once.
+
+use anyhow::ensure;
+
+use crate::{cluster::Cluster, figures::Crowd, ours};
+
+const BUYERS: u32 = 5000;
+const STOCK: u32 = 100;
+
+/// Each wants one unit of the same product, and comes back after a moment when there is no place for
+/// him or her, until there is an answer: bought, or sold out.
+pub async fn measure(cluster: &mut Cluster, seed: u32) -> anyhow::Result<Crowd> {
+    let server = cluster.serve(&[]).await?;
+    let arguments = format!(
+        "--clients {BUYERS} --count {BUYERS} --lines 1 --qty 1 --hot-share 1 --hot-stock {STOCK} \
+         --retry-refused jitter --seed {seed}"
+    );
+    let report = ours::load(&server, &arguments, |_| {}).await?;
+    server.stop().await?;
+    let answered = report.outcomes.iter().filter(|it| it.status == 201);
+    let answered: u64 = answered.map(|it| it.count).sum();
+    ensure!(
+        answered == u64::from(BUYERS),
+        "{answered} of {BUYERS} buyers were answered"
+    );
+    Ok(Crowd {
+        buyers: answered,
+        answered_within_s: report.seconds,
+        units_sold: report.stock.hot.units,
+        refusals: report.refused(),
+    })
+}

@@ -10,6 +10,7 @@
 
 mod support;
 
+mod admission;
 mod audit;
 mod bad_input;
 mod cart_eligibility;

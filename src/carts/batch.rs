@@ -42,7 +42,13 @@ impl Work for CartBatches {
     async fn carry_out(&self, batch: Vec<Member<Self>>) {
         self.metrics.cart_batch_size.observe(batch.len() as f64);
         let commands: Vec<_> = batch.iter().map(|member| &member.command).collect();
-        match self.attempt(&commands, None).await {
+        let mut decisions = self.attempt(&commands, None).await;
+        if is_unreachable(&decisions) {
+            // A connection that had rested may have lost its server meanwhile. Freezing a cart once
+            // more does no harm, whatever became of the first time.
+            decisions = self.attempt(&commands, None).await;
+        }
+        match decisions {
             Ok(decisions) => {
                 for (member, decision) in batch.into_iter().zip(decisions) {
                     member.answer(self, Ok(decision));
@@ -101,4 +107,8 @@ impl CartBatches {
             Err(_) => Err(db::Error::timed_out("freeze carts")),
         }
     }
+}
+
+fn is_unreachable<T>(result: &Result<T, db::Error>) -> bool {
+    matches!(result, Err(error) if error.fault() == Fault::Unreachable)
 }

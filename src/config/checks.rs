@@ -6,6 +6,7 @@ use super::{Config, Error};
 
 impl Config {
     /// Every number has a maximum: beyond it a wait would never end or a time could not be told.
+    #[expect(clippy::too_many_lines, reason = "a row per setting")]
     pub(super) fn refuse_out_of_range(&self) -> Result<(), Error> {
         const HOUR_MS: u64 = 60 * 60 * 1000;
         const YEAR_S: u64 = 365 * 24 * 60 * 60;

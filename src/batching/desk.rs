@@ -107,7 +107,9 @@ impl<W: Work> Desk<W> {
         if waiting >= self.limits.queue_max {
             return Err(self.refuse(RefusedBecause::QueueFull));
         }
-        if self.pace.forecast(waiting, &self.limits) > self.limits.queue_wait_max {
+        // A quarter is left for what the forecast can't know: who is let in should not be turned away
+        // after having waited.
+        if self.pace.forecast(waiting, &self.limits) > self.limits.queue_wait_max * 3 / 4 {
             return Err(self.refuse(RefusedBecause::WouldWaitTooLong));
         }
         Ok(())

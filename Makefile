@@ -4,10 +4,10 @@
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint sqlx clean install-missing
+.PHONY: help demo test bench bench-compare bench-check lint sqlx clean install-missing
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: install-missing ## Show the service at work, with a private PostgreSQL and Redis (ARGS=...)
 	cargo run --locked --release -- demo $(ARGS)
@@ -15,8 +15,14 @@ demo: install-missing ## Show the service at work, with a private PostgreSQL and
 test: install-missing ## Run all tests (ARGS=... for cargo test)
 	cargo test --locked --features faults $(ARGS)
 
-bench: install-missing ## Run the benchmarks (ARGS=... for cargo bench)
-	cargo bench --locked $(ARGS)
+bench: install-missing ## Run the Criterion benchmarks (ARGS=... for cargo bench)
+	cargo bench --locked $(or $(ARGS),--bench domain --bench checkout)
+
+bench-compare: install-missing ## Measure every bar of the design beside its figure (ARGS=--help)
+	cargo bench --locked --bench compare -- $(ARGS)
+
+bench-check: install-missing ## Hold ratios against benches/floors.toml, in under three minutes
+	cargo bench --locked --bench compare -- --check $(ARGS)
 
 lint: install-missing ## Check format, clippy, documentation and .sqlx
 	cargo fmt --all -- --check

@@ -207,6 +207,12 @@ const DEFINITIONS: &[Definition] = &[
     ),
     promise(
         Bar::Crowd,
+        "5,000 buyers of 100 units: buyers answered",
+        Asked::Exactly(5000),
+        |it| Some(it.crowd?.answered as f64),
+    ),
+    promise(
+        Bar::Crowd,
         "5,000 buyers of 100 units: units sold",
         Asked::Exactly(100),
         |it| Some(it.crowd?.units_sold as f64),

@@ -1,7 +1,5 @@
 //! A stock of 100 and 5,000 buyers who all come at once.
 
-use anyhow::ensure;
-
 use crate::{cluster::Cluster, figures::Crowd, ours};
 
 const BUYERS: u32 = 5000;
@@ -17,14 +15,13 @@ pub async fn measure(cluster: &mut Cluster, seed: u32) -> anyhow::Result<Crowd> 
     );
     let report = ours::load(&server, &arguments, |_| {}).await?;
     server.stop().await?;
+    // Whoever was answered otherwise does not know yet; that is a figure, too.
+    for complaint in &report.complaints {
+        eprintln!("  the load test complains: {complaint}");
+    }
     let answered = report.outcomes.iter().filter(|it| it.status == 201);
-    let answered: u64 = answered.map(|it| it.count).sum();
-    ensure!(
-        answered == u64::from(BUYERS),
-        "{answered} of {BUYERS} buyers were answered"
-    );
     Ok(Crowd {
-        buyers: answered,
+        answered: answered.map(|it| it.count).sum(),
         answered_within_s: report.seconds,
         units_sold: report.stock.hot.units,
         refusals: report.refused(),

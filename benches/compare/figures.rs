@@ -18,7 +18,8 @@ pub struct Figure {
 /// Many buyers of few units.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Crowd {
-    pub buyers: u64,
+    /// Buyers who know in the end whether they have bought.
+    pub answered: u64,
     /// From the first request to the last answer, refusals and all.
     pub answered_within_s: f64,
     pub units_sold: i64,

@@ -54,6 +54,7 @@ pub async fn measure(
     };
     let (report, recovered_after) = tokio::try_join!(load, recovery)?;
     server.stop().await?;
+    let report = report.if_sound()?;
     Ok(Overload {
         offered_per_second: rate,
         goodput_per_second: report.goodput_per_second,

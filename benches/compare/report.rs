@@ -36,8 +36,8 @@ pub fn step_line(step: Step, round: &Round) -> String {
     match step {
         Step::Crowd => round.crowd.map(|it| {
             format!(
-                "{} units sold, all answered after {:.2} s, {} refusals on the way",
-                it.units_sold, it.answered_within_s, it.refusals
+                "{} units sold, {} buyers answered within {:.2} s, {} refusals on the way",
+                it.units_sold, it.answered, it.answered_within_s, it.refusals
             )
         }),
         Step::Overload => round.overload.map(|it| {

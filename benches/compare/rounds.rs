@@ -14,7 +14,10 @@ use crate::{
 };
 
 /// One checkout in a transaction, as anybody else does it.
-const UNBATCHED: [(&str, &str); 1] = [("SPLITCART_BATCH_MAX", "1")];
+const UNBATCHED: [(&str, &str); 2] = [
+    ("SPLITCART_BATCH_MAX", "1"),
+    ("SPLITCART_BATCH_MIN_IN_PARALLEL", "1"),
+];
 
 /// The catalogues, each in a cluster of its own. While one works the other rests.
 pub struct Stage {

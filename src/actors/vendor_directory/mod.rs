@@ -17,7 +17,7 @@ use dashmap::DashMap;
 use crate::{domain::ids::VendorStoreId, metrics::Metrics};
 
 use super::{
-    checkout_batch::lent_tx::LentTx,
+    checkout_batch::lent_tx::{LentTx, Turn},
     vendor_inventory::{
         Demands, Outcomes, ReserveError, ReserveStock, StockReserved, TakeTurn, Timing,
         VendorInventory,
@@ -70,9 +70,7 @@ impl VendorDirectory {
             return Ok(StockReserved { tx, outcomes });
         };
         for vendor in vendors {
-            let (address, place) = self.enter(vendor);
-            let timing = Timing::now(deadline);
-            tx = ask(&address, TakeTurn { tx, place, timing }).await?;
+            tx.keep(self.take_turn(vendor, deadline).await?);
         }
         let (address, place) = self.enter(last);
         let message = ReserveStock {
@@ -82,6 +80,20 @@ impl VendorDirectory {
             timing: Timing::now(deadline),
         };
         ask(&address, message).await
+    }
+
+    /// Waits for a vendor's turn. Like [`reserve`](Self::reserve) for the actors' arbiter only.
+    ///
+    /// # Errors
+    /// The deadline, or a lost actor.
+    pub async fn take_turn(
+        &self,
+        vendor: VendorStoreId,
+        deadline: Instant,
+    ) -> Result<Turn, ReserveError> {
+        let (address, place) = self.enter(vendor);
+        let timing = Timing::now(deadline);
+        ask(&address, TakeTurn { place, timing }).await
     }
 
     /// The vendors with the deepest mailboxes, deepest first.
@@ -109,14 +121,14 @@ impl VendorDirectory {
     fn enter(&self, vendor: VendorStoreId) -> (Addr<VendorInventory>, Place) {
         let mut entry = self.0.vendors.entry(vendor).or_insert_with(|| {
             self.0.metrics.vendor_actors.inc();
-            self.start(vendor)
+            self.start()
         });
         if !entry.address.connected() {
             tracing::warn!(vendor.store_id = %vendor, "restarting vendor {vendor}'s lost actor");
             let depth = entry.depth;
             *entry = Entry {
                 depth,
-                ..self.start(vendor)
+                ..self.start()
             };
         }
         entry.depth += 1;
@@ -128,8 +140,8 @@ impl VendorDirectory {
         (entry.address.clone(), place)
     }
 
-    fn start(&self, vendor: VendorStoreId) -> Entry {
-        let actor = VendorInventory::new(vendor, self.0.mailbox_max, Arc::clone(&self.0.metrics));
+    fn start(&self) -> Entry {
+        let actor = VendorInventory::new(self.0.mailbox_max, Arc::clone(&self.0.metrics));
         Entry {
             address: actor.start(),
             depth: 0,
@@ -162,6 +174,13 @@ impl std::fmt::Debug for VendorDirectory {
 pub struct Place {
     directory: VendorDirectory,
     vendor: VendorStoreId,
+}
+
+impl Place {
+    /// Whose mailbox it is in.
+    pub fn vendor(&self) -> VendorStoreId {
+        self.vendor
+    }
 }
 
 impl Drop for Place {

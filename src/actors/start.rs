@@ -121,7 +121,7 @@ fn put_away_idle_actors(directory: VendorDirectory, idle_max: Duration) {
     actix_rt::spawn(async move {
         loop {
             ticks.tick().await;
-            directory.put_away_idle(idle_max);
+            directory.put_away_idle(idle_max).await;
         }
     });
 }

@@ -1,8 +1,8 @@
 //! One vendor's actor: it gives its turn to one transaction at a time, in the order of arrival.
 //!
-//! A transaction travels along its vendors in ascending id. Each actor adds its turn to it, and the
-//! last one, when the turns of all are held, reserves for all in one statement: a round trip per
-//! vendor would be most of what a batch costs (see docs/performance.md).
+//! A transaction is given the turns of its vendors in ascending id, and the last one's actor, when
+//! the turns of all are held, reserves for all in one statement: a round trip per vendor would be
+//! most of what a batch costs (see docs/performance.md).
 //!
 //! Having answered, the actor waits (`ctx.wait`) until its turn comes back with the end of the
 //! transaction. So no connection of ours ever waits for a row lock of ours: the queue for a hot
@@ -36,11 +36,9 @@ pub type Demands = BTreeMap<VendorStoreId, Vec<Demand>>;
 /// What became of it, in the same order.
 pub type Outcomes = BTreeMap<VendorStoreId, Vec<ReservationOutcome>>;
 
-/// Asks a vendor for its turn. The lent transaction comes back with the turn in it.
+/// Asks a vendor for its turn.
 #[derive(Debug)]
 pub struct TakeTurn {
-    /// Lent.
-    pub tx: LentTx,
     /// In the mailbox, and then for the turn.
     pub place: Place,
     /// When, and how long.
@@ -48,7 +46,7 @@ pub struct TakeTurn {
 }
 
 impl Message for TakeTurn {
-    type Result = Result<LentTx, ReserveError>;
+    type Result = Result<Turn, ReserveError>;
 }
 
 /// Asks the last of a transaction's vendors for its turn, and to reserve the stock of all.
@@ -111,29 +109,26 @@ pub enum ReserveError {
 /// See the module.
 #[derive(Debug)]
 pub struct VendorInventory {
-    vendor_store_id: VendorStoreId,
     mailbox_max: usize,
     metrics: Arc<Metrics>,
 }
 
 impl VendorInventory {
     /// A vendor's actor, to be started by the directory.
-    pub fn new(vendor_store_id: VendorStoreId, mailbox_max: usize, metrics: Arc<Metrics>) -> Self {
+    pub fn new(mailbox_max: usize, metrics: Arc<Metrics>) -> Self {
         Self {
-            vendor_store_id,
             mailbox_max,
             metrics,
         }
     }
 
-    /// Puts the turn into a transaction; nobody else gets it before that has ended.
+    /// Gives the turn to whoever has this place; nobody else gets it before it is given back.
     fn give_turn(
         &self,
-        tx: &mut LentTx,
         place: Place,
         timing: Timing,
         ctx: &mut Context<Self>,
-    ) -> Result<(), ReserveError> {
+    ) -> Result<Turn, ReserveError> {
         let now = Instant::now();
         let waited = now.saturating_duration_since(timing.sent_at);
         self.metrics
@@ -144,9 +139,8 @@ impl VendorInventory {
             return Err(ReserveError::DeadlinePassed);
         }
         let (turn, given_back) = Turn::give(place);
-        tx.keep(self.vendor_store_id, turn);
         ctx.wait(given_back.into_actor(self).map(|_, _, _| ()));
-        Ok(())
+        Ok(turn)
     }
 }
 
@@ -162,12 +156,8 @@ impl Handler<TakeTurn> for VendorInventory {
     type Result = MessageResult<TakeTurn>;
 
     fn handle(&mut self, message: TakeTurn, ctx: &mut Self::Context) -> Self::Result {
-        let TakeTurn {
-            mut tx,
-            place,
-            timing,
-        } = message;
-        MessageResult(self.give_turn(&mut tx, place, timing, ctx).map(|()| tx))
+        let TakeTurn { place, timing } = message;
+        MessageResult(self.give_turn(place, timing, ctx))
     }
 }
 
@@ -181,9 +171,9 @@ impl Handler<ReserveStock> for VendorInventory {
             demands,
             timing,
         } = message;
-        let given = self.give_turn(&mut tx, place, timing, ctx);
+        let turn = self.give_turn(place, timing, ctx);
         let reservation = async move {
-            given?;
+            tx.keep(turn?);
             // A server that does not answer must not keep the vendors from the next transaction.
             tokio::time::timeout_at(timing.deadline.into(), reserve(tx, demands))
                 .await

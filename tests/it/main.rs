@@ -38,3 +38,4 @@ mod repositories;
 mod routes;
 mod schema;
 mod seed;
+mod stock_moved;

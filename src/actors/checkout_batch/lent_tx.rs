@@ -17,14 +17,23 @@ use super::super::vendor_directory::Place;
 /// A vendor's turn: while it is held, the vendor's actor takes no other reservation and is not put
 /// away. Dropping it gives it back.
 #[derive(Debug)]
-#[expect(dead_code, reason = "dropping it is its whole use")]
-pub struct Turn(oneshot::Sender<()>, Place);
+pub struct Turn {
+    #[expect(dead_code, reason = "dropping it is its whole use")]
+    given_back: oneshot::Sender<()>,
+    /// Given up last: an actor that still waits for its turn must not be put away.
+    place: Place,
+}
 
 impl Turn {
     /// A turn, and what resolves when it has been given back.
     pub fn give(place: Place) -> (Self, oneshot::Receiver<()>) {
-        let (turn, given_back) = oneshot::channel();
-        (Self(turn, place), given_back)
+        let (given_back, resolves) = oneshot::channel();
+        (Self { given_back, place }, resolves)
+    }
+
+    /// Whose turn it is.
+    pub fn vendor(&self) -> VendorStoreId {
+        self.place.vendor()
     }
 }
 
@@ -34,7 +43,7 @@ pub struct LentTx {
     /// `None` only while it is being dropped.
     connection: Option<PoolConnection<Postgres>>,
     /// In the order in which they were given.
-    turns: Vec<(VendorStoreId, Turn)>,
+    turns: Vec<Turn>,
 }
 
 impl LentTx {
@@ -72,15 +81,18 @@ impl LentTx {
     /// # Panics
     /// The vendor's id does not ascend: turns taken in another order could form a cycle, and a cycle
     /// that stands in mailboxes is a hang without an error.
-    pub fn keep(&mut self, vendor: VendorStoreId, turn: Turn) {
-        let last = self.turns.last().map(|(vendor, _)| *vendor);
-        assert!(last < Some(vendor), "vendors are visited in ascending id");
-        self.turns.push((vendor, turn));
+    pub fn keep(&mut self, turn: Turn) {
+        let last = self.turns().next_back();
+        assert!(
+            last < Some(turn.vendor()),
+            "vendors are visited in ascending id"
+        );
+        self.turns.push(turn);
     }
 
     /// The vendors whose turn it has, in ascending id.
-    pub fn turns(&self) -> impl Iterator<Item = VendorStoreId> + '_ {
-        self.turns.iter().map(|(vendor, _)| *vendor)
+    pub fn turns(&self) -> impl DoubleEndedIterator<Item = VendorStoreId> {
+        self.turns.iter().map(Turn::vendor)
     }
 }
 

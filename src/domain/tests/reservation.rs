@@ -10,7 +10,7 @@ use crate::domain::{
     reservation::{
         Demand,
         ReservationOutcome::{self, Insufficient, Reserved},
-        allocate, merge,
+        allocate, foresee, merge,
     },
 };
 
@@ -93,6 +93,25 @@ fn no_demands_get_no_outcomes() {
     let allocation = allocate(&[], &short(&[(1, 5)]));
     assert_eq!(allocation.outcomes, []);
     assert_eq!(allocation.granted, BTreeMap::new());
+}
+
+#[test]
+fn what_is_foreseen_of_a_product_without_stock_is_nothing() {
+    let foreseen = foresee(&[demand(1, 1), demand(2, 1)], &short(&[(2, 1)]));
+    assert_eq!(foreseen, [Insufficient { available_qty: 0 }, Reserved]);
+}
+
+/// The two steps by which stock is really reserved: whole where the merged demand fits, and one by
+/// one where it does not.
+fn reserve(demands: &[Demand], stock: &BTreeMap<ProductId, i32>) -> Vec<ReservationOutcome> {
+    let mut short = BTreeMap::new();
+    for (product, sum) in merge(demands) {
+        match stock.get(&product) {
+            Some(available) if i64::from(*available) >= sum => {}
+            available => drop(short.insert(product, available.copied().unwrap_or(0))),
+        }
+    }
+    allocate(demands, &short).outcomes
 }
 
 fn demands() -> impl Strategy<Value = Vec<Demand>> {
@@ -204,5 +223,28 @@ proptest! {
         let allocation = allocate(&demands, &enough);
         prop_assert!(allocation.outcomes.iter().all(|outcome| *outcome == Reserved));
         prop_assert_eq!(allocation.granted, enough);
+    }
+    #[test]
+    fn what_is_foreseen_is_what_is_reserved_of_the_same_stock(
+        demands in demands(),
+        stock in stock(),
+    ) {
+        prop_assert_eq!(foresee(&demands, &stock), reserve(&demands, &stock));
+    }
+
+    /// Merging is for speed: who gets what is first come, first served.
+    #[test]
+    fn what_is_foreseen_is_what_serving_one_by_one_gives(
+        demands in demands(),
+        stock in stock(),
+    ) {
+        let mut left = stock.clone();
+        for (demand, foreseen) in demands.iter().zip(foresee(&demands, &stock)) {
+            let left = left.entry(demand.product_id).or_insert(0);
+            let fits = demand.qty <= *left;
+            let expected = if fits { Reserved } else { Insufficient { available_qty: *left } };
+            *left -= if fits { demand.qty } else { 0 };
+            prop_assert_eq!(foreseen, expected);
+        }
     }
 }

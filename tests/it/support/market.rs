@@ -1,7 +1,7 @@
 //! Buyers, vendors and products in the test's database, and carts of them.
 
 use serde_json::{Value, json};
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
 use super::{Database, wait};
@@ -149,12 +149,8 @@ impl Market {
 
     /// Sets what is available of a product.
     pub async fn stock(&self, product: Product, available: i32) {
-        sqlx::query("update inventory_items set available_qty = $2 where product_id = $1")
-            .bind(product.id)
-            .bind(available)
-            .execute(&self.database.pool)
-            .await
-            .unwrap();
+        let mut connection = self.database.pool.acquire().await.unwrap();
+        stock_in(&mut connection, product, available).await;
     }
 
     /// What is available and what is reserved of a product.
@@ -229,6 +225,16 @@ impl Market {
         .await
         .unwrap();
     }
+}
+
+/// Sets what is available of a product, in a transaction of somebody else.
+pub async fn stock_in(connection: &mut PgConnection, product: Product, available: i32) {
+    sqlx::query("update inventory_items set available_qty = $2 where product_id = $1")
+        .bind(product.id)
+        .bind(available)
+        .execute(connection)
+        .await
+        .unwrap();
 }
 
 /// A cart of products without tiers or discounts, at their list prices.

@@ -17,12 +17,15 @@ use dashmap::DashMap;
 use crate::{domain::ids::VendorStoreId, metrics::Metrics};
 
 use super::{
-    checkout_batch::lent_tx::LentTx,
+    checkout_batch::lent_tx::{LentTx, Turn},
     vendor_inventory::{
         Demands, Outcomes, ReserveError, ReserveStock, StockReserved, TakeTurn, Timing,
         VendorInventory,
     },
 };
+
+/// Putting an actor away takes about a microsecond, its own end included: so many delay nobody.
+const PUT_AWAY_AT_ONCE: usize = 64;
 
 struct Entry {
     address: Addr<VendorInventory>,
@@ -51,10 +54,10 @@ impl VendorDirectory {
         }))
     }
 
-    /// Lends the transaction to each vendor's actor in turn, in ascending id, and gets it back with
-    /// the turns of all and the outcomes of all. Must be called on the actors' arbiter, where missing
-    /// actors are started. Dropping the future leaves at most one message behind, which is refused
-    /// once `deadline` has passed.
+    /// Takes the vendors' turns in ascending id and lends the transaction to the last one's actor;
+    /// it comes back with the turns of all and the outcomes of all. Must be called on the actors'
+    /// arbiter, where missing actors are started. Dropping the future leaves at most one message
+    /// behind, which is refused once `deadline` has passed.
     ///
     /// # Errors
     /// A failed statement, the deadline, or a lost actor; the transaction is rolled back.
@@ -70,9 +73,7 @@ impl VendorDirectory {
             return Ok(StockReserved { tx, outcomes });
         };
         for vendor in vendors {
-            let (address, place) = self.enter(vendor);
-            let timing = Timing::now(deadline);
-            tx = ask(&address, TakeTurn { tx, place, timing }).await?;
+            tx.keep(self.take_turn(vendor, deadline).await?);
         }
         let (address, place) = self.enter(last);
         let message = ReserveStock {
@@ -84,6 +85,20 @@ impl VendorDirectory {
         ask(&address, message).await
     }
 
+    /// Waits for a vendor's turn. Like [`reserve`](Self::reserve) for the actors' arbiter only.
+    ///
+    /// # Errors
+    /// The deadline, or a lost actor.
+    pub async fn take_turn(
+        &self,
+        vendor: VendorStoreId,
+        deadline: Instant,
+    ) -> Result<Turn, ReserveError> {
+        let (address, place) = self.enter(vendor);
+        let timing = Timing::now(deadline);
+        ask(&address, TakeTurn { place, timing }).await
+    }
+
     /// The vendors with the deepest mailboxes, deepest first.
     pub fn deepest(&self, most: usize) -> Vec<(VendorStoreId, usize)> {
         let busy = self.0.vendors.iter().filter(|entry| entry.depth > 0);
@@ -93,30 +108,48 @@ impl VendorDirectory {
         depths
     }
 
-    /// Puts away the actors that have been idle for so long; returns how many are left.
-    pub fn put_away_idle(&self, idle_max: Duration) -> usize {
-        let actors = &self.0.metrics.vendor_actors;
-        self.0.vendors.retain(|_, entry| {
-            let stays = entry.depth > 0 || entry.last_used.elapsed() < idle_max;
-            if !stays {
-                actors.dec();
+    /// Puts away the actors that have been idle for so long, a few at a time, and lets whoever else
+    /// wants this thread go on in between. Returns how many.
+    pub async fn put_away_idle(&self, idle_max: Duration) -> usize {
+        let now = Instant::now();
+        let is_idle = |entry: &Entry| {
+            entry.depth == 0 && now.saturating_duration_since(entry.last_used) >= idle_max
+        };
+        let vendors = &self.0.vendors;
+        let mut idle = Vec::with_capacity(vendors.len());
+        // Keeps all: this is `iter` without a guard per entry, which takes most of its time.
+        vendors.retain(|vendor, entry| {
+            if is_idle(entry) {
+                idle.push(*vendor);
             }
-            stays
+            true
         });
-        self.0.vendors.len()
+        let mut put_away = 0;
+        for few in idle.chunks(PUT_AWAY_AT_ONCE) {
+            for vendor in few {
+                // Somebody may have come since.
+                let removed = vendors.remove_if(vendor, |_, entry| is_idle(entry));
+                if removed.is_some() {
+                    self.0.metrics.vendor_actors.dec();
+                    put_away += 1;
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+        put_away
     }
 
     fn enter(&self, vendor: VendorStoreId) -> (Addr<VendorInventory>, Place) {
         let mut entry = self.0.vendors.entry(vendor).or_insert_with(|| {
             self.0.metrics.vendor_actors.inc();
-            self.start(vendor)
+            self.start()
         });
         if !entry.address.connected() {
             tracing::warn!(vendor.store_id = %vendor, "restarting vendor {vendor}'s lost actor");
             let depth = entry.depth;
             *entry = Entry {
                 depth,
-                ..self.start(vendor)
+                ..self.start()
             };
         }
         entry.depth += 1;
@@ -128,8 +161,8 @@ impl VendorDirectory {
         (entry.address.clone(), place)
     }
 
-    fn start(&self, vendor: VendorStoreId) -> Entry {
-        let actor = VendorInventory::new(vendor, self.0.mailbox_max, Arc::clone(&self.0.metrics));
+    fn start(&self) -> Entry {
+        let actor = VendorInventory::new(self.0.mailbox_max, Arc::clone(&self.0.metrics));
         Entry {
             address: actor.start(),
             depth: 0,
@@ -164,6 +197,13 @@ pub struct Place {
     vendor: VendorStoreId,
 }
 
+impl Place {
+    /// Whose mailbox it is in.
+    pub fn vendor(&self) -> VendorStoreId {
+        self.vendor
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let shared = &self.directory.0;
@@ -174,3 +214,6 @@ impl Drop for Place {
         shared.metrics.vendor_mailbox_depth.dec();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,9 +43,9 @@ pub(super) struct Coordinator<W: Work> {
 }
 
 impl<W: Work> Coordinator<W> {
-    pub(super) fn new(work: W, limits: Limits, pace: Arc<Pace>) -> Self {
+    pub(super) fn new(work: Arc<W>, limits: Limits, pace: Arc<Pace>) -> Self {
         Self {
-            work: Arc::new(work),
+            work,
             limits,
             pace,
             queue: VecDeque::new(),

@@ -13,7 +13,7 @@ use actix::{Actor, Addr};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{oneshot, watch};
 
-use crate::metrics::{Meters, RefusedBecause, RefusedLabel};
+use crate::metrics::{RefusedBecause, RefusedLabel};
 
 use super::{
     Answer, Limits, Member, Undecided, Work,
@@ -61,7 +61,7 @@ pub struct Desk<W: Work> {
     draining: Arc<AtomicBool>,
     unanswered: Arc<watch::Sender<usize>>,
     pace: Arc<Pace>,
-    meters: Meters,
+    work: Arc<W>,
 }
 
 impl<W: Work> Clone for Desk<W> {
@@ -73,7 +73,7 @@ impl<W: Work> Clone for Desk<W> {
             draining: Arc::clone(&self.draining),
             unanswered: Arc::clone(&self.unanswered),
             pace: Arc::clone(&self.pace),
-            meters: self.meters.clone(),
+            work: Arc::clone(&self.work),
         }
     }
 }
@@ -81,16 +81,15 @@ impl<W: Work> Clone for Desk<W> {
 impl<W: Work> Desk<W> {
     /// Starts a coordinator on the current arbiter.
     pub fn open(work: W, limits: Limits) -> Self {
-        let meters = work.meters().clone();
-        let pace = Arc::new(Pace::default());
+        let (work, pace) = (Arc::new(work), Arc::new(Pace::default()));
         Self {
-            address: Coordinator::new(work, limits, Arc::clone(&pace)).start(),
+            address: Coordinator::new(Arc::clone(&work), limits, Arc::clone(&pace)).start(),
             limits,
             taken: Arc::default(),
             draining: Arc::default(),
             unanswered: Arc::new(watch::Sender::new(0)),
             pace,
-            meters,
+            work,
         }
     }
 
@@ -121,7 +120,7 @@ impl<W: Work> Desk<W> {
     /// The database could not decide; see [`Undecided`].
     pub async fn submit(&self, command: W::Command) -> Answer<W> {
         self.check_room()?;
-        let depth = &self.meters.depth;
+        let depth = &self.work.meters().depth;
         let Some(place) = QueuePlace::take(&self.taken, self.limits.queue_max, depth) else {
             return Err(self.refuse(RefusedBecause::QueueFull));
         };
@@ -157,9 +156,11 @@ impl<W: Work> Desk<W> {
 
     fn refuse(&self, reason: RefusedBecause) -> Undecided {
         let label = RefusedLabel { reason };
-        self.meters.rejected.get_or_create(&label).inc();
-        Undecided::Overloaded {
+        self.work.meters().rejected.get_or_create(&label).inc();
+        let overloaded = Undecided::Overloaded {
             retry_after: RETRY_AFTER,
-        }
+        };
+        self.work.count(&Err(overloaded.clone()));
+        overloaded
     }
 }

@@ -24,7 +24,7 @@ use tokio::sync::{oneshot, watch};
 use crate::metrics::Meters;
 
 /// A kind of work that is carried out in batches.
-pub trait Work: Sized + 'static {
+pub trait Work: Debug + Sized + Send + Sync + 'static {
     /// What is to be done.
     type Command: Debug + Send + Unpin + 'static;
     /// What the database has decided about it.

@@ -202,6 +202,8 @@ async fn a_full_queue_refuses_at_once_and_recovers() {
     }
     let rejected = "splitcart_coordinator_rejected_total{reason=\"QueueFull\"}";
     assert_eq!(world.server.metric(rejected).await, 6.0);
+    let overloaded = "splitcart_checkouts_total{outcome=\"overloaded\"}";
+    assert_eq!(world.server.metric(overloaded).await, 6.0);
     assert_eq!(world.market.database.count(GROUPS).await, 0);
     held.rollback().await.unwrap();
     let mut answered = queued.await.unwrap();

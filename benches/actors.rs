@@ -42,7 +42,7 @@ async fn measure(directory: &VendorDirectory, before: u64) {
     let starting = measured(start_all(directory)).await;
     let per_second = f64::from(VENDORS) / starting.took.as_secs_f64();
     println!("  start on first use       {starting}, {per_second:.0} per second");
-    let live = resident_bytes() - before;
+    let live = resident_bytes().saturating_sub(before);
     let per_actor = live / u64::from(VENDORS);
     println!("  memory                   {live} bytes, {per_actor} per live actor");
     let looking = measured(directory.put_away_idle(LONG)).await;
@@ -85,14 +85,14 @@ async fn measured<T>(work: impl Future<Output = T>) -> Measured {
             loop {
                 let left = thread_time();
                 tokio::task::yield_now().await;
-                longest.set(longest.get().max(thread_time() - left));
+                longest.set(longest.get().max(thread_time_since(left)));
             }
         }
     });
     tokio::task::yield_now().await;
     let started = thread_time();
     work.await;
-    let took = thread_time() - started;
+    let took = thread_time_since(started);
     // The others' turn comes again when everything that was woken has run.
     tokio::task::yield_now().await;
     tokio::task::yield_now().await;
@@ -106,6 +106,10 @@ async fn measured<T>(work: impl Future<Output = T>) -> Measured {
 fn thread_time() -> Duration {
     let clock = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID);
     Duration::from(clock.unwrap())
+}
+
+fn thread_time_since(then: Duration) -> Duration {
+    thread_time().saturating_sub(then)
 }
 
 fn resident_bytes() -> u64 {

@@ -83,6 +83,8 @@ pub async fn restore(connection: &mut PgConnection) -> anyhow::Result<()> {
         format!("truncate {all}, textbook_carts cascade"),
     )
     .await?;
+    // All references held when the past was kept; nobody needs to look again.
+    execute(connection, "set session_replication_role = replica").await?;
     for table in TABLES {
         execute(
             connection,
@@ -90,6 +92,7 @@ pub async fn restore(connection: &mut PgConnection) -> anyhow::Result<()> {
         )
         .await?;
     }
+    execute(connection, "reset session_replication_role").await?;
     execute(
         connection,
         "update inventory_items i \
@@ -99,7 +102,11 @@ pub async fn restore(connection: &mut PgConnection) -> anyhow::Result<()> {
             and (i.available_qty, i.reserved_qty) <> (p.available_qty, p.reserved_qty)",
     )
     .await?;
-    execute(connection, "vacuum (analyze)").await?;
+    execute(
+        connection,
+        format!("vacuum (analyze) {all}, inventory_items"),
+    )
+    .await?;
     execute(connection, "checkpoint").await
 }
 

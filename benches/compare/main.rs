@@ -147,7 +147,7 @@ fn plan(options: &Options, bars: &[Bar]) -> Plan {
             rounds,
             times: Times {
                 warmup_s: 1,
-                seconds: options.seconds.unwrap_or(3),
+                seconds: options.seconds.unwrap_or(2),
             },
         };
     }

@@ -25,7 +25,7 @@ pub struct Options {
     /// How often everything is measured, in turn [default: 3]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: Option<u32>,
-    /// How long each measurement takes, after its warm-up [default: 10; with --check 3]
+    /// How long each measurement takes, after its warm-up [default: 10; with --check 2]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=600))]
     pub seconds: Option<u32>,
     /// Measure only what this bar needs; may be given more than once

@@ -43,6 +43,14 @@ impl Step {
         }
     }
 
+    /// Whether pgbench does it.
+    pub const fn is_textbook(self) -> bool {
+        matches!(
+            self,
+            Self::TextbookSpread | Self::TextbookHot | Self::TextbookOne
+        )
+    }
+
     /// How many work at a time.
     pub const fn clients(self) -> u32 {
         match self {

@@ -204,9 +204,15 @@ fn sql_stands_in_db_only() {
         // The private server is asked whether it answers and for its one database.
         let elsewhere = source.room() != "db" && source.room() != "embedded";
         elsewhere
-            && ["sqlx::query(", "sqlx::query_", "query!(", "query_as!(", "raw_sql"]
-                .iter()
-                .any(|it| line.contains(it))
+            && [
+                "sqlx::query(",
+                "sqlx::query_",
+                "query!(",
+                "query_as!(",
+                "raw_sql",
+            ]
+            .iter()
+            .any(|it| line.contains(it))
     });
 }
 

@@ -23,7 +23,7 @@ use super::redis_stream::{PublishError, RedisStream};
 
 /// The longest pause between two tries to reach a broker that is away.
 const BROKER_WAIT_MAX: Duration = Duration::from_secs(10);
-/// How often the outbox is counted, at most: under load there is a nudge per batch.
+/// How often the outbox is counted, at most.
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
 /// The longest wait of an event that the broker has refused.
 const EVENT_WAIT_MAX: Duration = Duration::from_mins(5);
@@ -31,7 +31,7 @@ const EVENT_WAIT_MAX: Duration = Duration::from_mins(5);
 /// The relay's limits.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How often it looks when nobody nudges it.
+    /// How often it looks for what others have left behind.
     pub poll: Duration,
     /// The most events claimed at once.
     pub claim_max: i64,

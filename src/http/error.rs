@@ -32,8 +32,12 @@ pub enum Code {
     CartAlreadyConverted,
     IdempotencyKeyReused,
     IdempotencyInProgress,
+    CartChanged,
+    CartExpired,
+    StockChanged,
     CartInvalid,
     CheckoutInvalid,
+    RateLimited,
     Internal,
     Overloaded,
     DependencyUnavailable,
@@ -53,8 +57,12 @@ impl Code {
             Self::CartAlreadyConverted => "CART_ALREADY_CONVERTED",
             Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
             Self::IdempotencyInProgress => "IDEMPOTENCY_IN_PROGRESS",
+            Self::CartChanged => "CART_CHANGED",
+            Self::CartExpired => "CART_EXPIRED",
+            Self::StockChanged => "STOCK_CHANGED",
             Self::CartInvalid => "CART_INVALID",
             Self::CheckoutInvalid => "CHECKOUT_INVALID",
+            Self::RateLimited => "RATE_LIMITED",
             Self::Internal => "INTERNAL",
             Self::Overloaded => "OVERLOADED",
             Self::DependencyUnavailable => "DEPENDENCY_UNAVAILABLE",
@@ -73,8 +81,12 @@ impl Code {
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::CartAlreadyConverted
             | Self::IdempotencyKeyReused
-            | Self::IdempotencyInProgress => StatusCode::CONFLICT,
+            | Self::IdempotencyInProgress
+            | Self::CartChanged
+            | Self::CartExpired
+            | Self::StockChanged => StatusCode::CONFLICT,
             Self::CartInvalid | Self::CheckoutInvalid => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Overloaded | Self::DependencyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -23,15 +23,17 @@ use splitcart::{
     carts::{self, FreezeCart},
     cli::seed::load,
     config::Config,
-    db::{self, inventory::ByVendor},
+    db::{self, inventory::Foresight},
     domain::{
         caller::{Access, Caller},
         cart::{CartRequest, RequestedItem, Totals},
-        checkout::CheckoutRequest,
+        checkout::{CheckoutRequest, ExpectedCart},
+        foresight::Expected,
         idempotency::{Fingerprint, IdempotencyKey, Scope},
         ids::{CartId, ProductId, StoreId, UserId, VendorStoreId},
         money::Money,
         order::PaymentMethod,
+        reservation::{ByVendor, ShortagePolicy},
         rules,
         violation::{Figure, Violation},
     },
@@ -161,32 +163,41 @@ fn reservation_statement(criterion: &mut Criterion, stage: &Stage) {
     let mut group = criterion.benchmark_group("reservation_statement");
     let vendor = VendorStoreId::new(seed::vendor_store_id(PLAN.seed, 1));
     for products in [1_usize, 10, 50] {
-        let demands: BTreeMap<ProductId, i64> = products_of_vendor(1)
+        let three = Expected {
+            qty: 3,
+            available_min: 3,
+            available_max: i32::MAX,
+        };
+        let expected: BTreeMap<ProductId, Expected> = products_of_vendor(1)
             .take(products)
-            .map(|product| (product, 3))
+            .map(|product| (product, three))
             .collect();
-        let demands = ByVendor::from([(vendor, demands)]);
+        let expected = ByVendor::from([(vendor, expected)]);
         group.throughput(Throughput::Elements(products as u64));
         group.bench_function(BenchmarkId::new("products", products), |bencher| {
             bencher.iter_custom(|rounds| {
                 stage
                     .system
-                    .block_on(reserve_and_roll_back(&stage.pool, &demands, rounds))
+                    .block_on(reserve_and_roll_back(&stage.pool, &expected, rounds))
             });
         });
     }
     group.finish();
 }
 
-async fn reserve_and_roll_back(pool: &PgPool, demands: &ByVendor<i64>, rounds: u64) -> Duration {
+async fn reserve_and_roll_back(
+    pool: &PgPool,
+    expected: &ByVendor<Expected>,
+    rounds: u64,
+) -> Duration {
     let mut connection = pool.acquire().await.unwrap();
     let mut spent = Duration::ZERO;
     for _ in 0..rounds {
         let mut transaction = connection.begin().await.unwrap();
         let started = Instant::now();
-        let short = db::inventory::reserve_covered(&mut transaction, demands).await;
+        let reserved = db::inventory::reserve_foreseen(&mut transaction, expected).await;
         spent += started.elapsed();
-        assert!(short.unwrap().is_empty());
+        assert_eq!(reserved.unwrap(), Foresight::CameTrue);
         transaction.rollback().await.unwrap();
     }
     spent
@@ -343,6 +354,8 @@ fn checkout_command(caller: &Caller, cart_id: CartId) -> CheckoutCommand {
             store_id: caller.buyer.id.into(),
             user_id: caller.user_id,
             payment_method: PaymentMethod::Cash,
+            shortage_policy: ShortagePolicy::RejectLine,
+            expected: ExpectedCart::default(),
         },
         scope: Scope {
             user_id: caller.user_id,

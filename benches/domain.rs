@@ -11,16 +11,16 @@ use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_ma
 use rust_decimal::Decimal;
 use splitcart::domain::{
     cart::{
-        CartHead, CartRecord, CartRequest, CartStatus, PricedCart, RequestedDiscount,
+        CartHead, CartRecord, CartRequest, CartStatus, PriceHold, PricedCart, RequestedDiscount,
         RequestedItem, Totals,
     },
-    checkout::{CheckoutPlan, CheckoutRequest, Circumstances, PaymentPolicy},
+    checkout::{CheckoutPlan, CheckoutRequest, Circumstances, ExpectedCart, PaymentPolicy, Terms},
     ids::{CartId, CartItemId, ProductId, StoreId, UserId, VendorStoreId},
     money::{Money, Percent},
     order::PaymentMethod,
     pricing::{DiscountTerms, StoreDiscount, price_line},
     product::{Product, Unit, VolumeTier},
-    reservation::{Demand, ReservationOutcome, allocate},
+    reservation::{Bid, Demand, ReservationOutcome, ShortagePolicy, allocate},
     rules::{Catalog, check_cart},
     store::{
         EligibleBuyer, KycStatus, License, LicenseStatus, Store, StoreType, Subscription,
@@ -245,12 +245,17 @@ fn settling(criterion: &mut Criterion) {
             store_id: market.buyer.id.into(),
             user_id: cart.head.created_by,
             payment_method: PaymentMethod::Cash,
+            shortage_policy: ShortagePolicy::RejectLine,
+            expected: ExpectedCart::default(),
         };
         let circumstances = Circumstances {
             buyer: &market.buyer,
             vendors: &market.catalog.vendors,
             products_sold: &products_sold,
-            payment_policy: PaymentPolicy::CashOnly,
+            terms: Terms {
+                payment_policy: PaymentPolicy::CashOnly,
+                price_hold: PriceHold::FOR_EVER,
+            },
             now: market.now,
         };
         let parameter = format!("{lines}_lines_{vendors}_vendors");
@@ -280,15 +285,21 @@ fn allocating(criterion: &mut Criterion) {
         let queue: Vec<_> = (1..=5)
             .cycle()
             .take(demands)
-            .map(|qty| Demand {
-                product_id: product_id(1),
-                qty,
+            .map(|qty| Bid {
+                policy: ShortagePolicy::RejectLine,
+                demands: vec![Demand {
+                    vendor_store_id: vendor_id(0),
+                    product_id: product_id(1),
+                    qty,
+                    qty_min: qty,
+                }],
             })
             .collect();
-        let wanted: i32 = queue.iter().map(|demand| demand.qty).sum();
-        let short = BTreeMap::from([(product_id(1), wanted / 2)]);
+        let wanted: i32 = queue.iter().map(|bid| bid.demands[0].qty).sum();
+        let stock = BTreeMap::from([(product_id(1), wanted / 2)]);
+        let available = BTreeMap::from([(vendor_id(0), stock)]);
         group.bench_function(BenchmarkId::from_parameter(demands), |bencher| {
-            bencher.iter(|| allocate(black_box(&queue), black_box(&short)));
+            bencher.iter(|| allocate(black_box(&queue), black_box(&available)));
         });
     }
 }

@@ -5,8 +5,8 @@ use crate::domain::{
     checkout::CheckoutRequest,
     idempotency::{Fingerprint, Scope, StoredResponse},
     ids::{CartId, CheckoutGroupId},
+    objection::Objection,
     order::Checkout,
-    violation::Violation,
 };
 
 /// A checkout that is to be carried out exactly once per scope.
@@ -45,8 +45,8 @@ pub enum Refusal {
     CartAlreadyConverted(CheckoutGroupId),
     /// The caller may not check out for this store.
     Forbidden(Forbidden),
-    /// It can't be attempted at all.
-    Invalid(Vec<Violation>),
+    /// It can't be attempted at all, or not as it was asked for.
+    Objection(Objection),
 }
 
 /// Two commands in one lane never run at the same time and never share a transaction.

@@ -5,6 +5,8 @@
 //! | [`checkout_batch`] | the transaction: the only `begin` and `commit` of a checkout |
 //! | [`vendor_inventory`] | one vendor's turn: a reservation at a time |
 //! | [`vendor_directory`] | which vendors have an actor, starting and putting them away |
+//! | [`preview`] | what a checkout would come to, without carrying it out |
+//! | `offer` | what carts can be bought at now, for both |
 //!
 //! The queue in front of them and the coordinator are [`crate::batching`]'s.
 //!
@@ -14,6 +16,8 @@
 
 pub mod checkout_batch;
 pub mod command;
+mod offer;
+pub mod preview;
 pub mod start;
 pub mod vendor_directory;
 pub mod vendor_inventory;

@@ -3,18 +3,22 @@
 use std::time::Duration;
 
 use actix_rt::Arbiter;
+use chrono::TimeDelta;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use crate::{
     batching::{Limits, arbiter},
-    config::Config,
+    config::{self, Config},
     db::{
         self,
         outbox::ClaimedEvent,
         pool::{Limits as PoolLimits, Workload},
     },
-    domain::checkout::PaymentPolicy,
+    domain::{
+        cart::PriceHold,
+        checkout::{PaymentPolicy, Terms},
+    },
     metrics::Metrics,
 };
 
@@ -66,6 +70,23 @@ impl CheckoutActors {
     }
 }
 
+/// On which terms this service sells.
+pub fn terms(config: &Config) -> Terms {
+    Terms {
+        payment_policy: if config.allow_ach {
+            PaymentPolicy::CashAndAch
+        } else {
+            PaymentPolicy::CashOnly
+        },
+        price_hold: match config.cart.price_hold {
+            config::PriceHold::Off => PriceHold::FOR_EVER,
+            config::PriceHold::Lasting(time) => {
+                PriceHold::lasting(TimeDelta::from_std(time).expect("configuration bounds it"))
+            }
+        },
+    }
+}
+
 fn open(
     config: &Config,
     url: &SecretString,
@@ -91,11 +112,7 @@ fn open(
     let context = BatchContext {
         pool,
         directory: directory.clone(),
-        payment_policy: if config.allow_ach {
-            PaymentPolicy::CashAndAch
-        } else {
-            PaymentPolicy::CashOnly
-        },
+        terms: terms(config),
         transaction_limit: config.transaction_limit(),
         attempts_max: config.attempts_max,
         keep_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),

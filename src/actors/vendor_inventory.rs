@@ -8,7 +8,11 @@
 //! transaction. So no connection of ours ever waits for a row lock of ours: the queue for a hot
 //! product stands in memory.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use actix::{
     Actor, ActorFutureExt, AsyncContext, AtomicResponse, Context, Handler, Message, MessageResult,
@@ -16,10 +20,11 @@ use actix::{
 };
 
 use crate::{
-    db::{self, inventory::ByVendor},
+    db::{self, inventory::Foresight},
     domain::{
+        foresight::Expected,
         ids::VendorStoreId,
-        reservation::{Demand, ReservationOutcome, allocate, merge},
+        reservation::{Bid, ByVendor, OfBid, allocate},
     },
     faults,
     metrics::Metrics,
@@ -30,11 +35,46 @@ use super::{
     vendor_directory::Place,
 };
 
-/// What is wanted of each vendor; each one's demands in order of arrival.
-pub type Demands = BTreeMap<VendorStoreId, Vec<Demand>>;
+/// How stock is to be reserved.
+#[derive(Debug)]
+pub enum Reservation {
+    /// What was foreseen, if stock is as it is expected to be.
+    Foreseen(ByVendor<Expected>),
+    /// By serving these bids in their order, whatever there is.
+    InTurn(Vec<Bid>),
+}
 
-/// What became of it, in the same order.
-pub type Outcomes = BTreeMap<VendorStoreId, Vec<ReservationOutcome>>;
+impl Reservation {
+    /// The vendors whose stock it is about, in ascending id.
+    pub fn vendors(&self) -> BTreeSet<VendorStoreId> {
+        match self {
+            Self::Foreseen(expected) => expected.keys().copied().collect(),
+            Self::InTurn(bids) => {
+                let demands = bids.iter().flat_map(|bid| &bid.demands);
+                demands.map(|demand| demand.vendor_store_id).collect()
+            }
+        }
+    }
+
+    /// What comes of it if it is about no vendor.
+    pub fn of_nothing(&self) -> Reserved {
+        match self {
+            Self::Foreseen(_) => Reserved::AsForeseen,
+            Self::InTurn(bids) => Reserved::InTurn(vec![OfBid::new(); bids.len()]),
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reserved {
+    /// What was foreseen.
+    AsForeseen,
+    /// Something else than what was foreseen: the transaction must be given up.
+    StockMoved,
+    /// What became of the bids, in their order.
+    InTurn(Vec<OfBid>),
+}
 
 /// Asks a vendor for its turn.
 #[derive(Debug)]
@@ -57,7 +97,7 @@ pub struct ReserveStock {
     /// In the mailbox, and then for the turn.
     pub place: Place,
     /// Of all vendors.
-    pub demands: Demands,
+    pub reservation: Reservation,
     /// When, and how long.
     pub timing: Timing,
 }
@@ -88,8 +128,8 @@ impl Timing {
 pub struct StockReserved {
     /// Given back, with the turns of all vendors in it.
     pub tx: LentTx,
-    /// One per demand.
-    pub outcomes: Outcomes,
+    /// What came of it.
+    pub reserved: Reserved,
 }
 
 /// Why there is no answer. The transaction is lost, that is rolled back.
@@ -168,44 +208,50 @@ impl Handler<ReserveStock> for VendorInventory {
         let ReserveStock {
             mut tx,
             place,
-            demands,
+            reservation,
             timing,
         } = message;
         let turn = self.give_turn(place, timing, ctx);
-        let reservation = async move {
+        let reserving = async move {
             tx.keep(turn?);
             // A server that does not answer must not keep the vendors from the next transaction.
-            tokio::time::timeout_at(timing.deadline.into(), reserve(tx, demands))
+            tokio::time::timeout_at(timing.deadline.into(), reserve(tx, reservation))
                 .await
                 .unwrap_or(Err(ReserveError::DeadlinePassed))
         };
-        AtomicResponse::new(Box::pin(reservation.into_actor(self)))
+        AtomicResponse::new(Box::pin(reserving.into_actor(self)))
     }
 }
 
-/// Merged demands first; only what is short is served one by one (see `domain::reservation`).
-async fn reserve(mut tx: LentTx, demands: Demands) -> Result<StockReserved, ReserveError> {
+async fn reserve(mut tx: LentTx, reservation: Reservation) -> Result<StockReserved, ReserveError> {
     assert!(
-        tx.turns().eq(demands.keys().copied()),
+        tx.turns().eq(reservation.vendors()),
         "stock is reserved of vendors whose turn it is"
     );
     faults::place("in_vendor_actor").await;
-    let merged = demands.iter().map(|(vendor, it)| (*vendor, merge(it)));
-    let mut short = db::inventory::reserve_covered(tx.connection(), &merged.collect()).await?;
-    let mut outcomes = Outcomes::new();
-    let mut granted = ByVendor::new();
-    for (vendor, demands) in demands {
-        let allocation = allocate(&demands, &short.remove(&vendor).unwrap_or_default());
-        outcomes.insert(vendor, allocation.outcomes);
-        if !allocation.granted.is_empty() {
-            granted.insert(vendor, allocation.granted);
+    let reserved = match reservation {
+        Reservation::Foreseen(expected) => {
+            match db::inventory::reserve_foreseen(tx.connection(), &expected).await? {
+                Foresight::CameTrue => Reserved::AsForeseen,
+                Foresight::StockMoved => Reserved::StockMoved,
+            }
         }
-    }
-    if !granted.is_empty() {
-        let changed = db::inventory::reserve_allocated(tx.connection(), &granted).await?;
-        // The rows are locked since the first statement, so nothing can have taken the units.
-        let rows: usize = granted.values().map(BTreeMap::len).sum();
+        Reservation::InTurn(bids) => Reserved::InTurn(serve(&mut tx, &bids).await?),
+    };
+    Ok(StockReserved { tx, reserved })
+}
+
+async fn serve(tx: &mut LentTx, bids: &[Bid]) -> Result<Vec<OfBid>, ReserveError> {
+    let demands = bids.iter().flat_map(|bid| &bid.demands);
+    let products = demands.map(|demand| (demand.vendor_store_id, demand.product_id));
+    let available = db::inventory::lock(tx.connection(), &products.collect()).await?;
+    let allocation = allocate(bids, &available);
+    if !allocation.granted.is_empty() {
+        let changed =
+            db::inventory::reserve_allocated(tx.connection(), &allocation.granted).await?;
+        // The rows are locked, so nothing can have taken the units.
+        let rows: usize = allocation.granted.values().map(BTreeMap::len).sum();
         assert_eq!(changed, rows as u64, "an allocation always fits");
     }
-    Ok(StockReserved { tx, outcomes })
+    Ok(allocation.outcomes)
 }

@@ -51,7 +51,7 @@ impl Carts {
 }
 
 fn open(config: &Config, url: &SecretString, metrics: &Metrics) -> Result<CartDesk, db::Error> {
-    let slots = config.carts.transactions_in_flight;
+    let slots = config.cart.transactions_in_flight;
     let pool_limits = PoolLimits {
         workload: Workload::KeyLookups,
         // When a batch fails its members are tried beside each other.
@@ -69,10 +69,10 @@ fn open(config: &Config, url: &SecretString, metrics: &Metrics) -> Result<CartDe
     };
     let queue_wait_max = Duration::from_millis(config.queue_wait_ms_max);
     let limits = Limits {
-        batch_max: config.carts.batch_max,
+        batch_max: config.cart.batch_max,
         transactions_in_flight: slots,
-        batch_min_in_parallel: config.carts.batch_min_in_parallel,
-        queue_max: config.carts.queue_max,
+        batch_min_in_parallel: config.cart.batch_min_in_parallel,
+        queue_max: config.cart.queue_max,
         queue_wait_max,
         // The shared attempt, and one alone.
         answer_wait_max: queue_wait_max + config.transaction_limit() * 2,

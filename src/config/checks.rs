@@ -51,20 +51,20 @@ impl Config {
             ("redis.pause_ms", self.redis.pause_ms, 0, HOUR_MS),
             ("http.workers", self.http.workers as u64, 0, 1024),
             ("http.drain_s_max", self.http.drain_s_max, 0, 3600),
-            ("carts.batch_max", self.carts.batch_max as u64, 1, 1024),
+            ("cart.batch_max", self.cart.batch_max as u64, 1, 1024),
             (
-                "carts.transactions_in_flight",
-                self.carts.transactions_in_flight as u64,
+                "cart.transactions_in_flight",
+                self.cart.transactions_in_flight as u64,
                 1,
                 64,
             ),
             (
-                "carts.batch_min_in_parallel",
-                self.carts.batch_min_in_parallel as u64,
+                "cart.batch_min_in_parallel",
+                self.cart.batch_min_in_parallel as u64,
                 1,
                 1024,
             ),
-            ("carts.queue_max", self.carts.queue_max as u64, 1, 1_000_000),
+            ("cart.queue_max", self.cart.queue_max as u64, 1, 1_000_000),
             ("vendors.idle_s_max", self.vendors.idle_s_max, 1, YEAR_S),
             // So that a crash frees its keys soon.
             (

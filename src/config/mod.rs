@@ -49,7 +49,7 @@ pub struct Config {
     pub http: Http,
     pub ops: Ops,
     pub auth: Auth,
-    pub carts: Carts,
+    pub cart: Cart,
     pub vendors: Vendors,
     pub idempotency: Idempotency,
     pub outbox: Outbox,
@@ -142,18 +142,49 @@ pub struct Auth {
     pub issuer: String,
 }
 
-/// `[carts]`.
+/// `[cart]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(
     missing_docs,
     reason = "each key is explained where its default stands"
 )]
-pub struct Carts {
+pub struct Cart {
+    pub price_hold: PriceHold,
     pub batch_max: usize,
     pub transactions_in_flight: usize,
     pub batch_min_in_parallel: usize,
     pub queue_max: usize,
+}
+
+/// `cart.price_hold`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub enum PriceHold {
+    Off,
+    Lasting(Duration),
+}
+
+impl TryFrom<String> for PriceHold {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        const MAX: Duration = Duration::from_hours(366 * 24);
+        if text == "off" {
+            return Ok(Self::Off);
+        }
+        match humantime::parse_duration(&text) {
+            Ok(time) if (Duration::from_secs(1)..=MAX).contains(&time) => Ok(Self::Lasting(time)),
+            _ => Err(format!(
+                "cart.price_hold is {text:?}; it must be \"off\" or a time from \"1s\" to \"366days\", \
+                 such as \"24h\""
+            )),
+        }
+    }
 }
 
 /// `[vendors]`.

@@ -1,90 +1,139 @@
 //! Stock: the conditional UPDATE that decides it (PF-079).
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use crate::domain::ids::{ProductId, VendorStoreId};
+use crate::domain::{
+    foresight::Expected,
+    ids::{ProductId, VendorStoreId},
+    reservation::ByVendor,
+};
 
-use super::error::{Doing, Error};
+use super::{
+    error::{Doing, Error},
+    of,
+};
 
-/// Figures by vendor and product: both ascend, which is the order in which rows are locked.
-pub type ByVendor<T> = BTreeMap<VendorStoreId, BTreeMap<ProductId, T>>;
+/// Whether stock was as it was expected to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foresight {
+    /// Everything is reserved as foreseen.
+    CameTrue,
+    /// Somebody was faster: what is reserved is not what was foreseen, so the transaction must be
+    /// given up.
+    StockMoved,
+}
 
-/// Locks the rows in ascending vendor and product id and reserves every product whose available
-/// quantity covers its whole demand. Returns what is available of the others, which stay locked and
-/// unchanged; a product without an inventory row has 0. Vendors with nothing short are left out.
-///
-/// `demands` are sums over all lines, hence wider than a quantity.
+/// Locks the rows in ascending vendor and product id and reserves what was foreseen, as long as what
+/// is available is what was expected. A product without an inventory row has 0.
 ///
 /// # Errors
 /// The statement failed; the transaction is lost.
-pub async fn reserve_covered(
+pub async fn reserve_foreseen(
     connection: &mut PgConnection,
-    demands: &ByVendor<i64>,
-) -> Result<ByVendor<i32>, Error> {
-    let columns = Columns::of(demands);
-    let rows = sqlx::query!(
+    expected: &ByVendor<Expected>,
+) -> Result<Foresight, Error> {
+    let rows = rows_of(expected);
+    let done = sqlx::query!(
         r#"
-        with demand as (
-            select vendor_store_id, product_id, qty
-            from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as d (vendor_store_id, product_id, qty)
+        with expected as (
+            select vendor_store_id, product_id, qty, available_min, available_max
+            from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::integer[])
+                as e (vendor_store_id, product_id, qty, available_min, available_max)
         ),
         -- An UPDATE locks rows in whatever order its plan meets them; this fixes the order.
         locked as (
-            select i.vendor_store_id, i.product_id, i.available_qty, d.qty
-            from demand d
+            select
+                i.product_id,
+                e.qty,
+                i.available_qty between e.available_min and e.available_max as is_as_expected
+            from expected e
             join inventory_items i
-                on i.product_id = d.product_id
-                and i.vendor_store_id = d.vendor_store_id
+                on i.product_id = e.product_id
+                and i.vendor_store_id = e.vendor_store_id
             order by i.vendor_store_id, i.product_id
             for update of i
         ),
         reserved as (
             update inventory_items i
             set
-                available_qty = (i.available_qty - l.qty)::integer,
-                reserved_qty = (i.reserved_qty + l.qty)::integer,
+                available_qty = i.available_qty - l.qty,
+                reserved_qty = i.reserved_qty + l.qty,
                 updated_at = now()
             from locked l
             where i.product_id = l.product_id
+                and l.qty > 0
+                and l.is_as_expected
+                -- What decides about stock, whatever was foreseen.
                 and i.available_qty >= l.qty
-            returning i.vendor_store_id, i.product_id
+            returning i.product_id
         )
-        -- Sets, not joins: a join of these would be planned for a number of rows that nobody knows.
         select
-            short.vendor_store_id as "vendor_store_id!: VendorStoreId",
-            short.product_id as "product_id!: ProductId",
-            max(short.available_qty) as "available_qty!"
-        from (
-            select vendor_store_id, product_id, 0 as available_qty, 1 as covered from demand
-            union all
-            select vendor_store_id, product_id, available_qty, 0 from locked
-            union all
-            select vendor_store_id, product_id, 0, -1 from reserved
-        ) as short
-        group by short.vendor_store_id, short.product_id
-        having sum(short.covered) > 0
+            (select count(*) from reserved) as "reserved!",
+            (select count(*) from locked where not is_as_expected) as "moved!"
         "#,
-        &columns.vendors as &[VendorStoreId],
-        &columns.products as &[ProductId],
-        &columns.figures,
+        &of(&rows, |(vendor, ..)| *vendor) as &[VendorStoreId],
+        &of(&rows, |(_, product, _)| *product) as &[ProductId],
+        &of(&rows, |(.., expected)| expected.qty),
+        &of(&rows, |(.., expected)| expected.available_min),
+        &of(&rows, |(.., expected)| expected.available_max),
+    )
+    .fetch_one(connection)
+    .await
+    .doing("reserve stock")?;
+    let due = rows
+        .iter()
+        .filter(|(.., expected)| expected.qty > 0)
+        .count();
+    Ok(
+        if done.moved == 0 && done.reserved.unsigned_abs() == due as u64 {
+            Foresight::CameTrue
+        } else {
+            Foresight::StockMoved
+        },
+    )
+}
+
+/// Locks the rows in ascending vendor and product id until the transaction ends, and says what is
+/// available. A product without an inventory row is left out.
+///
+/// # Errors
+/// The statement failed; the transaction is lost.
+pub async fn lock(
+    connection: &mut PgConnection,
+    products: &BTreeSet<(VendorStoreId, ProductId)>,
+) -> Result<ByVendor<i32>, Error> {
+    let products: Vec<_> = products.iter().collect();
+    let rows = sqlx::query!(
+        r#"
+        select
+            i.vendor_store_id as "vendor_store_id: VendorStoreId",
+            i.product_id as "product_id: ProductId",
+            i.available_qty
+        from unnest($1::uuid[], $2::uuid[]) as p (vendor_store_id, product_id)
+        join inventory_items i
+            on i.product_id = p.product_id
+            and i.vendor_store_id = p.vendor_store_id
+        order by i.vendor_store_id, i.product_id
+        for update of i
+        "#,
+        &of(&products, |(vendor, _)| *vendor) as &[VendorStoreId],
+        &of(&products, |(_, product)| *product) as &[ProductId],
     )
     .fetch_all(connection)
     .await
-    .doing("reserve stock")?;
-    let mut short = ByVendor::new();
+    .doing("lock stock")?;
+    let mut available: ByVendor<i32> = ByVendor::new();
     for row in rows {
-        short
-            .entry(row.vendor_store_id)
-            .or_default()
-            .insert(row.product_id, row.available_qty);
+        let products = available.entry(row.vendor_store_id).or_default();
+        products.insert(row.product_id, row.available_qty);
     }
-    Ok(short)
+    Ok(available)
 }
 
-/// Reserves what was allocated of products that were short; their rows are locked already.
-/// Returns how many rows it changed: all of them, or the caller has a bug.
+/// Reserves what was allocated; the rows are locked already. Returns how many it changed: all of
+/// them, or the caller has a bug.
 ///
 /// # Errors
 /// The statement failed; the transaction is lost.
@@ -92,7 +141,7 @@ pub async fn reserve_allocated(
     connection: &mut PgConnection,
     granted: &ByVendor<i32>,
 ) -> Result<u64, Error> {
-    let columns = Columns::of(granted);
+    let rows = rows_of(granted);
     let done = sqlx::query!(
         r#"
         update inventory_items i
@@ -105,9 +154,9 @@ pub async fn reserve_allocated(
             and i.vendor_store_id = g.vendor_store_id
             and i.available_qty >= g.qty
         "#,
-        &columns.vendors as &[VendorStoreId],
-        &columns.products as &[ProductId],
-        &columns.figures,
+        &of(&rows, |(vendor, ..)| *vendor) as &[VendorStoreId],
+        &of(&rows, |(_, product, _)| *product) as &[ProductId],
+        &of(&rows, |(.., qty)| *qty),
     )
     .execute(connection)
     .await
@@ -115,27 +164,11 @@ pub async fn reserve_allocated(
     Ok(done.rows_affected())
 }
 
-/// Figures turned on their side, for `unnest`.
-struct Columns<T> {
-    vendors: Vec<VendorStoreId>,
-    products: Vec<ProductId>,
-    figures: Vec<T>,
-}
-
-impl<T: Copy> Columns<T> {
-    fn of(figures: &ByVendor<T>) -> Self {
-        let mut columns = Self {
-            vendors: Vec::new(),
-            products: Vec::new(),
-            figures: Vec::new(),
-        };
-        for (vendor, products) in figures {
-            for (product, figure) in products {
-                columns.vendors.push(*vendor);
-                columns.products.push(*product);
-                columns.figures.push(*figure);
-            }
-        }
-        columns
-    }
+/// Figures with whose they are, in the order in which rows are locked.
+fn rows_of<T: Copy>(figures: &ByVendor<T>) -> Vec<(VendorStoreId, ProductId, T)> {
+    let rows = figures.iter().flat_map(|(vendor, products)| {
+        let of_vendor = products.iter();
+        of_vendor.map(|(product, figure)| (*vendor, *product, *figure))
+    });
+    rows.collect()
 }

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    ids::UserId,
-    store::{BuyerIneligible, EligibleBuyer, Store},
+    ids::{BuyerStoreId, UserId, VendorStoreId},
+    store::{BuyerIneligible, EligibleBuyer, Store, StoreType},
 };
 
 /// What a member is to a store.
@@ -73,6 +73,8 @@ pub enum Forbidden {
     RoleNotAllowed,
     #[error(transparent)]
     StoreMayNotBuy(#[from] BuyerIneligible),
+    #[error("this store is not a vendor")]
+    NotAVendor,
 }
 
 /// A person who may act for a buyer: made by [`Caller::admit`] only.
@@ -96,14 +98,51 @@ impl Caller {
         access: Access,
         now: DateTime<Utc>,
     ) -> Result<Self, Forbidden> {
-        let membership = membership.ok_or(Forbidden::NotAMember)?;
-        if !membership.user_is_active || membership.status != MembershipStatus::Active {
-            return Err(Forbidden::NotAMember);
-        }
-        if !membership.role.may(access) {
-            return Err(Forbidden::RoleNotAllowed);
-        }
-        let buyer = EligibleBuyer::admit(&membership.store, now)?;
+        let store = store_of_member(membership, access)?;
+        let buyer = EligibleBuyer::admit(store, now)?;
         Ok(Self { user_id, buyer })
     }
+}
+
+/// Whose orders a member sees: those that the store has placed, or those that it is to fulfil.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Perspective {
+    /// The buyer's.
+    Buyer(BuyerStoreId),
+    /// The vendor's.
+    Vendor(VendorStoreId),
+}
+
+impl Perspective {
+    /// The gate for who looks at orders: a buyer must pass the buyers' gate; a vendor sees its orders
+    /// whatever has become of its licence, because they are still to be fulfilled. `side` is `None`
+    /// where the store's own side is meant.
+    ///
+    /// # Errors
+    /// The first reason why not.
+    pub fn admit(
+        membership: Option<&Membership>,
+        side: Option<StoreType>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Forbidden> {
+        let store = store_of_member(membership, Access::Read)?;
+        match side.unwrap_or(store.store_type) {
+            StoreType::Buyer => Ok(Self::Buyer(EligibleBuyer::admit(store, now)?.id)),
+            StoreType::Vendor if store.store_type == StoreType::Vendor => {
+                Ok(Self::Vendor(VendorStoreId::new(store.id.uuid())))
+            }
+            StoreType::Vendor => Err(Forbidden::NotAVendor),
+        }
+    }
+}
+
+fn store_of_member(membership: Option<&Membership>, access: Access) -> Result<&Store, Forbidden> {
+    let membership = membership.ok_or(Forbidden::NotAMember)?;
+    if !membership.user_is_active || membership.status != MembershipStatus::Active {
+        return Err(Forbidden::NotAMember);
+    }
+    if !membership.role.may(access) {
+        return Err(Forbidden::RoleNotAllowed);
+    }
+    Ok(&membership.store)
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -180,6 +180,30 @@ pub struct CartHead {
     pub created_at: DateTime<Utc>,
     /// When it was last replaced.
     pub updated_at: DateTime<Utc>,
+}
+
+/// How long after its last PUT a cart can be bought at its prices; for ever if there is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PriceHold(Option<TimeDelta>);
+
+impl PriceHold {
+    /// Carts can be bought for ever.
+    pub const FOR_EVER: Self = Self(None);
+
+    /// Carts can be bought for so long.
+    pub const fn lasting(time: TimeDelta) -> Self {
+        Self(Some(time))
+    }
+
+    /// Until when (exclusive) the cart can be bought.
+    pub fn valid_until(self, cart: &CartHead) -> Option<DateTime<Utc>> {
+        cart.updated_at.checked_add_signed(self.0?)
+    }
+
+    /// Until when it could be bought, if that is over.
+    pub fn ended(self, cart: &CartHead, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.valid_until(cart).filter(|end| *end <= now)
+    }
 }
 
 /// A cart as it stands in the database (PF-074).

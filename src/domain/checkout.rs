@@ -3,16 +3,18 @@
 //!
 //! Owns the plan of the whole cart; what becomes of each vendor's part is in `vendor_part`.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    cart::{CartRecord, Totals, group_by_vendor},
+    cart::{CartHead, CartRecord, PriceHold, Totals, group_by_vendor},
     ids::{BuyerStoreId, CartId, CheckoutGroupId, ProductId, StoreId, UserId, VendorStoreId},
+    money::Money,
+    objection::{CartChange, Objection, ShortLine},
     order::{Checkout, CheckoutGroup, PaymentMethod},
-    reservation::{Demand, ReservationOutcome},
+    reservation::{Bid, OfBid, ShortagePolicy},
     store::{EligibleBuyer, Store},
     vendor_part::VendorPart,
     violation::{Violation, ViolationCode},
@@ -29,6 +31,33 @@ pub struct CheckoutRequest {
     pub user_id: UserId,
     /// How each order is to be paid.
     pub payment_method: PaymentMethod,
+    /// What is to become of lines that can't be had whole.
+    pub shortage_policy: ShortagePolicy,
+    /// What the buyer has seen.
+    pub expected: ExpectedCart,
+}
+
+/// What a buyer takes the cart to be; what is `None` may be anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExpectedCart {
+    /// Its total.
+    pub total: Option<Money>,
+    /// Its version.
+    pub version: Option<i32>,
+}
+
+impl ExpectedCart {
+    fn differences(self, cart: &CartHead) -> Vec<CartChange> {
+        let total = self
+            .total
+            .filter(|expected| *expected != cart.totals.total)
+            .map(|expected| CartChange::new("/expected_total", expected, cart.totals.total));
+        let version = self
+            .version
+            .filter(|expected| *expected != cart.version)
+            .map(|expected| CartChange::new("/expected_version", expected, cart.version));
+        total.into_iter().chain(version).collect()
+    }
 }
 
 /// Which ways of paying this service offers beside cash.
@@ -48,6 +77,15 @@ impl PaymentPolicy {
     }
 }
 
+/// On which terms this service sells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Which ways of paying are offered.
+    pub payment_policy: PaymentPolicy,
+    /// How long a frozen cart can be bought.
+    pub price_hold: PriceHold,
+}
+
 /// What a plan is made from, all of it read inside the checkout's transaction.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances<'a> {
@@ -57,8 +95,8 @@ pub struct Circumstances<'a> {
     pub vendors: &'a HashMap<VendorStoreId, Store>,
     /// Those of the cart's products that are still sold.
     pub products_sold: &'a HashSet<ProductId>,
-    /// Which ways of paying are offered.
-    pub payment_policy: PaymentPolicy,
+    /// On which terms.
+    pub terms: Terms,
     /// The time of this checkout.
     pub now: DateTime<Utc>,
 }
@@ -78,15 +116,24 @@ impl CheckoutPlan {
     /// MOQ and price are the snapshot's: a later change in the catalogue rejects nothing.
     ///
     /// # Errors
-    /// All reasons why the checkout can't be attempted at all: the way of paying is not offered, or
-    /// no vendor may sell any more.
+    /// Why the checkout can't be attempted at all: the cart's prices are held no longer, it is not
+    /// what the buyer expects, the way of paying is not offered, no vendor may sell any more, or it
+    /// was to go through whole and can't.
     pub fn draw_up(
         request: CheckoutRequest,
         cart: CartRecord,
         circumstances: Circumstances<'_>,
-    ) -> Result<Self, Vec<Violation>> {
+    ) -> Result<Self, Objection> {
+        let terms = circumstances.terms;
+        if let Some(valid_until) = terms.price_hold.ended(&cart.head, circumstances.now) {
+            return Err(Objection::CartExpired { valid_until });
+        }
+        let changes = request.expected.differences(&cart.head);
+        if !changes.is_empty() {
+            return Err(Objection::CartChanged(changes));
+        }
         let mut violations = Vec::new();
-        if !circumstances.payment_policy.allows(request.payment_method) {
+        if !terms.payment_policy.allows(request.payment_method) {
             violations.push(Violation::new(
                 ViolationCode::PaymentMethodNotAllowed,
                 "/payment_method",
@@ -104,7 +151,8 @@ impl CheckoutPlan {
                     .iter()
                     .find(|it| it.vendor_store_id == vendor);
                 let terms = discount.map(|granted| granted.terms);
-                VendorPart::judge(vendor, &lines, &positions, terms, circumstances)
+                let policy = request.shortage_policy;
+                VendorPart::judge(vendor, &lines, &positions, terms, policy, circumstances)
             })
             .collect();
         if parts.is_empty() {
@@ -112,24 +160,25 @@ impl CheckoutPlan {
         } else if parts.iter().all(VendorPart::is_ineligible) {
             violations.extend(parts.iter().flat_map(VendorPart::violations));
         }
-        if violations.is_empty() {
-            Ok(Self {
-                request,
-                buyer_store_id: circumstances.buyer.id,
-                currency: cart.head.currency,
-                parts,
-            })
-        } else {
-            Err(violations)
+        if !violations.is_empty() {
+            return Err(Objection::Invalid(violations));
         }
+        let plan = Self {
+            request,
+            buyer_store_id: circumstances.buyer.id,
+            currency: cart.head.currency,
+            parts,
+        };
+        plan.refuse_if_incomplete(&OfBid::new())?;
+        Ok(plan)
     }
 
     /// What is to be reserved, by vendor in ascending id; a product appears once at most.
-    pub fn demands(&self) -> impl Iterator<Item = (VendorStoreId, Vec<Demand>)> + '_ {
-        self.parts.iter().filter_map(|part| {
-            let demands = part.demands();
-            (!demands.is_empty()).then_some((part.vendor_store_id(), demands))
-        })
+    pub fn bid(&self) -> Bid {
+        Bid {
+            policy: self.request.shortage_policy,
+            demands: self.parts.iter().flat_map(VendorPart::demands).collect(),
+        }
     }
 
     /// Turns the outcomes of the reservation into orders.
@@ -137,14 +186,18 @@ impl CheckoutPlan {
     /// Figures are computed over the reserved lines only; a store discount once granted is not
     /// withdrawn because a line was rejected.
     ///
+    /// # Errors
+    /// It was to go through whole and can't: nothing was reserved.
+    ///
     /// # Panics
     /// A demand has no outcome, or the figures do not add up: both are bugs of ours.
     pub fn settle(
         self,
-        outcomes: &BTreeMap<ProductId, ReservationOutcome>,
+        outcomes: &OfBid,
         new_id: &mut dyn FnMut() -> Uuid,
         now: DateTime<Utc>,
-    ) -> Checkout {
+    ) -> Result<Checkout, Objection> {
+        self.refuse_if_incomplete(outcomes)?;
         let method = self.request.payment_method;
         let group_id = CheckoutGroupId::new(new_id());
         let orders: Vec<_> = self
@@ -167,6 +220,20 @@ impl CheckoutPlan {
             totals,
             created_at: now,
         };
-        Checkout { group, orders }
+        Ok(Checkout { group, orders })
+    }
+
+    /// `outcomes` may be those of only some demands, as far as they are known.
+    fn refuse_if_incomplete(&self, outcomes: &OfBid) -> Result<(), Objection> {
+        if self.request.shortage_policy != ShortagePolicy::AllOrNothing {
+            return Ok(());
+        }
+        let parts = self.parts.iter();
+        let short: Vec<ShortLine> = parts.flat_map(|part| part.short_lines(outcomes)).collect();
+        if short.is_empty() {
+            Ok(())
+        } else {
+            Err(Objection::StockChanged(short))
+        }
     }
 }

@@ -11,7 +11,9 @@
 //! | tiers, rounding, store discounts | [`pricing`] |
 //! | the frozen cart and its figures | [`cart`] |
 //! | what a cart must satisfy, all violations at once | [`rules`] |
-//! | who gets the last units | [`reservation`] |
+//! | who gets the last units, and what a shortage policy means | [`reservation`] |
+//! | for which stock a result that was foreseen is right | [`foresight`] |
+//! | why a checkout can't be attempted | [`objection`] |
 //! | splitting a cart by vendor and settling the outcomes | [`checkout`], `vendor_part` |
 //! | orders, lines, intents and their statuses | [`order`] |
 //! | what is announced | [`event`] |
@@ -20,9 +22,11 @@ pub mod caller;
 pub mod cart;
 pub mod checkout;
 pub mod event;
+pub mod foresight;
 pub mod idempotency;
 pub mod ids;
 pub mod money;
+pub mod objection;
 pub mod order;
 pub mod pricing;
 pub mod product;

@@ -33,6 +33,23 @@ pub enum OrderStatus {
     Expired,
 }
 
+impl OrderStatus {
+    /// Every status with its name.
+    pub const WORDS: [(&str, Self); 11] = [
+        ("created_pending", Self::CreatedPending),
+        ("accepted", Self::Accepted),
+        ("partially_accepted", Self::PartiallyAccepted),
+        ("rejected", Self::Rejected),
+        ("fulfilled", Self::Fulfilled),
+        ("hold", Self::Hold),
+        ("in_transit", Self::InTransit),
+        ("delivered", Self::Delivered),
+        ("closed", Self::Closed),
+        ("canceled", Self::Canceled),
+        ("expired", Self::Expired),
+    ];
+}
+
 /// Where a line stands. Checkout makes the first two: `pending` holds stock, `rejected` none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
@@ -57,6 +74,8 @@ pub enum LineRejectionReason {
     VendorLicenseInvalid,
     VendorSubscriptionInactive,
     VendorStateMismatch,
+    /// Another line of the vendor could not be had whole, and the buyer wanted all or none of them.
+    VendorOrderIncomplete,
 }
 
 impl From<VendorIneligible> for LineRejectionReason {
@@ -98,11 +117,43 @@ pub struct Rejection {
     pub reason: LineRejectionReason,
     /// What was available when it was this line's turn; only for `insufficient_inventory`.
     pub available_qty: Option<i32>,
+    /// How many units of the cart's line were reserved, as a line of their own, where this is only the
+    /// rest of it.
+    pub reserved_qty: Option<i32>,
 }
 
 impl Rejection {
+    /// Of a whole line, for a reason that has nothing to do with stock.
+    pub const fn because(reason: LineRejectionReason) -> Self {
+        Self {
+            reason,
+            available_qty: None,
+            reserved_qty: None,
+        }
+    }
+
+    /// Of a whole line, because there were too few.
+    pub const fn short(available_qty: i32) -> Self {
+        Self {
+            reason: LineRejectionReason::InsufficientInventory,
+            available_qty: Some(available_qty),
+            reserved_qty: None,
+        }
+    }
+
+    /// Of the rest of a line that was filled with what there was.
+    pub const fn rest(available_qty: i32) -> Self {
+        Self {
+            reserved_qty: Some(available_qty),
+            ..Self::short(available_qty)
+        }
+    }
+
     /// The reason as a sentence a buyer can act on.
     pub fn message(&self) -> String {
+        if let Some(reserved_qty) = self.reserved_qty {
+            return format!("Only {reserved_qty} available: they are reserved, these are not.");
+        }
         match (self.reason, self.available_qty) {
             (LineRejectionReason::InsufficientInventory, Some(0)) => {
                 "None are available at present.".to_owned()
@@ -124,6 +175,10 @@ impl Rejection {
             }
             (LineRejectionReason::VendorStateMismatch, _) => {
                 "This vendor is in another state than your store.".to_owned()
+            }
+            (LineRejectionReason::VendorOrderIncomplete, _) => {
+                "Another line of this vendor could not be had whole, and you asked for all or none."
+                    .to_owned()
             }
         }
     }
@@ -203,6 +258,33 @@ pub struct VendorOrder {
     pub payment_intent: Option<PaymentIntent>,
     /// Its lines, in the cart's order.
     pub lines: Vec<OrderLine>,
+}
+
+impl VendorOrder {
+    /// The lines of it that were rejected, in the cart's order.
+    pub fn rejected_lines(&self) -> Vec<&OrderLine> {
+        let lines = self.lines.iter();
+        lines.filter(|line| line.rejection.is_some()).collect()
+    }
+}
+
+/// An order with what it belongs to: what is shown of it on its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlacedOrder {
+    /// The checkout that created it.
+    pub checkout_group_id: CheckoutGroupId,
+    /// Who bought.
+    pub buyer_store_id: BuyerStoreId,
+    /// The buyer's name, for people.
+    pub buyer_name: String,
+    /// Three capitals.
+    pub currency: String,
+    /// When it was placed.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+    /// The order itself.
+    pub order: VendorOrder,
 }
 
 /// A line of an order. A rejected line keeps the figures it was offered at; they count in no sum.

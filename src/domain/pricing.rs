@@ -30,6 +30,20 @@ pub struct LinePrice {
     pub total: Money,
 }
 
+impl LinePrice {
+    /// The figures of a part of the line, at the same price per unit: the tier was granted for the
+    /// whole.
+    #[must_use]
+    pub fn of_part(self, qty: i32) -> Self {
+        Self {
+            subtotal: self.list_price.times(qty),
+            discount: (self.list_price - self.unit_price).times(qty),
+            total: self.unit_price.times(qty),
+            ..self
+        }
+    }
+}
+
 /// The tier with the greatest `min_qty` that the quantity reaches, whatever order they come in.
 pub fn tier_for(tiers: &[VolumeTier], qty: i32) -> Option<VolumeTier> {
     tiers

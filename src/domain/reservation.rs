@@ -1,83 +1,158 @@
 //! Reservations: who gets the last units.
 //!
-//! Demands on one product are merged, so that a hot row is written once per transaction. Only when
-//! the sum does not fit are they served one by one, first come, first served; a line gets all it
-//! asks for or nothing, and a smaller one behind it may still fit.
+//! Bids are served one by one, first come, first served; a bid that does not fit is no reason to
+//! turn away a smaller one behind it. What a bid gets depends on its shortage policy: a line goes
+//! through or not for itself, or lines stand and fall together. What is withheld is never reserved
+//! in the first place, so nothing is ever undone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::ids::ProductId;
+use super::ids::{ProductId, VendorStoreId};
 
-/// One line's demand. Its place in a list of demands is its place in the queue.
+/// Figures by vendor and product: both ascend, which is the order in which rows are locked.
+pub type ByVendor<T> = BTreeMap<VendorStoreId, BTreeMap<ProductId, T>>;
+
+/// What is to become of a line that can't be had whole, and of those beside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ShortagePolicy {
+    /// The line is rejected, the rest goes through.
+    #[default]
+    RejectLine,
+    /// What there is of it is reserved, unless that is less than the vendor sells at once.
+    Fill,
+    /// Its vendor's order goes through whole or not at all.
+    RejectVendor,
+    /// The checkout goes through whole or not at all.
+    AllOrNothing,
+}
+
+/// One line's demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
+    /// Whose.
+    pub vendor_store_id: VendorStoreId,
     /// What.
     pub product_id: ProductId,
     /// How many; always positive.
     pub qty: i32,
+    /// The fewest that may be reserved in its place; `qty` if it is all or nothing for this line.
+    pub qty_min: i32,
+}
+
+/// All demands of one checkout. Its place in a list of bids is its place in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bid {
+    /// Which demands stand and fall together.
+    pub policy: ShortagePolicy,
+    /// Each product at most once.
+    pub demands: Vec<Demand>,
 }
 
 /// What became of one line's demand (PF-079).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReservationOutcome {
-    /// The units moved from available to reserved.
+    /// All units moved from available to reserved.
     Reserved,
+    /// There were too few: those that there were moved, the rest did not.
+    Filled {
+        /// What was left when it was this line's turn, and is reserved now.
+        available_qty: i32,
+    },
     /// There were too few; nothing moved.
     Insufficient {
         /// What was left when it was this line's turn.
         available_qty: i32,
     },
+    /// There were enough, but another line that it stands and falls with could not be had whole.
+    Withheld,
 }
 
-/// The merged demands, in ascending product id: the order in which rows are locked.
-pub fn merge(demands: &[Demand]) -> BTreeMap<ProductId, i64> {
-    let mut sums = BTreeMap::new();
-    for demand in demands {
-        *sums.entry(demand.product_id).or_insert(0) += i64::from(demand.qty);
-    }
-    sums
-}
+/// What became of one bid, by product.
+pub type OfBid = BTreeMap<ProductId, ReservationOutcome>;
 
-/// How the demands on products that are short come out.
+/// How bids come out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allocation {
-    /// One outcome per demand, in the same order.
-    pub outcomes: Vec<ReservationOutcome>,
-    /// What is still to be reserved per short product; products that get nothing are left out.
-    pub granted: BTreeMap<ProductId, i32>,
+    /// One per bid, in the same order.
+    pub outcomes: Vec<OfBid>,
+    /// What is to be reserved; products that nobody gets are left out.
+    pub granted: ByVendor<i32>,
 }
 
-/// Serves the demands in their order. `short` has what is available of each product whose merged
-/// demand did not fit; all other products have been reserved whole.
-pub fn allocate(demands: &[Demand], short: &BTreeMap<ProductId, i32>) -> Allocation {
-    let mut left = short.clone();
-    let mut granted = BTreeMap::new();
-    let outcomes = demands
-        .iter()
-        .map(|demand| match left.get_mut(&demand.product_id) {
-            None => ReservationOutcome::Reserved,
-            Some(available) if *available >= demand.qty => {
-                *available -= demand.qty;
-                *granted.entry(demand.product_id).or_insert(0) += demand.qty;
-                ReservationOutcome::Reserved
+/// Serves the bids in their order. A product that is not in `available` has none.
+pub fn allocate(bids: &[Bid], available: &ByVendor<i32>) -> Allocation {
+    let mut granted: ByVendor<i32> = ByVendor::new();
+    let outcomes = bids.iter().map(|bid| {
+        let outcomes = bid.outcomes(|demand| {
+            let (vendor, product) = (demand.vendor_store_id, demand.product_id);
+            figure(available, vendor, product) - figure(&granted, vendor, product)
+        });
+        for demand in &bid.demands {
+            let qty = demand.reserved_qty(outcomes[&demand.product_id]);
+            if qty > 0 {
+                let products = granted.entry(demand.vendor_store_id).or_default();
+                *products.entry(demand.product_id).or_insert(0) += qty;
             }
-            Some(available) => ReservationOutcome::Insufficient {
-                available_qty: *available,
-            },
-        })
-        .collect();
-    Allocation { outcomes, granted }
+        }
+        outcomes
+    });
+    Allocation {
+        outcomes: outcomes.collect(),
+        granted,
+    }
 }
 
-/// What will become of the demands if nobody else takes any of `available` first; a product that is
-/// not in it has none. Always what [`allocate`] says of the same stock.
-pub fn foresee(
-    demands: &[Demand],
-    available: &BTreeMap<ProductId, i32>,
-) -> Vec<ReservationOutcome> {
-    let short = merge(demands).into_iter().filter_map(|(product, sum)| {
-        let left = available.get(&product).copied().unwrap_or(0);
-        (i64::from(left) < sum).then_some((product, left))
-    });
-    allocate(demands, &short.collect()).outcomes
+/// A product's figure; 0 where there is none.
+pub(super) fn figure(figures: &ByVendor<i32>, vendor: VendorStoreId, product: ProductId) -> i32 {
+    let products = figures.get(&vendor);
+    let figure = products.and_then(|products| products.get(&product));
+    figure.copied().unwrap_or(0)
+}
+
+impl Bid {
+    fn outcomes(&self, left: impl Fn(&Demand) -> i32) -> OfBid {
+        let demands = self.demands.iter();
+        let alone: Vec<_> = demands
+            .map(|demand| (demand, demand.outcome(left(demand))))
+            .collect();
+        let short: BTreeSet<_> = alone
+            .iter()
+            .filter(|(_, outcome)| *outcome != ReservationOutcome::Reserved)
+            .map(|(demand, _)| demand.vendor_store_id)
+            .collect();
+        let is_withheld = |demand: &Demand| match self.policy {
+            ShortagePolicy::RejectLine | ShortagePolicy::Fill => false,
+            ShortagePolicy::RejectVendor => short.contains(&demand.vendor_store_id),
+            ShortagePolicy::AllOrNothing => !short.is_empty(),
+        };
+        let together = alone.into_iter().map(|(demand, outcome)| {
+            let outcome = match outcome {
+                ReservationOutcome::Reserved if is_withheld(demand) => ReservationOutcome::Withheld,
+                outcome => outcome,
+            };
+            (demand.product_id, outcome)
+        });
+        together.collect()
+    }
+}
+
+impl Demand {
+    /// What would become of it if no other mattered.
+    fn outcome(&self, available_qty: i32) -> ReservationOutcome {
+        if available_qty >= self.qty {
+            ReservationOutcome::Reserved
+        } else if available_qty >= self.qty_min {
+            ReservationOutcome::Filled { available_qty }
+        } else {
+            ReservationOutcome::Insufficient { available_qty }
+        }
+    }
+
+    fn reserved_qty(&self, outcome: ReservationOutcome) -> i32 {
+        match outcome {
+            ReservationOutcome::Reserved => self.qty,
+            ReservationOutcome::Filled { available_qty } => available_qty,
+            ReservationOutcome::Insufficient { .. } | ReservationOutcome::Withheld => 0,
+        }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Figures are computed over the reserved lines only; rejected lines stay in the order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use uuid::Uuid;
 
@@ -11,12 +11,13 @@ use super::{
     checkout::Circumstances,
     ids::{LineItemId, OrderId, PaymentIntentId, ProductId, VendorStoreId},
     money::Money,
+    objection::ShortLine,
     order::{
         LineRejectionReason, LineStatus, OrderLine, OrderRejectionReason, OrderStatus,
         PaymentIntent, PaymentMethod, Rejection, VendorOrder,
     },
     pricing::{DiscountTerms, LinePrice},
-    reservation::{Demand, ReservationOutcome},
+    reservation::{Demand, OfBid, ReservationOutcome, ShortagePolicy},
     store::{EligibleVendor, VendorIneligible},
     violation::{Violation, ViolationCode},
 };
@@ -36,6 +37,8 @@ pub(super) struct VendorPart {
 struct PlannedLine {
     position: i32,
     line: CartLine,
+    /// The fewest units that may be reserved in place of all.
+    qty_min: i32,
     /// Why it can't be reserved, if that is known before any stock is looked at.
     barred: Option<LineRejectionReason>,
 }
@@ -47,6 +50,7 @@ impl VendorPart {
         lines: &[&CartLine],
         positions: &HashMap<ProductId, i32>,
         discount: Option<DiscountTerms>,
+        policy: ShortagePolicy,
         circumstances: Circumstances<'_>,
     ) -> Self {
         let store = circumstances.vendors.get(&vendor_store_id);
@@ -57,17 +61,29 @@ impl VendorPart {
                 .unwrap_or_default(),
         };
         let reason = objections.first().copied();
-        let lines = lines
+        let mut lines: Vec<_> = lines
             .iter()
             .map(|line| PlannedLine {
                 position: positions[&line.product_id],
                 line: (*line).clone(),
+                qty_min: match policy {
+                    // A vendor sells no fewer at once, however few there are.
+                    ShortagePolicy::Fill => line.moq.min(line.qty),
+                    _ => line.qty,
+                },
                 barred: reason.map(LineRejectionReason::from).or_else(|| {
                     (!circumstances.products_sold.contains(&line.product_id))
                         .then_some(LineRejectionReason::ProductUnavailable)
                 }),
             })
             .collect();
+        let is_incomplete = lines.iter().any(|planned| planned.barred.is_some());
+        if policy == ShortagePolicy::RejectVendor && is_incomplete {
+            for planned in &mut lines {
+                let reason = LineRejectionReason::VendorOrderIncomplete;
+                planned.barred.get_or_insert(reason);
+            }
+        }
         Self {
             vendor_store_id,
             vendor_name: store.map_or_else(String::new, |store| store.name.clone()),
@@ -77,24 +93,39 @@ impl VendorPart {
         }
     }
 
-    pub(super) fn vendor_store_id(&self) -> VendorStoreId {
-        self.vendor_store_id
-    }
-
     pub(super) fn is_ineligible(&self) -> bool {
         !self.objections.is_empty()
     }
 
     /// What is to be reserved, in the cart's order.
-    pub(super) fn demands(&self) -> Vec<Demand> {
-        self.lines
-            .iter()
-            .filter(|planned| planned.barred.is_none())
-            .map(|planned| Demand {
-                product_id: planned.line.product_id,
-                qty: planned.line.qty,
-            })
-            .collect()
+    pub(super) fn demands(&self) -> impl Iterator<Item = Demand> + '_ {
+        let possible = self.lines.iter().filter(|planned| planned.barred.is_none());
+        possible.map(|planned| Demand {
+            vendor_store_id: self.vendor_store_id,
+            product_id: planned.line.product_id,
+            qty: planned.line.qty,
+            qty_min: planned.qty_min,
+        })
+    }
+
+    /// The lines that can't be had whole, as far as the outcomes are known; not those that are only
+    /// withheld because of them.
+    pub(super) fn short_lines<'a>(
+        &'a self,
+        outcomes: &'a OfBid,
+    ) -> impl Iterator<Item = ShortLine> + 'a {
+        self.lines.iter().filter_map(|planned| {
+            let line = &planned.line;
+            let rejection = match (planned.barred, outcomes.get(&line.product_id)) {
+                (Some(reason), _) => Rejection::because(reason),
+                (None, Some(ReservationOutcome::Insufficient { available_qty })) => {
+                    Rejection::short(*available_qty)
+                }
+                (None, _) => return None,
+            };
+            let vendor = self.vendor_store_id;
+            Some(ShortLine::new(line.product_id, vendor, line.qty, rejection))
+        })
     }
 
     pub(super) fn violations(&self) -> impl Iterator<Item = Violation> + '_ {
@@ -107,18 +138,19 @@ impl VendorPart {
     pub(super) fn settle(
         self,
         method: PaymentMethod,
-        outcomes: &BTreeMap<ProductId, ReservationOutcome>,
+        outcomes: &OfBid,
         new_id: &mut dyn FnMut() -> Uuid,
     ) -> VendorOrder {
         let id = OrderId::new(new_id());
         let mut reserved: Vec<LinePrice> = Vec::with_capacity(self.lines.len());
         let mut lines = Vec::with_capacity(self.lines.len());
-        for planned in self.lines {
-            let rejection = planned.rejection(outcomes);
-            if rejection.is_none() {
-                reserved.push(planned.line.price);
+        for planned in &self.lines {
+            for part in planned.settle(outcomes, new_id) {
+                if part.rejection.is_none() {
+                    reserved.push(planned.line.price.of_part(part.qty));
+                }
+                lines.push(part);
             }
-            lines.push(planned.settle(LineItemId::new(new_id()), rejection));
         }
         let totals = vendor_totals(&reserved, self.discount);
         let rejected = reserved.is_empty();
@@ -156,37 +188,45 @@ impl VendorPart {
 }
 
 impl PlannedLine {
-    fn rejection(&self, outcomes: &BTreeMap<ProductId, ReservationOutcome>) -> Option<Rejection> {
+    /// The order's line; two of them where it was filled with what there was.
+    fn settle(&self, outcomes: &OfBid, new_id: &mut dyn FnMut() -> Uuid) -> Vec<OrderLine> {
+        let qty = self.line.qty;
+        let mut part = |qty, rejection| self.part(LineItemId::new(new_id()), qty, rejection);
         if let Some(reason) = self.barred {
-            return Some(Rejection {
-                reason,
-                available_qty: None,
-            });
+            return vec![part(qty, Some(Rejection::because(reason)))];
         }
         let outcome = outcomes.get(&self.line.product_id);
-        match outcome.expect("the actors answer every demand of a plan") {
-            ReservationOutcome::Reserved => None,
-            ReservationOutcome::Insufficient { available_qty } => Some(Rejection {
-                reason: LineRejectionReason::InsufficientInventory,
-                available_qty: Some(*available_qty),
-            }),
+        match *outcome.expect("every demand of a plan has an outcome") {
+            ReservationOutcome::Reserved => vec![part(qty, None)],
+            ReservationOutcome::Filled { available_qty } => {
+                let rest = Some(Rejection::rest(available_qty));
+                vec![part(available_qty, None), part(qty - available_qty, rest)]
+            }
+            ReservationOutcome::Insufficient { available_qty } => {
+                vec![part(qty, Some(Rejection::short(available_qty)))]
+            }
+            ReservationOutcome::Withheld => {
+                let reason = LineRejectionReason::VendorOrderIncomplete;
+                vec![part(qty, Some(Rejection::because(reason)))]
+            }
         }
     }
 
-    fn settle(self, id: LineItemId, rejection: Option<Rejection>) -> OrderLine {
+    fn part(&self, id: LineItemId, qty: i32, rejection: Option<Rejection>) -> OrderLine {
         let Self { position, line, .. } = self;
+        let price = line.price.of_part(qty);
         OrderLine {
             id,
-            position,
+            position: *position,
             product_id: line.product_id,
-            sku: line.sku,
-            title: line.title,
+            sku: line.sku.clone(),
+            title: line.title.clone(),
             unit: line.unit,
-            qty: line.qty,
-            list_price: line.price.list_price,
-            unit_price: line.price.unit_price,
-            discount: line.price.discount,
-            total: line.price.total,
+            qty,
+            list_price: price.list_price,
+            unit_price: price.unit_price,
+            discount: price.discount,
+            total: price.total,
             status: if rejection.is_some() {
                 LineStatus::Rejected
             } else {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     db,
     domain::{
-        caller::{Access, Caller, Forbidden},
+        caller::{Access, Caller, Forbidden, Membership},
         ids::{StoreId, UserId},
     },
 };
@@ -137,19 +137,29 @@ pub async fn admit(
     identity: Identity,
     access: Access,
 ) -> Result<Caller, ApiError> {
-    let Identity { user_id, store_id } = identity;
-    let membership = worker
-        .in_time(async {
-            let mut connection = db::pool::acquire(&worker.pool).await?;
-            db::stores::find_membership(&mut connection, user_id, store_id).await
-        })
-        .await?;
+    let membership = membership(worker, identity).await?;
     Ok(Caller::admit(
-        user_id,
+        identity.user_id,
         membership.as_ref(),
         access,
         Utc::now(),
     )?)
+}
+
+/// What the person is to the store, for a gate of the caller's own.
+///
+/// # Errors
+/// 503 without a database.
+pub async fn membership(
+    worker: &Worker,
+    identity: Identity,
+) -> Result<Option<Membership>, ApiError> {
+    let Identity { user_id, store_id } = identity;
+    let found = async {
+        let mut connection = db::pool::acquire(&worker.pool).await?;
+        db::stores::find_membership(&mut connection, user_id, store_id).await
+    };
+    worker.in_time(found).await
 }
 
 /// The gate where nothing else is wanted of it: for who is told something without any work.

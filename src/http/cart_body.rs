@@ -6,7 +6,9 @@ use serde::Serialize;
 use crate::{
     carts::NamedCart,
     domain::{
-        cart::{CartLine, CartStatus, GrantedDiscount, ShippingAddress, Totals, VendorGroup},
+        cart::{
+            CartLine, CartStatus, GrantedDiscount, PriceHold, ShippingAddress, Totals, VendorGroup,
+        },
         ids::{BuyerStoreId, CartId, CartItemId, ProductId, VendorStoreId},
         money::{Money, Percent},
         pricing::{DiscountKind, DiscountTerms},
@@ -14,10 +16,7 @@ use crate::{
     },
 };
 
-#[derive(Serialize)]
-struct Envelope<T> {
-    data: T,
-}
+use super::checkout_body::Envelope;
 
 #[derive(Serialize)]
 struct CartBody<'a> {
@@ -33,6 +32,7 @@ struct CartBody<'a> {
     vendor_groups: Vec<VendorGroupBody<'a>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    valid_until: Option<DateTime<Utc>>,
 }
 
 #[derive(Serialize)]
@@ -76,7 +76,7 @@ struct StoreDiscountBody<'a> {
 }
 
 /// The body of a cart's response.
-pub fn render(named: &NamedCart) -> Vec<u8> {
+pub fn render(named: &NamedCart, price_hold: PriceHold) -> Vec<u8> {
     let NamedCart { cart, vendor_names } = named;
     let head = &cart.head;
     let body = CartBody {
@@ -100,6 +100,7 @@ pub fn render(named: &NamedCart) -> Vec<u8> {
             .collect(),
         created_at: head.created_at,
         updated_at: head.updated_at,
+        valid_until: price_hold.valid_until(head),
     };
     serde_json::to_vec(&Envelope { data: body }).expect("a cart is JSON")
 }

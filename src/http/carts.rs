@@ -59,12 +59,12 @@ pub async fn put(
         store_id: identity.store_id,
         request: cart,
     };
-    let desk = worker.carts.clone();
+    let (desk, price_hold) = (worker.carts.clone(), worker.terms.price_hold);
     let work = |_| async move {
         let cart = desk.submit(command).await??;
         Ok(Ran::Now(StoredResponse {
             status: 200,
-            body: cart_body::render(&cart),
+            body: cart_body::render(&cart, price_hold),
         }))
     };
     let keep_for = worker.keep_cart_answers_for;
@@ -99,7 +99,7 @@ pub async fn get(
     })?;
     Ok(HttpResponse::Ok()
         .content_type("application/json")
-        .body(cart_body::render(&cart)))
+        .body(cart_body::render(&cart, worker.terms.price_hold)))
 }
 
 fn parse(body: &Node) -> Result<CartRequest, Vec<FieldProblem>> {
@@ -185,7 +185,7 @@ fn read_item(shape: &mut Shape, node: &Node, path: &str) -> Option<RequestedItem
     let item = shape.object(node, path, &known)?;
     let product_id = shape.required(&item, "product_id", Shape::id::<ProductId>);
     let vendor_store_id = shape.required(&item, "vendor_store_id", Shape::id::<VendorStoreId>);
-    let qty = shape.required(&item, "qty", Shape::qty);
+    let qty = shape.required(&item, "qty", Shape::positive);
     let unit_price = shape.optional(&item, "unit_price", Shape::money);
     let line_total = shape.optional(&item, "line_total", Shape::money);
     Some(RequestedItem {

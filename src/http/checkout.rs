@@ -1,25 +1,32 @@
-//! `POST /api/v1/checkout` and `GET /api/v1/checkout-groups/{id}`.
+//! `POST /api/v1/checkout` and its dry run, `POST /api/v1/checkout/preview`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::{SubsecRound, Utc};
 
 use crate::{
-    actors::command::{CheckoutCommand, Decision},
+    actors::{
+        command::{CheckoutCommand, Decision},
+        preview::preview,
+    },
     db,
     domain::{
         caller::Access,
-        checkout::CheckoutRequest,
+        checkout::{CheckoutRequest, ExpectedCart},
         idempotency::{Fingerprint, IdempotencyKey, Scope, StoredResponse},
-        ids::{CartId, CheckoutGroupId},
+        ids::CartId,
         order::{Checkout, PaymentMethod},
+        reservation::ShortagePolicy,
     },
     idempotency::fingerprint,
 };
 
 use super::{
-    auth, body, checkout_body,
-    error::{ApiError, Code},
+    auth::{self, Identity},
+    body, checkout_body,
+    error::ApiError,
     idempotent::{self, Ran},
     json::{FieldProblem, Node, Shape},
+    preview_body,
     routes::CHECKOUT,
     worker::Worker,
 };
@@ -54,12 +61,7 @@ pub async fn post(
         key: asked.key,
     };
     let fingerprint = asked.fingerprint;
-    let request = CheckoutRequest {
-        cart_id: asked.cart_id,
-        store_id: identity.store_id,
-        user_id: identity.user_id,
-        payment_method: asked.payment_method,
-    };
+    let request = asked.wish.of(identity);
     let desk = worker.desk.clone();
     // The gate of a checkout that is carried out is in its transaction, beside all else that decides
     // it: one statement for a whole batch of callers.
@@ -80,57 +82,71 @@ pub async fn post(
     idempotent::once(&worker, scope, fingerprint, keep_for, admit, work).await
 }
 
+/// Says what a checkout would come to now: the same body, the same refusals, nothing written or locked.
+///
+/// # Errors
+/// See the contract.
+pub async fn post_preview(
+    request: HttpRequest,
+    payload: web::Payload,
+    worker: web::Data<Worker>,
+) -> Result<HttpResponse, ApiError> {
+    let identity = auth::identity(&request, &worker)?;
+    let caller = auth::admit(&worker, identity, Access::Read).await?;
+    let body = body::json(&request, payload).await?;
+    let wish = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    let now = Utc::now().trunc_subsecs(6);
+    let foreseen = worker
+        .in_time(async {
+            let mut snapshot = db::pool::begin_snapshot(&worker.pool).await?;
+            let (wanted, terms) = (wish.of(identity), worker.terms);
+            let foreseen = preview(&mut snapshot, wanted, caller.buyer, terms, now).await?;
+            db::pool::commit(snapshot).await?;
+            Ok::<_, db::Error>(foreseen)
+        })
+        .await??;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .body(preview_body::render(&foreseen, worker.terms.price_hold)))
+}
+
 /// What a request for a checkout says.
 struct Asked {
     key: IdempotencyKey,
     fingerprint: Fingerprint,
+    wish: Wish,
+}
+
+/// What a body says.
+struct Wish {
     cart_id: CartId,
     payment_method: PaymentMethod,
+    shortage_policy: ShortagePolicy,
+    expected: ExpectedCart,
+}
+
+impl Wish {
+    fn of(self, identity: Identity) -> CheckoutRequest {
+        CheckoutRequest {
+            cart_id: self.cart_id,
+            store_id: identity.store_id,
+            user_id: identity.user_id,
+            payment_method: self.payment_method,
+            shortage_policy: self.shortage_policy,
+            expected: self.expected,
+        }
+    }
 }
 
 async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Asked, ApiError> {
     let key = body::idempotency_key(request)?;
     let body = body::json(request, payload).await?;
-    let (cart_id, payment_method) =
-        parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    let wish = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
     Ok(Asked {
         key,
         fingerprint: fingerprint::of_body(&body.canonical()),
-        cart_id,
-        payment_method,
+        wish,
     })
-}
-
-/// Reads what a checkout created, in the shape in which it was answered.
-///
-/// # Errors
-/// See the contract.
-pub async fn get_group(
-    request: HttpRequest,
-    id: web::Path<String>,
-    worker: web::Data<Worker>,
-) -> Result<HttpResponse, ApiError> {
-    let caller = auth::caller(&request, &worker, Access::Read).await?;
-    let id: CheckoutGroupId = id.parse().map_err(|_| {
-        let problem = "must be a UUID".to_owned();
-        ApiError::malformed(&[FieldProblem {
-            path: "id".to_owned(),
-            problem,
-        }])
-    })?;
-    let checkout = worker
-        .in_time(async {
-            let mut snapshot = db::pool::begin_snapshot(&worker.pool).await?;
-            let found = db::orders::find_checkout(&mut snapshot, id, caller.buyer.id).await?;
-            db::pool::commit(snapshot).await?;
-            Ok::<_, db::Error>(found)
-        })
-        .await?;
-    let checkout = checkout
-        .ok_or_else(|| ApiError::new(Code::NotFound, "Your store has no such checkout group."))?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/json")
-        .body(checkout_body::render(&checkout)))
 }
 
 /// The answer that is kept of a checkout.
@@ -141,26 +157,48 @@ pub fn render(checkout: &Checkout) -> StoredResponse {
     }
 }
 
-fn parse(body: &Node) -> Result<(CartId, PaymentMethod), Vec<FieldProblem>> {
+fn parse(body: &Node) -> Result<Wish, Vec<FieldProblem>> {
     let mut shape = Shape::default();
-    let checkout = read_checkout(&mut shape, body);
-    shape.finish(checkout)
+    let wish = read_wish(&mut shape, body);
+    shape.finish(wish)
 }
 
-fn read_checkout(shape: &mut Shape, node: &Node) -> Option<(CartId, PaymentMethod)> {
-    let checkout = shape.object(node, "", &["cart_id", "payment_method"])?;
-    let cart_id = shape.required(&checkout, "cart_id", Shape::id::<CartId>);
-    let payment_method = shape.optional(&checkout, "payment_method", read_payment_method);
-    Some((cart_id?, payment_method?.unwrap_or_default()))
+fn read_wish(shape: &mut Shape, node: &Node) -> Option<Wish> {
+    let known = [
+        "cart_id",
+        "payment_method",
+        "shortage_policy",
+        "expected_total",
+        "expected_version",
+    ];
+    let wish = shape.object(node, "", &known)?;
+    let cart_id = shape.required(&wish, "cart_id", Shape::id::<CartId>);
+    let payment_method = shape.optional(&wish, "payment_method", read_payment_method);
+    let shortage_policy = shape.optional(&wish, "shortage_policy", read_shortage_policy);
+    let total = shape.optional(&wish, "expected_total", Shape::money);
+    let version = shape.optional(&wish, "expected_version", Shape::positive);
+    Some(Wish {
+        cart_id: cart_id?,
+        payment_method: payment_method?.unwrap_or_default(),
+        shortage_policy: shortage_policy?.unwrap_or_default(),
+        expected: ExpectedCart {
+            total: total?,
+            version: version?,
+        },
+    })
 }
 
 fn read_payment_method(shape: &mut Shape, node: &Node, path: &str) -> Option<PaymentMethod> {
-    match node {
-        Node::String(text) if text == "cash" => Some(PaymentMethod::Cash),
-        Node::String(text) if text == "ach" => Some(PaymentMethod::Ach),
-        _ => {
-            shape.problem(path, "must be \"cash\" or \"ach\"");
-            None
-        }
-    }
+    let methods = [("cash", PaymentMethod::Cash), ("ach", PaymentMethod::Ach)];
+    shape.one_of(node, path, &methods)
+}
+
+fn read_shortage_policy(shape: &mut Shape, node: &Node, path: &str) -> Option<ShortagePolicy> {
+    let policies = [
+        ("reject_line", ShortagePolicy::RejectLine),
+        ("fill", ShortagePolicy::Fill),
+        ("reject_vendor", ShortagePolicy::RejectVendor),
+        ("all_or_nothing", ShortagePolicy::AllOrNothing),
+    ];
+    shape.one_of(node, path, &policies)
 }

@@ -18,8 +18,8 @@ use crate::domain::{
 };
 
 #[derive(Serialize)]
-struct Envelope<T> {
-    data: T,
+pub(super) struct Envelope<T> {
+    pub data: T,
 }
 
 #[derive(Serialize)]
@@ -36,7 +36,7 @@ struct CheckoutBody<'a> {
 }
 
 #[derive(Serialize)]
-struct OrderBody<'a> {
+pub(super) struct OrderBody<'a> {
     order_id: OrderId,
     vendor_store_id: VendorStoreId,
     vendor_name: &'a str,
@@ -73,10 +73,12 @@ struct LineBody<'a> {
 }
 
 #[derive(Serialize)]
-struct RejectionBody {
+pub(super) struct RejectionBody {
     reason: LineRejectionReason,
     message: String,
     available_qty: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reserved_qty: Option<i32>,
 }
 
 #[derive(Serialize)]
@@ -103,7 +105,7 @@ pub fn render(checkout: &Checkout) -> Vec<u8> {
     serde_json::to_vec(&Envelope { data: body }).expect("a checkout is JSON")
 }
 
-fn order(order: &VendorOrder) -> OrderBody<'_> {
+pub(super) fn order(order: &VendorOrder) -> OrderBody<'_> {
     let intent = |intent: PaymentIntent| IntentBody {
         id: intent.id,
         method: intent.method,
@@ -123,11 +125,6 @@ fn order(order: &VendorOrder) -> OrderBody<'_> {
 }
 
 fn line(line: &OrderLine) -> LineBody<'_> {
-    let rejection = |rejection: Rejection| RejectionBody {
-        reason: rejection.reason,
-        message: rejection.message(),
-        available_qty: rejection.available_qty,
-    };
     LineBody {
         line_item_id: line.id,
         product_id: line.product_id,
@@ -140,24 +137,27 @@ fn line(line: &OrderLine) -> LineBody<'_> {
         discount: line.discount,
         total: line.total,
         status: line.status,
-        rejection: line.rejection.map(rejection),
+        rejection: line.rejection.map(RejectionBody::from),
+    }
+}
+
+impl From<Rejection> for RejectionBody {
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            reason: rejection.reason,
+            message: rejection.message(),
+            available_qty: rejection.available_qty,
+            reserved_qty: rejection.reserved_qty,
+        }
     }
 }
 
 fn rejected_vendor(order: &VendorOrder) -> Option<RejectedVendorBody> {
-    let rejected: Vec<_> = order
-        .lines
-        .iter()
-        .filter(|line| line.rejection.is_some())
-        .map(|line| line.id)
-        .collect();
-    if rejected.is_empty() {
-        return None;
-    }
-    Some(RejectedVendorBody {
+    let rejected = order.rejected_lines();
+    (!rejected.is_empty()).then(|| RejectedVendorBody {
         vendor_store_id: order.vendor_store_id,
         order_id: order.id,
         fully_rejected: rejected.len() == order.lines.len(),
-        rejected_line_item_ids: rejected,
+        rejected_line_item_ids: rejected.iter().map(|line| line.id).collect(),
     })
 }

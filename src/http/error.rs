@@ -13,7 +13,7 @@ use crate::{
     batching::Undecided,
     carts,
     db::{self, Fault},
-    domain::{caller::Forbidden, violation::Violation},
+    domain::{caller::Forbidden, objection::Objection, violation::Violation},
 };
 
 use super::json::FieldProblem;
@@ -285,9 +285,35 @@ impl From<Refusal> for ApiError {
             )
             .details(json!({ "checkout_group_id": group_id })),
             Refusal::Forbidden(reason) => reason.into(),
-            Refusal::Invalid(violations) => {
+            Refusal::Objection(objection) => objection.into(),
+        }
+    }
+}
+
+impl From<Objection> for ApiError {
+    fn from(objection: Objection) -> Self {
+        match objection {
+            Objection::CartExpired { valid_until } => Self::new(
+                Code::CartExpired,
+                "The cart's prices are held no longer; PUT /api/v1/cart again to see what it costs \
+                 now.",
+            )
+            .details(json!({ "valid_until": valid_until })),
+            Objection::CartChanged(changes) => Self::new(
+                Code::CartChanged,
+                "The cart is not what you expect; details.changes says what it is. Look at it with \
+                 GET /api/v1/cart and decide anew.",
+            )
+            .details(json!({ "changes": changes })),
+            Objection::Invalid(violations) => {
                 Self::invalid(Code::CheckoutInvalid, "The checkout", &violations)
             }
+            Objection::StockChanged(lines) => Self::new(
+                Code::StockChanged,
+                "Not everything can be had any more, and you asked for all or nothing; details.lines \
+                 says what is missing. Nothing was bought.",
+            )
+            .details(json!({ "lines": lines })),
         }
     }
 }

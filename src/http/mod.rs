@@ -5,9 +5,9 @@
 //! | all routes | [`routes`] |
 //! | every error code, its status and its envelope | [`error`] |
 //! | who is calling | [`auth`] |
-//! | reading bodies, all problems at once | [`body`], [`json`] |
+//! | reading bodies and queries, all problems at once | [`body`], [`json`], [`query`] |
 //! | a request that runs once per Idempotency-Key | [`idempotent`] |
-//! | how a cart and a checkout look | [`cart_body`], [`checkout_body`] |
+//! | how carts, checkouts and orders look | [`cart_body`], [`checkout_body`], [`preview_body`], [`orders_body`] |
 //! | request ids, the canonical log line | [`trace`] |
 
 pub mod auth;
@@ -16,9 +16,14 @@ pub mod cart_body;
 pub mod carts;
 pub mod checkout;
 pub mod checkout_body;
+pub mod cursor;
 pub mod error;
 pub mod idempotent;
 pub mod json;
+pub mod orders;
+pub mod orders_body;
+pub mod preview_body;
+pub mod query;
 pub mod routes;
 pub mod trace;
 pub mod worker;

@@ -5,12 +5,19 @@ use actix_web::{HttpResponse, web};
 use super::{
     carts, checkout,
     error::{ApiError, Code},
+    orders,
 };
 
 /// The buyer's cart.
 pub const CART: &str = "/api/v1/cart";
 /// Buying a cart.
 pub const CHECKOUT: &str = "/api/v1/checkout";
+/// What that would come to.
+pub const CHECKOUT_PREVIEW: &str = "/api/v1/checkout/preview";
+/// The orders of the active store.
+pub const ORDERS: &str = "/api/v1/orders";
+/// One of them.
+pub const ORDER: &str = "/api/v1/orders/{id}";
 /// What a checkout created.
 pub const CHECKOUT_GROUP: &str = "/api/v1/checkout-groups/{id}";
 
@@ -28,8 +35,23 @@ pub fn configure(app: &mut web::ServiceConfig) {
             .default_service(web::to(|| wrong_method("POST"))),
     )
     .service(
+        web::resource(CHECKOUT_PREVIEW)
+            .route(web::post().to(checkout::post_preview))
+            .default_service(web::to(|| wrong_method("POST"))),
+    )
+    .service(
+        web::resource(ORDERS)
+            .route(web::get().to(orders::list))
+            .default_service(web::to(|| wrong_method("GET"))),
+    )
+    .service(
+        web::resource(ORDER)
+            .route(web::get().to(orders::get))
+            .default_service(web::to(|| wrong_method("GET"))),
+    )
+    .service(
         web::resource(CHECKOUT_GROUP)
-            .route(web::get().to(checkout::get_group))
+            .route(web::get().to(orders::get_group))
             .default_service(web::to(|| wrong_method("GET"))),
     )
     .default_service(web::to(unknown_route));

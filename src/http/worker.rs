@@ -6,13 +6,14 @@ use secrecy::SecretString;
 use sqlx::PgPool;
 
 use crate::{
-    actors::checkout_batch::CheckoutDesk,
+    actors::{checkout_batch::CheckoutDesk, start::terms},
     carts::batch::CartDesk,
     config::Config,
     db::{
         self,
         pool::{Limits as PoolLimits, Workload},
     },
+    domain::checkout::Terms,
     idempotency::claims::{Claims, Limits as ClaimLimits},
     metrics::Metrics,
 };
@@ -30,6 +31,8 @@ pub struct Worker {
     pub desk: CheckoutDesk,
     /// Where carts are handed in to be frozen.
     pub carts: CartDesk,
+    /// On which terms carts are bought.
+    pub terms: Terms,
     /// Who signed a token, and for whom.
     pub tokens: TokenVerifier,
     /// Where to count.
@@ -101,6 +104,7 @@ impl Worker {
             claims: Claims::open(redis_url, claim_limits, metrics.clone())?,
             desk,
             carts,
+            terms: terms(config),
             tokens: TokenVerifier::hs256(&config.auth.hs256_secret, &config.auth.issuer),
             metrics,
             statements_max: config.transaction_limit(),

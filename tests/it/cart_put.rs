@@ -110,6 +110,7 @@ async fn the_example_of_the_contract_is_priced_as_it_says() {
         }],
         "created_at": data["created_at"],
         "updated_at": data["created_at"],
+        "valid_until": data["valid_until"],
     });
     assert_eq!(data, expected);
     let created_at: DateTime<Utc> = data["created_at"].as_str().unwrap().parse().unwrap();

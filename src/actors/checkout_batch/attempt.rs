@@ -162,6 +162,7 @@ fn count_lines(metrics: &Metrics, checkouts: &[Checkout]) {
             Some(LineRejectionReason::VendorLicenseInvalid) => "vendor_license_invalid",
             Some(LineRejectionReason::VendorSubscriptionInactive) => "vendor_subscription_inactive",
             Some(LineRejectionReason::VendorStateMismatch) => "vendor_state_mismatch",
+            Some(LineRejectionReason::VendorOrderIncomplete) => "vendor_order_incomplete",
         };
         Metrics::count(&metrics.reservations, outcome);
     }

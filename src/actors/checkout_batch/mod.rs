@@ -9,7 +9,6 @@ mod attempt;
 pub mod lent_tx;
 mod prepare;
 mod situation;
-mod stock;
 
 use std::time::Duration;
 
@@ -20,7 +19,7 @@ use tokio::sync::mpsc;
 use crate::{
     batching::{Answer, Member, Undecided, Work, desk::Desk},
     db::outbox::ClaimedEvent,
-    domain::checkout::PaymentPolicy,
+    domain::{checkout::Terms, objection::Objection},
     metrics::{Meters, Metrics, ReplayLabel},
 };
 
@@ -41,8 +40,8 @@ pub struct BatchContext {
     pub pool: PgPool,
     /// Where vendors' actors are found.
     pub directory: VendorDirectory,
-    /// Which ways of paying are offered.
-    pub payment_policy: PaymentPolicy,
+    /// On which terms carts are bought.
+    pub terms: Terms,
     /// How long a transaction may take up to its commit.
     pub transaction_limit: Duration,
     /// How often a lone checkout is tried.
@@ -207,7 +206,12 @@ fn outcome(answer: &Answer<BatchContext>) -> &'static str {
             Refusal::CartNotFound => "cart_not_found",
             Refusal::CartAlreadyConverted(_) => "already_converted",
             Refusal::Forbidden(_) => "forbidden",
-            Refusal::Invalid(_) => "invalid",
+            Refusal::Objection(objection) => match objection {
+                Objection::CartExpired { .. } => "cart_expired",
+                Objection::CartChanged(_) => "cart_changed",
+                Objection::Invalid(_) => "invalid",
+                Objection::StockChanged(_) => "stock_changed",
+            },
         },
         Err(Undecided::Overloaded { .. }) => "overloaded",
         Err(Undecided::Unavailable) => "unavailable",

@@ -17,23 +17,24 @@ use crate::{
     db::{self, outbox::ClaimedEvent},
     domain::{
         checkout::CheckoutPlan,
+        foresight::foresee,
         idempotency::{FirstAnswer, Scope},
         ids::EventId,
         order::Checkout,
+        reservation::{Bid, OfBid},
     },
     faults,
 };
 
 use super::{
     super::{
-        command::{CheckoutCommand, Decision},
-        vendor_inventory::StockReserved,
+        command::{CheckoutCommand, Decision, Refusal},
+        vendor_inventory::{Reservation, Reserved, StockReserved},
     },
     BatchContext,
     attempt::AttemptError,
     lent_tx::LentTx,
     situation::{Judged, Prospect, judge},
-    stock::{OfPlan, Requested},
 };
 
 /// What comes first.
@@ -74,24 +75,30 @@ pub(super) async fn prepare(
     let Judged {
         prospects,
         available,
-    } = judge(&mut tx, commands, context.payment_policy, now).await?;
+    } = judge(&mut tx, commands, context.terms, now).await?;
     let mut settled = Settled::decided(prospects);
-    let requested = Requested::by(settled.plans.iter().map(|(_, plan)| plan));
+    let bids = settled.bids();
     let tx = match order {
         Order::WritesFirst => {
-            let foreseen = requested.foresee(&available);
-            settled.settle(commands, &requested.hand_out(&foreseen), now);
+            let foreseen = foresee(&bids, &available);
+            settled.settle(commands, &foreseen.allocation.outcomes, now);
             settled.write(context, &mut tx, now).await?;
-            let reserved = reserve(context, tx, &requested, deadline).await?;
-            if reserved.outcomes != foreseen {
-                return Ok(Outcome::StockMoved(reserved.tx));
+            let reservation = Reservation::Foreseen(foreseen.expected);
+            let StockReserved { tx, reserved } =
+                reserve(context, tx, reservation, deadline).await?;
+            if reserved == Reserved::StockMoved {
+                return Ok(Outcome::StockMoved(tx));
             }
-            reserved.tx
+            tx
         }
         Order::StockFirst => {
-            let reserved = reserve(context, tx, &requested, deadline).await?;
-            tx = reserved.tx;
-            settled.settle(commands, &requested.hand_out(&reserved.outcomes), now);
+            let reservation = Reservation::InTurn(bids);
+            let StockReserved { mut tx, reserved } =
+                reserve(context, tx, reservation, deadline).await?;
+            let Reserved::InTurn(outcomes) = reserved else {
+                unreachable!("nothing was foreseen");
+            };
+            settled.settle(commands, &outcomes, now);
             settled.write(context, &mut tx, now).await?;
             tx
         }
@@ -107,11 +114,10 @@ pub(super) async fn prepare(
 async fn reserve(
     context: &BatchContext,
     tx: LentTx,
-    requested: &Requested,
+    reservation: Reservation,
     deadline: Instant,
 ) -> Result<StockReserved, AttemptError> {
-    let demands = requested.demands.clone();
-    let reserved = context.directory.reserve(tx, demands, deadline).await?;
+    let reserved = context.directory.reserve(tx, reservation, deadline).await?;
     faults::place("after_reservation").await;
     Ok(reserved)
 }
@@ -147,14 +153,21 @@ impl<'a> Settled<'a> {
         settled
     }
 
-    fn settle(
-        &mut self,
-        commands: &[&'a CheckoutCommand],
-        outcomes: &[OfPlan],
-        now: DateTime<Utc>,
-    ) {
+    /// What the plans ask of the stock, in their order.
+    fn bids(&self) -> Vec<Bid> {
+        self.plans.iter().map(|(_, plan)| plan.bid()).collect()
+    }
+
+    fn settle(&mut self, commands: &[&'a CheckoutCommand], outcomes: &[OfBid], now: DateTime<Utc>) {
         for ((index, plan), outcomes) in std::mem::take(&mut self.plans).into_iter().zip(outcomes) {
-            let checkout = plan.settle(outcomes, &mut Uuid::now_v7, now);
+            let checkout = match plan.settle(outcomes, &mut Uuid::now_v7, now) {
+                Ok(checkout) => checkout,
+                Err(objection) => {
+                    let refusal = Refusal::Objection(objection);
+                    self.decisions[index] = Some(Decision::Refused(refusal));
+                    continue;
+                }
+            };
             let command = commands[index];
             let response = (command.render)(&checkout);
             self.decisions[index] = Some(Decision::Created(response.clone()));

@@ -1,24 +1,23 @@
 //! What the database says about a batch, read inside its transaction in a fixed number of
 //! statements, and what follows for each member: a decision, or a plan.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 
 use crate::{
-    db::{self, carts::Snapshots, inventory::ByVendor},
+    db,
     domain::{
         caller::{Access, Caller, Membership},
-        cart::{CartHead, CartStatus},
-        checkout::{CheckoutPlan, Circumstances, PaymentPolicy},
+        checkout::{CheckoutPlan, Terms},
         idempotency::FirstAnswer,
-        ids::{CartId, CheckoutGroupId, VendorStoreId},
-        store::Store,
+        reservation::ByVendor,
     },
 };
 
 use super::{
-    super::command::{CheckoutCommand, Decision, Refusal},
+    super::{
+        command::{CheckoutCommand, Decision, Refusal},
+        offer::Offer,
+    },
     lent_tx::LentTx,
 };
 
@@ -42,25 +41,26 @@ pub(super) struct Judged {
 pub(super) async fn judge(
     tx: &mut LentTx,
     commands: &[&CheckoutCommand],
-    policy: PaymentPolicy,
+    terms: Terms,
     now: DateTime<Utc>,
 ) -> Result<Judged, db::Error> {
     let mut situation = Situation::read(tx, commands, now).await?;
-    let judge =
-        |(index, command): (usize, &&CheckoutCommand)| situation.judge(index, command, policy, now);
+    let judge = |(index, command): (usize, &&CheckoutCommand)| match situation
+        .plan(index, command, terms, now)
+    {
+        Ok(plan) => Prospect::Planned(plan),
+        Err(decision) => Prospect::Decided(decision),
+    };
     Ok(Judged {
         prospects: commands.iter().enumerate().map(judge).collect(),
-        available: situation.snapshots.available,
+        available: situation.offer.into_available(),
     })
 }
 
 struct Situation {
     memberships: Vec<Option<Membership>>,
     first_answers: Vec<Option<FirstAnswer>>,
-    carts: HashMap<CartId, CartHead>,
-    groups_of_converted: HashMap<CartId, CheckoutGroupId>,
-    snapshots: Snapshots,
-    vendors: HashMap<VendorStoreId, Store>,
+    offer: Offer,
 }
 
 impl Situation {
@@ -77,45 +77,11 @@ impl Situation {
         let callers: Vec<_> = requests().map(|it| (it.user_id, it.store_id)).collect();
         let memberships = db::stores::find_memberships(connection, &callers).await?;
         let scopes: Vec<_> = commands.iter().map(|command| &command.scope).collect();
-        let first_answers = db::idempotency::find_first_answers(connection, &scopes, now).await?;
-        let (active, converted): (Vec<_>, Vec<_>) = carts
-            .values()
-            .partition(|cart| cart.status == CartStatus::Active);
-        let ids = |carts: &[&CartHead]| carts.iter().map(|cart| cart.id).collect::<Vec<_>>();
-        let mut situation = Self {
+        Ok(Self {
             memberships,
-            first_answers,
-            groups_of_converted: HashMap::new(),
-            snapshots: Snapshots::default(),
-            vendors: HashMap::new(),
-            carts: HashMap::new(),
-        };
-        if !converted.is_empty() {
-            situation.groups_of_converted =
-                db::orders::find_groups_of_carts(connection, &ids(&converted)).await?;
-        }
-        if !active.is_empty() {
-            situation.snapshots = db::carts::load_snapshots(connection, &ids(&active)).await?;
-            let vendor_ids = situation.snapshots.vendor_ids();
-            let stores = db::stores::find_stores(connection, &vendor_ids).await?;
-            let by_vendor = |store: Store| (VendorStoreId::new(store.id.uuid()), store);
-            situation.vendors = stores.into_iter().map(by_vendor).collect();
-        }
-        situation.carts = carts;
-        Ok(situation)
-    }
-
-    fn judge(
-        &mut self,
-        index: usize,
-        command: &CheckoutCommand,
-        payment_policy: PaymentPolicy,
-        now: DateTime<Utc>,
-    ) -> Prospect {
-        match self.plan(index, command, payment_policy, now) {
-            Ok(plan) => Prospect::Planned(plan),
-            Err(decision) => Prospect::Decided(decision),
-        }
+            first_answers: db::idempotency::find_first_answers(connection, &scopes, now).await?,
+            offer: Offer::read(connection, carts).await?,
+        })
     }
 
     /// The gate comes first: who may not check out learns nothing of carts and keys.
@@ -123,7 +89,7 @@ impl Situation {
         &mut self,
         index: usize,
         command: &CheckoutCommand,
-        payment_policy: PaymentPolicy,
+        terms: Terms,
         now: DateTime<Utc>,
     ) -> Result<CheckoutPlan, Decision> {
         let request = command.request;
@@ -138,28 +104,7 @@ impl Situation {
                 Decision::Refused(Refusal::KeyReused)
             });
         }
-        let cart = self
-            .carts
-            .remove(&request.cart_id)
-            .filter(|cart| cart.buyer_store_id == buyer.id)
-            .ok_or(Decision::Refused(Refusal::CartNotFound))?;
-        if cart.status == CartStatus::Converted {
-            let group_id = self.groups_of_converted.get(&cart.id);
-            return Err(Decision::Refused(
-                group_id.map_or(Refusal::CartNotFound, |group_id| {
-                    Refusal::CartAlreadyConverted(*group_id)
-                }),
-            ));
-        }
-        let cart = self.snapshots.take(cart);
-        let circumstances = Circumstances {
-            buyer: &buyer,
-            vendors: &self.vendors,
-            products_sold: &self.snapshots.products_sold,
-            payment_policy,
-            now,
-        };
-        CheckoutPlan::draw_up(request, cart, circumstances)
-            .map_err(|violations| Decision::Refused(Refusal::Invalid(violations)))
+        let planned = self.offer.plan(request, buyer, terms, now);
+        planned.map_err(Decision::Refused)
     }
 }

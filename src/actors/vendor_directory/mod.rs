@@ -19,8 +19,7 @@ use crate::{domain::ids::VendorStoreId, metrics::Metrics};
 use super::{
     checkout_batch::lent_tx::{LentTx, Turn},
     vendor_inventory::{
-        Demands, Outcomes, ReserveError, ReserveStock, StockReserved, TakeTurn, Timing,
-        VendorInventory,
+        Reservation, ReserveError, ReserveStock, StockReserved, TakeTurn, Timing, VendorInventory,
     },
 };
 
@@ -55,22 +54,22 @@ impl VendorDirectory {
     }
 
     /// Takes the vendors' turns in ascending id and lends the transaction to the last one's actor;
-    /// it comes back with the turns of all and the outcomes of all. Must be called on the actors'
-    /// arbiter, where missing actors are started. Dropping the future leaves at most one message
-    /// behind, which is refused once `deadline` has passed.
+    /// it comes back with the turns of all. Must be called on the actors' arbiter, where missing actors
+    /// are started. Dropping the future leaves at most one message behind, which is refused once
+    /// `deadline` has passed.
     ///
     /// # Errors
     /// A failed statement, the deadline, or a lost actor; the transaction is rolled back.
     pub async fn reserve(
         &self,
         mut tx: LentTx,
-        demands: Demands,
+        reservation: Reservation,
         deadline: Instant,
     ) -> Result<StockReserved, ReserveError> {
-        let mut vendors = demands.keys().copied();
+        let mut vendors = reservation.vendors().into_iter();
         let Some(last) = vendors.next_back() else {
-            let outcomes = Outcomes::new();
-            return Ok(StockReserved { tx, outcomes });
+            let reserved = reservation.of_nothing();
+            return Ok(StockReserved { tx, reserved });
         };
         for vendor in vendors {
             tx.keep(self.take_turn(vendor, deadline).await?);
@@ -79,7 +78,7 @@ impl VendorDirectory {
         let message = ReserveStock {
             tx,
             place,
-            demands,
+            reservation,
             timing: Timing::now(deadline),
         };
         ask(&address, message).await

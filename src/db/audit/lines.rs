@@ -21,11 +21,19 @@ pub(super) const RULES: &[Rule] = &[
         query: r"
             select coalesce(bought.id, asked.id)
             from (
+                -- The parts of a line that was filled with what there was are the line together.
                 select
-                    o.checkout_group_id, o.vendor_store_id, l.id, l.product_id, l.position, l.sku,
-                    l.title, l.unit, l.qty, l.list_price, l.unit_price, l.discount, l.total
+                    o.checkout_group_id, o.vendor_store_id, l.product_id, l.position, l.sku, l.title,
+                    l.unit, l.list_price, l.unit_price,
+                    sum(l.qty) as qty,
+                    sum(l.discount) as discount,
+                    sum(l.total) as total,
+                    (array_agg(l.id order by l.id))[1] as id
                 from order_line_items l
                 left join vendor_orders o on o.id = l.order_id
+                group by
+                    o.checkout_group_id, o.vendor_store_id, l.product_id, l.position, l.sku, l.title,
+                    l.unit, l.list_price, l.unit_price
             ) bought
             full join (
                 select g.id as checkout_group_id, i.*
@@ -45,14 +53,15 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         code: "line_once",
-        sentence: "a group has each product at most once",
+        sentence: "a group has each product at most once, or as what there was of it and the rest",
         subject: "checkout group",
         query: r"
             select o.checkout_group_id
             from order_line_items l
             join vendor_orders o on o.id = l.order_id
             group by o.checkout_group_id, l.product_id
-            having count(*) > 1
+            having count(*) > 2
+                or count(*) > 1 + count(*) filter (where l.rejection_detail ? 'reserved_qty')
             ",
     },
     Rule {

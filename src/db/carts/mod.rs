@@ -131,6 +131,41 @@ pub async fn upsert_active(
     Ok(heads.collect())
 }
 
+/// Finds carts, whoever holds them; unknown ids are left out.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find(
+    connection: &mut PgConnection,
+    ids: &[CartId],
+) -> Result<HashMap<CartId, CartHead>, Error> {
+    let rows = sqlx::query_as!(
+        HeadRow,
+        r#"
+        select
+            id as "id: CartId",
+            buyer_store_id as "buyer_store_id: BuyerStoreId",
+            created_by as "created_by: UserId",
+            status as "status: CartStatus",
+            currency,
+            subtotal as "subtotal: Money",
+            discount_total as "discount_total: Money",
+            total as "total: Money",
+            shipping_address,
+            version,
+            created_at,
+            updated_at
+        from cart_records
+        where id = any($1)
+        "#,
+        ids as &[CartId],
+    )
+    .fetch_all(connection)
+    .await
+    .doing("find carts")?;
+    Ok(by_id(rows))
+}
+
 /// Locks carts in ascending id until the transaction ends; unknown ids are left out.
 ///
 /// What depends on the carts must be read by later statements: only those see what the holder of a
@@ -168,10 +203,12 @@ pub async fn lock(
     .fetch_all(connection)
     .await
     .doing("lock carts")?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.id, row.into_head()))
-        .collect())
+    Ok(by_id(rows))
+}
+
+fn by_id(rows: Vec<HeadRow>) -> HashMap<CartId, CartHead> {
+    let heads = rows.into_iter().map(|row| (row.id, row.into_head()));
+    heads.collect()
 }
 
 /// Marks active carts as converted; returns how many it changed.

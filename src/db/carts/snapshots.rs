@@ -10,12 +10,10 @@ use crate::domain::{
     money::{Money, Percent},
     pricing::{DiscountKind, DiscountTerms, LinePrice},
     product::{Unit, VolumeTier},
+    reservation::ByVendor,
 };
 
-use super::super::{
-    error::{Doing, Error},
-    inventory::ByVendor,
-};
+use super::super::error::{Doing, Error};
 
 /// The lines and discounts of carts, and what has become of their products since.
 #[derive(Debug, Default)]

@@ -2,25 +2,19 @@
 
 use std::collections::HashMap;
 
-use sqlx::{PgConnection, types::Json};
+use sqlx::PgConnection;
 
 use crate::domain::{
+    caller::Perspective,
     cart::Totals,
-    ids::{
-        BuyerStoreId, CartId, CheckoutGroupId, LineItemId, OrderId, PaymentIntentId, ProductId,
-        UserId, VendorStoreId,
-    },
+    ids::{BuyerStoreId, CartId, CheckoutGroupId, OrderId, UserId},
     money::Money,
-    order::{
-        Checkout, CheckoutGroup, LineRejectionReason, LineStatus, OrderLine, OrderRejectionReason,
-        OrderStatus, PaymentIntent, PaymentMethod, PaymentStatus, Rejection, VendorOrder,
-    },
-    product::Unit,
+    order::{Checkout, CheckoutGroup, PlacedOrder},
 };
 
 use super::{
     super::error::{Doing, Error},
-    RejectionDetail,
+    load::load,
 };
 
 /// The groups that carts were converted into.
@@ -47,7 +41,7 @@ pub async fn find_groups_of_carts(
 
 /// A checkout of this buyer with all its orders and lines; another buyer's is `None`.
 ///
-/// Three statements. Call it inside a `repeatable read` transaction where the orders may change.
+/// Four statements. Call it inside a `repeatable read` transaction where the orders may change.
 ///
 /// # Errors
 /// A statement failed.
@@ -59,66 +53,40 @@ pub async fn find_checkout(
     let Some(group) = find_group(&mut *connection, id, buyer_store_id).await? else {
         return Ok(None);
     };
-    let mut lines = find_lines(&mut *connection, id).await?;
-    let rows = sqlx::query!(
+    let ids = sqlx::query_scalar!(
         r#"
-        select
-            o.id as "id!: OrderId",
-            o.vendor_store_id as "vendor_store_id!: VendorStoreId",
-            s.name as "vendor_name!",
-            o.status as "status!: OrderStatus",
-            o.subtotal as "subtotal!: Money",
-            o.discount_total as "discount_total!: Money",
-            o.total as "total!: Money",
-            o.balance_due as "balance_due!: Money",
-            o.rejection_reason as "rejection_reason?: OrderRejectionReason",
-            p.id as "intent_id?: PaymentIntentId",
-            p.method as "intent_method?: PaymentMethod",
-            p.status as "intent_status?: PaymentStatus",
-            p.amount as "intent_amount?: Money"
-        from vendor_orders o
-        join stores s on s.id = o.vendor_store_id
-        left join payment_intents p on p.order_id = o.id
-        where o.checkout_group_id = $1
-        order by o.vendor_store_id
+        select id as "id: OrderId"
+        from vendor_orders
+        where checkout_group_id = $1
+        order by vendor_store_id
         "#,
         id as CheckoutGroupId,
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await
-    .doing("read the orders of a checkout")?;
-    let orders = rows
-        .into_iter()
-        .map(|row| VendorOrder {
-            id: row.id,
-            vendor_store_id: row.vendor_store_id,
-            vendor_name: row.vendor_name,
-            status: row.status,
-            totals: Totals {
-                subtotal: row.subtotal,
-                discount_total: row.discount_total,
-                total: row.total,
-            },
-            balance_due: row.balance_due,
-            rejection_reason: row.rejection_reason,
-            payment_intent: match (
-                row.intent_id,
-                row.intent_method,
-                row.intent_status,
-                row.intent_amount,
-            ) {
-                (Some(id), Some(method), Some(status), Some(amount)) => Some(PaymentIntent {
-                    id,
-                    method,
-                    status,
-                    amount,
-                }),
-                _ => None,
-            },
-            lines: lines.remove(&row.id).unwrap_or_default(),
-        })
-        .collect();
-    Ok(Some(Checkout { group, orders }))
+    .doing("find the orders of a checkout")?;
+    let orders = load(connection, &ids).await?;
+    Ok(Some(Checkout {
+        group,
+        orders: orders.into_iter().map(|placed| placed.order).collect(),
+    }))
+}
+
+/// One order of this store; another store's is `None`. Two statements.
+///
+/// # Errors
+/// A statement failed.
+pub async fn find_order(
+    connection: &mut PgConnection,
+    id: OrderId,
+    perspective: Perspective,
+) -> Result<Option<PlacedOrder>, Error> {
+    let found = load(connection, &[id]).await?;
+    let is_theirs = |placed: &PlacedOrder| match perspective {
+        Perspective::Buyer(store) => placed.buyer_store_id == store,
+        Perspective::Vendor(store) => placed.order.vendor_store_id == store,
+    };
+    Ok(found.into_iter().find(is_theirs))
 }
 
 async fn find_group(
@@ -159,63 +127,4 @@ async fn find_group(
         },
         created_at: row.created_at,
     }))
-}
-
-async fn find_lines(
-    connection: &mut PgConnection,
-    group_id: CheckoutGroupId,
-) -> Result<HashMap<OrderId, Vec<OrderLine>>, Error> {
-    // By order, not by group: the index is on order_id.
-    let rows = sqlx::query!(
-        r#"
-        select
-            l.order_id as "order_id: OrderId",
-            l.id as "id: LineItemId",
-            l.position,
-            l.product_id as "product_id: ProductId",
-            l.sku,
-            l.title,
-            l.unit as "unit: Unit",
-            l.qty,
-            l.list_price as "list_price: Money",
-            l.unit_price as "unit_price: Money",
-            l.discount as "discount: Money",
-            l.total as "total: Money",
-            l.status as "status: LineStatus",
-            l.rejection_reason as "rejection_reason: LineRejectionReason",
-            l.rejection_detail as "rejection_detail: Json<RejectionDetail>"
-        from vendor_orders o
-        join order_line_items l on l.order_id = o.id
-        where o.checkout_group_id = $1
-        order by l.order_id, l.position
-        "#,
-        group_id as CheckoutGroupId,
-    )
-    .fetch_all(connection)
-    .await
-    .doing("read the lines of a checkout")?;
-    let mut lines: HashMap<_, Vec<_>> = HashMap::new();
-    for row in rows {
-        lines.entry(row.order_id).or_default().push(OrderLine {
-            id: row.id,
-            position: row.position,
-            product_id: row.product_id,
-            sku: row.sku,
-            title: row.title,
-            unit: row.unit,
-            qty: row.qty,
-            list_price: row.list_price,
-            unit_price: row.unit_price,
-            discount: row.discount,
-            total: row.total,
-            status: row.status,
-            rejection: row.rejection_reason.map(|reason| Rejection {
-                reason,
-                available_qty: row
-                    .rejection_detail
-                    .map(|Json(detail)| detail.available_qty),
-            }),
-        });
-    }
-    Ok(lines)
 }

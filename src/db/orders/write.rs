@@ -148,6 +148,8 @@ fn lines_of<'a>(
 }
 
 fn detail(rejection: Rejection) -> Option<Json<RejectionDetail>> {
-    let available_qty = rejection.available_qty?;
-    Some(Json(RejectionDetail { available_qty }))
+    Some(Json(RejectionDetail {
+        available_qty: rejection.available_qty?,
+        reserved_qty: rejection.reserved_qty,
+    }))
 }

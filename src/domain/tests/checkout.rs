@@ -6,6 +6,7 @@ use super::{
 };
 use crate::domain::{
     checkout::PaymentPolicy::{CashAndAch, CashOnly},
+    objection::Objection,
     order::{
         LineRejectionReason, OrderRejectionReason, OrderStatus,
         PaymentMethod::{self, Ach, Cash},
@@ -13,13 +14,22 @@ use crate::domain::{
     },
     reservation::Demand,
     store::{KycStatus, LicenseStatus},
-    violation::ViolationCode as Code,
+    violation::{Violation, ViolationCode as Code},
 };
 
-fn demand(product: u32, qty: i32) -> Demand {
+fn demand(vendor: u32, product: u32, qty: i32) -> Demand {
     Demand {
+        vendor_store_id: vendor_id(vendor),
         product_id: product_id(product),
         qty,
+        qty_min: qty,
+    }
+}
+
+fn violations(objection: Objection) -> Vec<Violation> {
+    match objection {
+        Objection::Invalid(violations) => violations,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -33,11 +43,8 @@ fn demands_are_split_by_vendor_in_ascending_id_and_keep_the_carts_order() {
     let cart = market.freeze(&market.ask(&[(3, 30), (2, 20), (1, 10)]));
     let plan = market.draw_up(&cart, Cash, CashOnly).unwrap();
     assert_eq!(
-        plan.demands().collect::<Vec<_>>(),
-        [
-            (vendor_id(1), vec![demand(2, 20)]),
-            (vendor_id(2), vec![demand(3, 30), demand(1, 10)]),
-        ]
+        plan.bid().demands,
+        [demand(1, 2, 20), demand(2, 3, 30), demand(2, 1, 10)]
     );
 }
 
@@ -54,10 +61,7 @@ fn what_can_not_be_sold_is_not_demanded() {
         .selling(product(1).withdrawn())
         .selling(product(4).sold_by(3).withdrawn());
     let plan = after.draw_up(&cart, Cash, CashOnly).unwrap();
-    assert_eq!(
-        plan.demands().collect::<Vec<_>>(),
-        [(vendor_id(1), vec![demand(2, 1)])]
-    );
+    assert_eq!(plan.bid().demands, [demand(1, 2, 1)]);
 }
 
 #[test]
@@ -79,7 +83,7 @@ fn ach_is_refused_where_only_cash_is_offered() {
     let market = market().selling(product(1));
     let cart = market.freeze(&market.ask(&[(1, 1)]));
     assert_eq!(
-        market.draw_up(&cart, Ach, CashOnly).unwrap_err(),
+        violations(market.draw_up(&cart, Ach, CashOnly).unwrap_err()),
         [violation(Code::PaymentMethodNotAllowed, "/payment_method")]
     );
 }
@@ -118,7 +122,7 @@ fn a_checkout_without_any_eligible_vendor_can_not_be_attempted() {
         .with(vendor(3).license_is(LicenseStatus::Expired));
     let at_cart = |code, number| violation(code, "/cart_id").vendor(vendor_id(number));
     assert_eq!(
-        after.draw_up(&cart, Cash, CashOnly).unwrap_err(),
+        violations(after.draw_up(&cart, Cash, CashOnly).unwrap_err()),
         [
             at_cart(Code::VendorSubscriptionInactive, 1),
             at_cart(Code::VendorStateMismatch, 2),
@@ -132,9 +136,7 @@ fn a_refused_method_and_ineligible_vendors_come_at_once() {
     let before = market().selling(product(1));
     let cart = before.freeze(&before.ask(&[(1, 1)]));
     let after = before.with(vendor(1).known_as(KycStatus::Suspended));
-    let codes: Vec<_> = after
-        .draw_up(&cart, Ach, CashOnly)
-        .unwrap_err()
+    let codes: Vec<_> = violations(after.draw_up(&cart, Ach, CashOnly).unwrap_err())
         .into_iter()
         .map(|violation| violation.code)
         .collect();
@@ -228,7 +230,7 @@ fn all_reasons_against_the_last_vendor_are_violations() {
     let after = before.with(vendor(1).unlicensed().unsubscribed().seated_in("TX"));
     let at_cart = |code| violation(code, "/cart_id").vendor(vendor_id(1));
     assert_eq!(
-        after.draw_up(&cart, Cash, CashOnly).unwrap_err(),
+        violations(after.draw_up(&cart, Cash, CashOnly).unwrap_err()),
         [
             at_cart(Code::VendorLicenseInvalid),
             at_cart(Code::VendorSubscriptionInactive),

@@ -8,16 +8,17 @@ use uuid::Uuid;
 use super::support::{buyer, buyer_id, cents, in_cents, now, product_id, vendor, vendor_id};
 use crate::domain::{
     cart::{
-        CartHead, CartRecord, CartRequest, CartStatus, PricedCart, RequestedDiscount,
+        CartHead, CartRecord, CartRequest, CartStatus, PriceHold, PricedCart, RequestedDiscount,
         RequestedItem, Totals,
     },
-    checkout::{CheckoutPlan, CheckoutRequest, Circumstances, PaymentPolicy},
+    checkout::{CheckoutPlan, CheckoutRequest, Circumstances, ExpectedCart, PaymentPolicy, Terms},
     ids::{CartId, CartItemId, ProductId, UserId, VendorStoreId},
     money::Percent,
+    objection::Objection,
     order::{Checkout, PaymentMethod},
     pricing::{DiscountTerms, StoreDiscount},
     product::{Product, VolumeTier},
-    reservation::ReservationOutcome,
+    reservation::{ReservationOutcome, ShortagePolicy},
     rules::{Catalog, check_cart},
     store::{EligibleBuyer, Store},
     violation::Violation,
@@ -162,24 +163,36 @@ impl Market {
         cart: &CartRecord,
         payment_method: PaymentMethod,
         payment_policy: PaymentPolicy,
-    ) -> Result<CheckoutPlan, Vec<Violation>> {
+    ) -> Result<CheckoutPlan, Objection> {
+        let terms = Terms {
+            payment_policy,
+            price_hold: PriceHold::FOR_EVER,
+        };
+        let request = CheckoutRequest {
+            payment_method,
+            ..ask_for(cart)
+        };
+        self.draw_up_on(request, cart, terms)
+    }
+
+    /// The same for any request, on any terms.
+    pub(super) fn draw_up_on(
+        &self,
+        request: CheckoutRequest,
+        cart: &CartRecord,
+        terms: Terms,
+    ) -> Result<CheckoutPlan, Objection> {
         let buyer = EligibleBuyer::admit(&self.buyer, now()).expect("the buyer may buy");
         let products = self.catalog.products.values();
         let products_sold: HashSet<_> = products
             .filter(|product| product.is_active)
             .map(|product| product.id)
             .collect();
-        let request = CheckoutRequest {
-            cart_id: cart.head.id,
-            store_id: buyer.id.into(),
-            user_id: cart.head.created_by,
-            payment_method,
-        };
         let circumstances = Circumstances {
             buyer: &buyer,
             vendors: &self.catalog.vendors,
             products_sold: &products_sold,
-            payment_policy,
+            terms,
             now: now(),
         };
         CheckoutPlan::draw_up(request, cart.clone(), circumstances)
@@ -201,8 +214,9 @@ pub(super) fn settle(plan: CheckoutPlan, short: &[(u32, i32)]) -> Checkout {
         .map(|(number, left)| (product_id(*number), *left))
         .collect();
     let outcomes = plan
-        .demands()
-        .flat_map(|(_, demands)| demands)
+        .bid()
+        .demands
+        .iter()
         .map(|demand| {
             let outcome = match short.get(&demand.product_id) {
                 None => ReservationOutcome::Reserved,
@@ -214,7 +228,20 @@ pub(super) fn settle(plan: CheckoutPlan, short: &[(u32, i32)]) -> Checkout {
         })
         .collect();
     let mut ids = (0x9000_0000..).map(Uuid::from_u128);
-    plan.settle(&outcomes, &mut || ids.next().unwrap(), now())
+    let checkout = plan.settle(&outcomes, &mut || ids.next().unwrap(), now());
+    checkout.expect("it need not go through whole")
+}
+
+/// A request for a checkout of the cart, for cash, that expects nothing.
+pub(super) fn ask_for(cart: &CartRecord) -> CheckoutRequest {
+    CheckoutRequest {
+        cart_id: cart.head.id,
+        store_id: cart.head.buyer_store_id.into(),
+        user_id: cart.head.created_by,
+        payment_method: PaymentMethod::Cash,
+        shortage_policy: ShortagePolicy::RejectLine,
+        expected: ExpectedCart::default(),
+    }
 }
 
 /// The list price in cents less the tier's share, computed in whole cents.

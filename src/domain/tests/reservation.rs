@@ -4,52 +4,83 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::support::product_id;
+use super::support::{product_id, vendor_id};
 use crate::domain::{
-    ids::ProductId,
+    foresight::{Expected, foresee},
     reservation::{
-        Demand,
-        ReservationOutcome::{self, Insufficient, Reserved},
-        allocate, foresee, merge,
+        Allocation, Bid, ByVendor, Demand,
+        ReservationOutcome::{self, Filled, Insufficient, Reserved, Withheld},
+        ShortagePolicy::{self, AllOrNothing, Fill, RejectLine, RejectVendor},
+        allocate,
     },
 };
 
+/// Odd products are vendor 1's, even ones vendor 2's.
+fn vendor_of(product: u32) -> u32 {
+    2 - product % 2
+}
+
 fn demand(product: u32, qty: i32) -> Demand {
     Demand {
+        vendor_store_id: vendor_id(vendor_of(product)),
         product_id: product_id(product),
         qty,
+        qty_min: qty,
     }
 }
 
-fn short(stock: &[(u32, i32)]) -> BTreeMap<ProductId, i32> {
-    stock
+fn bid(policy: ShortagePolicy, wanted: &[(u32, i32)]) -> Bid {
+    let demands = wanted.iter().map(|(product, qty)| Demand {
+        qty_min: if policy == Fill { 1 } else { *qty },
+        ..demand(*product, *qty)
+    });
+    Bid {
+        policy,
+        demands: demands.collect(),
+    }
+}
+
+/// Bids of one line each.
+fn lines(wanted: &[(u32, i32)]) -> Vec<Bid> {
+    wanted
         .iter()
-        .map(|(product, available)| (product_id(*product), *available))
+        .map(|line| bid(RejectLine, &[*line]))
         .collect()
 }
 
-#[test]
-fn demands_on_one_product_are_merged_and_products_ascend() {
-    let merged = merge(&[demand(2, 3), demand(1, 4), demand(2, 5)]);
-    assert_eq!(
-        merged.into_iter().collect::<Vec<_>>(),
-        [(product_id(1), 4), (product_id(2), 8)]
-    );
+fn stock(figures: &[(u32, i32)]) -> ByVendor<i32> {
+    let mut stock: ByVendor<i32> = ByVendor::new();
+    for (product, figure) in figures {
+        let products = stock.entry(vendor_id(vendor_of(*product))).or_default();
+        products.insert(product_id(*product), *figure);
+    }
+    stock
 }
 
-#[test]
-fn merged_demands_may_be_more_than_any_single_one_can_be() {
-    let merged = merge(&[demand(1, i32::MAX), demand(1, i32::MAX)]);
-    assert_eq!(merged[&product_id(1)], 2 * i64::from(i32::MAX));
+/// The outcomes of a bid, in the order of its demands.
+fn outcomes(allocation: &Allocation, bids: &[Bid], nr: usize) -> Vec<ReservationOutcome> {
+    let demands = bids[nr].demands.iter();
+    demands
+        .map(|demand| allocation.outcomes[nr][&demand.product_id])
+        .collect()
+}
+
+/// The outcomes of bids of one line each.
+fn of_lines(allocation: &Allocation) -> Vec<ReservationOutcome> {
+    let all = allocation.outcomes.iter();
+    all.flat_map(|outcomes| outcomes.values().copied())
+        .collect()
 }
 
 /// PF-079: a result per line.
 #[test]
 fn a_shortage_is_served_first_come_first_served_and_says_what_was_left() {
-    let demands = [demand(1, 4), demand(1, 5), demand(1, 6), demand(2, 99)];
-    let allocation = allocate(&demands, &short(&[(1, 8)]));
+    let allocation = allocate(
+        &lines(&[(1, 4), (1, 5), (1, 6), (2, 99)]),
+        &stock(&[(1, 8), (2, 99)]),
+    );
     assert_eq!(
-        allocation.outcomes,
+        of_lines(&allocation),
         [
             Reserved,
             Insufficient { available_qty: 4 },
@@ -57,194 +88,299 @@ fn a_shortage_is_served_first_come_first_served_and_says_what_was_left() {
             Reserved,
         ]
     );
-    assert_eq!(allocation.granted, short(&[(1, 4)]));
+    assert_eq!(allocation.granted, stock(&[(1, 4), (2, 99)]));
 }
 
 #[test]
 fn a_smaller_demand_behind_one_that_did_not_fit_may_still_fit() {
-    let allocation = allocate(&[demand(1, 9), demand(1, 8)], &short(&[(1, 8)]));
+    let allocation = allocate(&lines(&[(1, 9), (1, 8)]), &stock(&[(1, 8)]));
     assert_eq!(
-        allocation.outcomes,
+        of_lines(&allocation),
         [Insufficient { available_qty: 8 }, Reserved]
     );
-    assert_eq!(allocation.granted, short(&[(1, 8)]));
+    assert_eq!(allocation.granted, stock(&[(1, 8)]));
 }
 
 /// PF-079: never negative, and nothing for a line that can't have all it asks for.
 #[test]
 fn the_very_last_unit_is_given_and_not_one_more() {
-    let allocation = allocate(&[demand(1, 1), demand(1, 1)], &short(&[(1, 1)]));
+    let allocation = allocate(&lines(&[(1, 1), (1, 1)]), &stock(&[(1, 1)]));
     assert_eq!(
-        allocation.outcomes,
+        of_lines(&allocation),
         [Reserved, Insufficient { available_qty: 0 }]
     );
-    assert_eq!(allocation.granted, short(&[(1, 1)]));
+    assert_eq!(allocation.granted, stock(&[(1, 1)]));
 }
 
 #[test]
 fn a_product_without_stock_is_granted_to_nobody() {
-    let allocation = allocate(&[demand(1, 1)], &short(&[(1, 0)]));
-    assert_eq!(allocation.outcomes, [Insufficient { available_qty: 0 }]);
-    assert_eq!(allocation.granted, BTreeMap::new());
-}
-
-#[test]
-fn no_demands_get_no_outcomes() {
-    let allocation = allocate(&[], &short(&[(1, 5)]));
-    assert_eq!(allocation.outcomes, []);
-    assert_eq!(allocation.granted, BTreeMap::new());
-}
-
-#[test]
-fn what_is_foreseen_of_a_product_without_stock_is_nothing() {
-    let foreseen = foresee(&[demand(1, 1), demand(2, 1)], &short(&[(2, 1)]));
-    assert_eq!(foreseen, [Insufficient { available_qty: 0 }, Reserved]);
-}
-
-/// The two steps by which stock is really reserved: whole where the merged demand fits, and one by
-/// one where it does not.
-fn reserve(demands: &[Demand], stock: &BTreeMap<ProductId, i32>) -> Vec<ReservationOutcome> {
-    let mut short = BTreeMap::new();
-    for (product, sum) in merge(demands) {
-        match stock.get(&product) {
-            Some(available) if i64::from(*available) >= sum => {}
-            available => drop(short.insert(product, available.copied().unwrap_or(0))),
-        }
+    for available in [stock(&[(1, 0)]), stock(&[])] {
+        let allocation = allocate(&lines(&[(1, 1)]), &available);
+        assert_eq!(of_lines(&allocation), [Insufficient { available_qty: 0 }]);
+        assert_eq!(allocation.granted, stock(&[]));
     }
-    allocate(demands, &short).outcomes
 }
 
-fn demands() -> impl Strategy<Value = Vec<Demand>> {
-    let one = (1..=4_u32, 1..=20_i32).prop_map(|(product, qty)| demand(product, qty));
-    proptest::collection::vec(one, 0..40)
+#[test]
+fn no_bids_get_no_outcomes() {
+    let allocation = allocate(&[], &stock(&[(1, 5)]));
+    assert_eq!(allocation.outcomes, []);
+    assert_eq!(allocation.granted, stock(&[]));
 }
 
-fn stock() -> impl Strategy<Value = BTreeMap<ProductId, i32>> {
-    proptest::collection::btree_map((1..=4_u32).prop_map(product_id), 0..=120_i32, 0..=4)
+#[test]
+fn a_fill_takes_what_there_is_and_leaves_nothing() {
+    let bids = [bid(Fill, &[(1, 9), (3, 2)]), bid(Fill, &[(1, 1)])];
+    let allocation = allocate(&bids, &stock(&[(1, 7), (3, 2)]));
+    assert_eq!(
+        outcomes(&allocation, &bids, 0),
+        [Filled { available_qty: 7 }, Reserved]
+    );
+    assert_eq!(
+        outcomes(&allocation, &bids, 1),
+        [Insufficient { available_qty: 0 }]
+    );
+    assert_eq!(allocation.granted, stock(&[(1, 7), (3, 2)]));
 }
 
-/// The units that the outcomes say were reserved of a product.
-fn reserved(demands: &[Demand], outcomes: &[ReservationOutcome], of: ProductId) -> i32 {
-    demands
-        .iter()
-        .zip(outcomes)
-        .filter(|(demand, outcome)| demand.product_id == of && **outcome == Reserved)
-        .map(|(demand, _)| demand.qty)
-        .sum()
+#[test]
+fn a_fill_takes_no_fewer_than_are_sold_at_once() {
+    let mut bids = [bid(Fill, &[(1, 9)])];
+    bids[0].demands[0].qty_min = 5;
+    for (available, outcome) in [
+        (4, Insufficient { available_qty: 4 }),
+        (5, Filled { available_qty: 5 }),
+        (8, Filled { available_qty: 8 }),
+        (9, Reserved),
+    ] {
+        let allocation = allocate(&bids, &stock(&[(1, available)]));
+        assert_eq!(outcomes(&allocation, &bids, 0), [outcome], "{available}");
+    }
+}
+
+#[test]
+fn a_vendor_s_lines_stand_and_fall_together_and_leave_the_other_vendors_alone() {
+    let bids = [
+        bid(RejectVendor, &[(1, 5), (3, 9), (2, 5)]),
+        bid(RejectLine, &[(1, 5)]),
+    ];
+    let allocation = allocate(&bids, &stock(&[(1, 5), (2, 5), (3, 8)]));
+    assert_eq!(
+        outcomes(&allocation, &bids, 0),
+        [Withheld, Insufficient { available_qty: 8 }, Reserved]
+    );
+    // What was withheld is there for the next.
+    assert_eq!(outcomes(&allocation, &bids, 1), [Reserved]);
+    assert_eq!(allocation.granted, stock(&[(1, 5), (2, 5)]));
+}
+
+#[test]
+fn all_or_nothing_takes_nothing_if_one_line_of_any_vendor_is_short() {
+    let bids = [
+        bid(AllOrNothing, &[(1, 5), (3, 5), (2, 6)]),
+        bid(AllOrNothing, &[(1, 5), (2, 5)]),
+    ];
+    let allocation = allocate(&bids, &stock(&[(1, 5), (2, 5), (3, 5)]));
+    assert_eq!(
+        outcomes(&allocation, &bids, 0),
+        [Withheld, Withheld, Insufficient { available_qty: 5 }]
+    );
+    assert_eq!(outcomes(&allocation, &bids, 1), [Reserved, Reserved]);
+    assert_eq!(allocation.granted, stock(&[(1, 5), (2, 5)]));
+}
+
+#[test]
+fn enough_stock_may_change_as_long_as_it_is_enough() {
+    let foreseen = foresee(&lines(&[(1, 3), (1, 4)]), &stock(&[(1, 9)]));
+    let expected = Expected {
+        qty: 7,
+        available_min: 7,
+        available_max: i32::MAX,
+    };
+    assert_eq!(foreseen.expected[&vendor_id(1)][&product_id(1)], expected);
+}
+
+#[test]
+fn short_stock_must_be_what_was_seen() {
+    let foreseen = foresee(&lines(&[(1, 3), (1, 4)]), &stock(&[(1, 6)]));
+    let expected = Expected {
+        qty: 3,
+        available_min: 6,
+        available_max: 6,
+    };
+    assert_eq!(foreseen.expected[&vendor_id(1)][&product_id(1)], expected);
+}
+
+#[test]
+fn what_nobody_gets_is_expected_all_the_same() {
+    let foreseen = foresee(&[bid(AllOrNothing, &[(1, 3), (2, 4)])], &stock(&[(1, 6)]));
+    let nothing_of = |available_min, available_max| Expected {
+        qty: 0,
+        available_min,
+        available_max,
+    };
+    let expected = &foreseen.expected;
+    assert_eq!(
+        expected[&vendor_id(1)][&product_id(1)],
+        nothing_of(3, i32::MAX)
+    );
+    assert_eq!(expected[&vendor_id(2)][&product_id(2)], nothing_of(0, 0));
+}
+
+#[test]
+fn demands_may_come_to_more_than_any_single_one_can_be() {
+    let available = stock(&[(1, i32::MAX)]);
+    let foreseen = foresee(&lines(&[(1, i32::MAX), (1, i32::MAX)]), &available);
+    let expected = Expected {
+        qty: i32::MAX,
+        available_min: i32::MAX,
+        available_max: i32::MAX,
+    };
+    assert_eq!(foreseen.expected[&vendor_id(1)][&product_id(1)], expected);
+}
+
+fn policies() -> impl Strategy<Value = ShortagePolicy> {
+    prop_oneof![
+        Just(RejectLine),
+        Just(Fill),
+        Just(RejectVendor),
+        Just(AllOrNothing)
+    ]
+}
+
+fn bids() -> impl Strategy<Value = Vec<Bid>> {
+    let wanted = proptest::collection::btree_map(1..=4_u32, 1..=20_i32, 1..=4);
+    let one = (policies(), wanted).prop_map(|(policy, wanted)| {
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        bid(policy, &wanted)
+    });
+    proptest::collection::vec(one, 0..20)
+}
+
+fn stocks() -> impl Strategy<Value = ByVendor<i32>> {
+    let figures = proptest::collection::btree_map(1..=4_u32, 0..=120_i32, 0..=4);
+    figures.prop_map(|figures| stock(&figures.into_iter().collect::<Vec<_>>()))
+}
+
+fn figure(figures: &ByVendor<i32>, product: u32) -> i32 {
+    let products = figures.get(&vendor_id(vendor_of(product)));
+    let figure = products.and_then(|products| products.get(&product_id(product)));
+    figure.copied().unwrap_or(0)
+}
+
+fn units(demand: &Demand, outcome: ReservationOutcome) -> i32 {
+    match outcome {
+        Reserved => demand.qty,
+        Filled { available_qty } => available_qty,
+        Insufficient { .. } | Withheld => 0,
+    }
+}
+
+/// Serves bids one after the other by the policies' words, without any cleverness.
+fn serve_naively(bids: &[Bid], available: &ByVendor<i32>) -> Vec<BTreeMap<u32, i32>> {
+    let mut left: BTreeMap<u32, i32> = (1..=4).map(|it| (it, figure(available, it))).collect();
+    let mut all = Vec::new();
+    for bid in bids {
+        let number = |demand: &Demand| {
+            (1..=4)
+                .find(|it| product_id(*it) == demand.product_id)
+                .unwrap()
+        };
+        let mut got = BTreeMap::new();
+        for demand in &bid.demands {
+            let others_fit = |same_vendor_only: bool| {
+                bid.demands
+                    .iter()
+                    .filter(|other| {
+                        !same_vendor_only || other.vendor_store_id == demand.vendor_store_id
+                    })
+                    .all(|other| left[&number(other)] >= other.qty)
+            };
+            let there = left[&number(demand)];
+            let fits = there >= demand.qty;
+            let qty = match bid.policy {
+                RejectLine if fits => demand.qty,
+                Fill => there.min(demand.qty),
+                RejectVendor if others_fit(true) => demand.qty,
+                AllOrNothing if others_fit(false) => demand.qty,
+                _ => 0,
+            };
+            got.insert(number(demand), qty);
+        }
+        for (product, qty) in &got {
+            *left.get_mut(product).unwrap() -= qty;
+        }
+        all.push(got);
+    }
+    all
 }
 
 proptest! {
     #[test]
-    fn what_is_granted_is_what_was_reserved_and_never_exceeds_the_stock(
-        demands in demands(),
-        short in stock(),
-    ) {
-        let allocation = allocate(&demands, &short);
-        prop_assert_eq!(allocation.outcomes.len(), demands.len());
-        for (product, available) in &short {
-            let taken = reserved(&demands, &allocation.outcomes, *product);
-            let granted = allocation.granted.get(product).copied();
-            prop_assert_eq!(granted.unwrap_or(0), taken);
-            prop_assert!(granted != Some(0), "a product that gets nothing is left out");
-            prop_assert!(taken <= *available);
+    fn everybody_gets_what_serving_one_by_one_gives(bids in bids(), available in stocks()) {
+        let allocation = allocate(&bids, &available);
+        let naive = serve_naively(&bids, &available);
+        for ((bid, outcomes), naive) in bids.iter().zip(&allocation.outcomes).zip(naive) {
+            let got: Vec<_> = bid
+                .demands
+                .iter()
+                .map(|demand| units(demand, outcomes[&demand.product_id]))
+                .collect();
+            prop_assert_eq!(got, naive.into_values().collect::<Vec<_>>());
         }
-        prop_assert!(allocation.granted.keys().all(|product| short.contains_key(product)));
     }
 
     #[test]
-    fn a_demand_is_met_exactly_when_it_fits_at_its_turn(
-        demands in demands(),
-        short in stock(),
+    fn what_is_granted_is_what_the_outcomes_say_and_never_exceeds_the_stock(
+        bids in bids(),
+        available in stocks(),
     ) {
-        let outcomes = allocate(&demands, &short).outcomes;
-        for (turn, demand) in demands.iter().enumerate() {
-            let Some(available) = short.get(&demand.product_id) else {
-                prop_assert_eq!(outcomes[turn], Reserved);
-                continue;
-            };
-            // Granted before plus left now is what was available: nothing is lost or made.
-            let left = available - reserved(&demands[..turn], &outcomes[..turn], demand.product_id);
-            if demand.qty <= left {
-                prop_assert_eq!(outcomes[turn], Reserved);
-            } else {
-                prop_assert_eq!(outcomes[turn], Insufficient { available_qty: left });
+        let allocation = allocate(&bids, &available);
+        for product in 1..=4 {
+            let mut taken = 0;
+            for (bid, outcomes) in bids.iter().zip(&allocation.outcomes) {
+                for demand in &bid.demands {
+                    if demand.product_id == product_id(product) {
+                        taken += units(demand, outcomes[&demand.product_id]);
+                    }
+                }
             }
+            prop_assert_eq!(figure(&allocation.granted, product), taken);
+            prop_assert!(taken <= figure(&available, product));
         }
+        let granted = allocation.granted.values().flat_map(BTreeMap::values);
+        prop_assert!(granted.into_iter().all(|qty| *qty > 0), "nothing is left out");
     }
 
     #[test]
     fn nobody_depends_on_those_behind(
-        (demands, turn) in demands().prop_flat_map(|it| { let all = it.len(); (Just(it), 0..=all) }),
-        short in stock(),
+        (bids, turn) in bids().prop_flat_map(|it| { let all = it.len(); (Just(it), 0..=all) }),
+        available in stocks(),
     ) {
-        let alone = allocate(&demands[..turn], &short);
-        prop_assert_eq!(&alone.outcomes[..], &allocate(&demands, &short).outcomes[..turn]);
+        let alone = allocate(&bids[..turn], &available);
+        prop_assert_eq!(&alone.outcomes[..], &allocate(&bids, &available).outcomes[..turn]);
     }
 
+    /// The whole of the bargain: stock that is as expected gives the result that was foreseen.
     #[test]
-    fn products_do_not_disturb_each_other(demands in demands(), short in stock()) {
-        let together = allocate(&demands, &short).outcomes;
-        for number in 1..=4 {
-            let of = product_id(number);
-            let own: Vec<_> =
-                demands.iter().copied().filter(|demand| demand.product_id == of).collect();
-            let expected: Vec<_> = demands
-                .iter()
-                .zip(&together)
-                .filter(|(demand, _)| demand.product_id == of)
-                .map(|(_, outcome)| *outcome)
-                .collect();
-            prop_assert_eq!(allocate(&own, &short).outcomes, expected);
-        }
-    }
-
-    #[test]
-    fn merging_is_the_naive_sum_per_product(demands in demands()) {
-        let merged = merge(&demands);
-        for number in 1..=4 {
-            let of = product_id(number);
-            let mut sum = 0;
-            for demand in &demands {
-                if demand.product_id == of {
-                    sum += i64::from(demand.qty);
-                }
+    fn what_was_foreseen_is_right_for_all_stock_that_is_as_expected(
+        bids in bids(),
+        seen in stocks(),
+        more in proptest::collection::vec(0..50_i32, 4),
+    ) {
+        let foreseen = foresee(&bids, &seen);
+        let mut actual = seen.clone();
+        for (vendor, products) in &foreseen.expected {
+            for (product, expected) in products {
+                let nr = (0..4).find(|nr| product_id(nr + 1) == *product).unwrap();
+                let available = expected
+                    .available_min
+                    .saturating_add(more[nr as usize])
+                    .min(expected.available_max);
+                prop_assert!(expected.qty <= expected.available_min);
+                actual.entry(*vendor).or_default().insert(*product, available);
             }
-            prop_assert_eq!(merged.get(&of).copied().unwrap_or(0), sum);
         }
-        prop_assert_eq!(merged.values().filter(|sum| **sum == 0).count(), 0);
-    }
-
-    #[test]
-    fn what_fits_merged_fits_one_by_one(demands in demands()) {
-        let enough: BTreeMap<_, _> = merge(&demands)
-            .into_iter()
-            .map(|(product, sum)| (product, i32::try_from(sum).unwrap()))
-            .collect();
-        let allocation = allocate(&demands, &enough);
-        prop_assert!(allocation.outcomes.iter().all(|outcome| *outcome == Reserved));
-        prop_assert_eq!(allocation.granted, enough);
-    }
-    #[test]
-    fn what_is_foreseen_is_what_is_reserved_of_the_same_stock(
-        demands in demands(),
-        stock in stock(),
-    ) {
-        prop_assert_eq!(foresee(&demands, &stock), reserve(&demands, &stock));
-    }
-
-    /// Merging is for speed: who gets what is first come, first served.
-    #[test]
-    fn what_is_foreseen_is_what_serving_one_by_one_gives(
-        demands in demands(),
-        stock in stock(),
-    ) {
-        let mut left = stock.clone();
-        for (demand, foreseen) in demands.iter().zip(foresee(&demands, &stock)) {
-            let left = left.entry(demand.product_id).or_insert(0);
-            let fits = demand.qty <= *left;
-            let expected = if fits { Reserved } else { Insufficient { available_qty: *left } };
-            *left -= if fits { demand.qty } else { 0 };
-            prop_assert_eq!(foreseen, expected);
-        }
+        prop_assert_eq!(foreseen.allocation, allocate(&bids, &actual));
     }
 }

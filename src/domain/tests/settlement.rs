@@ -19,10 +19,7 @@ use crate::domain::{
 };
 
 fn shortage(available_qty: i32) -> Rejection {
-    Rejection {
-        reason: LineRejectionReason::InsufficientInventory,
-        available_qty: Some(available_qty),
-    }
+    Rejection::short(available_qty)
 }
 
 /// PF-080: the group, its orders, their lines and intents.
@@ -152,10 +149,7 @@ fn a_product_that_was_withdrawn_rejects_its_line() {
     assert_eq!(order.status, OrderStatus::CreatedPending);
     assert_eq!(
         order.lines[0].rejection,
-        Some(Rejection {
-            reason: LineRejectionReason::ProductUnavailable,
-            available_qty: None,
-        })
+        Some(Rejection::because(LineRejectionReason::ProductUnavailable))
     );
     assert_eq!(order.totals, totals("10.00", "0.00", "10.00"));
 }
@@ -278,7 +272,7 @@ fn a_demand_without_an_outcome_is_our_own_bug() {
     let plan = market
         .draw_up(&cart, PaymentMethod::Cash, PaymentPolicy::CashOnly)
         .unwrap();
-    plan.settle(&BTreeMap::new(), &mut Uuid::now_v7, now());
+    drop(plan.settle(&BTreeMap::new(), &mut Uuid::now_v7, now()));
 }
 
 /// PF-082: the payload names the group and every order.
@@ -313,13 +307,9 @@ fn a_rejection_is_a_sentence_a_buyer_can_act_on() {
         LineRejectionReason::VendorLicenseInvalid,
         LineRejectionReason::VendorSubscriptionInactive,
         LineRejectionReason::VendorStateMismatch,
+        LineRejectionReason::VendorOrderIncomplete,
     ] {
-        let available_qty = None;
-        let message = Rejection {
-            reason,
-            available_qty,
-        }
-        .message();
+        let message = Rejection::because(reason).message();
         assert!(message.ends_with('.'), "{reason:?}: {message}");
     }
 }

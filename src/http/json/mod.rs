@@ -4,4 +4,4 @@ mod node;
 mod shape;
 
 pub use node::Node;
-pub use shape::{FieldProblem, Object, Shape};
+pub use shape::{FieldProblem, Object, Shape, listed};

@@ -155,12 +155,12 @@ impl Shape {
     }
 
     /// Reads a positive integer of at most 2147483647.
-    pub fn qty(&mut self, node: &Node, path: &str) -> Option<i32> {
-        let qty = match node {
-            Node::Number(number) => number.as_i64().and_then(|qty| i32::try_from(qty).ok()),
+    pub fn positive(&mut self, node: &Node, path: &str) -> Option<i32> {
+        let number = match node {
+            Node::Number(number) => number.as_i64().and_then(|it| i32::try_from(it).ok()),
             _ => None,
         };
-        let positive = qty.filter(|qty| *qty > 0);
+        let positive = number.filter(|it| *it > 0);
         if positive.is_none() {
             self.problem(
                 path,
@@ -181,6 +181,18 @@ impl Shape {
                 self.problem(path, error.to_string());
             })
             .ok()
+    }
+
+    /// Reads one of a few words.
+    pub fn one_of<T: Copy>(&mut self, node: &Node, path: &str, words: &[(&str, T)]) -> Option<T> {
+        let meant = match node {
+            Node::String(text) => words.iter().find(|(word, _)| word == text),
+            _ => None,
+        };
+        if meant.is_none() {
+            self.problem(path, format!("must be {}", listed(words)));
+        }
+        meant.map(|(_, meaning)| *meaning)
     }
 
     /// Reads a text of 1 to `len_max` characters without control characters.
@@ -217,4 +229,13 @@ impl<'n> Object<'n> {
 /// RFC 6901, section 3.
 fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
+}
+
+/// `"a", "b" or "c"`.
+pub fn listed<T>(words: &[(&str, T)]) -> String {
+    let quoted: Vec<_> = words.iter().map(|(word, _)| format!("{word:?}")).collect();
+    match &quoted[..] {
+        [words @ .., last] if !words.is_empty() => format!("{} or {last}", words.join(", ")),
+        words => words.concat(),
+    }
 }

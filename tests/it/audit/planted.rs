@@ -118,7 +118,7 @@ const FAULTS: &[(&str, &[&str])] = &[
          select gen_random_uuid(), order_id, checkout_group_id, position, product_id, sku, title,
             unit, qty, list_price, unit_price, discount, total, status
          from order_line_items",
-        &["stock_reserved_by_lines", "order_figures", "line_once"],
+        &["stock_reserved_by_lines", "order_figures", "line_of_its_cart", "line_once"],
     ),
     (
         "update order_line_items l set checkout_group_id = g.id

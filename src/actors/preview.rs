@@ -1,0 +1,58 @@
+//! What a checkout would come to now, by the rules of a checkout. Nothing is written or locked, and no
+//! actor is asked: the stock is what the snapshot shows, and may be gone a moment later.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    db,
+    domain::{
+        cart::CartHead,
+        checkout::{CheckoutRequest, Terms},
+        order::Checkout,
+        reservation::allocate,
+        store::EligibleBuyer,
+    },
+};
+
+use super::{command::Refusal, offer::Offer};
+
+/// A checkout that did not take place.
+#[derive(Debug)]
+pub struct Preview {
+    /// The cart that would be bought.
+    pub cart: CartHead,
+    /// What would come of it. Its ids name nothing.
+    pub checkout: Checkout,
+}
+
+/// Foresees a checkout. Call it inside a `repeatable read` transaction, so that all is of one moment.
+///
+/// # Errors
+/// A statement failed. The inner error is what the checkout would be refused with.
+pub async fn preview(
+    connection: &mut PgConnection,
+    request: CheckoutRequest,
+    buyer: EligibleBuyer,
+    terms: Terms,
+    now: DateTime<Utc>,
+) -> Result<Result<Preview, Refusal>, db::Error> {
+    let carts = db::carts::find(connection, &[request.cart_id]).await?;
+    let Some(cart) = carts.get(&request.cart_id).cloned() else {
+        return Ok(Err(Refusal::CartNotFound));
+    };
+    let mut offer = Offer::read(connection, carts).await?;
+    let plan = match offer.plan(request, buyer, terms, now) {
+        Ok(plan) => plan,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let allocation = allocate(&[plan.bid()], offer.available());
+    let [outcomes] = &allocation.outcomes[..] else {
+        unreachable!("one bid, one outcome");
+    };
+    let checkout = plan.settle(outcomes, &mut Uuid::now_v7, now);
+    Ok(checkout
+        .map(|checkout| Preview { cart, checkout })
+        .map_err(Refusal::Objection))
+}

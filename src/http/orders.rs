@@ -1,0 +1,167 @@
+//! Reading what was bought: `GET /api/v1/orders`, `GET /api/v1/orders/{id}` and
+//! `GET /api/v1/checkout-groups/{id}`.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use chrono::Utc;
+use uuid::Uuid;
+
+use crate::{
+    db::{self, orders::Position},
+    domain::{
+        caller::{Access, Perspective},
+        order::OrderStatus,
+        store::StoreType,
+    },
+};
+
+use super::{
+    auth, checkout_body, cursor,
+    error::{ApiError, Code},
+    json::FieldProblem,
+    orders_body,
+    query::Query,
+    worker::Worker,
+};
+
+/// How many orders a page has, unless the request says otherwise, and at most.
+const LIMIT_DEFAULT: i64 = 20;
+const LIMIT_MAX: i64 = 100;
+
+/// Lists the active store's orders, newest first.
+///
+/// # Errors
+/// See the contract.
+pub async fn list(
+    request: HttpRequest,
+    worker: web::Data<Worker>,
+) -> Result<HttpResponse, ApiError> {
+    let identity = auth::identity(&request, &worker)?;
+    let asked = read(&request);
+    // Who is no member hears that, not what was wrong with the request.
+    let side = asked.as_ref().ok().and_then(|asked| asked.side);
+    let perspective = perspective(&worker, identity, side).await?;
+    let asked = asked?;
+    let mut orders = worker
+        .in_time(async {
+            let mut snapshot = db::pool::begin_snapshot(&worker.pool).await?;
+            let (status, behind) = (asked.status, asked.behind);
+            // One more says whether there is another page.
+            let limit = asked.limit + 1;
+            let orders =
+                db::orders::find_page(&mut snapshot, perspective, status, behind, limit).await?;
+            db::pool::commit(snapshot).await?;
+            Ok::<_, db::Error>(orders)
+        })
+        .await?;
+    let limit = usize::try_from(asked.limit).expect("it is small and positive");
+    let is_last = orders.len() <= limit;
+    orders.truncate(limit);
+    let last = orders.last().filter(|_| !is_last);
+    let next_cursor = last.map(|order| cursor::write(Position::behind(order)));
+    Ok(json(orders_body::render_page(&orders, next_cursor)))
+}
+
+/// Reads one order, by its buyer or its vendor.
+///
+/// # Errors
+/// See the contract.
+pub async fn get(
+    request: HttpRequest,
+    id: web::Path<String>,
+    worker: web::Data<Worker>,
+) -> Result<HttpResponse, ApiError> {
+    let identity = auth::identity(&request, &worker)?;
+    let perspective = perspective(&worker, identity, None).await?;
+    let id = read_id(&id)?;
+    let found = worker
+        .in_time(async {
+            let mut snapshot = db::pool::begin_snapshot(&worker.pool).await?;
+            let found = db::orders::find_order(&mut snapshot, id, perspective).await?;
+            db::pool::commit(snapshot).await?;
+            Ok::<_, db::Error>(found)
+        })
+        .await?;
+    let order = found.ok_or_else(|| {
+        let message = "Your store has no such order; GET /api/v1/orders lists those it has.";
+        ApiError::new(Code::NotFound, message)
+    })?;
+    Ok(json(orders_body::render(&order)))
+}
+
+/// Reads what a checkout created, in the shape in which it was answered.
+///
+/// # Errors
+/// See the contract.
+pub async fn get_group(
+    request: HttpRequest,
+    id: web::Path<String>,
+    worker: web::Data<Worker>,
+) -> Result<HttpResponse, ApiError> {
+    let caller = auth::caller(&request, &worker, Access::Read).await?;
+    let id = read_id(&id)?;
+    let checkout = worker
+        .in_time(async {
+            let mut snapshot = db::pool::begin_snapshot(&worker.pool).await?;
+            let found = db::orders::find_checkout(&mut snapshot, id, caller.buyer.id).await?;
+            db::pool::commit(snapshot).await?;
+            Ok::<_, db::Error>(found)
+        })
+        .await?;
+    let checkout = checkout
+        .ok_or_else(|| ApiError::new(Code::NotFound, "Your store has no such checkout group."))?;
+    Ok(json(checkout_body::render(&checkout)))
+}
+
+async fn perspective(
+    worker: &Worker,
+    identity: auth::Identity,
+    side: Option<StoreType>,
+) -> Result<Perspective, ApiError> {
+    let membership = auth::membership(worker, identity).await?;
+    Ok(Perspective::admit(membership.as_ref(), side, Utc::now())?)
+}
+
+/// What a request for a list says.
+struct Asked {
+    side: Option<StoreType>,
+    status: Option<OrderStatus>,
+    behind: Position,
+    limit: i64,
+}
+
+fn read(request: &HttpRequest) -> Result<Asked, ApiError> {
+    let mut query = Query::of(request, &["perspective", "status", "limit", "cursor"]);
+    let sides = [("buyer", StoreType::Buyer), ("vendor", StoreType::Vendor)];
+    let side = query.one_of("perspective", &sides);
+    let status = query.one_of("status", &OrderStatus::WORDS);
+    let expected = format!("a whole number from 1 to {LIMIT_MAX}");
+    let limit = query.optional("limit", &expected, |text| {
+        let limit: i64 = text.parse().ok()?;
+        (1..=LIMIT_MAX).contains(&limit).then_some(limit)
+    });
+    let expected = "the next_cursor of a page, as it was answered";
+    let behind = query.optional("cursor", expected, cursor::read);
+    query.finish()?;
+    Ok(Asked {
+        side,
+        status,
+        behind: behind.unwrap_or(Position::START),
+        limit: limit.unwrap_or(LIMIT_DEFAULT),
+    })
+}
+
+fn read_id<T: From<Uuid>>(text: &str) -> Result<T, ApiError> {
+    let id = (text.len() == 36).then(|| Uuid::try_parse(text).ok());
+    id.flatten().map(T::from).ok_or_else(|| {
+        ApiError::malformed(&[FieldProblem {
+            path: "id".to_owned(),
+            problem: "must be a UUID".to_owned(),
+        }])
+    })
+}
+
+fn json(body: Vec<u8>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(body)
+}

@@ -1,0 +1,64 @@
+//! How orders look to a client when they are read on their own: as in a checkout, with what they
+//! belong to.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::domain::{
+    ids::{BuyerStoreId, CheckoutGroupId},
+    order::{OrderRejectionReason, PlacedOrder},
+};
+
+use super::checkout_body::{Envelope, OrderBody, order};
+
+#[derive(Serialize)]
+struct PlacedOrderBody<'a> {
+    #[serde(flatten)]
+    order: OrderBody<'a>,
+    rejection_reason: Option<OrderRejectionReason>,
+    checkout_group_id: CheckoutGroupId,
+    buyer_store_id: BuyerStoreId,
+    buyer_name: &'a str,
+    currency: &'a str,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Serialize)]
+struct PageEnvelope<'a> {
+    data: Vec<PlacedOrderBody<'a>>,
+    page: PageBody,
+}
+
+#[derive(Serialize)]
+struct PageBody {
+    next_cursor: Option<String>,
+}
+
+/// The body of one order's response.
+pub fn render(placed: &PlacedOrder) -> Vec<u8> {
+    let data = placed_order(placed);
+    serde_json::to_vec(&Envelope { data }).expect("an order is JSON")
+}
+
+/// The body of a page's response.
+pub fn render_page(orders: &[PlacedOrder], next_cursor: Option<String>) -> Vec<u8> {
+    let envelope = PageEnvelope {
+        data: orders.iter().map(placed_order).collect(),
+        page: PageBody { next_cursor },
+    };
+    serde_json::to_vec(&envelope).expect("orders are JSON")
+}
+
+fn placed_order(placed: &PlacedOrder) -> PlacedOrderBody<'_> {
+    PlacedOrderBody {
+        order: order(&placed.order),
+        rejection_reason: placed.order.rejection_reason,
+        checkout_group_id: placed.checkout_group_id,
+        buyer_store_id: placed.buyer_store_id,
+        buyer_name: &placed.buyer_name,
+        currency: &placed.currency,
+        created_at: placed.created_at,
+        updated_at: placed.updated_at,
+    }
+}

@@ -1,0 +1,76 @@
+//! Query strings: parsed strictly, with every problem found at once.
+
+use actix_web::{HttpRequest, web};
+
+use super::{
+    error::ApiError,
+    json::{FieldProblem, listed},
+};
+
+/// The parameters of a request, whose names have been checked.
+#[derive(Debug)]
+pub struct Query {
+    parameters: Vec<(String, String)>,
+    problems: Vec<FieldProblem>,
+}
+
+impl Query {
+    /// Reads a query string; names that are unknown or stand twice are problems.
+    pub fn of(request: &HttpRequest, known: &[&str]) -> Self {
+        let read = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+        let mut query = Self {
+            parameters: read.map(web::Query::into_inner).unwrap_or_default(),
+            problems: Vec::new(),
+        };
+        for (index, (name, _)) in query.parameters.iter().enumerate() {
+            let problem = if !known.contains(&name.as_str()) {
+                format!("is not a known parameter; known: {}", known.join(", "))
+            } else if query.parameters[..index].iter().any(|(it, _)| it == name) {
+                "stands twice".to_owned()
+            } else {
+                continue;
+            };
+            let path = name.clone();
+            query.problems.push(FieldProblem { path, problem });
+        }
+        query
+    }
+
+    /// Reads a parameter that may be missing. `read` is `None` for what is not `expected`, a clause
+    /// such as `a number from 1 to 100`.
+    pub fn optional<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let (_, text) = self.parameters.iter().find(|(it, _)| it == name)?;
+        let value = read(text);
+        if value.is_none() {
+            self.problems.push(FieldProblem {
+                path: name.to_owned(),
+                problem: format!("must be {expected}"),
+            });
+        }
+        value
+    }
+
+    /// Reads a parameter that is one of a few words and may be missing.
+    pub fn one_of<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
+        let expected = listed(words);
+        self.optional(name, &expected, |text| {
+            let meant = words.iter().find(|(word, _)| *word == text);
+            meant.map(|(_, meaning)| *meaning)
+        })
+    }
+
+    /// # Errors
+    /// 400 with all problems, if there was any.
+    pub fn finish(self) -> Result<(), ApiError> {
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(ApiError::malformed(&self.problems))
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     cart::Totals,
@@ -15,7 +16,7 @@ use super::{
 };
 
 /// Where a vendor's order stands. Checkout makes the first two; the rest is the vendor's work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -34,7 +35,7 @@ pub enum OrderStatus {
 }
 
 /// Where a line stands. Checkout makes the first two: `pending` holds stock, `rejected` none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -47,7 +48,7 @@ pub enum LineStatus {
 }
 
 /// Why a line was rejected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the messages say it")]
@@ -57,6 +58,17 @@ pub enum LineRejectionReason {
     VendorLicenseInvalid,
     VendorSubscriptionInactive,
     VendorStateMismatch,
+}
+
+impl LineRejectionReason {
+    /// All reasons, in the order in which the documentation tells them.
+    pub const ALL: [Self; 5] = [
+        Self::InsufficientInventory,
+        Self::ProductUnavailable,
+        Self::VendorLicenseInvalid,
+        Self::VendorSubscriptionInactive,
+        Self::VendorStateMismatch,
+    ];
 }
 
 impl From<VendorIneligible> for LineRejectionReason {
@@ -130,7 +142,7 @@ impl Rejection {
 }
 
 /// How an order is to be paid.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -141,7 +153,7 @@ pub enum PaymentMethod {
 }
 
 /// Where a payment stands. A cash intent starts `unpaid`, an ACH intent `pending`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]

@@ -141,7 +141,11 @@ pub fn render(checkout: &Checkout) -> StoredResponse {
     }
 }
 
-fn parse(body: &Node) -> Result<(CartId, PaymentMethod), Vec<FieldProblem>> {
+/// Reads a checkout.
+///
+/// # Errors
+/// All that is wrong with its shape.
+pub fn parse(body: &Node) -> Result<(CartId, PaymentMethod), Vec<FieldProblem>> {
     let mut shape = Shape::default();
     let checkout = read_checkout(&mut shape, body);
     shape.finish(checkout)

@@ -8,6 +8,7 @@
 //! | reading bodies, all problems at once | [`body`], [`json`] |
 //! | a request that runs once per Idempotency-Key | [`idempotent`] |
 //! | how a cart and a checkout look | [`cart_body`], [`checkout_body`] |
+//! | the contract for programs and people | [`openapi`] |
 //! | request ids, the canonical log line | [`trace`] |
 
 pub mod auth;
@@ -19,6 +20,7 @@ pub mod checkout_body;
 pub mod error;
 pub mod idempotent;
 pub mod json;
+pub mod openapi;
 pub mod routes;
 pub mod trace;
 pub mod worker;

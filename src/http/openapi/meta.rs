@@ -1,0 +1,75 @@
+//! The document's own routes, documented. They take no token.
+
+use serde_json::{Value, json};
+
+use crate::http::error::Code;
+
+use super::{
+    page,
+    parts::{errors, headers},
+};
+
+/// `/openapi.json`.
+pub fn document_path() -> Value {
+    let schema = json!({ "type": "object", "required": ["openapi", "info", "paths"] });
+    get(
+        "getDocument",
+        "This document",
+        &json!([]),
+        &json!({ "application/json": { "schema": schema } }),
+        &[],
+    )
+}
+
+/// `/docs`.
+pub fn page_path() -> Value {
+    get(
+        "getPage",
+        "This document as a page",
+        &json!([]),
+        &json!({ "text/html": { "schema": { "type": "string" } } }),
+        &[],
+    )
+}
+
+/// `/docs/{file}`.
+pub fn file_path() -> Value {
+    let names: Vec<_> = page::FILES.iter().map(|file| file.name).collect();
+    let content: serde_json::Map<_, _> = page::FILES
+        .iter()
+        .map(|file| (file.content_type.to_owned(), json!({})))
+        .collect();
+    let parameter = json!({
+        "name": "file",
+        "in": "path",
+        "required": true,
+        "description": "What the page asks for by itself.",
+        "schema": { "type": "string", "enum": names },
+    });
+    get(
+        "getPageFile",
+        "A file of the page",
+        &json!([parameter]),
+        &json!(content),
+        &[Code::NotFound],
+    )
+}
+
+fn get(id: &str, summary: &str, parameters: &Value, content: &Value, own: &[Code]) -> Value {
+    let mut answers = errors(&[own, &[Code::RateLimited, Code::Internal]].concat());
+    let found = json!({
+        "description": summary,
+        "headers": headers(),
+        "content": content,
+    });
+    answers.insert("200".to_owned(), found);
+    let operation = json!({
+        "tags": ["contract"],
+        "operationId": id,
+        "summary": summary,
+        "security": [],
+        "parameters": parameters,
+        "responses": answers,
+    });
+    json!({ "get": operation })
+}

@@ -1,0 +1,135 @@
+//! What clients may send, written down as types: documentation only. What is read is up to the
+//! strict readers in `http::carts` and `http::checkout`; `tests` holds both against each other.
+#![expect(
+    dead_code,
+    reason = "nobody makes these: they are read by `ToSchema` only"
+)]
+
+use std::collections::BTreeSet;
+
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::domain::order::PaymentMethod;
+
+/// A cart to be frozen. Every figure is compared with the server's own, none is believed.
+#[derive(ToSchema)]
+pub struct CartRequest {
+    /// Three capitals; the catalogue is priced in `USD`, which is also the default.
+    #[schema(pattern = "^[A-Z]{3}$", default = "USD")]
+    currency: Option<String>,
+    /// Where the goods are to go.
+    shipping_address: Option<AddressRequest>,
+    /// The lines; a product stands in one of them at most.
+    #[schema(min_items = 1, max_items = 200)]
+    items: Vec<ItemRequest>,
+    /// Codes of vendors' discounts, one per vendor at most.
+    #[schema(max_items = 200)]
+    discounts: Option<BTreeSet<DiscountRequest>>,
+    /// The figures that the buyer was shown.
+    totals: TotalsRequest,
+}
+
+/// An address, kept as it was sent.
+#[derive(ToSchema)]
+#[schema(as = ShippingAddressRequest)]
+pub struct AddressRequest {
+    /// Street and number.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+    )]
+    line1: String,
+    /// Whatever did not fit into the first line.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+    )]
+    line2: Option<String>,
+    /// The city.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+    )]
+    city: String,
+    /// The state.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+    )]
+    state: String,
+    /// The postal code.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+    )]
+    postal_code: String,
+    /// The country.
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+    )]
+    country: String,
+}
+
+/// A line of a cart.
+#[derive(ToSchema)]
+#[schema(as = CartItemRequest)]
+pub struct ItemRequest {
+    /// What.
+    product_id: Uuid,
+    /// Whose.
+    vendor_store_id: Uuid,
+    /// How many.
+    #[schema(minimum = 1, maximum = 2_147_483_647)]
+    qty: i32,
+    /// The price after the volume tier that the buyer was shown.
+    #[schema(pattern = r"^[0-9]{1,12}(\.[0-9]{1,2})?$")]
+    unit_price: Option<String>,
+    /// The line's total that the buyer was shown.
+    #[schema(pattern = r"^[0-9]{1,12}(\.[0-9]{1,2})?$")]
+    line_total: Option<String>,
+}
+
+/// A discount code of one vendor.
+#[derive(ToSchema)]
+pub struct DiscountRequest {
+    /// Whose discount.
+    vendor_store_id: Uuid,
+    /// Its code, in any case.
+    #[schema(
+        min_length = 1,
+        max_length = 255,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
+    )]
+    code: String,
+}
+
+/// The three figures of a cart.
+#[derive(ToSchema)]
+pub struct TotalsRequest {
+    /// The sum of list price x quantity.
+    #[schema(pattern = r"^[0-9]{1,12}(\.[0-9]{1,2})?$")]
+    subtotal: String,
+    /// All tier and store discounts.
+    #[schema(pattern = r"^[0-9]{1,12}(\.[0-9]{1,2})?$")]
+    discount_total: String,
+    /// Subtotal less discounts.
+    #[schema(pattern = r"^[0-9]{1,12}(\.[0-9]{1,2})?$")]
+    total: String,
+}
+
+/// What is to be bought, and how it is to be paid.
+#[derive(ToSchema)]
+pub struct CheckoutRequest {
+    /// Your store's active cart: the `id` in the answer to `PUT /api/v1/cart`.
+    cart_id: Uuid,
+    /// `cash` is the default; `ach` only where the operator offers it.
+    payment_method: Option<PaymentMethod>,
+}

@@ -1,6 +1,6 @@
 //! The document's own routes, documented. They take no token.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::http::error::Code;
 
@@ -35,7 +35,7 @@ pub fn page_path() -> Value {
 /// `/docs/{file}`.
 pub fn file_path() -> Value {
     let names: Vec<_> = page::FILES.iter().map(|file| file.name).collect();
-    let content: serde_json::Map<_, _> = page::FILES
+    let content: Map<_, _> = page::FILES
         .iter()
         .map(|file| (file.content_type.to_owned(), json!({})))
         .collect();
@@ -56,13 +56,15 @@ pub fn file_path() -> Value {
 }
 
 fn get(id: &str, summary: &str, parameters: &Value, content: &Value, own: &[Code]) -> Value {
-    let mut answers = errors(&[own, &[Code::RateLimited, Code::Internal]].concat());
     let found = json!({
         "description": summary,
         "headers": headers(),
         "content": content,
     });
-    answers.insert("200".to_owned(), found);
+    let mut answers = Map::from_iter([("200".to_owned(), found)]);
+    answers.extend(errors(
+        &[own, &[Code::RateLimited, Code::Internal]].concat(),
+    ));
     let operation = json!({
         "tags": ["contract"],
         "operationId": id,

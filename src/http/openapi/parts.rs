@@ -49,8 +49,8 @@ pub fn success(description: &str, data: &Value, example: &str) -> Value {
 
 /// All answers of an operation of the API: its success, its own errors, and everybody's.
 pub fn answers(status: &str, success: Value, own: &[Code]) -> Value {
-    let mut answers = errors(&[own, &EVERYWHERE].concat());
-    answers.insert(status.to_owned(), success);
+    let mut answers = Map::from_iter([(status.to_owned(), success)]);
+    answers.extend(errors(&[own, &EVERYWHERE].concat()));
     Value::Object(answers)
 }
 
@@ -82,7 +82,7 @@ pub fn error(codes: &[Code]) -> Value {
     let examples: Map<_, _> = codes
         .iter()
         .map(|code| {
-            let example = json!({ "summary": code.entry().when, "value": examples::body(*code) });
+            let example = json!({ "summary": code.as_str(), "value": examples::body(*code) });
             (code.as_str().to_owned(), example)
         })
         .collect();

@@ -230,14 +230,11 @@ fn close(node: &mut Value) {
             let is_object = fields.get("properties").is_some_and(Value::is_object);
             for (name, field) in fields.iter_mut() {
                 match name.as_str() {
-                    "allOf" => field.as_array_mut().unwrap().iter_mut().for_each(|part| {
-                        part["properties"]
-                            .as_object_mut()
-                            .into_iter()
-                            .for_each(|fields| {
-                                fields.values_mut().for_each(close);
-                            });
-                    }),
+                    "allOf" => field
+                        .as_array_mut()
+                        .unwrap()
+                        .iter_mut()
+                        .for_each(close_inside),
                     "example" | "examples" => {}
                     _ => close(field),
                 }
@@ -249,4 +246,12 @@ fn close(node: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(close),
         _ => {}
     }
+}
+
+/// The fields of a part, not the part: the other parts' fields stand beside its own.
+fn close_inside(part: &mut Value) {
+    let fields = part.get_mut("properties").and_then(Value::as_object_mut);
+    fields
+        .into_iter()
+        .for_each(|it| it.values_mut().for_each(close));
 }

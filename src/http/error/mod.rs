@@ -7,7 +7,7 @@
 //! | one example per code | [`examples`] |
 //! | `docs/errors.md` | [`page`] |
 
-mod code;
+pub mod code;
 pub mod examples;
 pub mod page;
 pub mod rules;
@@ -39,7 +39,8 @@ pub struct ApiError {
     /// What went wrong.
     pub code: Code,
     message: String,
-    details: Option<Value>,
+    /// Boxed: a value is large, and most errors have none.
+    details: Option<Box<Value>>,
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
 }
@@ -143,7 +144,7 @@ impl ApiError {
 
     #[must_use]
     fn details(mut self, details: Value) -> Self {
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
     }
 
@@ -161,7 +162,7 @@ impl ApiError {
             "request_id": request_id,
         });
         if let Some(details) = &self.details {
-            error["details"] = details.clone();
+            error["details"] = Value::clone(details);
         }
         json!({ "error": error })
     }

@@ -13,7 +13,6 @@ pub struct Rule {
 }
 
 /// A violation's line of the table.
-#[expect(clippy::too_many_lines, reason = "a table, one entry after the other")]
 pub const fn violation(code: ViolationCode) -> Rule {
     match code {
         ViolationCode::ProductNotFound => Rule {

@@ -1,7 +1,7 @@
 //! The OpenAPI document: what the API takes and answers, for people and for programs.
 //!
 //! Schemas of answers come from the types that are answered, errors from the table of codes, paths
-//! from [`routes`](super::routes). Nothing here decides how a request is handled; that the two agree
+//! from [`routes`]. Nothing here decides how a request is handled; that the two agree
 //! is held by `tests`, by every integration test's client, and by `make contract`.
 //!
 //! | piece | file |

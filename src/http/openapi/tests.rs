@@ -142,21 +142,21 @@ fn hold<T>(name: &str, example: &Value, parse: impl Fn(&Node) -> Result<T, Vec<F
     assert!(takes(example), "the example of {name}");
     let mut places = Vec::new();
     gather_places(example, String::new(), &mut places);
-    let (mut taken, mut refused) = (0, 0);
+    let (mut valid_ones, mut others) = (0, 0);
     for place in &places {
         for body in variants(example, place) {
             let valid = schema.is_valid(&body);
             assert_eq!(takes(&body), valid, "{name} at {place:?}: {body}");
             if valid {
-                taken += 1;
+                valid_ones += 1;
             } else {
-                refused += 1;
+                others += 1;
             }
         }
     }
     assert!(
-        taken > 5 && refused > 20,
-        "{taken} taken, {refused} refused"
+        valid_ones > 5 && others > 20,
+        "{valid_ones} valid, {others} not"
     );
 }
 

@@ -30,52 +30,38 @@ pub struct CartRequest {
     totals: TotalsRequest,
 }
 
+/// An amount of money: digits, at most 12 before and 2 after the point.
+#[derive(ToSchema)]
+#[schema(value_type = String, pattern = r"^[0-9]{1,12}(\.[0-9]{1,2})?$", example = "12.50")]
+pub struct Amount(String);
+
+/// A line of an address, without control characters.
+#[derive(ToSchema)]
+#[schema(
+    value_type = String,
+    min_length = 1,
+    max_length = 200,
+    pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$",
+    example = "Tulsa",
+)]
+pub struct AddressLine(String);
+
 /// An address, kept as it was sent.
 #[derive(ToSchema)]
 #[schema(as = ShippingAddressRequest)]
 pub struct AddressRequest {
     /// Street and number.
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
-    )]
-    line1: String,
+    line1: AddressLine,
     /// Whatever did not fit into the first line.
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
-    )]
-    line2: Option<String>,
+    line2: Option<AddressLine>,
     /// The city.
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
-    )]
-    city: String,
+    city: AddressLine,
     /// The state.
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
-    )]
-    state: String,
+    state: AddressLine,
     /// The postal code.
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
-    )]
-    postal_code: String,
+    postal_code: AddressLine,
     /// The country.
-    #[schema(
-        min_length = 1,
-        max_length = 200,
-        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$"
-    )]
-    country: String,
+    country: AddressLine,
 }
 
 /// A line of a cart.
@@ -90,11 +76,9 @@ pub struct ItemRequest {
     #[schema(minimum = 1, maximum = 2_147_483_647)]
     qty: i32,
     /// The price after the volume tier that the buyer was shown.
-    #[schema(pattern = r"^[0-9]{1,12}(\.[0-9]{1,2})?$")]
-    unit_price: Option<String>,
+    unit_price: Option<Amount>,
     /// The line's total that the buyer was shown.
-    #[schema(pattern = r"^[0-9]{1,12}(\.[0-9]{1,2})?$")]
-    line_total: Option<String>,
+    line_total: Option<Amount>,
 }
 
 /// A discount code of one vendor.
@@ -115,14 +99,11 @@ pub struct DiscountRequest {
 #[derive(ToSchema)]
 pub struct TotalsRequest {
     /// The sum of list price x quantity.
-    #[schema(pattern = r"^[0-9]{1,12}(\.[0-9]{1,2})?$")]
-    subtotal: String,
+    subtotal: Amount,
     /// All tier and store discounts.
-    #[schema(pattern = r"^[0-9]{1,12}(\.[0-9]{1,2})?$")]
-    discount_total: String,
+    discount_total: Amount,
     /// Subtotal less discounts.
-    #[schema(pattern = r"^[0-9]{1,12}(\.[0-9]{1,2})?$")]
-    total: String,
+    total: Amount,
 }
 
 /// What is to be bought, and how it is to be paid.

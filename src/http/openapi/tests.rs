@@ -265,9 +265,25 @@ fn others() -> Vec<Value> {
         "{01941f29-7c01-7a37-9bad-1e97eeb7f7f1}",
     ];
     others.extend(texts.map(Value::from));
+    // Every value of every enumeration: whatever is documented somewhere is taken there.
+    gather_enumerations(&read(), &mut others);
     let lengths = [200, 201, 255, 256];
     others.extend(lengths.map(|length| Value::from("é".repeat(length))));
     others
+}
+
+fn gather_enumerations(node: &Value, values: &mut Vec<Value>) {
+    match node {
+        Value::Object(fields) => {
+            let enumeration = fields.get("enum").and_then(Value::as_array);
+            values.extend(enumeration.into_iter().flatten().cloned());
+            for field in fields.values() {
+                gather_enumerations(field, values);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|it| gather_enumerations(it, values)),
+        _ => {}
+    }
 }
 
 #[test]

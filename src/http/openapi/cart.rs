@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use crate::http::error::Code;
 
-use super::parts::{answers, body, parameter, replayed, schema, success};
+use super::{
+    errors::answers,
+    parts::{body, parameter, replayed, schema, success},
+};
 
 /// What the example freezes, of the demo catalogue (`splitcart seed`).
 pub const CART_REQUEST: &str = include_str!("examples/cart_request.json");

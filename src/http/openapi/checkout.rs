@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use crate::http::error::Code;
 
-use super::parts::{answers, body, parameter, replayed, schema, success};
+use super::{
+    errors::answers,
+    parts::{body, parameter, replayed, schema, success},
+};
 
 /// What is asked for in the example.
 pub const CHECKOUT_REQUEST: &str = include_str!("examples/checkout_request.json");

@@ -4,10 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::error::Code;
 
-use super::{
-    page,
-    parts::{errors, headers},
-};
+use super::{errors, page, parts::headers};
 
 /// `/openapi.json`.
 pub fn document_path() -> Value {
@@ -62,7 +59,7 @@ fn get(id: &str, summary: &str, parameters: &Value, content: &Value, own: &[Code
         "content": content,
     });
     let mut answers = Map::from_iter([("200".to_owned(), found)]);
-    answers.extend(errors(
+    answers.extend(errors::by_status(
         &[own, &[Code::RateLimited, Code::Internal]].concat(),
     ));
     let operation = json!({

@@ -7,7 +7,7 @@
 //! | piece | file |
 //! |---|---|
 //! | operations, by tag | [`cart`], [`checkout`], [`meta`] |
-//! | what they are put together from | [`parts`] |
+//! | what they are put together from | [`parts`], [`errors`] |
 //! | what clients may send | [`requests`] |
 //! | what errors tell beside their message | [`details`] |
 //! | serving it, and the page for people | [`page`] |
@@ -15,6 +15,7 @@
 pub mod cart;
 pub mod checkout;
 pub mod details;
+pub mod errors;
 pub mod meta;
 pub mod page;
 pub mod parts;
@@ -105,8 +106,8 @@ fn build() -> Value {
             },
             "parameters": parameters(),
             "responses": {
-                "UnknownRoute": parts::error(&[Code::NotFound]),
-                "WrongMethod": parts::error(&[Code::MethodNotAllowed]),
+                "UnknownRoute": errors::answer(&[Code::NotFound]),
+                "WrongMethod": errors::answer(&[Code::MethodNotAllowed]),
             },
             "schemas": schemas(),
         },
@@ -167,7 +168,7 @@ fn schemas() -> Map<String, Value> {
         all["Figure"] = json!({ "anyOf": kinds, "description": all["Figure"]["description"] });
     }
     for code in Code::ALL {
-        all.insert(parts::error_name(code), parts::error_schema(code));
+        all.insert(errors::name(code), errors::envelope(code));
     }
     all
 }

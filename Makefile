@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench bench-compare bench-check lint sqlx clean install-missing
+.PHONY: help demo test contract bench bench-compare bench-check lint sqlx clean install-missing
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ demo: install-missing ## Show the service at work, with a private PostgreSQL and
 
 test: install-missing ## Run all tests (ARGS=... for cargo test)
 	cargo test --locked --features faults $(ARGS)
+
+contract: install-missing ## Hold a running server against its OpenAPI document (ARGS=... for schemathesis)
+	scripts/check-contract $(ARGS)
 
 bench: install-missing ## Run the Criterion benchmarks (ARGS=... for cargo bench)
 	cargo bench --locked $(or $(ARGS),--bench domain --bench checkout)

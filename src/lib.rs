@@ -9,7 +9,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | commands | [`cli`]: serve, demo, migrate, seed, token, audit, loadtest, embedded |
+//! | commands | [`cli`]: serve, demo, migrate, seed, token, audit, openapi, errors, loadtest, embedded |
 //! | the running service | [`app`]: start order, drain order |
 //! | listeners | [`http`]: the public API · [`ops`]: health and metrics |
 //! | services | [`actors`]: checkout batches, vendors · [`carts`] · [`idempotency`]: the Redis fast path · [`outbox`]: the relay · [`sweeper`] |

@@ -2,6 +2,7 @@
 //! to.
 
 pub mod audit;
+pub mod contract;
 pub mod demo;
 pub mod embedded;
 pub mod loadtest;
@@ -15,7 +16,10 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::{
+    config::Config,
+    http::{error::page, openapi},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,6 +31,7 @@ Examples:
   splitcart seed                        fill an empty database with a demo catalogue
   splitcart token --buyer 1             a token to try the API with
   splitcart audit                       check that nothing in the database contradicts itself
+  splitcart openapi                     the contract for programs; a server shows it at /docs
   splitcart loadtest --private          measure what this machine can do
 
 Every setting, with its default and its environment variable, is explained in config/default.toml.";
@@ -81,6 +86,12 @@ enum Command {
     Seed(seed::SeedArgs),
     Token(token::TokenArgs),
     Audit(audit::AuditArgs),
+    /// Print the OpenAPI document
+    #[command(after_help = contract::OPENAPI_EXAMPLES)]
+    Openapi,
+    /// Print every error code, with when, what to do and an example
+    #[command(after_help = contract::ERRORS_EXAMPLES)]
+    Errors,
     Embedded(embedded::EmbeddedArgs),
     Loadtest(Box<loadtest::LoadtestArgs>),
 }
@@ -122,6 +133,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             return loadtest::run(&args, &config, config_file, data_dir).await;
         }
         Command::Token(args) => token::run(&args, &config)?,
+        Command::Openapi => contract::print(openapi::document())?,
+        Command::Errors => contract::print(&page::markdown())?,
     }
     Ok(ExitCode::SUCCESS)
 }

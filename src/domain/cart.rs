@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     ids::{BuyerStoreId, CartId, CartItemId, ProductId, UserId, VendorStoreId},
@@ -60,7 +61,7 @@ pub struct RequestedDiscount {
 }
 
 /// Where goods go. Kept as it was sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct ShippingAddress {
     pub line1: String,
@@ -72,7 +73,7 @@ pub struct ShippingAddress {
 }
 
 /// The three figures of a cart, a vendor's part, an order or a group.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Totals {
     /// The sum of list price x quantity.
     pub subtotal: Money,
@@ -148,7 +149,7 @@ pub struct PricedCart {
 }
 
 /// Where a cart stands: `active` until a checkout has made it `converted`, for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the enum says it")]

@@ -6,6 +6,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 macro_rules! id {
@@ -13,7 +14,7 @@ macro_rules! id {
         #[$doc]
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-            sqlx::Type,
+            ToSchema, sqlx::Type,
         )]
         #[serde(transparent)]
         #[sqlx(transparent)]

@@ -4,6 +4,7 @@ use std::{fmt, iter::Sum, ops, str::FromStr};
 
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 /// The digits before the point that `numeric(14,2)` can hold.
 const INTEGER_DIGITS_MAX: usize = 12;
@@ -11,7 +12,15 @@ const INTEGER_DIGITS_MAX: usize = 12;
 /// An amount of money in the currency of its cart or order, with exactly two decimals.
 ///
 /// In JSON and in text it is a string such as `"1234.50"`; in PostgreSQL `numeric(14,2)`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema, sqlx::Type,
+)]
+#[schema(
+    description = "An amount of money with exactly two decimals.",
+    value_type = String,
+    pattern = r"^[0-9]+\.[0-9]{2}$",
+    example = "12.50",
+)]
 #[sqlx(transparent)]
 pub struct Money(Decimal);
 
@@ -113,7 +122,13 @@ impl FromStr for Money {
 }
 
 /// A percentage, 0 to 100 with at most four decimals. In JSON a string without trailing zeros.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ToSchema, sqlx::Type)]
+#[schema(
+    description = "A percentage, 0 to 100, without trailing zeros.",
+    value_type = String,
+    pattern = r"^[0-9]{1,3}(\.[0-9]{1,4})?$",
+    example = "7.5",
+)]
 #[sqlx(transparent)]
 pub struct Percent(Decimal);
 

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     ids::{ProductId, VendorStoreId},
@@ -27,9 +28,10 @@ pub enum Objection {
 }
 
 /// One thing in which a cart is not what a buyer expects.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CartChange {
-    /// Where the expectation stands in the request, as a JSON pointer.
+    /// Where the expectation stands in the request, as a JSON pointer: `/expected_total` or
+    /// `/expected_version`.
     pub path: &'static str,
     /// What the buyer expects.
     pub expected: Figure,
@@ -49,24 +51,28 @@ impl CartChange {
 }
 
 /// A line that can't be had whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ShortLine {
     /// What.
     pub product_id: ProductId,
     /// Whose.
     pub vendor_store_id: VendorStoreId,
     /// How many were wanted.
+    #[schema(minimum = 1)]
     pub qty: i32,
     /// Why not.
     pub reason: LineRejectionReason,
     /// The same as a sentence.
+    #[schema(min_length = 1)]
     pub message: String,
     /// How many there were; null where stock was not what was missing.
+    #[schema(required = true, minimum = 0)]
     pub available_qty: Option<i32>,
 }
 
 impl ShortLine {
-    pub(super) fn new(
+    /// A line that was rejected, or would be.
+    pub fn new(
         product_id: ProductId,
         vendor_store_id: VendorStoreId,
         qty: i32,

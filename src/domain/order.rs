@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     cart::Totals,
@@ -15,7 +16,7 @@ use super::{
 };
 
 /// Where a vendor's order stands. Checkout makes the first two; the rest is the vendor's work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -51,7 +52,7 @@ impl OrderStatus {
 }
 
 /// Where a line stands. Checkout makes the first two: `pending` holds stock, `rejected` none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -64,7 +65,7 @@ pub enum LineStatus {
 }
 
 /// Why a line was rejected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the messages say it")]
@@ -78,6 +79,18 @@ pub enum LineRejectionReason {
     VendorOrderIncomplete,
 }
 
+impl LineRejectionReason {
+    /// All reasons, in the order in which the documentation tells them.
+    pub const ALL: [Self; 6] = [
+        Self::InsufficientInventory,
+        Self::ProductUnavailable,
+        Self::VendorLicenseInvalid,
+        Self::VendorSubscriptionInactive,
+        Self::VendorStateMismatch,
+        Self::VendorOrderIncomplete,
+    ];
+}
+
 impl From<VendorIneligible> for LineRejectionReason {
     fn from(reason: VendorIneligible) -> Self {
         match reason {
@@ -89,7 +102,7 @@ impl From<VendorIneligible> for LineRejectionReason {
 }
 
 /// Why a whole order was rejected at checkout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -185,7 +198,7 @@ impl Rejection {
 }
 
 /// How an order is to be paid.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -196,7 +209,7 @@ pub enum PaymentMethod {
 }
 
 /// Where a payment stands. A cash intent starts `unpaid`, an ACH intent `pending`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]

@@ -6,6 +6,7 @@
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::{
     ids::VendorStoreId,
@@ -124,7 +125,7 @@ impl Serialize for DiscountTerms {
 }
 
 /// The two kinds of store discount, as they stand in the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]

@@ -1,6 +1,7 @@
 //! Products as a vendor offers them, and how much of them there is.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     ids::{ProductId, VendorStoreId},
@@ -8,7 +9,7 @@ use super::{
 };
 
 /// What one unit of quantity is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]

@@ -7,13 +7,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::ids::{ProductId, VendorStoreId};
 
 /// Figures by vendor and product: both ascend, which is the order in which rows are locked.
 pub type ByVendor<T> = BTreeMap<VendorStoreId, BTreeMap<ProductId, T>>;
 
 /// What is to become of a line that can't be had whole, and of those beside it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum ShortagePolicy {
     /// The line is rejected, the rest goes through.
     #[default]

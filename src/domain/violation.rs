@@ -1,6 +1,7 @@
 //! Violations: rules that an input breaks. Callers always get all of them at once.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     ids::{ProductId, VendorStoreId},
@@ -8,7 +9,7 @@ use super::{
 };
 
 /// The rule that was broken, as clients see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ViolationCode {
     /// No such product.
@@ -55,8 +56,35 @@ pub enum ViolationCode {
     PaymentMethodNotAllowed,
 }
 
+impl ViolationCode {
+    /// All rules, in the order in which the documentation tells them.
+    pub const ALL: [Self; 21] = [
+        Self::ProductNotFound,
+        Self::ProductInactive,
+        Self::VendorMismatch,
+        Self::DuplicateProduct,
+        Self::MoqNotMet,
+        Self::MaxQtyExceeded,
+        Self::InsufficientInventory,
+        Self::UnitPriceMismatch,
+        Self::LineTotalMismatch,
+        Self::SubtotalMismatch,
+        Self::DiscountMismatch,
+        Self::TotalMismatch,
+        Self::DiscountNotFound,
+        Self::DiscountInactive,
+        Self::DiscountMinSubtotal,
+        Self::VendorLicenseInvalid,
+        Self::VendorSubscriptionInactive,
+        Self::VendorStateMismatch,
+        Self::CurrencyUnsupported,
+        Self::CartEmpty,
+        Self::PaymentMethodNotAllowed,
+    ];
+}
+
 /// A figure in a violation: money as a string, a quantity as a number, anything else as text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Figure {
     /// An amount of money.
@@ -86,7 +114,7 @@ impl From<String> for Figure {
 }
 
 /// One broken rule, with enough around it to repair the input.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Violation {
     /// The rule.
     pub code: ViolationCode,
@@ -94,15 +122,19 @@ pub struct Violation {
     pub path: String,
     /// The product it is about, if it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub product_id: Option<ProductId>,
     /// The vendor it is about, if it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub vendor_store_id: Option<VendorStoreId>,
     /// What would have been right.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub expected: Option<Figure>,
     /// What was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub actual: Option<Figure>,
 }
 

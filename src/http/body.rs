@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use crate::domain::idempotency::IdempotencyKey;
 
 use super::{
-    error::{ApiError, Code},
+    error::ApiError,
     json::{FieldProblem, Node},
 };
 
@@ -49,8 +49,7 @@ pub async fn json(request: &HttpRequest, payload: web::Payload) -> Result<Node, 
         .content_type()
         .eq_ignore_ascii_case("application/json")
     {
-        let message = "Send the body with \"Content-Type: application/json\".";
-        return Err(ApiError::new(Code::UnsupportedMediaType, message));
+        return Err(ApiError::unsupported_media_type());
     }
     let bytes = tokio::time::timeout(BODY_WAIT_MAX, read(request, payload))
         .await
@@ -65,23 +64,19 @@ fn broken_body(problem: String) -> ApiError {
 }
 
 async fn read(request: &HttpRequest, mut payload: web::Payload) -> Result<Vec<u8>, ApiError> {
-    let too_large = || {
-        let message = format!("The body is larger than {BODY_LEN_MAX} bytes.");
-        ApiError::new(Code::PayloadTooLarge, message)
-    };
     let announced = request
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok())
         .and_then(|length| length.parse::<u64>().ok());
     if announced.is_some_and(|length| length > BODY_LEN_MAX as u64) {
-        return Err(too_large());
+        return Err(ApiError::payload_too_large());
     }
     let mut bytes = Vec::new();
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|error| broken_body(format!("could not be read: {error}")))?;
         if bytes.len() + chunk.len() > BODY_LEN_MAX {
-            return Err(too_large());
+            return Err(ApiError::payload_too_large());
         }
         bytes.extend_from_slice(&chunk);
     }

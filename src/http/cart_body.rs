@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     carts::NamedCart,
@@ -18,60 +19,120 @@ use crate::{
 
 use super::checkout_body::Envelope;
 
-#[derive(Serialize)]
-struct CartBody<'a> {
+/// A cart as the server has priced and frozen it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Cart)]
+pub struct CartBody<'a> {
+    /// What a checkout names. The same as long as the cart is active.
     id: CartId,
+    /// Whose cart it is.
     buyer_store_id: BuyerStoreId,
+    /// Where it stands.
     status: CartStatus,
+    /// 1, and one more with every PUT.
+    #[schema(minimum = 1)]
     version: i32,
+    /// Three capitals.
+    #[schema(pattern = "^[A-Z]{3}$")]
     currency: &'a str,
     #[serde(flatten)]
     totals: Totals,
+    /// Where the goods are to go.
+    #[schema(required = true)]
     shipping_address: Option<&'a ShippingAddress>,
+    /// The lines, in the order in which they were sent.
+    #[schema(min_items = 1, max_items = 200)]
     items: Vec<ItemBody<'a>>,
+    /// What the cart comes to per vendor, in ascending vendor id.
+    #[schema(min_items = 1)]
     vendor_groups: Vec<VendorGroupBody<'a>>,
+    /// When it was first sent.
     created_at: DateTime<Utc>,
+    /// When it was last replaced.
     updated_at: DateTime<Utc>,
+    /// Until when it can be bought at these prices; null if for ever.
+    #[schema(required = true)]
     valid_until: Option<DateTime<Utc>>,
 }
 
-#[derive(Serialize)]
-struct ItemBody<'a> {
+/// A line of a cart, frozen: the catalogue may change, this does not.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CartItem)]
+pub struct ItemBody<'a> {
+    /// The line.
     id: CartItemId,
+    /// Its place in the cart, from 0.
+    #[schema(minimum = 0, maximum = 199)]
     position: usize,
+    /// What.
     product_id: ProductId,
+    /// Whose.
     vendor_store_id: VendorStoreId,
+    /// The vendor's own number for it.
     sku: &'a str,
+    /// Its name, for people.
     title: &'a str,
+    /// What one unit of quantity is.
     unit: Unit,
+    /// Where a picture of it is.
+    #[schema(required = true)]
     image_url: Option<&'a str>,
+    /// How many.
+    #[schema(minimum = 1)]
     qty: i32,
+    /// The least quantity that was sold at once.
+    #[schema(minimum = 1)]
     moq: i32,
+    /// The greatest quantity that was sold at once; null without a cap.
+    #[schema(required = true, minimum = 1)]
     max_qty: Option<i32>,
+    /// Per unit, before the volume tier.
     list_price: Money,
+    /// From how many on the tier holds that was applied; null where none was.
+    #[schema(required = true, minimum = 1)]
     volume_discount_min_qty: Option<i32>,
+    /// What that tier takes off each unit.
+    #[schema(required = true)]
     volume_discount_percent: Option<Percent>,
+    /// Per unit, after the tier.
     unit_price: Money,
+    /// List price x quantity.
     line_subtotal: Money,
+    /// What the tier takes off the whole line.
     line_discount: Money,
+    /// Unit price x quantity.
     line_total: Money,
 }
 
-#[derive(Serialize)]
-struct VendorGroupBody<'a> {
+/// One vendor's part of a cart.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CartVendorGroup)]
+pub struct VendorGroupBody<'a> {
+    /// The vendor.
     vendor_store_id: VendorStoreId,
+    /// The vendor's name, for people.
     vendor_name: &'a str,
     #[serde(flatten)]
     totals: Totals,
+    /// The vendor's discount, if one was granted.
+    #[schema(required = true)]
     store_discount: Option<StoreDiscountBody<'a>>,
 }
 
-#[derive(Serialize)]
-struct StoreDiscountBody<'a> {
+/// A vendor's discount, granted and frozen.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StoreDiscount)]
+pub struct StoreDiscountBody<'a> {
+    /// Its code, in the vendor's spelling.
     code: &'a str,
+    /// Its name, for people.
     title: &'a str,
+    /// How `value` is to be read.
     kind: DiscountKind,
+    /// A percentage or an amount of money.
+    #[schema(value_type = String, pattern = r"^[0-9]+(\.[0-9]{1,4})?$", example = "10")]
     value: DiscountTerms,
+    /// What it took off this cart.
     amount: Money,
 }
 

@@ -102,7 +102,11 @@ pub async fn get(
         .body(cart_body::render(&cart, worker.terms.price_hold)))
 }
 
-fn parse(body: &Node) -> Result<CartRequest, Vec<FieldProblem>> {
+/// Reads a cart.
+///
+/// # Errors
+/// All that is wrong with its shape.
+pub fn parse(body: &Node) -> Result<CartRequest, Vec<FieldProblem>> {
     let mut shape = Shape::default();
     let cart = read_cart(&mut shape, body);
     shape.finish(cart)

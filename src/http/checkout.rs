@@ -118,7 +118,8 @@ struct Asked {
 }
 
 /// What a body says.
-struct Wish {
+#[derive(Debug)]
+pub struct Wish {
     cart_id: CartId,
     payment_method: PaymentMethod,
     shortage_policy: ShortagePolicy,
@@ -157,7 +158,11 @@ pub fn render(checkout: &Checkout) -> StoredResponse {
     }
 }
 
-fn parse(body: &Node) -> Result<Wish, Vec<FieldProblem>> {
+/// Reads a checkout.
+///
+/// # Errors
+/// All that is wrong with its shape.
+pub fn parse(body: &Node) -> Result<Wish, Vec<FieldProblem>> {
     let mut shape = Shape::default();
     let wish = read_wish(&mut shape, body);
     shape.finish(wish)

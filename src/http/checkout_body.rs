@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::{
     cart::Totals,
@@ -22,70 +23,131 @@ pub(super) struct Envelope<T> {
     pub data: T,
 }
 
-#[derive(Serialize)]
-struct CheckoutBody<'a> {
+/// What one checkout created: an order per vendor.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Checkout)]
+pub struct CheckoutBody<'a> {
+    /// What was bought, for reading it again.
     checkout_group_id: CheckoutGroupId,
+    /// The cart it was made from.
     cart_id: CartId,
+    /// Who bought.
     buyer_store_id: BuyerStoreId,
+    /// Three capitals.
+    #[schema(pattern = "^[A-Z]{3}$")]
     currency: &'a str,
+    /// When.
     created_at: DateTime<Utc>,
     #[serde(flatten)]
     totals: Totals,
+    /// One order per vendor, in ascending vendor id.
+    #[schema(min_items = 1)]
     vendor_orders: Vec<OrderBody<'a>>,
+    /// Every vendor with a rejected line, in the same order.
     rejected_vendors: Vec<RejectedVendorBody>,
 }
 
-#[derive(Serialize)]
-pub(super) struct OrderBody<'a> {
+/// One vendor's order.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Order)]
+pub struct OrderBody<'a> {
+    /// The order.
     order_id: OrderId,
+    /// Who sells.
     vendor_store_id: VendorStoreId,
+    /// The vendor's name, for people.
     vendor_name: &'a str,
+    /// Where it stands; checkout makes `created_pending` and `rejected`.
     status: OrderStatus,
     #[serde(flatten)]
     totals: Totals,
+    /// What is still to be paid.
     balance_due: Money,
+    /// How it is to be paid; null where no line was reserved.
+    #[schema(required = true)]
     payment_intent: Option<IntentBody>,
+    /// Its lines, in the cart's order, rejected ones too.
+    #[schema(min_items = 1)]
     items: Vec<LineBody<'a>>,
 }
 
-#[derive(Serialize)]
-struct IntentBody {
+/// How an order is to be paid.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PaymentIntent)]
+pub struct IntentBody {
+    /// The payment.
     id: PaymentIntentId,
+    /// How.
     method: PaymentMethod,
+    /// Where it stands.
     status: PaymentStatus,
+    /// How much: the order's total.
     amount: Money,
 }
 
-#[derive(Serialize)]
-struct LineBody<'a> {
+/// A line of an order.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrderLine)]
+pub struct LineBody<'a> {
+    /// The line.
     line_item_id: LineItemId,
+    /// What.
     product_id: ProductId,
+    /// The vendor's own number for it.
     sku: &'a str,
+    /// Its name, for people.
     title: &'a str,
+    /// What one unit of quantity is.
     unit: Unit,
+    /// How many were asked for.
+    #[schema(minimum = 1)]
     qty: i32,
+    /// Per unit, before the volume tier.
     list_price: Money,
+    /// Per unit, after the tier.
     unit_price: Money,
+    /// What the tier takes off the whole line.
     discount: Money,
+    /// Unit price x quantity; a rejected line counts in no sum.
     total: Money,
+    /// Where it stands; checkout makes `pending` and `rejected`.
     status: LineStatus,
+    /// Why it was rejected; null where it was not.
+    #[schema(required = true)]
     rejection: Option<RejectionBody>,
 }
 
-#[derive(Serialize)]
-pub(super) struct RejectionBody {
+/// Why a line was rejected.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Rejection)]
+pub struct RejectionBody {
+    /// Why.
     reason: LineRejectionReason,
+    /// The same, for people.
+    #[schema(min_length = 1)]
     message: String,
+    /// What was left; only for `insufficient_inventory`.
+    #[schema(required = true, minimum = 0)]
     available_qty: Option<i32>,
+    /// How many units of the line were reserved, as a line of their own, where this is the rest of
+    /// it; only with `shortage_policy: "fill"`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, nullable = false)]
     reserved_qty: Option<i32>,
 }
 
-#[derive(Serialize)]
-struct RejectedVendorBody {
+/// A vendor that can not deliver all that was asked for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RejectedVendor)]
+pub struct RejectedVendorBody {
+    /// The vendor.
     vendor_store_id: VendorStoreId,
+    /// Its order, which has the rejected lines.
     order_id: OrderId,
+    /// Those lines.
+    #[schema(min_items = 1)]
     rejected_line_item_ids: Vec<LineItemId>,
+    /// Whether nothing of the order is left.
     fully_rejected: bool,
 }
 

@@ -7,6 +7,9 @@ use uuid::Uuid;
 
 use crate::{db::orders::Position, domain::ids::OrderId};
 
+/// The last microsecond of the year 9999.
+const MICROS_MAX: i64 = 253_402_300_799_999_999;
+
 /// Writes a position down: the time in microseconds since 1970, which is all that PostgreSQL keeps of
 /// it, and the id.
 pub fn write(position: Position) -> String {
@@ -16,12 +19,51 @@ pub fn write(position: Position) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Reads it back; `None` for what is no cursor of ours.
+/// Reads it back; `None` for what is no cursor of ours. A time that no order can have is taken for
+/// the nearest that one can.
 pub fn read(text: &str) -> Option<Position> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let (micros, id) = bytes.split_first_chunk::<8>()?;
+    let micros = i64::from_be_bytes(*micros).clamp(0, MICROS_MAX);
     Some(Position {
-        created_at: DateTime::from_timestamp_micros(i64::from_be_bytes(*micros))?,
+        created_at: DateTime::from_timestamp_micros(micros)?,
         id: OrderId::new(Uuid::from_slice(id).ok()?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_cursor_leads_back_to_its_position(micros in 0..=MICROS_MAX, id in any::<u128>()) {
+            let position = Position {
+                created_at: DateTime::from_timestamp_micros(micros).unwrap(),
+                id: OrderId::new(Uuid::from_u128(id)),
+            };
+            prop_assert_eq!(read(&write(position)), Some(position));
+        }
+
+        #[test]
+        fn every_text_of_its_form_is_a_cursor(text in "[A-Za-z0-9_-]{32}") {
+            prop_assert!(read(&text).is_some());
+        }
+    }
+
+    #[test]
+    fn other_texts_are_none() {
+        for text in [
+            "",
+            "x",
+            "AAAA",
+            &"A".repeat(31),
+            &"A".repeat(33),
+            &"+".repeat(32),
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
 }

@@ -8,6 +8,7 @@
 //! | reading bodies and queries, all problems at once | [`body`], [`json`], [`query`] |
 //! | a request that runs once per Idempotency-Key | [`idempotent`] |
 //! | how carts, checkouts and orders look | [`cart_body`], [`checkout_body`], [`preview_body`], [`orders_body`] |
+//! | the contract for programs and people | [`openapi`] |
 //! | request ids, the canonical log line | [`trace`] |
 
 pub mod auth;
@@ -20,6 +21,7 @@ pub mod cursor;
 pub mod error;
 pub mod idempotent;
 pub mod json;
+pub mod openapi;
 pub mod orders;
 pub mod orders_body;
 pub mod preview_body;

@@ -24,8 +24,9 @@ use super::{
 };
 
 /// How many orders a page has, unless the request says otherwise, and at most.
-const LIMIT_DEFAULT: i64 = 20;
-const LIMIT_MAX: i64 = 100;
+pub const LIMIT_DEFAULT: i64 = 20;
+/// See [`LIMIT_DEFAULT`].
+pub const LIMIT_MAX: i64 = 100;
 
 /// Lists the active store's orders, newest first.
 ///

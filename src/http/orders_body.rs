@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::{
     ids::{BuyerStoreId, CheckoutGroupId},
@@ -11,16 +12,27 @@ use crate::domain::{
 
 use super::checkout_body::{Envelope, OrderBody, order};
 
-#[derive(Serialize)]
-struct PlacedOrderBody<'a> {
+/// An order with what it belongs to.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PlacedOrder)]
+pub struct PlacedOrderBody<'a> {
     #[serde(flatten)]
     order: OrderBody<'a>,
+    /// Why the whole order was rejected; null if it was not.
+    #[schema(required = true)]
     rejection_reason: Option<OrderRejectionReason>,
+    /// The checkout that created it.
     checkout_group_id: CheckoutGroupId,
+    /// Who bought.
     buyer_store_id: BuyerStoreId,
+    /// The buyer's name, for people.
     buyer_name: &'a str,
+    /// Three capitals.
+    #[schema(pattern = "^[A-Z]{3}$")]
     currency: &'a str,
+    /// When it was placed.
     created_at: DateTime<Utc>,
+    /// When it last changed.
     updated_at: DateTime<Utc>,
 }
 
@@ -30,8 +42,12 @@ struct PageEnvelope<'a> {
     page: PageBody,
 }
 
-#[derive(Serialize)]
-struct PageBody {
+/// Where a list goes on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Page)]
+pub struct PageBody {
+    /// The `cursor` of the next page; null on the last one.
+    #[schema(required = true)]
     next_cursor: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     actors::preview::Preview,
@@ -17,50 +18,94 @@ use crate::{
 
 use super::checkout_body::{Envelope, RejectionBody};
 
-#[derive(Serialize)]
-struct PreviewBody<'a> {
+/// What a checkout would come to now.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Preview)]
+pub struct PreviewBody<'a> {
+    /// The cart that would be bought.
     cart_id: CartId,
+    /// Its version: `expected_version` of a checkout that is to buy just this.
+    #[schema(minimum = 1)]
     cart_version: i32,
+    /// Who would buy.
     buyer_store_id: BuyerStoreId,
+    /// Three capitals.
+    #[schema(pattern = "^[A-Z]{3}$")]
     currency: &'a str,
+    /// Until when the cart can be bought at its prices; null if for ever.
+    #[schema(required = true)]
     valid_until: Option<DateTime<Utc>>,
     #[serde(flatten)]
     totals: Totals,
+    /// The orders, in ascending vendor id.
+    #[schema(min_items = 1)]
     vendor_orders: Vec<OrderBody<'a>>,
+    /// The vendors with a rejected line; empty when there are none.
     rejected_vendors: Vec<RejectedVendorBody>,
 }
 
-#[derive(Serialize)]
-struct OrderBody<'a> {
+/// One vendor's order, as it would be.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PreviewOrder)]
+pub struct OrderBody<'a> {
+    /// Who sells.
     vendor_store_id: VendorStoreId,
+    /// The vendor's name, for people.
     vendor_name: &'a str,
+    /// `created_pending`, or `rejected` if nothing of it could be reserved.
     status: OrderStatus,
     #[serde(flatten)]
     totals: Totals,
+    /// What would have to be paid.
     balance_due: Money,
+    /// How it would be paid; null where nothing could be reserved.
+    #[schema(required = true)]
     payment_method: Option<PaymentMethod>,
+    /// Its lines, in the cart's order.
+    #[schema(min_items = 1)]
     items: Vec<LineBody<'a>>,
 }
 
-#[derive(Serialize)]
-struct LineBody<'a> {
+/// A line of an order, as it would be.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PreviewLine)]
+pub struct LineBody<'a> {
+    /// What.
     product_id: ProductId,
+    /// The vendor's own number for it.
     sku: &'a str,
+    /// Its name, for people.
     title: &'a str,
+    /// What one unit of quantity is.
     unit: Unit,
+    /// How many.
+    #[schema(minimum = 1)]
     qty: i32,
+    /// Per unit, before the tier.
     list_price: Money,
+    /// Per unit, after the tier.
     unit_price: Money,
+    /// What the tier takes off the whole line.
     discount: Money,
+    /// Unit price x quantity.
     total: Money,
+    /// `pending` if it would be reserved, else `rejected`.
     status: LineStatus,
+    /// Why it would be rejected; null if it would not.
+    #[schema(required = true)]
     rejection: Option<RejectionBody>,
 }
 
-#[derive(Serialize)]
-struct RejectedVendorBody {
+/// A vendor that could not deliver all that is asked for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PreviewRejectedVendor)]
+pub struct RejectedVendorBody {
+    /// The vendor.
     vendor_store_id: VendorStoreId,
+    /// The products of the rejected lines.
+    #[schema(min_items = 1)]
     rejected_product_ids: Vec<ProductId>,
+    /// Whether nothing of the order would be left.
     fully_rejected: bool,
 }
 

@@ -1,10 +1,11 @@
 //! All public routes, on one page.
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, Resource, web};
 
 use super::{
     carts, checkout,
     error::{ApiError, Code},
+    openapi::page,
     orders,
 };
 
@@ -20,41 +21,52 @@ pub const ORDERS: &str = "/api/v1/orders";
 pub const ORDER: &str = "/api/v1/orders/{id}";
 /// What a checkout created.
 pub const CHECKOUT_GROUP: &str = "/api/v1/checkout-groups/{id}";
+/// The OpenAPI document.
+pub const OPENAPI: &str = "/openapi.json";
+/// The same as a page.
+pub const DOCS: &str = "/docs";
+/// The page's files.
+pub const DOCS_FILE: &str = "/docs/{file}";
+
+/// Every route with the methods that it takes, as `Allow` names them. The OpenAPI document has just
+/// these.
+pub const ALL: [(&str, &str); 9] = [
+    (CART, "GET, PUT"),
+    (CHECKOUT, "POST"),
+    (CHECKOUT_PREVIEW, "POST"),
+    (CHECKOUT_GROUP, "GET"),
+    (ORDERS, "GET"),
+    (ORDER, "GET"),
+    (OPENAPI, "GET"),
+    (DOCS, "GET"),
+    (DOCS_FILE, "GET"),
+];
 
 /// Adds the routes; whatever is not among them is 404, a wrong method 405 with `Allow`.
 pub fn configure(app: &mut web::ServiceConfig) {
     app.service(
-        web::resource(CART)
+        resource(CART)
             .route(web::get().to(carts::get))
-            .route(web::put().to(carts::put))
-            .default_service(web::to(|| wrong_method("GET, PUT"))),
+            .route(web::put().to(carts::put)),
     )
-    .service(
-        web::resource(CHECKOUT)
-            .route(web::post().to(checkout::post))
-            .default_service(web::to(|| wrong_method("POST"))),
-    )
-    .service(
-        web::resource(CHECKOUT_PREVIEW)
-            .route(web::post().to(checkout::post_preview))
-            .default_service(web::to(|| wrong_method("POST"))),
-    )
-    .service(
-        web::resource(ORDERS)
-            .route(web::get().to(orders::list))
-            .default_service(web::to(|| wrong_method("GET"))),
-    )
-    .service(
-        web::resource(ORDER)
-            .route(web::get().to(orders::get))
-            .default_service(web::to(|| wrong_method("GET"))),
-    )
-    .service(
-        web::resource(CHECKOUT_GROUP)
-            .route(web::get().to(orders::get_group))
-            .default_service(web::to(|| wrong_method("GET"))),
-    )
+    .service(resource(CHECKOUT).route(web::post().to(checkout::post)))
+    .service(resource(CHECKOUT_PREVIEW).route(web::post().to(checkout::post_preview)))
+    .service(resource(CHECKOUT_GROUP).route(web::get().to(orders::get_group)))
+    .service(resource(ORDERS).route(web::get().to(orders::list)))
+    .service(resource(ORDER).route(web::get().to(orders::get)))
+    .service(resource(OPENAPI).route(web::get().to(page::get_document)))
+    .service(resource(DOCS).route(web::get().to(page::get_page)))
+    .service(resource(DOCS_FILE).route(web::get().to(page::get_file)))
     .default_service(web::to(unknown_route));
+}
+
+/// A route of [`ALL`] without its handlers yet.
+fn resource(path: &'static str) -> Resource {
+    let (_, allow) = ALL
+        .into_iter()
+        .find(|(known, _)| *known == path)
+        .expect("every route is listed");
+    web::resource(path).default_service(web::to(move || wrong_method(allow)))
 }
 
 #[expect(clippy::unused_async, reason = "a handler is async")]
@@ -65,6 +77,6 @@ async fn wrong_method(allow: &'static str) -> Result<HttpResponse, ApiError> {
 async fn unknown_route() -> Result<HttpResponse, ApiError> {
     Err(ApiError::new(
         Code::NotFound,
-        "There is no such route; the API is under /api/v1.",
+        "There is no such route; the API is under /api/v1, its description at /docs.",
     ))
 }

@@ -18,6 +18,7 @@ mod cart_get;
 mod cart_put;
 mod cart_rules;
 mod checkout;
+mod contract;
 mod crashes;
 mod crossing;
 mod crowds;

@@ -4,6 +4,7 @@
 //! that a client learns of everything at once.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::money::Money;
@@ -11,7 +12,7 @@ use crate::domain::money::Money;
 use super::Node;
 
 /// One thing that is wrong with a request's shape.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldProblem {
     /// A JSON pointer into the body (RFC 6901; "" is the whole body), or the name of a header.
     pub path: String,

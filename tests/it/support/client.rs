@@ -4,6 +4,8 @@ use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::contract;
+
 /// See the module. Cloning shares the connections.
 #[derive(Clone)]
 pub struct Client {
@@ -121,15 +123,21 @@ impl Client {
         Self::try_send(request).await.unwrap()
     }
 
-    /// Like [`Client::send`], for servers that may die in between.
+    /// Like [`Client::send`], for servers that may die in between. Whatever is answered must be as
+    /// documented.
     pub async fn try_send(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
-        let reply = request.send().await?;
+        let (http, request) = request.build_split();
+        let request = request?;
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let reply = http.execute(request).await?;
         let (status, headers) = (reply.status().as_u16(), reply.headers().clone());
-        Ok(Reply {
+        let reply = Reply {
             status,
             headers,
             bytes: reply.bytes().await?.to_vec(),
-        })
+        };
+        contract::check(&method, url.path(), &reply);
+        Ok(reply)
     }
 
     /// `PUT /api/v1/cart` under a key.

@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod client;
 pub mod cluster;
+pub mod contract;
 pub mod crowd;
 pub mod database;
 pub mod market;

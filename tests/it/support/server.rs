@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use splitcart::{cli::token, config::Config};
+use splitcart::{cli::token, config::Config, seed};
 
 use super::{Buyer, Client, redis::signal, wait};
 
@@ -171,4 +171,12 @@ pub fn token_for(buyer: &Buyer) -> String {
         Duration::from_mins(10),
     )
     .unwrap()
+}
+
+/// A good token of the owner of a buyer of the seed.
+pub fn token_of(seeded_buyer: u32) -> String {
+    token_for(&Buyer {
+        user_id: seed::buyer_user_id(1, seeded_buyer),
+        store_id: seed::buyer_store_id(1, seeded_buyer),
+    })
 }

@@ -1,4 +1,16 @@
-//! Every error a client can get: one table of codes, one envelope.
+//! Every error a client can get, in one envelope.
+//!
+//! | piece | file |
+//! |---|---|
+//! | every code: its name, its status, when, what to do | [`code`] |
+//! | every rule that a request can break, likewise | [`rules`] |
+//! | one example per code | [`examples`] |
+//! | `docs/errors.md` | [`page`] |
+
+pub mod code;
+pub mod examples;
+pub mod page;
+pub mod rules;
 
 use std::time::Duration;
 
@@ -16,82 +28,9 @@ use crate::{
     domain::{caller::Forbidden, objection::Objection, violation::Violation},
 };
 
-use super::json::FieldProblem;
+use super::{body::BODY_LEN_MAX, json::FieldProblem};
 
-/// The codes of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the contract lists them")]
-pub enum Code {
-    ValidationError,
-    Unauthorized,
-    Forbidden,
-    NotFound,
-    MethodNotAllowed,
-    PayloadTooLarge,
-    UnsupportedMediaType,
-    CartAlreadyConverted,
-    IdempotencyKeyReused,
-    IdempotencyInProgress,
-    CartChanged,
-    CartExpired,
-    StockChanged,
-    CartInvalid,
-    CheckoutInvalid,
-    RateLimited,
-    Internal,
-    Overloaded,
-    DependencyUnavailable,
-}
-
-impl Code {
-    /// As clients and logs see it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ValidationError => "VALIDATION_ERROR",
-            Self::Unauthorized => "UNAUTHORIZED",
-            Self::Forbidden => "FORBIDDEN",
-            Self::NotFound => "NOT_FOUND",
-            Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
-            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
-            Self::UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE",
-            Self::CartAlreadyConverted => "CART_ALREADY_CONVERTED",
-            Self::IdempotencyKeyReused => "IDEMPOTENCY_KEY_REUSED",
-            Self::IdempotencyInProgress => "IDEMPOTENCY_IN_PROGRESS",
-            Self::CartChanged => "CART_CHANGED",
-            Self::CartExpired => "CART_EXPIRED",
-            Self::StockChanged => "STOCK_CHANGED",
-            Self::CartInvalid => "CART_INVALID",
-            Self::CheckoutInvalid => "CHECKOUT_INVALID",
-            Self::RateLimited => "RATE_LIMITED",
-            Self::Internal => "INTERNAL",
-            Self::Overloaded => "OVERLOADED",
-            Self::DependencyUnavailable => "DEPENDENCY_UNAVAILABLE",
-        }
-    }
-
-    /// The HTTP status that goes with it.
-    pub const fn status(self) -> StatusCode {
-        match self {
-            Self::ValidationError => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::CartAlreadyConverted
-            | Self::IdempotencyKeyReused
-            | Self::IdempotencyInProgress
-            | Self::CartChanged
-            | Self::CartExpired
-            | Self::StockChanged => StatusCode::CONFLICT,
-            Self::CartInvalid | Self::CheckoutInvalid => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Overloaded | Self::DependencyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
-        }
-    }
-}
+pub use code::Code;
 
 /// An error on its way to a client.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -100,7 +39,8 @@ pub struct ApiError {
     /// What went wrong.
     pub code: Code,
     message: String,
-    details: Option<Value>,
+    /// Boxed: a value is large, and most errors have none.
+    details: Option<Box<Value>>,
     retry_after: Option<Duration>,
     allow: Option<&'static str>,
 }
@@ -141,6 +81,18 @@ impl ApiError {
             allow: Some(allow),
             ..Self::new(Code::MethodNotAllowed, message)
         }
+    }
+
+    /// The body is too large.
+    pub fn payload_too_large() -> Self {
+        let message = format!("The body is larger than {BODY_LEN_MAX} bytes.");
+        Self::new(Code::PayloadTooLarge, message)
+    }
+
+    /// The body is no JSON, by its own account.
+    pub fn unsupported_media_type() -> Self {
+        let message = "Send the body with \"Content-Type: application/json\".";
+        Self::new(Code::UnsupportedMediaType, message)
     }
 
     /// The same request is being worked on.
@@ -192,7 +144,7 @@ impl ApiError {
 
     #[must_use]
     fn details(mut self, details: Value) -> Self {
-        self.details = Some(details);
+        self.details = Some(Box::new(details));
         self
     }
 
@@ -202,16 +154,21 @@ impl ApiError {
         self
     }
 
-    /// The response, with the request's id in it.
-    pub fn respond(&self, request_id: &str) -> HttpResponse {
+    /// The envelope, with the request's id in it.
+    pub fn body(&self, request_id: &str) -> Value {
         let mut error = json!({
             "code": self.code.as_str(),
             "message": self.message,
             "request_id": request_id,
         });
         if let Some(details) = &self.details {
-            error["details"] = details.clone();
+            error["details"] = Value::clone(details);
         }
+        json!({ "error": error })
+    }
+
+    /// The response, with the request's id in it.
+    pub fn respond(&self, request_id: &str) -> HttpResponse {
         let mut response = HttpResponseBuilder::new(self.code.status());
         if let Some(wait) = self.retry_after {
             // In whole seconds (RFC 9110, 10.2.3), and never "at once".
@@ -224,7 +181,7 @@ impl ApiError {
         if self.code == Code::Unauthorized {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
-        response.json(json!({ "error": error }))
+        response.json(self.body(request_id))
     }
 }
 

@@ -1,0 +1,29 @@
+//! `splitcart openapi` and `splitcart errors`: the contract, for programs and for people. Neither
+//! needs a database.
+
+use std::io::{self, Write};
+
+/// Of `splitcart openapi`.
+pub(super) const OPENAPI_EXAMPLES: &str = "\
+Examples:
+  splitcart openapi > openapi.json      for a generator of clients
+  splitcart openapi | jq '.paths | keys'
+                                        the routes
+
+A running server has the same at /openapi.json, and as a page to try it at /docs.";
+
+/// Of `splitcart errors`.
+pub(super) const ERRORS_EXAMPLES: &str = "\
+Examples:
+  splitcart errors > docs/errors.md     after a change to the tables in src/http/error";
+
+/// Prints a text; whoever reads it may stop early.
+///
+/// # Errors
+/// It can't be written.
+pub(super) fn print(text: &str) -> io::Result<()> {
+    match writeln!(io::stdout().lock(), "{}", text.trim_end()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}

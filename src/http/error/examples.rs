@@ -1,0 +1,117 @@
+//! One example per code, made by what makes the real ones: what the documentation shows is what is
+//! answered.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::{
+    actors::command::Refusal,
+    batching::Undecided,
+    carts,
+    domain::{
+        caller::Forbidden,
+        money::Money,
+        objection::{CartChange, Objection, ShortLine},
+        order::Rejection,
+        violation::{Violation, ViolationCode},
+    },
+    seed,
+};
+
+use super::{ApiError, Code};
+use crate::http::json::FieldProblem;
+
+/// The request id of the examples.
+const REQUEST_ID: &str = "01941f29-7c00-7000-8000-000000000001";
+
+/// The body of the code's example.
+pub fn body(code: Code) -> Value {
+    let error = error(code);
+    assert_eq!(error.code, code, "an example is of its own code");
+    error.body(REQUEST_ID)
+}
+
+/// The code's example.
+pub fn error(code: Code) -> ApiError {
+    match code {
+        Code::ValidationError => ApiError::malformed(&[
+            problem(
+                "/items/0/qty",
+                "must be a whole number from 1 to 2147483647",
+            ),
+            problem("/totals", "is required"),
+        ]),
+        Code::Unauthorized => ApiError::new(code, "The token has expired; get a new one."),
+        Code::Forbidden => Forbidden::RoleNotAllowed.into(),
+        Code::NotFound => Refusal::CartNotFound.into(),
+        Code::MethodNotAllowed => ApiError::method_not_allowed("GET, PUT"),
+        Code::PayloadTooLarge => ApiError::payload_too_large(),
+        Code::UnsupportedMediaType => ApiError::unsupported_media_type(),
+        Code::CartAlreadyConverted => {
+            Refusal::CartAlreadyConverted(Uuid::from_u128(GROUP).into()).into()
+        }
+        Code::IdempotencyKeyReused => ApiError::key_reused(),
+        Code::IdempotencyInProgress => ApiError::in_progress(),
+        Code::CartChanged => Objection::CartChanged(vec![
+            CartChange::new("/expected_total", cents(9000), cents(8550)),
+            CartChange::new("/expected_version", 3, 4),
+        ])
+        .into(),
+        Code::CartExpired => Objection::CartExpired { valid_until: NOON }.into(),
+        Code::StockChanged => Objection::StockChanged(vec![ShortLine::new(
+            seed::product_id(1, 1).into(),
+            seed::vendor_store_id(1, 1).into(),
+            10,
+            Rejection::short(4),
+        )])
+        .into(),
+        Code::CartInvalid => carts::Refusal::Invalid(cart_violations()).into(),
+        Code::CheckoutInvalid => Objection::Invalid(vec![payment_violation()]).into(),
+        Code::RateLimited => ApiError::new(
+            code,
+            "Too many requests came in too short a time; wait and try again.",
+        )
+        .retry_after(Duration::from_secs(1)),
+        Code::Internal => ApiError::internal(),
+        Code::Overloaded => Undecided::Overloaded {
+            retry_after: Duration::from_secs(2),
+        }
+        .into(),
+        Code::DependencyUnavailable => ApiError::unavailable(),
+    }
+}
+
+/// Ids that look like those of the service.
+const GROUP: u128 = 0x0194_1f29_7c00_7000_8000_0000_0000_0002;
+
+const NOON: DateTime<Utc> = DateTime::from_timestamp(1_767_268_800, 0).expect("it is noon");
+
+fn cents(cents: i64) -> Money {
+    Money::rounded(Decimal::new(cents, 2))
+}
+
+fn problem(path: &str, problem: &str) -> FieldProblem {
+    FieldProblem {
+        path: path.to_owned(),
+        problem: problem.to_owned(),
+    }
+}
+
+fn cart_violations() -> Vec<Violation> {
+    vec![
+        Violation::new(ViolationCode::MoqNotMet, "/items/0/qty")
+            .product(seed::product_id(1, 1).into())
+            .vendor(seed::vendor_store_id(1, 1).into())
+            .figures(10, 3),
+        Violation::new(ViolationCode::TotalMismatch, "/totals/total")
+            .figures(cents(8550), cents(9000)),
+    ]
+}
+
+fn payment_violation() -> Violation {
+    Violation::new(ViolationCode::PaymentMethodNotAllowed, "/payment_method")
+}

@@ -1,0 +1,208 @@
+//! The OpenAPI document: what the API takes and answers, for people and for programs.
+//!
+//! Schemas of answers come from the types that are answered, errors from the table of codes, paths
+//! from [`routes`]. Nothing here decides how a request is handled; that the two agree
+//! is held by `tests`, by every integration test's client, and by `make contract`.
+//!
+//! | piece | file |
+//! |---|---|
+//! | operations, by tag | [`cart`], [`checkout`], [`orders`], [`meta`] |
+//! | what they are put together from | [`parts`], [`errors`] |
+//! | what clients may send | [`requests`] |
+//! | serving it, and the page for people | [`page`] |
+
+pub mod cart;
+pub mod checkout;
+pub mod errors;
+pub mod meta;
+pub mod orders;
+pub mod page;
+pub mod parts;
+pub mod requests;
+#[cfg(test)]
+mod tests;
+
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use crate::domain::{
+    ids,
+    objection::{CartChange, ShortLine},
+    order::LineRejectionReason,
+    violation::Violation,
+};
+
+use super::{
+    cart_body::CartBody,
+    checkout_body::CheckoutBody,
+    error::Code,
+    json::FieldProblem,
+    orders_body::{PageBody, PlacedOrderBody},
+    preview_body::PreviewBody,
+    routes::{self, CART, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, ORDER, ORDERS},
+};
+
+const DESCRIPTION: &str = "\
+The checkout core of a B2B marketplace: a cart is frozen on the server, split by vendor, and bought \
+exactly once per Idempotency-Key.
+
+**Try it**: the examples are of the demo catalogue. After `splitcart seed`, take a token from \
+`splitcart token --buyer 1`, press *Authorize*, freeze the example's cart, and check out with the \
+`id` that you get.
+
+**Answers.** A success is `{\"data\": …}`. An error is `{\"error\": {\"code\", \"message\", \
+\"request_id\", \"details\"?}}`, also for unknown routes (404 `NOT_FOUND`) and wrong methods (405 \
+`METHOD_NOT_ALLOWED`, with `Allow`), which is not repeated for every route below.
+
+**Money** is a string with two decimals, such as `\"12.50\"`. **Ids** are UUIDs. Unknown fields are \
+refused.";
+
+const SCHEME: &str = "\
+A JWT with the claims `sub` (the person), `active_store_id` (the store he or she acts for), `iss` \
+and `exp`. It says who calls; what that person may do is read from the database.";
+
+const KEY: &str = "\
+Makes the request safe to repeat: the same key with the same body gets the first success again, to \
+the byte, with `Idempotency-Replayed: true`. A fresh one per attempt to buy, the same one for its \
+retries. It counts for your user, store and route; a cart's is kept for 24 hours, a checkout's for \
+7 days. Errors do not use it up.";
+
+/// The document.
+pub fn document() -> &'static str {
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+        serde_json::to_string_pretty(&build()).expect("a document of JSON values is JSON")
+    });
+    &DOCUMENT
+}
+
+fn build() -> Value {
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "splitcart",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": DESCRIPTION,
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/", "description": "This server" }],
+        "security": [{ "bearer": [] }],
+        "tags": [
+            { "name": "cart", "description": "What a buyer is about to buy." },
+            { "name": "checkout", "description": "Buying it, and what became of it." },
+            { "name": "orders", "description": "What was bought, and what is to be delivered." },
+            { "name": "contract", "description": "This document." },
+        ],
+        "paths": {
+            CART: cart::path(),
+            CHECKOUT: checkout::path(),
+            CHECKOUT_PREVIEW: checkout::preview_path(),
+            CHECKOUT_GROUP: checkout::group_path(),
+            ORDERS: orders::list_path(),
+            ORDER: orders::path(),
+            routes::OPENAPI: meta::document_path(),
+            routes::DOCS: meta::page_path(),
+            routes::DOCS_FILE: meta::file_path(),
+        },
+        "components": {
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": SCHEME,
+                },
+            },
+            "parameters": parameters(),
+            "responses": {
+                "UnknownRoute": errors::answer(&[Code::NotFound]),
+                "WrongMethod": errors::answer(&[Code::MethodNotAllowed]),
+            },
+            "schemas": schemas(),
+        },
+    })
+}
+
+fn parameters() -> Value {
+    json!({
+        "IdempotencyKey": {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": true,
+            "description": KEY,
+            "schema": {
+                "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$",
+            },
+            "example": "3f1c2e1a-7f0b-4d52-9a55-1c4f6f2f8f10",
+        },
+        "RequestId": {
+            "name": "X-Request-Id",
+            "in": "header",
+            "required": false,
+            "description": "Your own id for the request: 1 to 128 of `A-Z a-z 0-9 . _ -`. \
+                            Anything else is ignored, and the request gets an id of ours.",
+            "schema": { "type": "string" },
+        },
+        "CheckoutGroup": {
+            "name": "id",
+            "in": "path",
+            "required": true,
+            "description": "The `checkout_group_id` of a checkout's answer.",
+            "schema": parts::schema("CheckoutGroupId"),
+        },
+        "Order": {
+            "name": "id",
+            "in": "path",
+            "required": true,
+            "description": "The `order_id` in the answer of a checkout or a list.",
+            "schema": parts::schema("OrderId"),
+        },
+    })
+}
+
+fn schemas() -> Map<String, Value> {
+    let mut all = Map::new();
+    add::<CartBody<'_>>(&mut all);
+    add::<CheckoutBody<'_>>(&mut all);
+    add::<PreviewBody<'_>>(&mut all);
+    add::<PlacedOrderBody<'_>>(&mut all);
+    add::<PageBody>(&mut all);
+    add::<FieldProblem>(&mut all);
+    add::<Violation>(&mut all);
+    add::<LineRejectionReason>(&mut all);
+    add::<ids::CheckoutGroupId>(&mut all);
+    add::<CartChange>(&mut all);
+    add::<ShortLine>(&mut all);
+    let answered = all.clone();
+    add::<requests::CartRequest>(&mut all);
+    add::<requests::CheckoutRequest>(&mut all);
+    for (name, schema) in &mut all {
+        // What is read refuses unknown fields; what is answered may get new ones.
+        if !answered.contains_key(name) && schema["type"] == "object" {
+            schema["additionalProperties"] = json!(false);
+        }
+    }
+    // Money is a text, too: a figure may be of several kinds at once.
+    if let Some(kinds) = all["Figure"]["oneOf"].as_array().cloned() {
+        all["Figure"] = json!({ "anyOf": kinds, "description": all["Figure"]["description"] });
+    }
+    for code in Code::ALL {
+        all.insert(errors::name(code), errors::envelope(code));
+    }
+    all
+}
+
+/// Adds a type's schema and all that it refers to.
+fn add<T: ToSchema>(all: &mut Map<String, Value>) {
+    let mut found = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut found);
+    for (name, schema) in found {
+        let schema = serde_json::to_value(schema).expect("a schema is JSON");
+        let earlier = all.insert(name.clone(), schema.clone());
+        assert!(
+            earlier.is_none_or(|earlier| earlier == schema),
+            "two types are documented as {name}"
+        );
+    }
+}

@@ -1,0 +1,213 @@
+//! Holds every answer that a test gets against the OpenAPI document: its route, method and status
+//! are documented, the headers that it must have are there, its body fits the schema and has nothing
+//! in it that is not documented.
+
+mod strict;
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use jsonschema::Validator;
+use reqwest::Method;
+use serde_json::{Value, json};
+use splitcart::http::openapi;
+
+use super::Reply;
+
+/// Headers that the contract is about: where one comes, it is documented.
+const OURS: [&str; 7] = [
+    "allow",
+    "idempotency-replayed",
+    "ratelimit",
+    "ratelimit-policy",
+    "retry-after",
+    "www-authenticate",
+    "x-request-id",
+];
+
+/// The document, ready to be compared with. Compiled once, for thousands of answers.
+static CONTRACT: LazyLock<Contract> = LazyLock::new(Contract::compile);
+
+struct Contract {
+    routes: Vec<Route>,
+    unknown_route: Answer,
+    wrong_method: Answer,
+}
+
+struct Route {
+    /// Such as `["api", "v1", "checkout-groups", "{id}"]`.
+    path: Vec<String>,
+    /// The answers of each method, by status.
+    operations: HashMap<String, HashMap<u16, Answer>>,
+}
+
+/// One documented answer.
+struct Answer {
+    headers: Vec<Header>,
+    /// The schema of the body for each content type.
+    content: HashMap<String, Validator>,
+}
+
+struct Header {
+    name: String,
+    required: bool,
+    schema: Validator,
+}
+
+/// Fails if the answer is not as documented.
+pub fn check(method: &Method, path: &str, reply: &Reply) {
+    if let Err(problem) = CONTRACT.check(method, path, reply) {
+        let (status, text) = (reply.status, reply.text());
+        panic!("{method} {path} answered {status}, against the contract: {problem}\n{text}");
+    }
+}
+
+impl Contract {
+    fn compile() -> Self {
+        let mut document: Value = serde_json::from_str(openapi::document()).unwrap();
+        strict::refuse_what_is_not_documented(&mut document);
+        let paths = document["paths"].as_object().unwrap();
+        let shared = &document["components"]["responses"];
+        Self {
+            routes: paths
+                .iter()
+                .map(|(path, item)| Route::compile(path, item, &document))
+                .collect(),
+            unknown_route: Answer::compile(&shared["UnknownRoute"], &document),
+            wrong_method: Answer::compile(&shared["WrongMethod"], &document),
+        }
+    }
+
+    fn check(&self, method: &Method, path: &str, reply: &Reply) -> Result<(), String> {
+        let Some(route) = self.routes.iter().find(|route| route.matches(path)) else {
+            if reply.status != 404 {
+                return Err("there is no such route, which is 404".to_owned());
+            }
+            return self.unknown_route.check(reply);
+        };
+        let Some(operation) = route.operations.get(method.as_str()) else {
+            if reply.status != 405 {
+                return Err("the route has no such method, which is 405".to_owned());
+            }
+            return self.wrong_method.check(reply);
+        };
+        match operation.get(&reply.status) {
+            Some(answer) => answer.check(reply),
+            None => Err("the status is not documented".to_owned()),
+        }
+    }
+}
+
+impl Route {
+    fn compile(path: &str, item: &Value, document: &Value) -> Self {
+        let operations = item.as_object().unwrap().iter().map(|(method, operation)| {
+            let answers = operation["responses"].as_object().unwrap().iter();
+            let answers = answers.map(|(status, answer)| {
+                (status.parse().unwrap(), Answer::compile(answer, document))
+            });
+            (method.to_uppercase(), answers.collect())
+        });
+        Self {
+            path: segments(path).map(str::to_owned).collect(),
+            operations: operations.collect(),
+        }
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        let mut sent = segments(path);
+        let fits = self.path.iter().all(|known| match sent.next() {
+            Some(segment) if known.starts_with('{') => !segment.is_empty(),
+            Some(segment) => known == segment,
+            None => false,
+        });
+        fits && sent.next().is_none()
+    }
+}
+
+impl Answer {
+    fn compile(answer: &Value, document: &Value) -> Self {
+        let headers = answer["headers"].as_object().unwrap().iter();
+        let content = answer["content"].as_object().unwrap().iter();
+        Self {
+            headers: headers
+                .map(|(name, header)| Header {
+                    name: name.clone(),
+                    required: header["required"] == true,
+                    schema: compile(&header["schema"], document),
+                })
+                .collect(),
+            content: content
+                .map(|(media, content)| {
+                    let schema = content.get("schema").cloned().unwrap_or(json!(true));
+                    (media.clone(), compile(&schema, document))
+                })
+                .collect(),
+        }
+    }
+
+    fn check(&self, reply: &Reply) -> Result<(), String> {
+        self.headers
+            .iter()
+            .try_for_each(|header| header.check(reply))?;
+        let documented = |name: &str| {
+            let mut headers = self.headers.iter();
+            headers.any(|header| header.name.eq_ignore_ascii_case(name))
+        };
+        let unknown = OURS
+            .iter()
+            .find(|name| reply.headers.contains_key(**name) && !documented(name));
+        if let Some(name) = unknown {
+            return Err(format!("the header {name} is not documented"));
+        }
+        let media = reply.header("content-type").split(';').next().unwrap();
+        let Some(schema) = self.content.get(media) else {
+            return Err(format!("the content type {media:?} is not documented"));
+        };
+        let body = if media == "application/json" {
+            serde_json::from_slice(&reply.bytes).map_err(|error| error.to_string())?
+        } else {
+            json!(reply.text())
+        };
+        let problems: Vec<_> = schema
+            .iter_errors(&body)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems.join("\n"))
+        }
+    }
+}
+
+impl Header {
+    fn check(&self, reply: &Reply) -> Result<(), String> {
+        let name = &self.name;
+        match reply.headers.get(name).map(|value| value.to_str().unwrap()) {
+            None if self.required => Err(format!("the header {name} is missing")),
+            None => Ok(()),
+            Some(value) => {
+                // A header is text, whatever it stands for.
+                let number = value.parse::<u64>().map_or(Value::Null, Value::from);
+                if self.schema.is_valid(&json!(value)) || self.schema.is_valid(&number) {
+                    Ok(())
+                } else {
+                    Err(format!("{name}: {value} is not as documented"))
+                }
+            }
+        }
+    }
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.trim_start_matches('/').split('/')
+}
+
+/// A schema on its own, with all that it may refer to.
+fn compile(schema: &Value, document: &Value) -> Validator {
+    let whole = json!({ "allOf": [schema], "components": document["components"] });
+    jsonschema::options()
+        .with_draft(jsonschema::Draft::Draft202012)
+        .should_validate_formats(true)
+        .build(&whole)
+        .unwrap()
+}

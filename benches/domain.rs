@@ -293,6 +293,7 @@ fn allocating(criterion: &mut Criterion) {
                     qty,
                     qty_min: qty,
                 }],
+                is_complete: true,
             })
             .collect();
         let wanted: i32 = queue.iter().map(|bid| bid.demands[0].qty).sum();

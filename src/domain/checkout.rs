@@ -117,8 +117,7 @@ impl CheckoutPlan {
     ///
     /// # Errors
     /// Why the checkout can't be attempted at all: the cart's prices are held no longer, it is not
-    /// what the buyer expects, the way of paying is not offered, no vendor may sell any more, or it
-    /// was to go through whole and can't.
+    /// what the buyer expects, the way of paying is not offered, or no vendor may sell any more.
     pub fn draw_up(
         request: CheckoutRequest,
         cart: CartRecord,
@@ -163,14 +162,12 @@ impl CheckoutPlan {
         if !violations.is_empty() {
             return Err(Objection::Invalid(violations));
         }
-        let plan = Self {
+        Ok(Self {
             request,
             buyer_store_id: circumstances.buyer.id,
             currency: cart.head.currency,
             parts,
-        };
-        plan.refuse_if_incomplete(&OfBid::new())?;
-        Ok(plan)
+        })
     }
 
     /// What is to be reserved, by vendor in ascending id; a product appears once at most.
@@ -178,6 +175,7 @@ impl CheckoutPlan {
         Bid {
             policy: self.request.shortage_policy,
             demands: self.parts.iter().flat_map(VendorPart::demands).collect(),
+            is_complete: self.parts.iter().all(VendorPart::is_unbarred),
         }
     }
 
@@ -223,7 +221,6 @@ impl CheckoutPlan {
         Ok(Checkout { group, orders })
     }
 
-    /// `outcomes` may be those of only some demands, as far as they are known.
     fn refuse_if_incomplete(&self, outcomes: &OfBid) -> Result<(), Objection> {
         if self.request.shortage_policy != ShortagePolicy::AllOrNothing {
             return Ok(());

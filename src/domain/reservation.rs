@@ -50,6 +50,8 @@ pub struct Bid {
     pub policy: ShortagePolicy,
     /// Each product at most once.
     pub demands: Vec<Demand>,
+    /// Whether these are all lines of the cart: others are rejected whatever stock there is.
+    pub is_complete: bool,
 }
 
 /// What became of one line's demand (PF-079).
@@ -127,7 +129,7 @@ impl Bid {
         let is_withheld = |demand: &Demand| match self.policy {
             ShortagePolicy::RejectLine | ShortagePolicy::Fill => false,
             ShortagePolicy::RejectVendor => short.contains(&demand.vendor_store_id),
-            ShortagePolicy::AllOrNothing => !short.is_empty(),
+            ShortagePolicy::AllOrNothing => !self.is_complete || !short.is_empty(),
         };
         let together = alone.into_iter().map(|(demand, outcome)| {
             let outcome = match outcome {

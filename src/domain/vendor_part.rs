@@ -108,8 +108,12 @@ impl VendorPart {
         })
     }
 
-    /// The lines that can't be had whole, as far as the outcomes are known; not those that are only
-    /// withheld because of them.
+    /// Whether all of its lines depend on nothing but stock.
+    pub(super) fn is_unbarred(&self) -> bool {
+        self.lines.iter().all(|planned| planned.barred.is_none())
+    }
+
+    /// The lines that can't be had whole; not those that are only withheld because of them.
     pub(super) fn short_lines<'a>(
         &'a self,
         outcomes: &'a OfBid,

@@ -37,6 +37,7 @@ fn bid(policy: ShortagePolicy, wanted: &[(u32, i32)]) -> Bid {
     Bid {
         policy,
         demands: demands.collect(),
+        is_complete: true,
     }
 }
 
@@ -187,6 +188,18 @@ fn all_or_nothing_takes_nothing_if_one_line_of_any_vendor_is_short() {
     );
     assert_eq!(outcomes(&allocation, &bids, 1), [Reserved, Reserved]);
     assert_eq!(allocation.granted, stock(&[(1, 5), (2, 5)]));
+}
+
+#[test]
+fn all_or_nothing_takes_nothing_if_a_line_is_barred_for_another_reason() {
+    let mut bids = [bid(AllOrNothing, &[(1, 5), (2, 9)])];
+    bids[0].is_complete = false;
+    let allocation = allocate(&bids, &stock(&[(1, 5), (2, 8)]));
+    assert_eq!(
+        outcomes(&allocation, &bids, 0),
+        [Withheld, Insufficient { available_qty: 8 }]
+    );
+    assert_eq!(allocation.granted, stock(&[]));
 }
 
 #[test]

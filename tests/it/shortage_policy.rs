@@ -1,0 +1,420 @@
+//! What becomes of a checkout that can't have everything: by line, filled, by vendor, all or nothing.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{
+    Client, Product, Reply, World, assert_consistent,
+    client::fresh_key,
+    crowd::together,
+    market::{cart_of, stock_in},
+};
+
+/// A cart of three lines: `short` and `beside` of one vendor, `elsewhere` of another; then there is
+/// less of `short` than the cart has.
+struct Short {
+    world: World,
+    client: Client,
+    cart_id: Uuid,
+    short: Product,
+    beside: Product,
+    elsewhere: Product,
+}
+
+impl Short {
+    /// Ten are in the cart, so many are left.
+    async fn of(left: i32) -> Self {
+        let world = World::start().await;
+        let client = world.client(&world.market.buyer().await);
+        let vendor = world.market.vendor().await;
+        let short = world.market.product(vendor, 500, 10).await;
+        let beside = world.market.product(vendor, 300, 10).await;
+        let elsewhere = world.market.sold_product(100, 10).await;
+        let cart = cart_of(&[(short, 10), (beside, 2), (elsewhere, 1)]);
+        let cart_id = client.freeze(&cart).await;
+        world.market.stock(short, left).await;
+        Self {
+            world,
+            client,
+            cart_id,
+            short,
+            beside,
+            elsewhere,
+        }
+    }
+
+    async fn check_out(&self, policy: &str) -> Reply {
+        let body = json!({ "cart_id": self.cart_id, "shortage_policy": policy });
+        Client::send(self.client.checkout_request(&fresh_key(), &body)).await
+    }
+
+    async fn assert_stock(&self, [short, beside, elsewhere]: [(i32, i32); 3]) {
+        let market = &self.world.market;
+        assert_eq!(market.stock_of(self.short).await, short);
+        assert_eq!(market.stock_of(self.beside).await, beside);
+        assert_eq!(market.stock_of(self.elsewhere).await, elsewhere);
+        assert_consistent(&market.database).await;
+    }
+
+    /// What is read back is what was answered.
+    async fn assert_kept(&self, reply: &Reply) {
+        let id = reply.data()["checkout_group_id"].clone();
+        let path = format!("/api/v1/checkout-groups/{}", id.as_str().unwrap());
+        assert_eq!(self.client.get(&path).await.bytes, reply.bytes);
+    }
+
+    /// `(qty, total, status)` of the lines of the first vendor's order.
+    fn lines(reply: &Reply) -> Vec<(i64, String, String)> {
+        let order = &reply.data()["vendor_orders"][0];
+        let lines = order["items"].as_array().unwrap().iter();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        lines
+            .map(|line| {
+                let qty = line["qty"].as_i64().unwrap();
+                (qty, text(&line["total"]), text(&line["status"]))
+            })
+            .collect()
+    }
+}
+
+fn line(qty: i64, total: &str, status: &str) -> (i64, String, String) {
+    (qty, total.to_owned(), status.to_owned())
+}
+
+#[tokio::test]
+async fn the_line_is_rejected_unless_something_else_is_asked_for() {
+    let cart = Short::of(7).await;
+
+    let reply = cart.check_out("reject_line").await;
+
+    let expected = [line(10, "50.00", "rejected"), line(2, "6.00", "pending")];
+    assert_eq!((reply.status, Short::lines(&reply)), (201, expected.into()));
+    cart.assert_stock([(7, 0), (8, 2), (9, 1)]).await;
+}
+
+#[tokio::test]
+async fn a_fill_splits_the_line_into_what_there_was_and_the_rest() {
+    let cart = Short::of(7).await;
+
+    let reply = cart.check_out("fill").await;
+
+    let expected = [
+        line(7, "35.00", "pending"),
+        line(3, "15.00", "rejected"),
+        line(2, "6.00", "pending"),
+    ];
+    assert_eq!((reply.status, Short::lines(&reply)), (201, expected.into()));
+    let data = reply.data();
+    let order = &data["vendor_orders"][0];
+    let [filled, rest] = [&order["items"][0], &order["items"][1]];
+    assert_eq!(filled["product_id"], rest["product_id"]);
+    assert_ne!(filled["line_item_id"], rest["line_item_id"]);
+    assert_eq!(filled["rejection"], json!(null));
+    assert_eq!(
+        rest["rejection"],
+        json!({
+            "reason": "insufficient_inventory",
+            "message": "Only 7 available: they are reserved, these are not.",
+            "available_qty": 7,
+            "reserved_qty": 7,
+        })
+    );
+    assert_eq!(order["total"], "41.00");
+    assert_eq!(order["payment_intent"]["amount"], "41.00");
+    assert_eq!(data["total"], "42.00");
+    let rejected = &data["rejected_vendors"][0];
+    assert_eq!(
+        rejected["rejected_line_item_ids"],
+        json!([rest["line_item_id"]])
+    );
+    assert_eq!(rejected["fully_rejected"], json!(false));
+    cart.assert_stock([(0, 7), (8, 2), (9, 1)]).await;
+    cart.assert_kept(&reply).await;
+}
+
+/// The tier was granted for the whole line, and a filled part keeps its price.
+#[tokio::test]
+async fn a_filled_line_keeps_the_price_of_the_cart() {
+    let world = World::start().await;
+    let client = world.client(&world.market.buyer().await);
+    let product = world.market.sold_product(1000, 10).await;
+    world.market.tier(product, 10, "5").await;
+    let mut cart = cart_of(&[(product, 10)]);
+    cart["totals"] = json!({ "subtotal": "100.00", "discount_total": "5.00", "total": "95.00" });
+    let cart_id = client.freeze(&cart).await;
+    world.market.stock(product, 4).await;
+
+    let body = json!({ "cart_id": cart_id, "shortage_policy": "fill" });
+    let reply = Client::send(client.checkout_request(&fresh_key(), &body)).await;
+
+    let order = &reply.data()["vendor_orders"][0];
+    assert_eq!(order["items"][0]["unit_price"], "9.50");
+    assert_eq!(order["items"][0]["discount"], "2.00");
+    assert_eq!(order["items"][0]["total"], "38.00");
+    assert_eq!(order["items"][1]["discount"], "3.00");
+    assert_eq!(order["subtotal"], "40.00");
+    assert_eq!(order["total"], "38.00");
+    assert_consistent(&world.market.database).await;
+}
+
+/// A vendor sells no fewer at once than its minimum order quantity, however few there are.
+#[tokio::test]
+async fn a_fill_below_the_minimum_order_quantity_rejects_the_line() {
+    for (left, expected) in [
+        (3, vec![line(10, "50.00", "rejected")]),
+        (
+            4,
+            vec![line(4, "20.00", "pending"), line(6, "30.00", "rejected")],
+        ),
+    ] {
+        let world = World::start().await;
+        let client = world.client(&world.market.buyer().await);
+        let product = world.market.sold_product(500, 10).await;
+        world
+            .market
+            .database
+            .run("update products set moq = 4")
+            .await;
+        let cart_id = client.freeze(&cart_of(&[(product, 10)])).await;
+        world.market.stock(product, left).await;
+
+        let body = json!({ "cart_id": cart_id, "shortage_policy": "fill" });
+        let reply = Client::send(client.checkout_request(&fresh_key(), &body)).await;
+
+        assert_eq!(Short::lines(&reply), expected, "{left}");
+        assert_consistent(&world.market.database).await;
+    }
+}
+
+#[tokio::test]
+async fn a_vendor_s_order_goes_through_whole_or_not_at_all() {
+    let cart = Short::of(9).await;
+
+    let reply = cart.check_out("reject_vendor").await;
+
+    let expected = [line(10, "50.00", "rejected"), line(2, "6.00", "rejected")];
+    assert_eq!((reply.status, Short::lines(&reply)), (201, expected.into()));
+    let data = reply.data();
+    let order = &data["vendor_orders"][0];
+    assert_eq!(
+        (&order["status"], &order["total"]),
+        (&json!("rejected"), &json!("0.00"))
+    );
+    assert_eq!(order["payment_intent"], json!(null));
+    let reason = |nr: usize| order["items"][nr]["rejection"]["reason"].clone();
+    assert_eq!(reason(0), "insufficient_inventory");
+    assert_eq!(reason(1), "vendor_order_incomplete");
+    assert_eq!(data["rejected_vendors"][0]["fully_rejected"], json!(true));
+    assert_eq!(data["vendor_orders"][1]["status"], "created_pending");
+    assert_eq!(data["total"], "1.00");
+    // What was there of the other line was never touched.
+    cart.assert_stock([(9, 0), (10, 0), (9, 1)]).await;
+    cart.assert_kept(&reply).await;
+}
+
+/// Not only stock can be missing.
+#[tokio::test]
+async fn a_product_that_is_gone_rejects_its_vendor_s_order_too() {
+    let cart = Short::of(10).await;
+    let gone = format!(
+        "update products set is_active = false where id = '{}'",
+        cart.short.id
+    );
+    cart.world.market.database.run(&gone).await;
+
+    let reply = cart.check_out("reject_vendor").await;
+
+    let data = reply.data();
+    let reason = |nr: usize| data["vendor_orders"][0]["items"][nr]["rejection"]["reason"].clone();
+    assert_eq!(reason(0), "product_unavailable");
+    assert_eq!(reason(1), "vendor_order_incomplete");
+    cart.assert_stock([(10, 0), (10, 0), (9, 1)]).await;
+}
+
+#[tokio::test]
+async fn all_or_nothing_buys_nothing_and_leaves_the_cart_to_be_bought() {
+    let cart = Short::of(9).await;
+    let before = cart.world.market.database.contents().await;
+
+    let reply = cart.check_out("all_or_nothing").await;
+
+    assert_eq!(
+        (reply.status, reply.code().as_str()),
+        (409, "STOCK_CHANGED")
+    );
+    assert_eq!(
+        reply.json()["error"]["details"]["lines"],
+        json!([{
+            "product_id": cart.short.id,
+            "vendor_store_id": cart.short.vendor.store_id,
+            "qty": 10,
+            "reason": "insufficient_inventory",
+            "message": "Only 9 available; order that many or fewer.",
+            "available_qty": 9,
+        }])
+    );
+    assert_eq!(cart.world.market.database.contents().await, before);
+
+    cart.world.market.stock(cart.short, 10).await;
+    let reply = cart.check_out("all_or_nothing").await;
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    cart.assert_stock([(0, 10), (8, 2), (9, 1)]).await;
+}
+
+#[tokio::test]
+async fn all_or_nothing_names_every_line_that_can_not_be_had() {
+    let cart = Short::of(9).await;
+    let market = &cart.world.market;
+    market.lapse_licence(cart.elsewhere.vendor.store_id).await;
+    market.stock(cart.beside, 0).await;
+
+    let reply = cart.check_out("all_or_nothing").await;
+
+    assert_eq!(reply.code(), "STOCK_CHANGED");
+    let lines = reply.json()["error"]["details"]["lines"].clone();
+    let lines = lines.as_array().unwrap().iter();
+    let told: Vec<_> = lines
+        .map(|line| (line["product_id"].clone(), line["reason"].clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (json!(cart.short.id), json!("insufficient_inventory")),
+            (json!(cart.beside.id), json!("insufficient_inventory")),
+            (json!(cart.elsewhere.id), json!("vendor_license_invalid")),
+        ]
+    );
+    cart.assert_stock([(9, 0), (0, 0), (10, 0)]).await;
+}
+
+/// The refusal leaves the key free: the same key buys when there is enough.
+#[tokio::test]
+async fn the_key_of_a_refused_checkout_is_free() {
+    let cart = Short::of(9).await;
+    let body = json!({ "cart_id": cart.cart_id, "shortage_policy": "all_or_nothing" });
+    let key = fresh_key();
+    let ask = || Client::send(cart.client.checkout_request(&key, &body));
+    assert_eq!(ask().await.code(), "STOCK_CHANGED");
+    cart.world.market.stock(cart.short, 10).await;
+
+    let bought = ask().await;
+    let again = ask().await;
+
+    assert_eq!((bought.status, bought.is_replay()), (201, false));
+    assert!(again.is_replay() && again.bytes == bought.bytes);
+}
+
+/// The policy is part of the request: another one under the same key is another request.
+#[tokio::test]
+async fn another_policy_under_the_same_key_is_another_request() {
+    let cart = Short::of(10).await;
+    let key = fresh_key();
+    for (policy, status) in [("fill", 201), ("reject_vendor", 409)] {
+        let body = json!({ "cart_id": cart.cart_id, "shortage_policy": policy });
+        let reply = Client::send(cart.client.checkout_request(&key, &body)).await;
+        assert_eq!(reply.status, status, "{policy}");
+    }
+}
+
+/// Stock that goes between being read and being reserved: the transaction is begun anew, and the
+/// policy decides by what is really there.
+#[tokio::test]
+async fn the_policy_decides_by_the_stock_that_is_there_in_the_end() {
+    for (policy, status, stock, sold) in [
+        ("fill", 201, (0, 3), 3),
+        ("reject_vendor", 201, (3, 0), 0),
+        ("all_or_nothing", 409, (3, 0), 0),
+    ] {
+        let world = World::with_settings(&[
+            ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
+            ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
+            ("SPLITCART_LOCK_MS_MAX", "25000"),
+        ])
+        .await;
+        let client = world.client(&world.market.buyer().await);
+        let product = world.market.sold_product(500, 10).await;
+        let cart_id = client.freeze(&cart_of(&[(product, 10)])).await;
+        let mut held = world.market.hold_stock(product).await;
+
+        let body = json!({ "cart_id": cart_id, "shortage_policy": policy });
+        let waiting = tokio::spawn(Client::send(client.checkout_request(&fresh_key(), &body)));
+        world.market.until_a_checkout_waits_for_a_lock().await;
+        stock_in(&mut held, product, 3).await;
+        held.commit().await.unwrap();
+        let reply = waiting.await.unwrap();
+
+        assert_eq!(reply.status, status, "{policy}: {}", reply.text());
+        let moved = world
+            .server
+            .metric("splitcart_batch_stock_moved_total")
+            .await;
+        assert_eq!(moved, 1.0, "{policy}");
+        assert_eq!(world.market.stock_of(product).await, stock, "{policy}");
+        let pending =
+            "select coalesce(sum(qty), 0)::bigint from order_line_items where status = 'pending'";
+        assert_eq!(world.market.database.count(pending).await, sold, "{policy}");
+        assert_consistent(&world.market.database).await;
+    }
+}
+
+/// A crowd with every policy at once, in shared transactions, over too little of everything.
+#[tokio::test]
+async fn a_crowd_of_all_policies_never_oversells() {
+    let world = World::start().await;
+    let market = &world.market;
+    let (first, second) = (market.vendor().await, market.vendor().await);
+    let products = [
+        market.product(first, 500, 200).await,
+        market.product(first, 300, 200).await,
+        market.product(second, 100, 200).await,
+    ];
+    let policies = ["reject_line", "fill", "reject_vendor", "all_or_nothing"];
+    let mut requests = Vec::new();
+    for nr in 0..60 {
+        let client = world.client(&market.buyer().await);
+        let qty = 1 + nr % 7;
+        let lines = products.map(|product| (product, qty));
+        let cart_id = client.freeze(&cart_of(&lines)).await;
+        let policy = policies[nr as usize % 4];
+        let body = json!({ "cart_id": cart_id, "shortage_policy": policy });
+        requests.push((policy, client.checkout_request(&fresh_key(), &body)));
+    }
+    for (product, left) in products.iter().zip([60, 90, 120]) {
+        market.stock(*product, left).await;
+    }
+
+    let (asked, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
+    let replies = together(requests).await;
+
+    let mut refused = 0;
+    for (policy, reply) in asked.iter().zip(&replies) {
+        if reply.status == 409 {
+            assert_eq!(
+                (*policy, reply.code().as_str()),
+                ("all_or_nothing", "STOCK_CHANGED")
+            );
+            refused += 1;
+            continue;
+        }
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        let data = reply.data();
+        for order in data["vendor_orders"].as_array().unwrap() {
+            let lines = order["items"].as_array().unwrap();
+            let rejected = lines
+                .iter()
+                .filter(|line| line["status"] == "rejected")
+                .count();
+            match *policy {
+                "all_or_nothing" => assert_eq!(rejected, 0),
+                "reject_vendor" => assert!(rejected == 0 || rejected == lines.len()),
+                _ => {}
+            }
+        }
+    }
+    assert!(refused > 0, "there was too little for all");
+    for (product, stocked) in products.iter().zip([60, 90, 120]) {
+        let (available, reserved) = market.stock_of(*product).await;
+        assert_eq!(available + reserved, stocked);
+    }
+    assert_consistent(&market.database).await;
+}

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
-    Buyer, Client, Market, Product, Reply, World, client::fresh_key, market::cart_of,
+    Buyer, Client, Market, Product, Reply, World, client::fresh_key, market::cart_of, wait,
 };
 
 /// Buys one of a product of each, `times` times.
@@ -245,6 +246,43 @@ async fn a_bad_query_is_refused_with_every_problem() {
         let path = format!("/api/v1/orders?limit={limit}");
         assert_eq!(client.get(&path).await.status, 200);
     }
+}
+
+/// A page takes as many statements for many orders with many lines as for one.
+#[tokio::test]
+async fn a_page_takes_a_fixed_number_of_statements() {
+    let world = World::with_settings(&[("SPLITCART_LOG_FILTER", "info,sqlx::query=debug")]).await;
+    let client = world.client(&world.market.buyer().await);
+    let mut products = Vec::new();
+    for _ in 0..4 {
+        products.push(world.market.sold_product(500, 90).await);
+    }
+    buy(&client, &products, 5).await;
+    let mut taken = Vec::new();
+    // The first one opens the connection.
+    for limit in [1, 1, 20] {
+        let before = statements(&world).len();
+        let id = format!("page-{}", taken.len());
+        let path = format!("/api/v1/orders?limit={limit}");
+        let request = client.request(Method::GET, &path);
+        let page = Client::send(request.header("X-Request-Id", &id)).await;
+        assert_eq!(ids(&page).len(), limit);
+        wait::until("the request is in the log", async || {
+            world.server.log().iter().any(|line| line.contains(&id))
+        })
+        .await;
+        taken.push(statements(&world)[before..].to_vec());
+    }
+    let counts: Vec<_> = taken.iter().map(Vec::len).collect();
+    assert_eq!(counts[1], counts[2], "{taken:#?}");
+    // The gate, and three in a snapshot.
+    assert!((4..=6).contains(&counts[1]), "{:#?}", taken[1]);
+}
+
+fn statements(world: &World) -> Vec<String> {
+    let log = world.server.log().into_iter();
+    log.filter(|line| line.contains("\"target\":\"sqlx::query\""))
+        .collect()
 }
 
 /// An order without any line that was reserved says why as a whole.

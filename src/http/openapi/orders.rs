@@ -44,11 +44,6 @@ pub fn list_path() -> Value {
                 "description": "Read on.",
                 "parameters": { "query.cursor": "$response.body#/page/next_cursor" },
             },
-            "getOrder": {
-                "operationId": "getOrder",
-                "description": "Read the first one alone.",
-                "parameters": { "path.id": "$response.body#/data/0/order_id" },
-            },
         },
     });
     let get = json!({

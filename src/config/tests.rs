@@ -95,10 +95,32 @@ fn contradictions_are_refused_by_name() {
             "transaction_ms_max",
         ),
         (vec![("SPLITCART_AUTH_ISSUER", "")], "auth.issuer"),
+        (vec![("SPLITCART_CART_PRICE_HOLD", "0s")], "from \"1s\" to"),
+        (
+            vec![("SPLITCART_CART_PRICE_HOLD", "367days")],
+            "cart.price_hold",
+        ),
+        (vec![("SPLITCART_CART_PRICE_HOLD", "24")], "such as \"24h\""),
         (vec![("SPLITCART_FAULTY", "1")], "SPLITCART_FAULTY"),
     ] {
         let error = load(&variables).unwrap_err().to_string();
         assert!(error.contains(named), "{error}");
+    }
+}
+
+#[test]
+fn a_price_hold_is_a_time_or_off() {
+    for (text, hold) in [
+        ("off", PriceHold::Off),
+        ("1s", PriceHold::Lasting(Duration::from_secs(1))),
+        ("1day 12h", PriceHold::Lasting(Duration::from_hours(36))),
+        (
+            "366days",
+            PriceHold::Lasting(Duration::from_hours(366 * 24)),
+        ),
+    ] {
+        let config = load(&[("SPLITCART_CART_PRICE_HOLD", text)]).unwrap();
+        assert_eq!(config.cart.price_hold, hold, "{text}");
     }
 }
 

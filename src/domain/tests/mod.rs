@@ -10,6 +10,7 @@ mod discounts;
 mod figures;
 mod market;
 mod money;
+mod policies;
 mod pricing;
 mod properties;
 mod reservation;

@@ -87,7 +87,7 @@ async fn a_buyer_and_a_vendor_see_an_order_as_it_was_placed() {
     for reader in [&client, &vendor] {
         let alone = reader.get(&format!("/api/v1/orders/{id}")).await;
         assert_eq!((alone.status, alone.data()), (200, expected.clone()));
-        assert_eq!(ids(&reader.get("/api/v1/orders").await), [id.clone()]);
+        assert_eq!(ids(&reader.get("/api/v1/orders").await), [id.as_str()]);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::support::{
 
 /// A cart of three lines: `short` and `beside` of one vendor, `elsewhere` of another; then there is
 /// less of `short` than the cart has.
-struct Cart {
+struct Wanting {
     world: World,
     client: Client,
     cart_id: Uuid,
@@ -21,7 +21,7 @@ struct Cart {
     elsewhere: Product,
 }
 
-impl Cart {
+impl Wanting {
     /// Ten are in the cart, so many are left.
     async fn of(left: i32) -> Self {
         let world = World::start().await;
@@ -83,18 +83,21 @@ fn line(qty: i64, total: &str, status: &str) -> (i64, String, String) {
 
 #[tokio::test]
 async fn the_line_is_rejected_unless_something_else_is_asked_for() {
-    let cart = Cart::of(7).await;
+    let cart = Wanting::of(7).await;
 
     let reply = cart.check_out("reject_line").await;
 
     let expected = [line(10, "50.00", "rejected"), line(2, "6.00", "pending")];
-    assert_eq!((reply.status, Cart::lines(&reply)), (201, expected.into()));
+    assert_eq!(
+        (reply.status, Wanting::lines(&reply)),
+        (201, expected.into())
+    );
     cart.assert_stock([(7, 0), (8, 2), (9, 1)]).await;
 }
 
 #[tokio::test]
 async fn a_fill_splits_the_line_into_what_there_was_and_the_rest() {
-    let cart = Cart::of(7).await;
+    let cart = Wanting::of(7).await;
 
     let reply = cart.check_out("fill").await;
 
@@ -103,7 +106,10 @@ async fn a_fill_splits_the_line_into_what_there_was_and_the_rest() {
         line(3, "15.00", "rejected"),
         line(2, "6.00", "pending"),
     ];
-    assert_eq!((reply.status, Cart::lines(&reply)), (201, expected.into()));
+    assert_eq!(
+        (reply.status, Wanting::lines(&reply)),
+        (201, expected.into())
+    );
     let data = reply.data();
     let order = &data["vendor_orders"][0];
     let [filled, rest] = [&order["items"][0], &order["items"][1]];
@@ -181,19 +187,22 @@ async fn a_fill_below_the_minimum_order_quantity_rejects_the_line() {
         let body = json!({ "cart_id": cart_id, "shortage_policy": "fill" });
         let reply = Client::send(client.checkout_request(&fresh_key(), &body)).await;
 
-        assert_eq!(Cart::lines(&reply), expected, "{left}");
+        assert_eq!(Wanting::lines(&reply), expected, "{left}");
         assert_consistent(&world.market.database).await;
     }
 }
 
 #[tokio::test]
 async fn a_vendor_s_order_goes_through_whole_or_not_at_all() {
-    let cart = Cart::of(9).await;
+    let cart = Wanting::of(9).await;
 
     let reply = cart.check_out("reject_vendor").await;
 
     let expected = [line(10, "50.00", "rejected"), line(2, "6.00", "rejected")];
-    assert_eq!((reply.status, Cart::lines(&reply)), (201, expected.into()));
+    assert_eq!(
+        (reply.status, Wanting::lines(&reply)),
+        (201, expected.into())
+    );
     let data = reply.data();
     let order = &data["vendor_orders"][0];
     assert_eq!(
@@ -215,7 +224,7 @@ async fn a_vendor_s_order_goes_through_whole_or_not_at_all() {
 /// Not only stock can be missing.
 #[tokio::test]
 async fn a_product_that_is_gone_rejects_its_vendor_s_order_too() {
-    let cart = Cart::of(10).await;
+    let cart = Wanting::of(10).await;
     let gone = format!(
         "update products set is_active = false where id = '{}'",
         cart.short.id
@@ -233,7 +242,7 @@ async fn a_product_that_is_gone_rejects_its_vendor_s_order_too() {
 
 #[tokio::test]
 async fn all_or_nothing_buys_nothing_and_leaves_the_cart_to_be_bought() {
-    let cart = Cart::of(9).await;
+    let cart = Wanting::of(9).await;
     let before = cart.world.market.database.contents().await;
 
     let reply = cart.check_out("all_or_nothing").await;
@@ -263,7 +272,7 @@ async fn all_or_nothing_buys_nothing_and_leaves_the_cart_to_be_bought() {
 
 #[tokio::test]
 async fn all_or_nothing_names_every_line_that_can_not_be_had() {
-    let cart = Cart::of(9).await;
+    let cart = Wanting::of(9).await;
     let market = &cart.world.market;
     market.lapse_licence(cart.elsewhere.vendor.store_id).await;
     market.stock(cart.beside, 0).await;
@@ -290,7 +299,7 @@ async fn all_or_nothing_names_every_line_that_can_not_be_had() {
 /// The refusal leaves the key free: the same key buys when there is enough.
 #[tokio::test]
 async fn the_key_of_a_refused_checkout_is_free() {
-    let cart = Cart::of(9).await;
+    let cart = Wanting::of(9).await;
     let body = json!({ "cart_id": cart.cart_id, "shortage_policy": "all_or_nothing" });
     let key = fresh_key();
     let ask = || Client::send(cart.client.checkout_request(&key, &body));
@@ -307,7 +316,7 @@ async fn the_key_of_a_refused_checkout_is_free() {
 /// The policy is part of the request: another one under the same key is another request.
 #[tokio::test]
 async fn another_policy_under_the_same_key_is_another_request() {
-    let cart = Cart::of(10).await;
+    let cart = Wanting::of(10).await;
     let key = fresh_key();
     for (policy, status) in [("fill", 201), ("reject_vendor", 409)] {
         let body = json!({ "cart_id": cart.cart_id, "shortage_policy": policy });

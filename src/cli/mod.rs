@@ -5,6 +5,7 @@ pub mod audit;
 pub mod contract;
 pub mod demo;
 pub mod embedded;
+pub mod import;
 pub mod loadtest;
 pub mod migrate;
 pub mod seed;
@@ -29,6 +30,7 @@ Examples:
   SPLITCART_DATABASE_URL=postgres://… SPLITCART_REDIS_URL=redis://… splitcart serve
                                         run against your own PostgreSQL and Redis
   splitcart seed                        fill an empty database with a demo catalogue
+  splitcart import docs/examples        take a catalogue from files
   splitcart token --buyer 1             a token to try the API with
   splitcart audit                       check that nothing in the database contradicts itself
   splitcart openapi                     the contract for programs; a server shows it at /docs
@@ -84,6 +86,7 @@ enum Command {
     #[command(after_help = MIGRATE_EXAMPLES)]
     Migrate,
     Seed(seed::SeedArgs),
+    Import(import::ImportArgs),
     Token(token::TokenArgs),
     Audit(audit::AuditArgs),
     /// Print the OpenAPI document
@@ -113,6 +116,7 @@ pub fn main() -> ExitCode {
 fn failure_of(command: &Command) -> ExitCode {
     match command {
         Command::Audit(_) => ExitCode::from(audit::NOT_MADE),
+        Command::Import(_) => ExitCode::from(import::NOT_MADE),
         _ => ExitCode::FAILURE,
     }
 }
@@ -127,6 +131,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve => serve::run(&config, data_dir).await?,
         Command::Migrate => migrate::run(&config, data_dir).await?,
         Command::Seed(args) => seed::run_command(&args, &config, data_dir).await?,
+        Command::Import(args) => return import::run(&args, &config, data_dir).await,
         Command::Audit(args) => return audit::run(&args, &config, data_dir).await,
         Command::Embedded(args) => return embedded::run(args, data_dir).await,
         Command::Loadtest(args) => {

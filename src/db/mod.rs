@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod demo;
 pub mod error;
 pub mod idempotency;
+pub mod import;
 pub mod inventory;
 pub mod loadtest;
 pub mod orders;

@@ -17,6 +17,7 @@
 //! | splitting a cart by vendor and settling the outcomes | [`checkout`], `vendor_part` |
 //! | orders, lines, intents and their statuses | [`order`] |
 //! | what is announced | [`event`] |
+//! | what may be imported: kinds of rows, their columns and formats | [`import`] |
 
 pub mod caller;
 pub mod cart;
@@ -25,6 +26,7 @@ pub mod event;
 pub mod foresight;
 pub mod idempotency;
 pub mod ids;
+pub mod import;
 pub mod money;
 pub mod objection;
 pub mod order;

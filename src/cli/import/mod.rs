@@ -1,0 +1,193 @@
+//! `splitcart import`: takes stores, people, products and stock from CSV and NDJSON files.
+//!
+//! Owns the command's options and the order of the files. What a row may say is `domain::import`'s,
+//! what it makes of the database `db::import`'s, the transaction of a file `load`'s.
+
+mod lines;
+mod load;
+mod report;
+mod rows;
+mod screen;
+mod source;
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use sqlx::{Connection, PgConnection};
+
+use crate::{config::Config, db, domain::import::Kind};
+
+use self::{
+    load::{Mode, load},
+    report::Report,
+    screen::Screen,
+    source::Source,
+};
+use super::services::Services;
+
+pub use source::FileFormat;
+
+const EXAMPLES: &str = "\
+Examples:
+  splitcart import docs/examples                  all files of a directory, in the right order
+  splitcart import products.csv stock.ndjson      some files; what they are is in their names
+  splitcart import --dry-run --refused bad.ndjson products.csv
+                                                  what would happen, and every row that would be refused
+  splitcart import --keep-going stock.csv         take what is good, in short transactions
+  gunzip -c all.csv.gz | splitcart import --kind stock --format csv -
+
+Importing a file again changes nothing: a row is inserted, or updated where it says something else, and
+nothing is ever deleted. A file is imported whole or, if one of its rows is refused, not at all; later
+files are then left alone. The columns are told in docs/import.md and, in short, by a wrong header.
+
+The status is 0 if all rows went in, 1 if some were refused, 2 if the import could not be made.";
+
+/// What a script can tell from refused rows' 1.
+pub const NOT_MADE: u8 = 2;
+
+/// Take stores, people, products and stock from CSV and NDJSON files
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct ImportArgs {
+    /// Files called after their rows, such as products.csv, or directories of them; - is standard
+    /// input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// What the rows are, whatever the file is called
+    #[arg(long, value_parser = parse_kind)]
+    pub kind: Option<Kind>,
+    /// How they are written down, whatever the file is called
+    #[arg(long, value_enum)]
+    pub format: Option<FileFormat>,
+    /// Import the rows that are good, even if others are refused
+    #[arg(long, conflicts_with = "dry_run")]
+    pub keep_going: bool,
+    /// Check everything and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Write every refused row to a file: a line of JSON each, with its problems
+    #[arg(long, value_name = "FILE")]
+    pub refused: Option<PathBuf>,
+    /// Print the result as JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl ImportArgs {
+    fn mode(&self) -> Mode {
+        match (self.dry_run, self.keep_going) {
+            (true, _) => Mode::DryRun,
+            (false, true) => Mode::KeepGoing,
+            (false, false) => Mode::Whole,
+        }
+    }
+}
+
+fn parse_kind(name: &str) -> Result<Kind, String> {
+    Kind::parse(name).ok_or_else(|| {
+        let known = Kind::ALL.map(|kind| kind.spec().name).join(", ");
+        format!("the kinds are {known}")
+    })
+}
+
+/// Runs the command; the status says whether every row went in.
+///
+/// # Errors
+/// PostgreSQL can't be reached, a file can't be used, or the machine failed.
+pub async fn run(
+    args: &ImportArgs,
+    config: &Config,
+    data_dir: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
+    let sources = Source::all(&args.files, args.kind, args.format)?;
+    let mut refused = args.refused.as_deref().map(create).transpose()?;
+    let report = Services::during(config, data_dir, async |urls| {
+        let mut connection = db::pool::connect(&urls.database).await?;
+        let missing = db::pool::missing_migrations(&mut connection).await?;
+        if missing > 0 {
+            ensure!(
+                config.database.migrate_on_start,
+                "this database lacks {missing} of our migrations; run `splitcart migrate` first"
+            );
+            db::pool::migrate(&mut connection).await?;
+        }
+        let screen = Screen::on_stderr();
+        let report = import(
+            &mut connection,
+            &sources,
+            args.mode(),
+            &mut refused,
+            &screen,
+        )
+        .await;
+        screen.close();
+        report
+    })
+    .await?;
+    if let Some(file) = &mut refused {
+        file.flush()
+            .context("the refused rows can't be written down")?;
+    }
+    if args.json {
+        println!("{:#}", report.to_json());
+    } else {
+        report.print();
+    }
+    Ok(if report.is_clean() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn import(
+    connection: &mut PgConnection,
+    sources: &[Source],
+    mode: Mode,
+    refused: &mut Option<BufWriter<File>>,
+    screen: &Screen,
+) -> anyhow::Result<Report> {
+    if mode != Mode::DryRun {
+        return import_all(connection, sources, mode, refused, screen).await;
+    }
+    let mut transaction = connection.begin().await.context("could not begin")?;
+    let report = import_all(&mut transaction, sources, mode, refused, screen).await?;
+    transaction
+        .rollback()
+        .await
+        .context("could not roll back")?;
+    Ok(report)
+}
+
+async fn import_all(
+    connection: &mut PgConnection,
+    sources: &[Source],
+    mode: Mode,
+    refused: &mut Option<BufWriter<File>>,
+    screen: &Screen,
+) -> anyhow::Result<Report> {
+    let mut report = Report::default();
+    for source in sources {
+        // What a refused file does not bring, later ones could not refer to.
+        if mode == Mode::Whole && !report.is_clean() {
+            report.left.push(source.name());
+            continue;
+        }
+        let refused = refused.as_mut().map(|file| file as &mut dyn Write);
+        let file = load(connection, source, mode, refused, screen).await?;
+        report.files.push(file);
+    }
+    Ok(report)
+}
+
+fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
+    let file =
+        File::create(path).with_context(|| format!("{} can't be written", path.display()))?;
+    Ok(BufWriter::new(file))
+}

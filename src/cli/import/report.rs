@@ -1,0 +1,166 @@
+//! What came of an import, for people and for programs.
+
+use std::time::Duration;
+
+use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
+use indicatif::HumanCount;
+use serde_json::{Value, json};
+
+use crate::db::import::{Changes, Refused};
+
+use super::{load::seconds, source::Source};
+
+/// What came of one file.
+#[derive(Debug)]
+pub struct FileReport {
+    /// The file.
+    pub name: String,
+    /// What its rows are.
+    pub kind: &'static str,
+    /// How many rows it has.
+    pub rows: u64,
+    /// How many of them were refused.
+    pub refused: u64,
+    /// What the others changed, or would have changed.
+    pub changes: Changes,
+    /// Whether anything of it was imported.
+    pub was_imported: bool,
+    /// The first refused rows.
+    pub shown: Vec<Refused>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl FileReport {
+    /// Before anything was applied.
+    pub fn of(source: &Source, rows: u64, refused: u64) -> Self {
+        Self {
+            name: source.name(),
+            kind: source.kind.spec().name,
+            rows,
+            refused,
+            changes: Changes::default(),
+            was_imported: false,
+            shown: Vec::new(),
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    fn unchanged(&self) -> u64 {
+        let changed = self.changes.inserted + self.changes.updated + self.refused;
+        self.rows.saturating_sub(changed)
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "file": self.name,
+            "kind": self.kind,
+            "rows": self.rows,
+            "inserted": self.changes.inserted,
+            "updated": self.changes.updated,
+            "unchanged": self.unchanged(),
+            "refused": self.refused,
+            "imported": self.was_imported,
+            "seconds": self.elapsed.as_secs_f64(),
+        })
+    }
+}
+
+/// What came of all files.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Those that were read, in the order in which they were.
+    pub files: Vec<FileReport>,
+    /// Those that were left alone because an earlier one was refused.
+    pub left: Vec<String>,
+}
+
+impl Report {
+    /// Whether no row was refused.
+    pub fn is_clean(&self) -> bool {
+        self.files.iter().all(|file| file.refused == 0)
+    }
+
+    /// For programs.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "files": self.files.iter().map(FileReport::to_json).collect::<Vec<_>>(),
+            "left": self.left,
+        })
+    }
+
+    /// For people.
+    pub fn print(&self) {
+        println!("{}", self.table());
+        for file in &self.files {
+            print_refused(file);
+        }
+        for name in &self.left {
+            println!("{name} was left alone, because a file before it was refused.");
+        }
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(UTF8_FULL_CONDENSED).set_header([
+            "file",
+            "rows",
+            "inserted",
+            "updated",
+            "unchanged",
+            "refused",
+            "seconds",
+        ]);
+        for file in &self.files {
+            let counts = [
+                file.rows,
+                file.changes.inserted,
+                file.changes.updated,
+                file.unchanged(),
+                file.refused,
+            ];
+            let counts = counts.map(|count| HumanCount(count).to_string());
+            let cells = [file.name.clone()].into_iter().chain(counts);
+            table.add_row(cells.chain([seconds(file.elapsed)]));
+        }
+        for column in table.column_iter_mut().skip(1) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        table
+    }
+}
+
+fn print_refused(file: &FileReport) {
+    if file.refused == 0 {
+        return;
+    }
+    let rows = match file.refused {
+        1 => "1 row was".to_owned(),
+        count => format!("{} rows were", HumanCount(count)),
+    };
+    let rest = if file.was_imported {
+        "the others were imported"
+    } else {
+        "nothing was imported"
+    };
+    println!("\n{}: {rows} refused, {rest}.", file.name);
+    for refused in &file.shown {
+        for problem in refused.problems.as_array().into_iter().flatten() {
+            let text = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+            let (column, problem) = (text("column"), text("problem"));
+            let place = if column.is_empty() {
+                format!("line {}", refused.line)
+            } else {
+                format!("line {}, {column}", refused.line)
+            };
+            println!("  {place}: {problem}");
+        }
+    }
+    let more = file.refused.saturating_sub(file.shown.len() as u64);
+    if more > 0 {
+        println!(
+            "  … and {} more; --refused FILE writes all of them down.",
+            HumanCount(more)
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! A row: fields in, values and problems out.
+
+use serde::Serialize;
+
+use super::{Format, Kind, Need};
+
+/// What stands in one column of a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Cell {
+    /// The file or the row has no such column.
+    #[default]
+    Absent,
+    /// It is there and empty, or null.
+    Empty,
+    /// The text of a field, of a JSON string, number or boolean.
+    Text(String),
+    /// A JSON object or list, as it was written.
+    Nested(String),
+}
+
+/// One thing that is wrong with a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The column, or none if it is the whole row.
+    pub column: Option<String>,
+    /// What is wrong, as a clause: `must be a UUID`.
+    pub problem: String,
+}
+
+impl Problem {
+    /// Something is wrong with a column.
+    pub fn of(column: &str, problem: impl Into<String>) -> Self {
+        Self {
+            column: Some(column.to_owned()),
+            problem: problem.into(),
+        }
+    }
+
+    /// Something is wrong with the whole row.
+    pub fn of_row(problem: impl Into<String>) -> Self {
+        Self {
+            column: None,
+            problem: problem.into(),
+        }
+    }
+}
+
+/// A row that was read as far as it can be read alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// A bit per column of the kind, in its order: whether the row says anything about it.
+    pub given: i32,
+    /// A value per column; none if it is absent, null or wrong.
+    pub values: Vec<Option<String>>,
+    /// Everything that is wrong.
+    pub problems: Vec<Problem>,
+}
+
+impl Row {
+    /// Every bit of [`Row::given`]: such a row is asked for nothing else.
+    const ALL_GIVEN: i32 = -1;
+
+    /// A row that could not even be cut into fields.
+    pub fn unreadable(kind: Kind, problems: Vec<Problem>) -> Self {
+        Self {
+            given: Self::ALL_GIVEN,
+            values: vec![None; kind.spec().columns.len()],
+            problems,
+        }
+    }
+}
+
+/// Reads the cells of a row, one per column of the kind and in its order; `problems` are those that
+/// were found on the way there.
+pub fn read_row(kind: Kind, cells: &[Cell], problems: Vec<Problem>) -> Row {
+    let spec = kind.spec();
+    assert_eq!(cells.len(), spec.columns.len(), "a cell per column");
+    let mut row = Row {
+        given: 0,
+        values: Vec::with_capacity(cells.len()),
+        problems,
+    };
+    for (index, (column, cell)) in spec.columns.iter().zip(cells).enumerate() {
+        let (given, value) = match read_cell(cell, column.format, column.need) {
+            Said::Nothing => (false, None),
+            Said::Value(value) => (true, value),
+            Said::Wrong(problem) => {
+                row.problems.push(Problem::of(column.name, problem));
+                (true, None)
+            }
+        };
+        row.given |= i32::from(given) << index;
+        row.values.push(value);
+    }
+    if !spec.is_named_by(|name| row.given & kind.bit(name) != 0) {
+        if row.problems.is_empty() {
+            let problem = format!("names no {}: give {}", spec.noun, spec.ways_to_name());
+            row.problems.push(Problem::of_row(problem));
+        }
+        row.given = Row::ALL_GIVEN;
+    }
+    row
+}
+
+enum Said {
+    Nothing,
+    Value(Option<String>),
+    Wrong(String),
+}
+
+fn read_cell(cell: &Cell, format: Format, need: Need) -> Said {
+    let text = match cell {
+        Cell::Absent => return Said::Nothing,
+        Cell::Empty => return read_empty(format, need),
+        Cell::Nested(_) if format != Format::Object => {
+            return Said::Wrong(format!("must be {format}"));
+        }
+        Cell::Text(text) | Cell::Nested(text) => text,
+    };
+    match format.read(text) {
+        Ok(value) => Said::Value(Some(value.into_owned())),
+        Err(problem) => Said::Wrong(problem),
+    }
+}
+
+fn read_empty(format: Format, need: Need) -> Said {
+    match need {
+        Need::Made | Need::Found | Need::Optional => Said::Nothing,
+        Need::Nullable => Said::Value(None),
+        Need::Default(_) if format.takes_empty() => Said::Value(Some(String::new())),
+        Need::New => Said::Wrong(format!("must not be empty, but {format}")),
+        Need::Default(_) => Said::Wrong(format!(
+            "must not be empty, but {format}; without the column, what is there stays"
+        )),
+    }
+}

@@ -26,6 +26,7 @@ mod crowds;
 mod demo;
 mod embedded;
 mod identity;
+mod import;
 mod loadtest;
 mod odd_rows;
 mod operations;

@@ -3,6 +3,7 @@
 //! Owns the command's options and the order of the files. What a row may say is `domain::import`'s,
 //! what it makes of the database `db::import`'s, the transaction of a file `load`'s.
 
+mod columns;
 mod lines;
 mod load;
 mod report;
@@ -44,7 +45,7 @@ Examples:
 
 Importing a file again changes nothing: a row is inserted, or updated where it says something else, and
 nothing is ever deleted. A file is imported whole or, if one of its rows is refused, not at all; later
-files are then left alone. The columns are told in docs/import.md and, in short, by a wrong header.
+files are then left alone. The columns are told in docs/import.md and by --columns.
 
 The status is 0 if all rows went in, 1 if some were refused, 2 if the import could not be made.";
 
@@ -54,10 +55,11 @@ pub const NOT_MADE: u8 = 2;
 /// Take stores, people, products and stock from CSV and NDJSON files
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct ImportArgs {
     /// Files called after their rows, such as products.csv, or directories of them; - is standard
     /// input
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "columns", value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// What the rows are, whatever the file is called
     #[arg(long, value_parser = parse_kind)]
@@ -74,6 +76,9 @@ pub struct ImportArgs {
     /// Write every refused row to a file: a line of JSON each, with its problems
     #[arg(long, value_name = "FILE")]
     pub refused: Option<PathBuf>,
+    /// Print what every column of every kind is, as Markdown, and do nothing else
+    #[arg(long, exclusive = true)]
+    pub columns: bool,
     /// Print the result as JSON instead of a table
     #[arg(long)]
     pub json: bool,
@@ -105,6 +110,10 @@ pub async fn run(
     config: &Config,
     data_dir: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
+    if args.columns {
+        super::contract::print(&columns::markdown())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let sources = Source::all(&args.files, args.kind, args.format)?;
     let mut refused = args.refused.as_deref().map(create).transpose()?;
     let report = Services::during(config, data_dir, async |urls| {

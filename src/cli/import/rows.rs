@@ -74,8 +74,9 @@ impl RowReader {
             Self::Csv { kind, positions } => {
                 let names = kind.spec().column_names();
                 let fields = fields_of(text).ok()?;
-                let named = positions.iter().zip(fields);
-                let object: Map<String, Value> = named
+                let object: Map<String, Value> = positions
+                    .iter()
+                    .zip(fields)
                     .map(|(position, field)| (names[*position].to_owned(), field.into()))
                     .collect();
                 Some(Value::Object(object).to_string())
@@ -157,12 +158,11 @@ fn read_ndjson(kind: Kind, text: &str) -> Read {
     let mut cells = vec![Cell::Absent; spec.columns.len()];
     let mut problems = Vec::new();
     for (name, value) in fields {
-        match spec.position(&name) {
-            Some(position) => cells[position] = cell_of(value.get()),
-            None => {
-                let known = spec.column_names().join(", ");
-                problems.push(Problem::of(&name, format!("is no column; known: {known}")));
-            }
+        if let Some(position) = spec.position(&name) {
+            cells[position] = cell_of(value.get());
+        } else {
+            let known = spec.column_names().join(", ");
+            problems.push(Problem::of(&name, format!("is no column; known: {known}")));
         }
     }
     Ok((cells, problems))

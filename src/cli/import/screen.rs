@@ -60,7 +60,7 @@ impl Screen {
 
     pub(super) fn applying(&self, kind: Kind, rows: u64) {
         let name = kind.spec().name;
-        let message = format!("checking and writing {} rows of {name}", HumanCount(rows));
+        let message = format!("checking and writing {name} ({})", HumanCount(rows));
         match self {
             Self::Bar(bar) => {
                 bar.set_style(style(WORKING));

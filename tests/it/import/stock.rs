@@ -1,0 +1,178 @@
+//! Stock is imported while it is sold: neither undoes the other.
+
+use std::{fmt::Write, process::Stdio};
+
+use serde_json::json;
+
+use crate::support::{
+    Client, Shopper, World, assert_consistent,
+    market::{cart_of, stock_in},
+    server::splitcart,
+    wait,
+};
+
+use super::{Importing, KUSH};
+
+#[tokio::test]
+async fn what_is_on_hand_includes_what_is_reserved() {
+    let importing = Importing::of_the_examples().await;
+    let reserve = format!(
+        "update inventory_items set available_qty = 90, reserved_qty = 10 where product_id = '{KUSH}'"
+    );
+    importing.database.run(&reserve).await;
+    let row = |qty: i32| format!("product_id,on_hand_qty\n{KUSH},{qty}\n");
+    for (on_hand, available, counts) in [
+        (100, 90, [1, 0, 0, 1, 0]),
+        (150, 140, [1, 0, 1, 0, 0]),
+        (10, 0, [1, 0, 1, 0, 0]),
+    ] {
+        let file = importing.file("stock.csv", row(on_hand));
+        assert_eq!(importing.counts(&[&file]), counts, "{on_hand}");
+        let there = format!(
+            "select available_qty::bigint from inventory_items where product_id = '{KUSH}'"
+        );
+        let there: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(there))
+            .fetch_one(&importing.database.pool)
+            .await
+            .unwrap();
+        assert_eq!(there, available, "{on_hand}");
+    }
+    // A count that is less than what was sold is wrong.
+    let file = importing.file("stock.csv", row(9));
+    let output = importing.run(&[&file]);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains("on_hand_qty: must be at least 10: so many are reserved"),
+        "{shown}"
+    );
+}
+
+/// The sale that holds the row is waited for, and what it reserved is taken into account.
+#[tokio::test]
+async fn a_sale_under_way_is_not_undone() {
+    let importing = Importing::of_the_examples().await;
+    let mut sale = importing.database.pool.begin().await.unwrap();
+    let sell = format!(
+        "update inventory_items set available_qty = available_qty - 400,
+            reserved_qty = reserved_qty + 400
+         where product_id = '{KUSH}'"
+    );
+    sqlx::query(sqlx::AssertSqlSafe(sell))
+        .execute(&mut *sale)
+        .await
+        .unwrap();
+    let file = importing.file(
+        "stock.csv",
+        format!("product_id,on_hand_qty\n{KUSH},3000\n"),
+    );
+    let mut import = importing
+        .command(&[&file])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait::until("the import waits for the row", async || {
+        let waiting = "select count(*) from pg_stat_activity
+             where datname = current_database() and wait_event_type = 'Lock'";
+        importing.database.count(waiting).await == 1
+    })
+    .await;
+
+    sale.commit().await.unwrap();
+
+    assert!(import.wait().unwrap().success());
+    let right = format!(
+        "select count(*) from inventory_items
+         where product_id = '{KUSH}' and available_qty = 2600 and reserved_qty = 400"
+    );
+    assert_eq!(count(&importing, right).await, 1);
+}
+
+async fn count(importing: &Importing, query: String) -> i64 {
+    sqlx::query_scalar(sqlx::AssertSqlSafe(query))
+        .fetch_one(&importing.database.pool)
+        .await
+        .unwrap()
+}
+
+/// Carts that take many products in every order, while counts of them come in again and again, whole
+/// and in parts: nobody deadlocks for good, and every unit is accounted for.
+#[tokio::test]
+async fn checkouts_and_counts_of_stock_get_on_with_each_other() {
+    let world = World::start().await;
+    let market = &world.market;
+    let mut products = Vec::new();
+    for _ in 0..3 {
+        let vendor = market.vendor().await;
+        for _ in 0..4 {
+            products.push(market.product(vendor, 500, 1_000).await);
+        }
+    }
+    let mut carts = Vec::new();
+    for (nr, first) in (0..40).zip((0..products.len()).cycle()) {
+        let mut lines: Vec<_> = products
+            .iter()
+            .map(|product| (*product, 1 + nr % 3))
+            .collect();
+        lines.rotate_left(first);
+        carts.push(cart_of(&lines));
+    }
+    let shoppers = Shopper::with_carts(market, &world.server, &carts).await;
+    let files = tempfile::TempDir::new().unwrap();
+    let file = files.path().join("stock.csv");
+    let mut text = "product_id,on_hand_qty\n".to_owned();
+    for product in products.iter().rev() {
+        writeln!(text, "{},5000", product.id).unwrap();
+    }
+    std::fs::write(&file, text).unwrap();
+    let import = |keep_going: &'static [&'static str]| {
+        let (url, file) = (market.database.url.clone(), file.clone());
+        tokio::task::spawn_blocking(move || {
+            splitcart("import")
+                .args(keep_going)
+                .arg(&file)
+                .env("SPLITCART_DATABASE_URL", url)
+                .env("SPLITCART_REDIS_URL", "redis://localhost:1")
+                .output()
+                .unwrap()
+        })
+    };
+
+    let imports = [import(&[]), import(&["--keep-going"]), import(&[])];
+    let bought = futures_util::future::join_all(shoppers.iter().map(Shopper::insist)).await;
+    for import in imports {
+        let output = import.await.unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    assert!(bought.iter().all(|reply| reply.status == 201));
+    for product in &products {
+        let (available, reserved) = market.stock_of(*product).await;
+        assert_eq!(available + reserved, 5_000);
+    }
+    assert_consistent(&market.database).await;
+}
+
+/// A checkout that waits for the row of an import is answered in time, and nothing is lost.
+#[tokio::test]
+async fn whoever_waits_too_long_for_a_count_is_told_to_come_again() {
+    let world = World::with_settings(&[("SPLITCART_LOCK_MS_MAX", "100")]).await;
+    let product = world.market.sold_product(500, 10).await;
+    let cart = cart_of(&[(product, 1)]);
+    let shopper = Shopper::with_cart(&world.market, &world.server, &cart).await;
+    let mut held = world.market.hold_stock(product).await;
+    stock_in(&mut held, product, 50).await;
+
+    let refused = Client::send(shopper.request()).await;
+
+    assert_eq!(
+        (refused.status, refused.code().as_str()),
+        (503, "OVERLOADED")
+    );
+    held.commit().await.unwrap();
+    let bought = shopper.insist().await;
+    assert_eq!(
+        bought.data()["vendor_orders"][0]["status"],
+        json!("created_pending")
+    );
+    assert_eq!(world.market.stock_of(product).await, (49, 1));
+}

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use reqwest::Method;
+use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
-use crate::support::{Shopper, World, crowd::check_out_together, market::cart_of, wait};
+use crate::support::{Client, Shopper, World, crowd::check_out_together, market::cart_of, wait};
 
 /// Of each table that the hot paths use, how often it was read from end to end. The outbox, the keys
 /// and the groups are left out: background jobs look through them.
@@ -41,7 +43,7 @@ async fn stop(world: &mut World) {
 /// The tables are small and were never analyzed, which is when the planner would rather read them
 /// whole, and its choice would stay when they have grown.
 #[tokio::test]
-async fn carts_and_checkouts_look_rows_up_by_index_only() {
+async fn carts_checkouts_and_orders_look_rows_up_by_index_only() {
     let mut world = World::start().await;
     let mut lines = Vec::new();
     for price in [1000, 250, 399] {
@@ -64,9 +66,20 @@ async fn carts_and_checkouts_look_rows_up_by_index_only() {
     for shopper in &shoppers {
         assert_eq!(shopper.client.freeze(&carts[0]).await, shopper.cart_id);
         assert_eq!(shopper.client.get_cart().await.status, 200);
+        let preview = shopper
+            .client
+            .request(Method::POST, "/api/v1/checkout/preview");
+        let preview = preview.json(&json!({ "cart_id": shopper.cart_id }));
+        assert_eq!(Client::send(preview).await.status, 200);
     }
     for reply in check_out_together(&shoppers).await {
         assert_eq!(reply.status, 201, "{}", reply.text());
+    }
+    for shopper in &shoppers {
+        let page = shopper.client.get("/api/v1/orders?limit=2").await;
+        let id = page.data()[1]["order_id"].as_str().unwrap().to_owned();
+        let path = format!("/api/v1/orders/{id}");
+        assert_eq!(shopper.client.get(&path).await.status, 200);
     }
 
     stop(&mut world).await;

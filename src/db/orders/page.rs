@@ -60,8 +60,6 @@ pub async fn find_page(
                 from vendor_orders
                 where buyer_store_id = $1
                     and ($2::text is null or status = $2)
-                    -- The index is on the time alone.
-                    and created_at <= $3
                     and (created_at, id) < ($3, $4)
                 order by created_at desc, id desc
                 limit $5
@@ -82,8 +80,6 @@ pub async fn find_page(
                 from vendor_orders
                 where vendor_store_id = $1
                     and ($2::text is null or status = $2)
-                    -- The index is on the time alone.
-                    and created_at <= $3
                     and (created_at, id) < ($3, $4)
                 order by created_at desc, id desc
                 limit $5

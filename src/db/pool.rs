@@ -32,27 +32,34 @@ const PING_WAIT_MAX: Duration = Duration::from_millis(250);
 pub enum Workload {
     /// They look rows up by their keys, however many at a time.
     KeyLookups,
+    /// They do that, or read the beginning of a list that an index has in its order.
+    Reads,
     /// They may want to see whole tables.
     Background,
 }
 
 impl Workload {
     /// What PostgreSQL's planner is told.
-    const fn planner_settings(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            // A statement is planned once per connection, for an unknown number of keys, and maybe
-            // when its tables were empty. Whatever it is planned for, nested loops over the keys'
-            // indexes are right for one key and for a thousand; the plan that looks cheaper for ten
-            // rows of an empty table reads all of it when it has a million.
-            Self::KeyLookups => &[
-                ("plan_cache_mode", "force_generic_plan"),
-                ("enable_seqscan", "off"),
-                ("enable_hashjoin", "off"),
-                ("enable_mergejoin", "off"),
-                ("jit", "off"),
-            ],
-            Self::Background => &[],
-        }
+    fn planner_settings(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        // A statement is planned once per connection, for an unknown number of keys, and maybe
+        // when its tables were empty. Whatever it is planned for, nested loops over the keys'
+        // indexes are right for one key and for a thousand; the plan that looks cheaper for ten
+        // rows of an empty table reads all of it when it has a million.
+        let by_keys = [
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
+            ("jit", "off"),
+        ];
+        // A bitmap has no order: for the first rows of a list all of it would be read and sorted.
+        let in_order = [("enable_bitmapscan", "off")];
+        let (by_keys, in_order) = match self {
+            Self::KeyLookups => (&by_keys[..], &[][..]),
+            Self::Reads => (&by_keys[..], &in_order[..]),
+            Self::Background => (&[][..], &[][..]),
+        };
+        [by_keys, in_order].concat().into_iter()
     }
 }
 
@@ -86,7 +93,7 @@ pub fn lazy(url: &SecretString, application_name: &str, limits: Limits) -> Resul
             ("lock_timeout", lock_ms.as_str()),
             ("idle_in_transaction_session_timeout", statement_ms.as_str()),
         ])
-        .options(limits.workload.planner_settings().iter().copied());
+        .options(limits.workload.planner_settings());
     Ok(PgPoolOptions::new()
         .max_connections(limits.connections_max)
         .acquire_timeout(limits.acquire_wait_max)

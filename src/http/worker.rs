@@ -86,7 +86,7 @@ impl Worker {
         metrics: Metrics,
     ) -> Result<Self, Error> {
         let pool_limits = PoolLimits {
-            workload: Workload::KeyLookups,
+            workload: Workload::Reads,
             connections_max: config.database.connections_per_worker,
             acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
             statement_max: config.transaction_limit(),

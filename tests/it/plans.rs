@@ -92,3 +92,54 @@ async fn carts_checkouts_and_orders_look_rows_up_by_index_only() {
         .unwrap();
     assert_eq!(written, 60);
 }
+
+/// However many orders a store has: a page is a walk along an index, not a sort of all of them.
+#[tokio::test]
+async fn a_page_reads_few_more_orders_than_it_shows() {
+    let mut world = World::start().await;
+    let product = world.market.sold_product(500, 10).await;
+    let cart = cart_of(&[(product, 1)]);
+    let shopper = Shopper::with_cart(&world.market, &world.server, &cart).await;
+    assert_eq!(shopper.check_out().await.status, 201);
+    // Copies, each of a checkout that is nowhere.
+    let copies = "
+        set session_replication_role = replica;
+        insert into vendor_orders (id, checkout_group_id, buyer_store_id, vendor_store_id, status,
+            subtotal, discount_total, total, balance_due, created_at)
+        select gen_random_uuid(), gen_random_uuid(), buyer_store_id, vendor_store_id, status, 0, 0,
+            0, 0, created_at - n * interval '1 second'
+        from vendor_orders, generate_series(1, 3000) as n";
+    world.market.database.run(copies).await;
+    stop(&mut world).await;
+    let url = world.market.database.url.clone();
+    world.market.database.pool.close().await;
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    until_nobody_else_is_connected(&mut connection).await;
+    let before = orders_read(&mut connection).await;
+
+    world.server = crate::support::Server::start(&url, &world.redis.url, &[]).await;
+    let client = shopper.at(&world.server).client;
+    let mut path = "/api/v1/orders?limit=10".to_owned();
+    for _ in 0..5 {
+        let page = client.get(&path).await;
+        assert_eq!(page.data().as_array().unwrap().len(), 10);
+        let cursor = page.json()["page"]["next_cursor"].clone();
+        let cursor = cursor.as_str().unwrap();
+        path = format!("/api/v1/orders?limit=10&cursor={cursor}");
+    }
+
+    stop(&mut world).await;
+    until_nobody_else_is_connected(&mut connection).await;
+    // For each of 11 on a page: its time, its id, the order itself.
+    let read = orders_read(&mut connection).await - before;
+    assert!((5 * 11..=5 * 11 * 4).contains(&read), "{read}");
+}
+
+async fn orders_read(connection: &mut PgConnection) -> i64 {
+    let query = "select sum(idx_tup_read)::bigint from pg_stat_user_indexes
+                 where relname = 'vendor_orders'";
+    sqlx::query_scalar(query)
+        .fetch_one(connection)
+        .await
+        .unwrap()
+}

@@ -56,10 +56,24 @@ pub async fn find_page(
         Perspective::Buyer(store) => {
             sqlx::query_scalar!(
                 r#"
+                -- The index is on the time alone: a walk along it ends at the last time of the page,
+                -- and only what is not older is sorted.
+                with near as (
+                    select created_at
+                    from vendor_orders
+                    where buyer_store_id = $1
+                        and ($2::text is null or status = $2)
+                        and created_at <= $3
+                        and (created_at, id) < ($3, $4)
+                    order by created_at desc
+                    limit $5
+                )
                 select id as "id: OrderId"
                 from vendor_orders
                 where buyer_store_id = $1
                     and ($2::text is null or status = $2)
+                    and created_at <= $3
+                    and created_at >= (select min(created_at) from near)
                     and (created_at, id) < ($3, $4)
                 order by created_at desc, id desc
                 limit $5
@@ -76,10 +90,24 @@ pub async fn find_page(
         Perspective::Vendor(store) => {
             sqlx::query_scalar!(
                 r#"
+                -- The index is on the time alone: a walk along it ends at the last time of the page,
+                -- and only what is not older is sorted.
+                with near as (
+                    select created_at
+                    from vendor_orders
+                    where vendor_store_id = $1
+                        and ($2::text is null or status = $2)
+                        and created_at <= $3
+                        and (created_at, id) < ($3, $4)
+                    order by created_at desc
+                    limit $5
+                )
                 select id as "id: OrderId"
                 from vendor_orders
                 where vendor_store_id = $1
                     and ($2::text is null or status = $2)
+                    and created_at <= $3
+                    and created_at >= (select min(created_at) from near)
                     and (created_at, id) < ($3, $4)
                 order by created_at desc, id desc
                 limit $5

@@ -104,11 +104,19 @@ async fn a_page_reads_few_more_orders_than_it_shows() {
     // Copies, each of a checkout that is nowhere.
     let copies = "
         set session_replication_role = replica;
-        insert into vendor_orders (id, checkout_group_id, buyer_store_id, vendor_store_id, status,
-            subtotal, discount_total, total, balance_due, created_at)
-        select gen_random_uuid(), gen_random_uuid(), buyer_store_id, vendor_store_id, status, 0, 0,
-            0, 0, created_at - n * interval '1 second'
-        from vendor_orders, generate_series(1, 3000) as n";
+        with copies as (
+            insert into vendor_orders (id, checkout_group_id, buyer_store_id, vendor_store_id,
+                status, subtotal, discount_total, total, balance_due, created_at)
+            select gen_random_uuid(), gen_random_uuid(), buyer_store_id, vendor_store_id, status,
+                0, 0, 0, 0, created_at - n * interval '1 second'
+            from vendor_orders, generate_series(1, 3000) as n
+            returning id, checkout_group_id
+         )
+        insert into order_line_items (id, order_id, checkout_group_id, position, product_id, sku,
+            title, unit, qty, list_price, unit_price, discount, total, status)
+        select gen_random_uuid(), c.id, c.checkout_group_id, position, product_id, sku, title, unit,
+            qty, list_price, unit_price, discount, total, status
+        from order_line_items, copies c";
     world.market.database.run(copies).await;
     stop(&mut world).await;
     let url = world.market.database.url.clone();

@@ -95,6 +95,15 @@ impl ApiError {
         Self::new(Code::UnsupportedMediaType, message)
     }
 
+    /// One request too many of an address or of a user.
+    pub fn rate_limited(limit: &str, wait: Duration) -> Self {
+        let message = format!(
+            "There were too many requests from this {limit}; nothing was done. Wait as long as \
+             Retry-After says, then send them more slowly (see the RateLimit headers)."
+        );
+        Self::new(Code::RateLimited, message).retry_after(wait)
+    }
+
     /// The same request is being worked on.
     pub fn in_progress() -> Self {
         Self::new(

@@ -36,6 +36,7 @@ mod poison;
 mod postgres_faults;
 mod postgres_restart;
 mod preview;
+mod public_keys;
 mod redis_faults;
 mod relay;
 mod repositories;

@@ -156,6 +156,20 @@ fn serve() -> Command {
     command
 }
 
+/// What `serve` says when it ends instead of starting: one with these settings, which are so wrong that
+/// no database is asked.
+pub fn refusal_to_start(settings: &[(&str, &str)]) -> String {
+    let mut command = serve();
+    command
+        .env("SPLITCART_DATABASE_URL", "postgres://nowhere.invalid/none")
+        .env("SPLITCART_REDIS_URL", "redis://nowhere.invalid")
+        .envs(settings.iter().copied());
+    let output = command.output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{told}");
+    told
+}
+
 fn addresses_in(line: &str) -> Option<(String, String)> {
     let event: serde_json::Value = serde_json::from_str(line).ok()?;
     let address = |name: &str| event[name].as_str().map(|addr| format!("http://{addr}"));

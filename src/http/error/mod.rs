@@ -89,9 +89,10 @@ impl ApiError {
         Self::new(Code::PayloadTooLarge, message)
     }
 
-    /// The body is no JSON, by its own account.
+    /// The body is no plain JSON in UTF-8, by its own account.
     pub fn unsupported_media_type() -> Self {
-        let message = "Send the body with \"Content-Type: application/json\".";
+        let message = "Send the body with \"Content-Type: application/json\", in UTF-8 and without \
+                       any Content-Encoding.";
         Self::new(Code::UnsupportedMediaType, message)
     }
 

@@ -136,10 +136,10 @@ async fn nobody_can_use_up_what_is_another_s() {
     let buyer = world.market.buyer().await;
     let good = crate::support::server::token_for(&buyer);
     let forged = format!("{}.AAAA", good.rsplit_once('.').unwrap().0);
-    let forger = world.server.stranger().with_token(Some(&forged));
+    let liar = world.server.stranger().with_token(Some(&forged));
 
     for _ in 0..20 {
-        assert_eq!(forger.get_cart().await.status, 401);
+        assert_eq!(liar.get_cart().await.status, 401);
     }
 
     let reply = world.client(&buyer).get_cart().await;

@@ -43,7 +43,7 @@ impl Signer {
         )
     }
 
-    /// With a private key: RSA (RS256), P-256 (ES256) or Ed25519 (EdDSA), in PEM (PKCS #8).
+    /// With a private key: RSA (RS256), P-256 (ES256) or Ed25519 (`EdDSA`), in PEM (PKCS #8).
     ///
     /// # Errors
     /// The file can't be read, or holds no such key.

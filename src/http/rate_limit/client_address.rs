@@ -67,7 +67,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// The client of a request through `PEER` with these headers, if 10.0.0.0/8 and fd00::/8 are
+    /// The client of a request through `PEER` with these headers, if 10.0.0.0/8 and `fd00::/8` are
     /// trusted.
     fn client(headers: &[&str]) -> IpAddr {
         let proxies = ["10.0.0.0/8", "fd00::/8"].map(|it| it.to_owned().try_into().unwrap());

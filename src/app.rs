@@ -7,10 +7,12 @@
 use std::{
     io,
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, web};
+use rustls::sign::CertifiedKey;
 use secrecy::SecretString;
 use sqlx::PgPool;
 use tokio::{
@@ -19,14 +21,20 @@ use tokio::{
 };
 
 use crate::{
-    actors::{checkout_batch::CheckoutDesk, start::CheckoutActors},
-    carts::{batch::CartDesk, start::Carts},
-    config::Config,
+    actors::start::CheckoutActors,
+    carts::start::Carts,
+    config::{Config, Protocol},
     db::{
         self,
         pool::{Limits as PoolLimits, Workload},
     },
-    http::{routes, trace::trace, worker::Worker},
+    http::{
+        rate_limit::RateLimits,
+        server::{self, Front},
+        tls,
+        token::{TokenVerifier, key_set::KeySet},
+        watched_file::{self, WatchedFiles},
+    },
     metrics::Metrics,
     ops::{self, Ops},
     outbox::{
@@ -70,6 +78,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A key of tokens or a certificate can't be used.
+    #[error(transparent)]
+    File(#[from] watched_file::Error),
+    /// TLS can't be offered.
+    #[error("TLS can't be offered: {0}")]
+    Tls(#[from] rustls::Error),
     /// A listener failed.
     #[error("a listener failed: {0}")]
     Serve(#[from] io::Error),
@@ -85,7 +99,8 @@ pub struct App {
     actors: CheckoutActors,
     carts: Carts,
     relay: JoinHandle<()>,
-    sweeper: JoinHandle<()>,
+    /// What has no end of its own and nothing to finish.
+    background: Vec<JoinHandle<()>>,
     background_pool: PgPool,
     drain_max: Duration,
     stopping: watch::Sender<bool>,
@@ -109,6 +124,18 @@ impl App {
         database_url: &SecretString,
         redis_url: &SecretString,
     ) -> Result<Self, Error> {
+        let keys = KeySet::open(&config.auth)?;
+        let certificate = match config.http.protocol() {
+            Protocol::Tls {
+                cert_file,
+                key_file,
+            } => Some(tls::open(cert_file, key_file)?),
+            Protocol::Plain | Protocol::PlainOrH2c => None,
+        };
+        let tls = certificate
+            .as_ref()
+            .map(|it| tls::server_config(it.current()));
+        let tls = tls.transpose()?;
         prepare_schema(config, database_url).await?;
         let metrics = Metrics::new();
         let (committed_events, committed) = mpsc::channel(COMMITTED_BATCHES_MAX);
@@ -147,18 +174,28 @@ impl App {
             stopping: stops,
         };
         let ops = serve_ops(ops_listener, ops)?;
-        let http = serve_http(
-            http_listener,
-            config,
-            database_url,
-            redis_url,
-            (actors.desk.clone(), carts.desk.clone()),
-            &metrics,
-        )?;
+        let front = Front {
+            config: config.clone(),
+            database_url: database_url.clone(),
+            redis_url: redis_url.clone(),
+            desk: actors.desk.clone(),
+            carts: carts.desk.clone(),
+            tokens: TokenVerifier::new(keys.current()),
+            rate_limits: RateLimits::new(config, &metrics),
+            metrics,
+        };
+        let scheme = if certificate.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let mut background = beside_the_listener(config, &front, keys, certificate);
+        background.push(sweeper);
+        let http = spawn(server::serve(http_listener, front, tls)?);
         tracing::info!(
             http.addr = %http_addr,
             ops.addr = %ops_addr,
-            "listening on http://{http_addr} (operations on http://{ops_addr})"
+            "listening on {scheme}://{http_addr} (operations on http://{ops_addr})"
         );
         Ok(Self {
             http_addr,
@@ -168,7 +205,7 @@ impl App {
             actors,
             carts,
             relay,
-            sweeper,
+            background,
             background_pool: relay_pool,
             drain_max: Duration::from_secs(config.http.drain_s_max),
             stopping,
@@ -207,7 +244,7 @@ impl App {
             relay.abort();
             tracing::warn!("the relay did not finish; the next one publishes what is left");
         }
-        self.sweeper.abort();
+        self.background.iter().for_each(JoinHandle::abort);
         if tokio::time::timeout(POOL_CLOSE_MAX, self.background_pool.close())
             .await
             .is_err()
@@ -282,41 +319,22 @@ fn bind(addr: SocketAddr, setting: &'static str) -> Result<std::net::TcpListener
     })
 }
 
-fn serve_http(
-    listener: std::net::TcpListener,
+/// What keeps the public listener up to date.
+fn beside_the_listener(
     config: &Config,
-    database_url: &SecretString,
-    redis_url: &SecretString,
-    (desk, carts): (CheckoutDesk, CartDesk),
-    metrics: &Metrics,
-) -> io::Result<Listener> {
-    let worker_config = config.clone();
-    let (database_url, redis_url) = (database_url.clone(), redis_url.clone());
-    let metrics = metrics.clone();
-    let factory = move || {
-        let (desk, carts, metrics) = (desk.clone(), carts.clone(), metrics.clone());
-        let worker = Worker::open(
-            &worker_config,
-            &database_url,
-            &redis_url,
-            desk,
-            carts,
-            metrics,
-        )
-        .expect("the URLs were parsed at start");
-        WebApp::new()
-            .app_data(web::Data::new(worker))
-            .wrap(from_fn(trace))
-            .configure(routes::configure)
-    };
-    let mut server = HttpServer::new(factory)
-        .disable_signals()
-        .shutdown_timeout(config.http.drain_s_max)
-        .listen(listener)?;
-    if config.http.workers > 0 {
-        server = server.workers(config.http.workers);
+    front: &Front,
+    keys: WatchedFiles<KeySet>,
+    certificate: Option<WatchedFiles<CertifiedKey>>,
+) -> Vec<JoinHandle<()>> {
+    let reload_every = Duration::from_millis(config.reload_files_ms);
+    let mut tasks = vec![actix_rt::spawn(keys.watch(reload_every))];
+    if let Some(certificate) = certificate {
+        tasks.push(actix_rt::spawn(certificate.watch(reload_every)));
     }
-    Ok(spawn(server.run()))
+    if let Some(limits) = &front.rate_limits {
+        tasks.push(actix_rt::spawn(Arc::clone(limits).forget_the_idle()));
+    }
+    tasks
 }
 
 fn serve_ops(listener: std::net::TcpListener, ops: Ops) -> io::Result<Listener> {

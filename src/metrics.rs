@@ -76,6 +76,13 @@ pub struct RequestLabel {
     pub status: u16,
 }
 
+/// The limit that was used up.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct LimitLabel {
+    /// `address` or `user`.
+    pub limit: &'static str,
+}
+
 /// Where a replay came from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReplayLabel {
@@ -127,6 +134,7 @@ pub struct Metrics {
     pub outbox_published: Counter,
     pub outbox_refused: Counter,
     pub redis_failures: Counter,
+    pub rate_limited: Family<LimitLabel, Counter>,
     pub requests: Family<RequestLabel, Counter>,
     pub request_duration: Histogram,
     pools: Arc<Mutex<Vec<(&'static str, PgPool)>>>,
@@ -162,6 +170,7 @@ impl Metrics {
             outbox_published: Counter::default(),
             outbox_refused: Counter::default(),
             redis_failures: Counter::default(),
+            rate_limited: Family::default(),
             requests: Family::default(),
             request_duration: Histogram::new(SECONDS),
             pools: Arc::default(),
@@ -300,6 +309,11 @@ impl Metrics {
             metrics.redis_failures.clone(),
         );
         r.register(
+            "http_rate_limited",
+            "Requests refused because there were too many of an address or of a user",
+            metrics.rate_limited.clone(),
+        );
+        r.register(
             "http_requests",
             "Requests, by route and status",
             metrics.requests.clone(),
@@ -327,6 +341,9 @@ impl Metrics {
             for meters in [&self.coordinator, &self.carts] {
                 drop(meters.rejected.get_or_create(&RefusedLabel { reason }));
             }
+        }
+        for limit in ["address", "user"] {
+            drop(self.rate_limited.get_or_create(&LimitLabel { limit }));
         }
         for source in ["redis", "postgresql"] {
             drop(self.replays.get_or_create(&ReplayLabel { source }));

@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use super::{Config, Error};
+use super::{Config, Error, Protocol};
 
 impl Config {
     /// Every number has a maximum: beyond it a wait would never end or a time could not be told.
@@ -51,6 +51,40 @@ impl Config {
             ("redis.pause_ms", self.redis.pause_ms, 0, HOUR_MS),
             ("http.workers", self.http.workers as u64, 0, 1024),
             ("http.drain_s_max", self.http.drain_s_max, 0, 3600),
+            ("http.head_ms_max", self.http.head_ms_max, 100, HOUR_MS),
+            ("http.keep_alive_ms", self.http.keep_alive_ms, 100, HOUR_MS),
+            (
+                "http.connections_per_worker",
+                self.http.connections_per_worker as u64,
+                1,
+                1_000_000,
+            ),
+            ("reload_files_ms", self.reload_files_ms, 10, HOUR_MS),
+            ("auth.leeway_s", self.auth.leeway_s, 0, 300),
+            (
+                "limits.address_per_s",
+                self.limits.address_per_s.get().into(),
+                1,
+                1_000_000,
+            ),
+            (
+                "limits.address_burst",
+                self.limits.address_burst.get().into(),
+                1,
+                1_000_000,
+            ),
+            (
+                "limits.user_per_s",
+                self.limits.user_per_s.get().into(),
+                1,
+                1_000_000,
+            ),
+            (
+                "limits.user_burst",
+                self.limits.user_burst.get().into(),
+                1,
+                1_000_000,
+            ),
             ("cart.batch_max", self.cart.batch_max as u64, 1, 1024),
             (
                 "cart.transactions_in_flight",
@@ -133,8 +167,14 @@ impl Config {
                  SPLITCART_AUTH_HS256_SECRET to a secret of your own",
             ),
             (
-                self.auth.hs256_secret.expose_secret().is_empty(),
-                "auth.hs256_secret is empty: set SPLITCART_AUTH_HS256_SECRET",
+                self.http.tls_cert_file.as_os_str().is_empty()
+                    != self.http.tls_key_file.as_os_str().is_empty(),
+                "http.tls_cert_file and http.tls_key_file go together: set both for TLS, or neither",
+            ),
+            (
+                self.http.h2c && matches!(self.http.protocol(), Protocol::Tls { .. }),
+                "http.h2c is HTTP/2 without TLS, and http.tls_cert_file is set: with TLS a client may \
+                 choose HTTP/2 anyway, so leave http.h2c off",
             ),
             (
                 self.http.addr == self.ops.addr && self.http.addr.port() != 0,
@@ -153,8 +193,9 @@ impl Config {
                 "outbox.stream is empty: set SPLITCART_OUTBOX_STREAM",
             ),
         ];
-        match rules.iter().find(|(broken, _)| *broken) {
-            Some((_, sentence)) => Err(Error::Contradiction((*sentence).to_owned())),
+        let broken = rules.iter().find(|(broken, _)| *broken);
+        match self.auth.contradiction().or(broken.map(|(_, it)| *it)) {
+            Some(sentence) => Err(Error::Contradiction(sentence.to_owned())),
             None => Ok(()),
         }
     }

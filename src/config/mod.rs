@@ -3,7 +3,10 @@
 //! Every key stands with its explanation in `config/default.toml`. Unknown keys and contradictions
 //! are refused with a sentence that names them. Secrets never show in `Debug` or in errors.
 
+mod auth;
 mod checks;
+mod http;
+mod limits;
 
 use std::{
     net::SocketAddr,
@@ -15,6 +18,12 @@ use config::{Config as Sources, File, FileFormat, Value, ValueKind};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+pub use self::{
+    auth::{Auth, TokenKeys},
+    http::{Http, Origin, Protocol, Proxy},
+    limits::{Limits, RateLimit},
+};
+
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 const ENV_PREFIX: &str = "SPLITCART_";
 /// Variables that are ours but are no settings (see `cli::embedded` and `faults`).
@@ -23,9 +32,6 @@ const NOT_SETTINGS: [&str; 3] = [
     "SPLITCART_PRIVATE_REDIS_URL",
     "SPLITCART_FAULT",
 ];
-/// The secret that everybody can read in the source.
-const DEVELOPMENT_SECRET: &str = "splitcart-development-secret-do-not-use-in-production";
-
 /// All settings. The keys are explained in `config/default.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,38 +50,18 @@ pub struct Config {
     pub attempts_max: u32,
     pub allow_ach: bool,
     pub rate_limit: RateLimit,
+    pub reload_files_ms: u64,
     pub database: Database,
     pub redis: Redis,
     pub http: Http,
     pub ops: Ops,
     pub auth: Auth,
+    pub limits: Limits,
     pub cart: Cart,
     pub vendors: Vendors,
     pub idempotency: Idempotency,
     pub outbox: Outbox,
     pub log: Log,
-}
-
-/// `rate_limit`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
-pub enum RateLimit {
-    Off,
-}
-
-impl TryFrom<String> for RateLimit {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        match text.as_str() {
-            "off" => Ok(Self::Off),
-            _ => Err("rate_limit must be \"off\""),
-        }
-    }
 }
 
 /// `[database]`.
@@ -106,19 +92,6 @@ pub struct Redis {
     pub pause_ms: u64,
 }
 
-/// `[http]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
-pub struct Http {
-    pub addr: SocketAddr,
-    pub workers: usize,
-    pub drain_s_max: u64,
-}
-
 /// `[ops]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,18 +101,6 @@ pub struct Http {
 )]
 pub struct Ops {
     pub addr: SocketAddr,
-}
-
-/// `[auth]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
-pub struct Auth {
-    pub hs256_secret: SecretString,
-    pub issuer: String,
 }
 
 /// `[cart]`.
@@ -317,7 +278,7 @@ impl Config {
         let defaults = Sources::builder()
             .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
             .build()?;
-        let names = setting_names(&defaults);
+        let settings = settings(&defaults);
         let mut builder = Sources::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
         if let Some(path) = file {
             builder = builder.add_source(File::from_str(&read(path)?, FileFormat::Toml));
@@ -327,10 +288,10 @@ impl Config {
             if !ours || NOT_SETTINGS.contains(&name.as_str()) {
                 continue;
             }
-            let Some((_, key)) = names.iter().find(|(known, _)| *known == name) else {
+            let Some(setting) = settings.iter().find(|known| known.variable == name) else {
                 return Err(Error::UnknownVariable { name });
             };
-            builder = builder.set_override(key, value)?;
+            builder = builder.set_override(&setting.key, setting.value_of(value))?;
         }
         let config: Self = builder.build()?.try_deserialize()?;
         config.refuse_out_of_range()?;
@@ -348,11 +309,6 @@ impl Config {
                 redis_url: self.redis.url.clone(),
             }
         }
-    }
-
-    /// Whether tokens are signed with the secret that everybody knows.
-    pub fn has_development_secret(&self) -> bool {
-        self.auth.hs256_secret.expose_secret() == DEVELOPMENT_SECRET
     }
 
     /// How long a checkout's transaction may take up to its commit.
@@ -377,9 +333,27 @@ fn read(path: &Path) -> Result<String, Error> {
     Ok(text)
 }
 
-/// Every setting's variable and key, read off the defaults: `("SPLITCART_HTTP_ADDR", "http.addr")`.
-fn setting_names(defaults: &Sources) -> Vec<(String, String)> {
-    fn walk(path: &str, value: &Value, names: &mut Vec<(String, String)>) {
+/// A setting, read off the defaults: `SPLITCART_HTTP_ADDR`, `http.addr`.
+struct Setting {
+    variable: String,
+    key: String,
+    default: ValueKind,
+}
+
+impl Setting {
+    /// A variable's text; of a list, what stands between its commas.
+    fn value_of(&self, text: String) -> ValueKind {
+        if !matches!(self.default, ValueKind::Array(_)) {
+            return text.into();
+        }
+        let parts = text.split(',').map(str::trim);
+        let filled: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+        filled.into()
+    }
+}
+
+fn settings(defaults: &Sources) -> Vec<Setting> {
+    fn walk(path: &str, value: &Value, settings: &mut Vec<Setting>) {
         if let ValueKind::Table(table) = &value.kind {
             for (key, value) in table {
                 let path = if path.is_empty() {
@@ -387,16 +361,20 @@ fn setting_names(defaults: &Sources) -> Vec<(String, String)> {
                 } else {
                     format!("{path}.{key}")
                 };
-                walk(&path, value, names);
+                walk(&path, value, settings);
             }
         } else {
             let variable = path.replace('.', "_").to_uppercase();
-            names.push((format!("{ENV_PREFIX}{variable}"), path.to_owned()));
+            settings.push(Setting {
+                variable: format!("{ENV_PREFIX}{variable}"),
+                key: path.to_owned(),
+                default: value.kind.clone(),
+            });
         }
     }
-    let mut names = Vec::new();
-    walk("", &defaults.cache, &mut names);
-    names
+    let mut settings = Vec::new();
+    walk("", &defaults.cache, &mut settings);
+    settings
 }
 
 #[cfg(test)]

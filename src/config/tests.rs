@@ -102,6 +102,57 @@ fn contradictions_are_refused_by_name() {
         ),
         (vec![("SPLITCART_CART_PRICE_HOLD", "24")], "such as \"24h\""),
         (vec![("SPLITCART_FAULTY", "1")], "SPLITCART_FAULTY"),
+        (vec![("SPLITCART_AUTH_HS256_SECRET", "")], "is empty"),
+        (
+            vec![
+                ("SPLITCART_AUTH_HS256_SECRET", "mine"),
+                ("SPLITCART_AUTH_JWKS_FILE", "keys.json"),
+            ],
+            "auth.hs256_secret is set beside a public key",
+        ),
+        (
+            vec![
+                ("SPLITCART_AUTH_PUBLIC_KEY_FILE", "key.pem"),
+                ("SPLITCART_AUTH_JWKS_FILE", "keys.json"),
+            ],
+            "are both set",
+        ),
+        (
+            vec![("SPLITCART_AUTH_LEEWAY_S", "301")],
+            "auth.leeway_s is 301; it must be 0 to 300",
+        ),
+        (
+            vec![("SPLITCART_RATE_LIMIT", "maybe")],
+            "rate_limit must be \"on\" or \"off\"",
+        ),
+        (
+            vec![("SPLITCART_LIMITS_USER_PER_S", "0")],
+            "limits.user_per_s",
+        ),
+        (
+            vec![("SPLITCART_HTTP_TLS_CERT_FILE", "cert.pem")],
+            "go together",
+        ),
+        (
+            vec![
+                ("SPLITCART_HTTP_TLS_CERT_FILE", "cert.pem"),
+                ("SPLITCART_HTTP_TLS_KEY_FILE", "key.pem"),
+                ("SPLITCART_HTTP_H2C", "true"),
+            ],
+            "http.h2c",
+        ),
+        (
+            vec![("SPLITCART_HTTP_TRUSTED_PROXIES", "10.0.0.0/8,localhost")],
+            "\"localhost\" is neither an address nor a network",
+        ),
+        (
+            vec![("SPLITCART_HTTP_CORS_ORIGINS", "*")],
+            "\"*\" is no origin",
+        ),
+        (
+            vec![("SPLITCART_HTTP_CORS_ORIGINS", "https://shop.example/")],
+            "is no origin",
+        ),
     ] {
         let error = load(&variables).unwrap_err().to_string();
         assert!(error.contains(named), "{error}");
@@ -121,6 +172,37 @@ fn a_price_hold_is_a_time_or_off() {
     ] {
         let config = load(&[("SPLITCART_CART_PRICE_HOLD", text)]).unwrap();
         assert_eq!(config.cart.price_hold, hold, "{text}");
+    }
+}
+
+#[test]
+fn a_variable_s_list_stands_between_commas() {
+    let config = load(&[
+        (
+            "SPLITCART_HTTP_TRUSTED_PROXIES",
+            "10.0.0.0/8, 192.168.0.1,fd00::/8,",
+        ),
+        ("SPLITCART_HTTP_CORS_ORIGINS", "https://a.example"),
+    ])
+    .unwrap();
+    let trusts = |address: &str| {
+        let address = address.parse().unwrap();
+        let proxies = &config.http.trusted_proxies;
+        proxies.iter().any(|proxy| proxy.contains(address))
+    };
+    assert!(trusts("10.9.8.7") && trusts("192.168.0.1") && trusts("fd00::7"));
+    assert!(!trusts("192.168.0.2") && !trusts("11.0.0.1"));
+    assert_eq!(config.http.cors_origins[0].as_str(), "https://a.example");
+    let none = load(&[("SPLITCART_HTTP_TRUSTED_PROXIES", "")]).unwrap();
+    assert!(none.http.trusted_proxies.is_empty());
+}
+
+#[test]
+fn with_public_keys_the_known_secret_is_out_of_use() {
+    for file in ["SPLITCART_AUTH_JWKS_FILE", "SPLITCART_AUTH_PUBLIC_KEY_FILE"] {
+        let config = load(&[(file, "keys"), ("SPLITCART_HTTP_ADDR", "0.0.0.0:80")]).unwrap();
+        assert!(!config.has_development_secret());
+        assert!(!matches!(config.auth.token_keys(), TokenKeys::Secret(_)));
     }
 }
 

@@ -5,9 +5,6 @@
 
 use actix_web::{HttpMessage, HttpRequest, http::header};
 use chrono::Utc;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
 
 use crate::{
     db,
@@ -21,65 +18,6 @@ use super::{
     error::{ApiError, Code},
     worker::Worker,
 };
-
-/// The claims of a token that we issue.
-#[derive(Clone, Debug, Serialize)]
-pub struct Claims {
-    /// The person's id.
-    pub sub: String,
-    /// The store the person acts for; without one he or she may not do anything here.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub active_store_id: Option<String>,
-    /// Who issued the token.
-    pub iss: String,
-    /// When it ends, in seconds since 1970.
-    pub exp: u64,
-    /// When it was issued.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub iat: Option<u64>,
-    /// The token's own id.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub jti: Option<String>,
-}
-
-/// What is read of a token once its signature, issuer and times have been checked.
-#[derive(Debug, Deserialize)]
-struct TokenBody {
-    sub: String,
-    active_store_id: Option<String>,
-}
-
-/// Checks signatures, issuers and times.
-pub struct TokenVerifier {
-    key: DecodingKey,
-    validation: Validation,
-}
-
-impl TokenVerifier {
-    /// Accepts tokens signed with this secret by HMAC-SHA-256, and no others: the algorithm is ours
-    /// to choose, never the token's.
-    pub fn hs256(secret: &SecretString, issuer: &str) -> Self {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[issuer]);
-        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        validation.leeway = 0;
-        validation.validate_nbf = true;
-        validation.validate_aud = false;
-        let key = DecodingKey::from_secret(secret.expose_secret().as_bytes());
-        Self { key, validation }
-    }
-
-    fn verify(&self, token: &str) -> Result<TokenBody, jsonwebtoken::errors::Error> {
-        jsonwebtoken::decode::<TokenBody>(token, &self.key, &self.validation)
-            .map(|data| data.claims)
-    }
-}
-
-impl std::fmt::Debug for TokenVerifier {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TokenVerifier")
-    }
-}
 
 /// Who calls and for which store, as the token says: that person may be anybody yet.
 #[derive(Clone, Copy, Debug)]
@@ -102,21 +40,25 @@ pub async fn caller(
     admit(worker, identity(request, worker)?, access).await
 }
 
-/// Reads the token. Whether that person may do anything is [`admit`]'s to say.
+/// Reads the token and takes one request of that person's limit. Whether he or she may do anything is
+/// [`admit`]'s to say.
 ///
 /// # Errors
-/// 401 without a good token, 403 where it names no store.
+/// 401 without a good token, 429 for one request too many, 403 where the token names no store.
 pub fn identity(request: &HttpRequest, worker: &Worker) -> Result<Identity, ApiError> {
     let token = bearer_token(request)
         .ok_or_else(|| unauthorized("Send a token: \"Authorization: Bearer <JWT>\"."))?;
     let claims = worker
         .tokens
         .verify(token)
-        .map_err(|error| unauthorized(&explain(&error)))?;
+        .map_err(|refused| unauthorized(&refused.to_string()))?;
     let user_id: UserId = claims
         .sub
         .parse()
         .map_err(|_| unauthorized("The token's `sub` is no user id."))?;
+    if let Some(limits) = &worker.rate_limits {
+        limits.take_of_user(request, user_id)?;
+    }
     let store_id = claims
         .active_store_id
         .map(|id| id.parse::<StoreId>())
@@ -182,18 +124,4 @@ fn bearer_token(request: &HttpRequest) -> Option<&str> {
 
 fn unauthorized(message: &str) -> ApiError {
     ApiError::new(Code::Unauthorized, message)
-}
-
-fn explain(error: &jsonwebtoken::errors::Error) -> String {
-    use jsonwebtoken::errors::ErrorKind;
-    match error.kind() {
-        ErrorKind::ExpiredSignature => "The token has expired; get a new one.".to_owned(),
-        ErrorKind::ImmatureSignature => "The token is not valid yet.".to_owned(),
-        ErrorKind::InvalidIssuer => "The token was issued by somebody else.".to_owned(),
-        ErrorKind::MissingRequiredClaim(claim) => format!("The token has no `{claim}`."),
-        ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => {
-            "The token's signature is not one of ours.".to_owned()
-        }
-        _ => "The token can't be read.".to_owned(),
-    }
 }

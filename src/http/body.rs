@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpMessage, HttpRequest, http::header, web};
+use actix_web::{HttpRequest, http::header, web};
 use futures_util::StreamExt;
 
 use crate::domain::idempotency::IdempotencyKey;
@@ -43,12 +43,9 @@ pub fn idempotency_key(request: &HttpRequest) -> Result<IdempotencyKey, ApiError
 /// The request's body as JSON.
 ///
 /// # Errors
-/// 415 if it is not `application/json`, 413 if it is too large, 400 if it is no JSON.
+/// 415 if it is not `application/json` in UTF-8 or is compressed, 413 if it is too large, 400 if it is no JSON.
 pub async fn json(request: &HttpRequest, payload: web::Payload) -> Result<Node, ApiError> {
-    if !request
-        .content_type()
-        .eq_ignore_ascii_case("application/json")
-    {
+    if !is_plain_json(request) {
         return Err(ApiError::unsupported_media_type());
     }
     let bytes = tokio::time::timeout(BODY_WAIT_MAX, read(request, payload))
@@ -56,6 +53,26 @@ pub async fn json(request: &HttpRequest, payload: web::Payload) -> Result<Node, 
         .map_err(|_| broken_body(format!("did not arrive within {BODY_WAIT_MAX:?}")))??;
     serde_json::from_slice(&bytes)
         .map_err(|error| broken_body(format!("is no valid JSON: {error}")))
+}
+
+/// Whether the body is what we read, by its own account. Nothing is decompressed: a small body could
+/// become a large one.
+fn is_plain_json(request: &HttpRequest) -> bool {
+    let is = |text: &str, wanted: &str| text.trim().trim_matches('"').eq_ignore_ascii_case(wanted);
+    let headers = request.headers();
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let (media_type, parameters) = text(header::CONTENT_TYPE)
+        .map(|value| value.split_once(';').unwrap_or((value, "")))
+        .unwrap_or_default();
+    let other_charset = parameters
+        .split(';')
+        .filter_map(|parameter| parameter.split_once('='))
+        .any(|(name, value)| is(name, "charset") && !is(value, "utf-8"));
+    let encodings = headers.get_all(header::CONTENT_ENCODING);
+    let compressed = encodings
+        .into_iter()
+        .any(|it| !is(it.to_str().unwrap_or("?"), "identity"));
+    is(media_type, "application/json") && !other_charset && !compressed
 }
 
 fn broken_body(problem: String) -> ApiError {

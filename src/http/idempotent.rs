@@ -67,7 +67,7 @@ where
     let (work, worker) = (work(scope), worker.clone());
     let task = actix_web::rt::spawn(async move {
         let ran = renewing(&worker, &claim, work).await;
-        keep(&worker, &claim, &ran, keep_for).await;
+        keep(&worker, claim, &ran, keep_for).await;
         ran
     });
     match task.await {
@@ -95,7 +95,7 @@ where
     }
 }
 
-async fn keep(worker: &Worker, claim: &Claim, ran: &Result<Ran, ApiError>, keep_for: Duration) {
+async fn keep(worker: &Worker, claim: Claim, ran: &Result<Ran, ApiError>, keep_for: Duration) {
     match ran {
         Ok(Ran::Now(response)) => {
             worker.claims.finish(claim, response, keep_for).await;

@@ -4,12 +4,16 @@
 //! |---|---|
 //! | all routes | [`routes`] |
 //! | every error code, its status and its envelope | [`error`] |
-//! | who is calling | [`auth`] |
+//! | who is calling | [`auth`]; whether a token is ours: [`token`] |
 //! | reading bodies and queries, all problems at once | [`body`], [`json`], [`query`] |
 //! | a request that runs once per Idempotency-Key | [`idempotent`] |
 //! | how carts, checkouts and orders look | [`cart_body`], [`checkout_body`], [`preview_body`], [`orders_body`] |
 //! | the contract for programs and people | [`openapi`] |
 //! | request ids, the canonical log line | [`trace`] |
+//! | the listener itself, and what is around every request | [`server`], [`tls`] |
+//! | who sends too much | [`rate_limit`] |
+//! | what browsers are told | [`cors`], [`security`] |
+//! | keys and certificates that may be replaced | [`watched_file`] |
 
 pub mod auth;
 pub mod body;
@@ -17,6 +21,7 @@ pub mod cart_body;
 pub mod carts;
 pub mod checkout;
 pub mod checkout_body;
+pub mod cors;
 pub mod cursor;
 pub mod error;
 pub mod idempotent;
@@ -26,6 +31,12 @@ pub mod orders;
 pub mod orders_body;
 pub mod preview_body;
 pub mod query;
+pub mod rate_limit;
 pub mod routes;
+pub mod security;
+pub mod server;
+pub mod tls;
+pub mod token;
 pub mod trace;
+pub mod watched_file;
 pub mod worker;

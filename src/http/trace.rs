@@ -1,7 +1,9 @@
 //! Around every request: its id, its error envelope, its metrics and its one canonical log line.
+//! Nothing is answered that has not passed here.
 
 use std::{borrow::Cow, time::Instant};
 
+use actix_cors::CorsError;
 use actix_web::{
     HttpMessage,
     body::MessageBody,
@@ -20,6 +22,7 @@ use crate::metrics::RequestLabel;
 use super::{
     auth::Identity,
     error::{ApiError, Code},
+    security,
     worker::Worker,
 };
 
@@ -41,6 +44,7 @@ pub async fn trace<B: MessageBody + 'static>(
     let mut response = with_envelope(response, &request_id);
     let value = HeaderValue::from_str(&request_id).expect("an id has header characters only");
     response.headers_mut().insert(REQUEST_ID, value);
+    security::complete(&mut response);
     report(&response, &request_id, started);
     Ok(response)
 }
@@ -66,16 +70,26 @@ fn with_envelope(response: ServiceResponse, request_id: &str) -> ServiceResponse
     let error = match response.response().error() {
         Some(error) => match error.as_error::<ApiError>() {
             Some(error) => error.clone(),
-            None => framework_error(response.status()),
+            None => framework_error(response.status(), error),
         },
         None => return response,
     };
-    let (request, _) = response.into_parts();
+    let (request, plain) = response.into_parts();
     request.extensions_mut().insert(error.code);
-    ServiceResponse::new(request, error.respond(request_id))
+    let mut enveloped = error.respond(request_id);
+    // What those between us and the handler have to say is true of the envelope, too.
+    for (name, value) in plain.headers() {
+        if !enveloped.headers().contains_key(name) {
+            enveloped.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    ServiceResponse::new(request, enveloped)
 }
 
-fn framework_error(status: StatusCode) -> ApiError {
+fn framework_error(status: StatusCode, error: &actix_web::Error) -> ApiError {
+    if let Some(refused) = error.as_error::<CorsError>() {
+        return ApiError::new(Code::ValidationError, format!("{refused}."));
+    }
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => {
             ApiError::new(Code::PayloadTooLarge, "The request is too large.")

@@ -1,14 +1,12 @@
 //! What one HTTP worker thread works with: its own pool and its own way to Redis.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use secrecy::SecretString;
 use sqlx::PgPool;
 
 use crate::{
     actors::{checkout_batch::CheckoutDesk, start::terms},
     carts::batch::CartDesk,
-    config::Config,
     db::{
         self,
         pool::{Limits as PoolLimits, Workload},
@@ -18,7 +16,7 @@ use crate::{
     metrics::Metrics,
 };
 
-use super::{auth::TokenVerifier, error::ApiError};
+use super::{error::ApiError, rate_limit::RateLimits, server::Front, token::TokenVerifier};
 
 /// See the module.
 #[derive(Debug)]
@@ -35,6 +33,8 @@ pub struct Worker {
     pub terms: Terms,
     /// Who signed a token, and for whom.
     pub tokens: TokenVerifier,
+    /// How many requests are taken from whom; none if that is not limited.
+    pub rate_limits: Option<Arc<RateLimits>>,
     /// Where to count.
     pub metrics: Metrics,
     /// How long the statements of a request may take in all.
@@ -77,14 +77,10 @@ impl Worker {
     ///
     /// # Errors
     /// A malformed URL.
-    pub fn open(
-        config: &Config,
-        database_url: &SecretString,
-        redis_url: &SecretString,
-        desk: CheckoutDesk,
-        carts: CartDesk,
-        metrics: Metrics,
-    ) -> Result<Self, Error> {
+    pub fn open(front: &Front) -> Result<Self, Error> {
+        let Front {
+            config, metrics, ..
+        } = front;
         let pool_limits = PoolLimits {
             workload: Workload::Reads,
             connections_max: config.database.connections_per_worker,
@@ -92,7 +88,7 @@ impl Worker {
             statement_max: config.transaction_limit(),
             lock_wait_max: config.transaction_limit(),
         };
-        let pool = db::pool::lazy(database_url, "splitcart http", pool_limits)?;
+        let pool = db::pool::lazy(&front.database_url, "splitcart http", pool_limits)?;
         metrics.watch_pool("http", pool.clone());
         let claim_limits = ClaimLimits {
             timeout: Duration::from_millis(config.redis.timeout_ms),
@@ -101,12 +97,13 @@ impl Worker {
         };
         Ok(Self {
             pool,
-            claims: Claims::open(redis_url, claim_limits, metrics.clone())?,
-            desk,
-            carts,
+            claims: Claims::open(&front.redis_url, claim_limits, metrics.clone())?,
+            desk: front.desk.clone(),
+            carts: front.carts.clone(),
             terms: terms(config),
-            tokens: TokenVerifier::hs256(&config.auth.hs256_secret, &config.auth.issuer),
-            metrics,
+            tokens: front.tokens.clone(),
+            rate_limits: front.rate_limits.clone(),
+            metrics: metrics.clone(),
             statements_max: config.transaction_limit(),
             keep_cart_answers_for: Duration::from_hours(config.idempotency.cart_hours),
             keep_checkout_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),

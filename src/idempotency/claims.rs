@@ -21,7 +21,7 @@ use crate::{
     redis_client::connect_lazy,
 };
 
-use super::fingerprint::redis_key;
+use super::{fingerprint::redis_key, releases::Releases};
 
 /// KEYS[1] the scope; ARGV: fingerprint, owner, lease in ms. Nil if the claim is ours now, else the
 /// fingerprint, status and body of what is there (no status: at work).
@@ -77,6 +77,18 @@ pub struct Claim {
     fingerprint: Fingerprint,
 }
 
+impl Claim {
+    /// Where it stands in Redis.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Whose it is.
+    pub(super) fn owner(&self) -> &str {
+        &self.owner
+    }
+}
+
 /// How Redis is used.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -96,6 +108,7 @@ pub struct Claims {
     /// In ms since `opened_at`.
     paused_until: AtomicU64,
     scripts: Scripts,
+    releases: Releases,
     metrics: Metrics,
 }
 
@@ -113,8 +126,11 @@ impl Claims {
     /// # Errors
     /// The URL is malformed.
     pub fn open(url: &SecretString, limits: Limits, metrics: Metrics) -> RedisResult<Self> {
+        let connection = connect_lazy(url, limits.timeout)?;
+        let release = Script::new(RELEASE);
+        let releases = Releases::start(connection.clone(), release.clone(), limits.timeout);
         Ok(Self {
-            connection: connect_lazy(url, limits.timeout)?,
+            connection,
             limits,
             opened_at: Instant::now(),
             paused_until: AtomicU64::new(0),
@@ -122,8 +138,9 @@ impl Claims {
                 begin: Script::new(BEGIN),
                 renew: Script::new(RENEW),
                 finish: Script::new(FINISH),
-                release: Script::new(RELEASE),
+                release,
             },
+            releases,
             metrics,
         })
     }
@@ -173,8 +190,9 @@ impl Claims {
             .await;
     }
 
-    /// Replaces the claim by the final answer.
-    pub async fn finish(&self, claim: &Claim, response: &StoredResponse, keep_for: Duration) {
+    /// Replaces the claim by the final answer. Without Redis the claim is given up: PostgreSQL knows
+    /// the answer.
+    pub async fn finish(&self, claim: Claim, response: &StoredResponse, keep_for: Duration) {
         let mut invocation = self.scripts.finish.key(&claim.key);
         invocation
             .arg(claim.fingerprint.as_bytes().as_slice())
@@ -182,17 +200,22 @@ impl Claims {
             .arg(response.body.as_slice())
             .arg(millis(keep_for));
         let mut connection = self.connection.clone();
-        self.in_time(invocation.invoke_async::<i64>(&mut connection))
-            .await;
+        let finished = self.in_time(invocation.invoke_async::<i64>(&mut connection));
+        if finished.await.is_none() {
+            self.releases.add(claim, self.limits.lease);
+        }
     }
 
-    /// Frees the key: nothing was done, it may be tried again.
-    pub async fn release(&self, claim: &Claim) {
+    /// Frees the key: nothing was done, it may be tried again. Without Redis it is freed as soon as
+    /// there is one, which may have taken the claim without our having heard so.
+    pub async fn release(&self, claim: Claim) {
         let mut invocation = self.scripts.release.key(&claim.key);
         invocation.arg(&claim.owner);
         let mut connection = self.connection.clone();
-        self.in_time(invocation.invoke_async::<i64>(&mut connection))
-            .await;
+        let released = self.in_time(invocation.invoke_async::<i64>(&mut connection));
+        if released.await.is_none() {
+            self.releases.add(claim, self.limits.lease);
+        }
     }
 
     /// The result, or `None` if Redis is paused, failed, or did not answer in time.

@@ -5,3 +5,4 @@
 
 pub mod claims;
 pub mod fingerprint;
+mod releases;

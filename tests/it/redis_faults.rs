@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Product, Redis, Server, Shopper, World, assert_consistent,
+    Client, Product, Redis, Server, Shopper, World, assert_consistent,
+    client::fresh_key,
     crowd::{is_in_progress, together},
     market::cart_of,
     wait,
@@ -281,5 +282,101 @@ async fn without_redis_twenty_requests_with_one_key_buy_once() {
     assert_eq!(replies.iter().filter(|it| !it.is_replay()).count(), 1);
     assert_eq!(replays_from(&world, "postgresql").await, 19.0);
     assert!(world.server.metric("splitcart_redis_failures").await > 0.0);
+    assert_bought_once(&world, product).await;
+}
+
+/// Settings under which a claim would outlive the test's patience unless it is given up.
+const ONE_WORKER: [(&str, &str); 2] = [
+    ("SPLITCART_HTTP_WORKERS", "1"),
+    ("SPLITCART_REDIS_TIMEOUT_MS", "200"),
+];
+/// A claim's lease, less the time that everything around it may take.
+const WELL_WITHIN_THE_LEASE: Duration = Duration::from_secs(8);
+
+/// Waits until the server has given Redis another try after its pause.
+async fn until_redis_is_used_again(world: &World) {
+    let before = replays_from(world, "redis").await;
+    let (other, _) = shopper_of(world).await;
+    assert_eq!(other.check_out().await.status, 201);
+    let cart = cart_of(&[(world.market.sold_product(500, 10).await, 1)]);
+    wait::until("a replay comes from Redis", async || {
+        let key = fresh_key();
+        for _ in 0..2 {
+            assert_eq!(other.client.put_cart(&key, &cart).await.status, 200);
+        }
+        replays_from(world, "redis").await > before
+    })
+    .await;
+}
+
+/// Redis took the claim, but we never heard so, and left it alone when the claim was to be given up:
+/// "a 4xx or 5xx leaves the key free" holds all the same.
+#[tokio::test]
+async fn a_refused_request_s_key_is_free_even_if_redis_hung_meanwhile() {
+    let world = World::with_settings(&ONE_WORKER).await;
+    let (shopper, _) = shopper_of(&world).await;
+    let body = serde_json::json!({ "cart_id": uuid::Uuid::now_v7() });
+    let key = fresh_key();
+    let ask = async || Client::send(shopper.client.checkout_request(&key, &body)).await;
+
+    world.redis.freeze();
+    let started = Instant::now();
+    assert_eq!(ask().await.status, 404);
+    world.redis.thaw();
+    until_redis_is_used_again(&world).await;
+    let again = ask().await;
+
+    assert!(started.elapsed() < WELL_WITHIN_THE_LEASE, "{started:?}");
+    assert_eq!((again.status, again.code().as_str()), (404, "NOT_FOUND"));
+    assert!(world.server.metric("splitcart_redis_failures").await > 0.0);
+}
+
+/// The answer could not be kept in Redis; the claim must not stand where it would have been.
+#[tokio::test]
+async fn a_success_that_redis_did_not_take_is_replayed_at_once() {
+    let pause = ("SPLITCART_REDIS_PAUSE_MS", "20000");
+    let patience = [
+        ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
+        ("SPLITCART_LOCK_MS_MAX", "25000"),
+        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
+    ];
+    let world = World::with_settings(&[&ONE_WORKER[..], &[pause], &patience].concat()).await;
+    let other = Server::start(&world.market.database.url, &world.redis.url, &[]).await;
+    let (shopper, product) = shopper_of(&world).await;
+    let held = world.market.hold_stock(product).await;
+    let slow = shopper.clone();
+    let slow = tokio::spawn(async move { slow.check_out().await });
+    world.market.until_a_checkout_waits_for_a_lock().await;
+    // It has its claim. Another request finds Redis hanging, so that it is left alone from now on.
+    world.redis.freeze();
+    assert_eq!(
+        shopper
+            .client
+            .put_cart(&fresh_key(), &serde_json::json!({}))
+            .await
+            .status,
+        400
+    );
+    let cart = cart_of(&[(world.market.sold_product(500, 10).await, 1)]);
+    let stranger = world.client(&world.market.buyer().await);
+    assert_eq!(stranger.put_cart(&fresh_key(), &cart).await.status, 200);
+    world.redis.thaw();
+    held.rollback().await.unwrap();
+    let first = slow.await.unwrap();
+    let started = Instant::now();
+    assert_eq!(first.status, 201);
+
+    let there = shopper.at(&other);
+    let mut replay = there.check_out().await;
+    while is_in_progress(&replay) {
+        assert!(
+            started.elapsed() < Duration::from_secs(3),
+            "the claim stays"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        replay = there.check_out().await;
+    }
+
+    assert!(replay.is_replay() && replay.bytes == first.bytes);
     assert_bought_once(&world, product).await;
 }

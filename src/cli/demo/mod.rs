@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 
 use crate::{
     app::App,
-    config::{Config, Services as Configured},
+    config::{Config, Services as Configured, TokenKeys},
     db,
     seed::SeedPlan,
 };
@@ -24,6 +24,7 @@ use crate::{
 use super::{
     seed, serve,
     services::{Services, Urls},
+    token,
 };
 
 const EXAMPLES: &str = "\
@@ -58,6 +59,7 @@ pub async fn run(args: &DemoArgs, config: &Config, data_dir: Option<&Path>) -> a
     if matches!(config.services(), Configured::External { .. }) {
         println!("The configured database.url and redis.url are left alone: the demo has its own.");
     }
+    let config = &for_ourselves(config);
     println!("Starting PostgreSQL and Redis …");
     let mut services = Services::start_private(data_dir).await?;
     let urls = services.urls.clone();
@@ -67,6 +69,17 @@ pub async fn run(args: &DemoArgs, config: &Config, data_dir: Option<&Path>) -> a
     };
     services.stop().await?;
     result
+}
+
+/// The settings for a server whose buyers are ours: they sign their tokens themselves, and speak plain
+/// HTTP.
+fn for_ourselves(config: &Config) -> Config {
+    let mut config = config.clone();
+    if !matches!(config.auth.token_keys(), TokenKeys::Secret(_)) {
+        config.auth.trust_only(token::fresh_secret());
+    }
+    config.http.speak_plainly();
+    config
 }
 
 async fn perform(

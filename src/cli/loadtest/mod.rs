@@ -74,7 +74,7 @@ pub async fn run(
         let place = Place::running(args, config).await?;
         return trial::run(args, config, &place, told_to_stop).await;
     }
-    let config = &private::with_a_secret(config);
+    let config = &private::for_ourselves(config);
     let plan = SeedPlan {
         vendors: args.place.seed_vendors,
         products: args.place.seed_products,

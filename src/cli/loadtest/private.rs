@@ -17,11 +17,10 @@ use nix::{
 };
 use secrecy::ExposeSecret;
 use tokio::process::{Child, Command};
-use uuid::Uuid;
 
 use crate::{
-    cli::seed,
-    config::Config,
+    cli::{seed, token},
+    config::{Config, TokenKeys},
     db,
     embedded::{DataDir, EmbeddedServices, Options},
     seed::SeedPlan,
@@ -37,16 +36,25 @@ const END_WAIT: Duration = Duration::from_secs(10);
 /// A line per request is no part of what is measured, unless it is asked for.
 const LOG_FILTER: &str = "warn,actix_http=off,sqlx_postgres::options=off";
 
-/// The settings, with a secret that nobody knows where the known one would do.
-pub fn with_a_secret(config: &Config) -> Config {
+/// The settings for a server that only we speak to: plainly, and with a secret that nobody else knows
+/// where there is none of the user's own.
+pub fn for_ourselves(config: &Config) -> Config {
     let mut config = config.clone();
-    if config.has_development_secret() {
-        // Each has 74 random bits.
-        let secret = format!("{}{}", Uuid::now_v7(), Uuid::now_v7());
-        config.auth.hs256_secret = secret.into();
+    let has_own_secret = matches!(config.auth.token_keys(), TokenKeys::Secret(_));
+    if !has_own_secret || config.has_development_secret() {
+        config.auth.trust_only(token::fresh_secret());
     }
+    config.http.speak_plainly();
     config
 }
+
+/// Settings of a user's own server that [`for_ourselves`] has put aside.
+const NOT_OF_USE: [&str; 4] = [
+    "SPLITCART_AUTH_PUBLIC_KEY_FILE",
+    "SPLITCART_AUTH_JWKS_FILE",
+    "SPLITCART_HTTP_TLS_CERT_FILE",
+    "SPLITCART_HTTP_TLS_KEY_FILE",
+];
 
 /// See the module. Stop it: dropped, it kills the server and leaves the rest to its owner's drop.
 #[derive(Debug)]
@@ -113,6 +121,9 @@ impl Private {
                 "SPLITCART_AUTH_HS256_SECRET",
                 config.auth.hs256_secret.expose_secret(),
             )
+            // What is measured is the work, not how it is refused; and one machine sends all of it.
+            .env("SPLITCART_RATE_LIMIT", "off")
+            .envs(NOT_OF_USE.map(|name| (name, "")))
             .stdin(std::process::Stdio::null())
             // Ctrl-C is for us: the server is stopped when nobody needs it any more.
             .process_group(0)

@@ -71,11 +71,7 @@ pub fn error(code: Code) -> ApiError {
         .into(),
         Code::CartInvalid => carts::Refusal::Invalid(cart_violations()).into(),
         Code::CheckoutInvalid => Objection::Invalid(vec![payment_violation()]).into(),
-        Code::RateLimited => ApiError::new(
-            code,
-            "Too many requests came in too short a time; wait and try again.",
-        )
-        .retry_after(Duration::from_secs(1)),
+        Code::RateLimited => ApiError::rate_limited("user", Duration::from_secs(1)),
         Code::Internal => ApiError::internal(),
         Code::Overloaded => Undecided::Overloaded {
             retry_after: Duration::from_secs(2),

@@ -89,10 +89,20 @@ impl ApiError {
         Self::new(Code::PayloadTooLarge, message)
     }
 
-    /// The body is no JSON, by its own account.
+    /// The body is no plain JSON in UTF-8, by its own account.
     pub fn unsupported_media_type() -> Self {
-        let message = "Send the body with \"Content-Type: application/json\".";
+        let message = "Send the body with \"Content-Type: application/json\", in UTF-8 and without \
+                       any Content-Encoding.";
         Self::new(Code::UnsupportedMediaType, message)
+    }
+
+    /// One request too many of an address or of a user.
+    pub fn rate_limited(limit: &str, wait: Duration) -> Self {
+        let message = format!(
+            "There were too many requests from this {limit}; nothing was done. Wait as long as \
+             Retry-After says, then send them more slowly (see the RateLimit headers)."
+        );
+        Self::new(Code::RateLimited, message).retry_after(wait)
     }
 
     /// The same request is being worked on.

@@ -45,9 +45,11 @@ pub fn headers() -> Map<String, Value> {
         })
     };
     let id = "The request's id: your own if you sent a decent one, else one of ours.";
-    let left = "How much of the rate limit is left, and when it is whole again \
-                (draft-ietf-httpapi-ratelimit-headers). Only where a limit is set.";
-    let policy = "The rate limit: its quota and its window in seconds. Only where one is set.";
+    let left = "How many requests the address and the user may send at once (`r`), and in how many \
+                seconds their limits are whole again (`t`; draft-ietf-httpapi-ratelimit-headers). \
+                Not there where limits are off.";
+    let policy =
+        "The limits: how many requests at once (`q`), given back over so many seconds (`w`).";
     Map::from_iter([
         (
             "X-Request-Id".to_owned(),
@@ -55,11 +57,11 @@ pub fn headers() -> Map<String, Value> {
         ),
         (
             "RateLimit".to_owned(),
-            text(false, left, "\"store\";r=49;t=1"),
+            text(false, left, "\"address\";r=9999;t=1, \"user\";r=199;t=1"),
         ),
         (
             "RateLimit-Policy".to_owned(),
-            text(false, policy, "\"store\";q=50;w=1"),
+            text(false, policy, "\"address\";q=10000;w=5, \"user\";q=200;w=4"),
         ),
     ])
 }

@@ -87,6 +87,9 @@ async fn a_body_that_is_not_called_json_is_refused() {
             Some("application/x-www-form-urlencoded"),
             Some("multipart/form-data; boundary=x"),
             Some("json"),
+            Some("application/json; charset=iso-8859-1"),
+            Some("application/json; charset=\"utf-16\""),
+            Some("application/json; q=1; Charset=latin1"),
         ] {
             let mut request = fixture
                 .client
@@ -109,7 +112,11 @@ async fn a_body_that_is_not_called_json_is_refused() {
         fixture.world.market.database.contents().await,
         fixture.before
     );
-    for content_type in ["application/json; charset=utf-8", "Application/JSON"] {
+    for content_type in [
+        "application/json; charset=utf-8",
+        "application/json;charset=\"UTF-8\"",
+        "Application/JSON",
+    ] {
         let request = fixture
             .client
             .request(Method::PUT, "/api/v1/cart")
@@ -118,4 +125,85 @@ async fn a_body_that_is_not_called_json_is_refused() {
             .body(fixture.cart.to_string());
         assert_eq!(Client::send(request).await.status, 200, "{content_type}");
     }
+}
+
+/// Nothing is decompressed, so what is small stays small.
+#[tokio::test]
+async fn a_compressed_body_is_refused() {
+    let fixture = Fixture::new().await;
+    let send = async |method: &Method, path: &str, encoding: &str| {
+        let request = fixture
+            .client
+            .request(method.clone(), path)
+            .header("Idempotency-Key", fresh_key())
+            .header("Content-Type", "application/json")
+            .header("Content-Encoding", encoding)
+            .body(fixture.cart.to_string());
+        Client::send(request).await
+    };
+    for (method, path) in ROUTES {
+        for encoding in ["gzip", "br", "deflate", "zstd", "identity, gzip", "x", ""] {
+            let reply = send(&method, path, encoding).await;
+            let got = (reply.status, reply.code());
+            let wanted = (415, "UNSUPPORTED_MEDIA_TYPE".to_owned());
+            assert_eq!(got, wanted, "{path} {encoding:?}");
+        }
+    }
+    let before = fixture.world.market.database.contents().await;
+    assert_eq!(before, fixture.before);
+    let plain = send(&Method::PUT, "/api/v1/cart", "Identity").await;
+    assert_eq!(plain.status, 200, "{}", plain.text());
+}
+
+/// No length is announced, so what has come is counted.
+#[tokio::test]
+async fn a_chunked_body_is_too_large_when_too_much_has_come() {
+    let fixture = Fixture::new().await;
+    for (method, path) in ROUTES {
+        let reply = send_in_chunks(&fixture, &method, path, "[".repeat(1024), 400).await;
+        assert!(reply.starts_with("HTTP/1.1 413"), "{path}: {reply}");
+        assert!(reply.contains("\"code\":\"PAYLOAD_TOO_LARGE\""), "{reply}");
+        assert!(reply.contains("x-request-id: "), "{reply}");
+    }
+    fixture.finish().await;
+}
+
+/// What is answered to a body of so many chunks.
+async fn send_in_chunks(
+    fixture: &Fixture,
+    method: &Method,
+    path: &str,
+    chunk: String,
+    count: usize,
+) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let addr = fixture.world.server.http.strip_prefix("http://").unwrap();
+    let token = crate::support::server::token_for(&fixture.buyer);
+    let stream = tokio::net::TcpStream::connect(addr).await.unwrap();
+    let (mut reading, mut writing) = stream.into_split();
+    let key = fresh_key();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+         Idempotency-Key: {key}\r\nContent-Type: application/json\r\n\
+         Transfer-Encoding: chunked\r\n\r\n"
+    );
+    let part = format!("{:x}\r\n{chunk}\r\n", chunk.len());
+    // The server may answer and close before it has read everything.
+    let sending = tokio::spawn(async move {
+        writing.write_all(head.as_bytes()).await?;
+        for _ in 0..count {
+            writing.write_all(part.as_bytes()).await?;
+        }
+        writing.write_all(b"0\r\n\r\n").await?;
+        std::io::Result::Ok(writing)
+    });
+    let mut text = String::new();
+    let mut bytes = [0; 4096];
+    while !text.ends_with("}}") {
+        let length = reading.read(&mut bytes).await.unwrap();
+        assert_ne!(length, 0, "{text}");
+        text.push_str(std::str::from_utf8(&bytes[..length]).unwrap());
+    }
+    sending.abort();
+    text
 }

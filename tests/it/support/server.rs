@@ -150,8 +150,24 @@ fn serve() -> Command {
         .env("SPLITCART_OPS_ADDR", "127.0.0.1:0")
         .env("SPLITCART_AUTH_HS256_SECRET", SECRET)
         .env("SPLITCART_LOG_FORMAT", "json")
+        // A test asks as fast as it can; those of the limits turn them on.
+        .env("SPLITCART_RATE_LIMIT", "off")
         .stdin(Stdio::null());
     command
+}
+
+/// What `serve` says when it ends instead of starting: one with these settings, which are so wrong that
+/// no database is asked.
+pub fn refusal_to_start(settings: &[(&str, &str)]) -> String {
+    let mut command = serve();
+    command
+        .env("SPLITCART_DATABASE_URL", "postgres://nowhere.invalid/none")
+        .env("SPLITCART_REDIS_URL", "redis://nowhere.invalid")
+        .envs(settings.iter().copied());
+    let output = command.output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{told}");
+    told
 }
 
 fn addresses_in(line: &str) -> Option<(String, String)> {

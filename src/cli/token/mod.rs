@@ -1,14 +1,17 @@
 //! `splitcart token`: a token to try the API with.
 
-use std::time::Duration;
+mod signer;
+
+use std::{path::PathBuf, time::Duration};
 
 use chrono::Utc;
 use clap::{ArgGroup, Args};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use secrecy::ExposeSecret;
+use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::{config::Config, http::auth::Claims, seed};
+use crate::{config::Config, http::token::Claims, seed};
+
+use self::signer::Signer;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,7 +20,7 @@ Examples:
   curl -H \"Authorization: Bearer $(splitcart token --buyer 1)\" http://127.0.0.1:8080/api/v1/cart
 
 The token is signed with auth.hs256_secret (SPLITCART_AUTH_HS256_SECRET), which must be the
-server's. It says who calls, not what he or she may do: that is read from the database.";
+server's, or with --private-key, if the server has the public one. It says who calls, not what he or she may do: that is read from the database.";
 
 /// Print a token for a person acting for a store
 #[derive(Args, Clone, Debug)]
@@ -51,6 +54,12 @@ pub struct TokenArgs {
         value_parser = clap::value_parser!(u64).range(1..=60 * 24 * 365),
     )]
     pub minutes: u64,
+    /// Sign with this key (PEM; RSA, P-256 or Ed25519) instead of the configured secret
+    #[arg(long, value_name = "FILE")]
+    pub private_key: Option<PathBuf>,
+    /// With --private-key: what the server's key set calls the key
+    #[arg(long, value_name = "ID", requires = "private_key")]
+    pub kid: Option<String>,
 }
 
 /// Prints the token.
@@ -66,36 +75,48 @@ pub fn run(args: &TokenArgs, config: &Config) -> anyhow::Result<()> {
         (None, Some(user), Some(store)) => (user, store),
         _ => anyhow::bail!("say who: --buyer NUMBER, or --user UUID and --store UUID"),
     };
-    println!(
-        "{}",
-        issue(config, user, store, Duration::from_mins(args.minutes))?
-    );
+    let signer = match &args.private_key {
+        Some(file) => Signer::from_file(file, args.kid.clone())?,
+        None => Signer::configured(config)?,
+    };
+    if args.private_key.is_none() && config.has_development_secret() {
+        eprintln!(
+            "splitcart: warning: signed with the development secret, which everybody can read; set \
+             SPLITCART_AUTH_HS256_SECRET, here and for the server, before anybody else can reach it"
+        );
+    }
+    let claims = claims(config, user, store, Duration::from_mins(args.minutes));
+    println!("{}", signer.sign(&claims)?);
     Ok(())
 }
 
-/// Signs a token.
+/// Signs a token with the configured secret.
 ///
 /// # Errors
-/// The token can't be signed.
+/// There is none, because tokens are checked with a public key.
 pub fn issue(
     config: &Config,
     user: Uuid,
     store: Uuid,
     good_for: Duration,
-) -> Result<String, jsonwebtoken::errors::Error> {
+) -> anyhow::Result<String> {
+    Signer::configured(config)?.sign(&claims(config, user, store, good_for))
+}
+
+/// A secret that nobody knows, for a server of our own. It has 148 random bits.
+pub fn fresh_secret() -> SecretString {
+    format!("{}{}", Uuid::now_v7(), Uuid::now_v7()).into()
+}
+
+fn claims(config: &Config, user: Uuid, store: Uuid, good_for: Duration) -> Claims {
     let now = u64::try_from(Utc::now().timestamp()).unwrap_or(0);
-    let claims = Claims {
+    Claims {
         sub: user.to_string(),
         active_store_id: Some(store.to_string()),
         iss: config.auth.issuer.clone(),
+        aud: Some(config.auth.audience.clone()).filter(|audience| !audience.is_empty()),
         exp: now + good_for.as_secs(),
         iat: Some(now),
         jti: Some(Uuid::now_v7().to_string()),
-    };
-    let secret = config.auth.hs256_secret.expose_secret().as_bytes();
-    jsonwebtoken::encode(
-        &Header::new(Algorithm::HS256),
-        &claims,
-        &EncodingKey::from_secret(secret),
-    )
+    }
 }

@@ -1,0 +1,133 @@
+//! `[http]`: the public listener, and whom it believes.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+/// `[http]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub struct Http {
+    pub addr: SocketAddr,
+    pub workers: usize,
+    pub drain_s_max: u64,
+    pub head_ms_max: u64,
+    pub keep_alive_ms: u64,
+    pub connections_per_worker: usize,
+    pub h2c: bool,
+    pub tls_cert_file: PathBuf,
+    pub tls_key_file: PathBuf,
+    pub cors_origins: Vec<Origin>,
+    pub trusted_proxies: Vec<Proxy>,
+}
+
+/// What is spoken on the public listener.
+#[derive(Clone, Copy, Debug)]
+pub enum Protocol<'a> {
+    /// HTTP/1.1 without TLS.
+    Plain,
+    /// The same, and HTTP/2 for clients that begin with it.
+    PlainOrH2c,
+    /// HTTP/1.1 or HTTP/2 under TLS, as the client likes.
+    Tls {
+        /// The certificate and those that vouch for it, as PEM.
+        cert_file: &'a Path,
+        /// Its private key, as PEM.
+        key_file: &'a Path,
+    },
+}
+
+impl Http {
+    /// What is spoken.
+    pub fn protocol(&self) -> Protocol<'_> {
+        if !self.tls_cert_file.as_os_str().is_empty() {
+            Protocol::Tls {
+                cert_file: &self.tls_cert_file,
+                key_file: &self.tls_key_file,
+            }
+        } else if self.h2c {
+            Protocol::PlainOrH2c
+        } else {
+            Protocol::Plain
+        }
+    }
+
+    /// Speaks plain HTTP from now on, whatever was configured.
+    pub fn speak_plainly(&mut self) {
+        self.tls_cert_file = PathBuf::new();
+        self.tls_key_file = PathBuf::new();
+    }
+}
+
+/// A web page's origin, such as `https://shop.example` or `http://localhost:5173`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Origin(String);
+
+impl Origin {
+    /// As browsers send it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Origin {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let host = ["http://", "https://"]
+            .iter()
+            .find_map(|scheme| text.strip_prefix(scheme));
+        let is_host = |host: &str| {
+            let letter = |byte: u8| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._:[]".contains(&byte)
+            };
+            !host.is_empty() && host.bytes().all(letter)
+        };
+        if host.is_some_and(is_host) {
+            Ok(Self(text))
+        } else {
+            Err(format!(
+                "http.cors_origins: \"{text}\" is no origin; one is as browsers send it, in small \
+                 letters and without a path, such as https://shop.example"
+            ))
+        }
+    }
+}
+
+/// Whose X-Forwarded-For is believed: a network such as `10.0.0.0/8`, or one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Proxy(IpNet);
+
+impl Proxy {
+    /// Whether the address is one of these.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.contains(&address)
+    }
+}
+
+impl TryFrom<String> for Proxy {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let one = || text.parse::<IpAddr>().map(IpNet::from);
+        text.parse::<IpNet>()
+            .or_else(|_| one())
+            .map(Self)
+            .map_err(|_| {
+                format!(
+                    "http.trusted_proxies: \"{text}\" is neither an address nor a network such as \
+                 10.0.0.0/8"
+                )
+            })
+    }
+}

@@ -1,0 +1,43 @@
+//! `rate_limit` and `[limits]`: how many requests are taken from one address and from one person.
+
+use std::num::NonZeroU32;
+
+use serde::Deserialize;
+
+/// `rate_limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub enum RateLimit {
+    On,
+    Off,
+}
+
+impl TryFrom<String> for RateLimit {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "on" => Ok(Self::On),
+            "off" => Ok(Self::Off),
+            _ => Err("rate_limit must be \"on\" or \"off\""),
+        }
+    }
+}
+
+/// `[limits]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    missing_docs,
+    reason = "each key is explained where its default stands"
+)]
+pub struct Limits {
+    pub address_per_s: NonZeroU32,
+    pub address_burst: NonZeroU32,
+    pub user_per_s: NonZeroU32,
+    pub user_burst: NonZeroU32,
+}

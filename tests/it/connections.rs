@@ -1,0 +1,150 @@
+//! The limits of connections, seen from a socket: slow heads, idle ends, how many at a time.
+
+use std::time::{Duration, Instant};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::support::{Server, World, wait};
+
+const REQUEST: &str = "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n";
+
+async fn connect(server: &Server) -> TcpStream {
+    let addr = server.http.strip_prefix("http://").unwrap();
+    TcpStream::connect(addr).await.unwrap()
+}
+
+/// Everything until the server closes; it must within a limit.
+async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let read = timeout(Duration::from_secs(30), stream.read_to_end(&mut bytes)).await;
+    // It may be cut off rather than closed.
+    drop(read.expect("the server closes the connection"));
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// One answer of a connection that stays open: it ends with its JSON.
+async fn ask(stream: &mut TcpStream) -> String {
+    stream.write_all(REQUEST.as_bytes()).await.unwrap();
+    answer(stream).await
+}
+
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut text = String::new();
+    while !text.ends_with("\"}}") {
+        let mut bytes = [0; 4096];
+        let read = timeout(Duration::from_secs(30), stream.read(&mut bytes)).await;
+        let length = read.expect("there is an answer").unwrap();
+        assert_ne!(length, 0, "closed after {text:?}");
+        text.push_str(std::str::from_utf8(&bytes[..length]).unwrap());
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_head_that_comes_too_slowly_is_cut_off() {
+    let world = World::with_settings(&[("SPLITCART_HTTP_HEAD_MS_MAX", "500")]).await;
+    let mut slow = connect(&world.server).await;
+    let started = Instant::now();
+    slow.write_all(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n")
+        .await
+        .unwrap();
+    // A header now and then does not help: the whole head has the time.
+    let (mut reading, mut writing) = slow.into_split();
+    let drip = tokio::spawn(async move {
+        while writing.write_all(b"X-Drip: 1\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let mut bytes = Vec::new();
+    let closed = timeout(Duration::from_secs(30), reading.read_to_end(&mut bytes)).await;
+    drop(closed.expect("it is cut off"));
+    drip.abort();
+
+    let took = started.elapsed();
+    assert!(took >= Duration::from_millis(400), "{took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(
+        text.is_empty() || text.starts_with("HTTP/1.1 408"),
+        "{text}"
+    );
+    let mut quick = connect(&world.server).await;
+    assert!(
+        ask(&mut quick).await.starts_with("HTTP/1.1 404"),
+        "others are served"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again_and_closed_when_it_is_idle() {
+    let world = World::with_settings(&[("SPLITCART_HTTP_KEEP_ALIVE_MS", "700")]).await;
+    let mut stream = connect(&world.server).await;
+    for _ in 0..3 {
+        assert!(ask(&mut stream).await.starts_with("HTTP/1.1 404"));
+    }
+    let idle_since = Instant::now();
+    let rest = read_to_end(&mut stream).await;
+    let took = idle_since.elapsed();
+    assert_eq!(rest, "");
+    assert!(took >= Duration::from_millis(500), "{took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_worker_serves_so_many_connections_and_the_next_one_waits() {
+    let world = World::with_settings(&[
+        ("SPLITCART_HTTP_WORKERS", "1"),
+        ("SPLITCART_HTTP_CONNECTIONS_PER_WORKER", "1"),
+    ])
+    .await;
+    let mut first = connect(&world.server).await;
+    assert!(ask(&mut first).await.starts_with("HTTP/1.1 404"));
+    // More than one connects: the listener may take one ahead.
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        let mut stream = connect(&world.server).await;
+        stream.write_all(REQUEST.as_bytes()).await.unwrap();
+        waiting.push(stream);
+    }
+    let mut byte = [0; 1];
+    for _ in 0..5 {
+        assert!(ask(&mut first).await.starts_with("HTTP/1.1 404"));
+        let last = waiting.last_mut().unwrap();
+        let early = timeout(Duration::from_millis(50), last.peek(&mut byte)).await;
+        assert!(early.is_err(), "it is served beside the first");
+    }
+
+    drop(first);
+    for mut stream in waiting {
+        assert!(answer(&mut stream).await.starts_with("HTTP/1.1 404"));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_is_not_waited_for_for_ever() {
+    let world = World::start().await;
+    let token = crate::support::server::token_for(&world.market.buyer().await);
+    let mut stream = connect(&world.server).await;
+    let head = format!(
+        "PUT /api/v1/cart HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
+         Idempotency-Key: slow\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let started = Instant::now();
+    let mut text = String::new();
+    wait::until("it is answered", async || {
+        let mut bytes = [0; 4096];
+        let length = timeout(Duration::from_secs(20), stream.read(&mut bytes)).await;
+        let length = length.unwrap().unwrap();
+        text.push_str(std::str::from_utf8(&bytes[..length]).unwrap());
+        text.contains("VALIDATION_ERROR")
+    })
+    .await;
+    assert!(text.starts_with("HTTP/1.1 400"), "{text}");
+    assert!(text.contains("did not arrive within 10s"), "{text}");
+    assert!(started.elapsed() >= Duration::from_secs(9));
+}

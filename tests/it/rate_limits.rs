@@ -80,8 +80,8 @@ async fn every_answer_tells_what_is_left() {
     let world = World::with_settings(&[ON]).await;
     let client = world.client(&world.market.buyer().await);
     let stranger = world.server.stranger();
-    let address = "\"address\";q=10000;w=5";
-    let both = "\"address\";q=10000;w=5, \"user\";q=200;w=4";
+    let address = "\"address\";q=50000;w=5";
+    let both = "\"address\";q=50000;w=5, \"user\";q=1000;w=5";
 
     for (reply, policy) in [
         (client.get_cart().await, both),
@@ -98,7 +98,7 @@ async fn every_answer_tells_what_is_left() {
         let known = policy == both;
         assert_eq!(left(&reply, "user").is_some(), known);
         let left = left(&reply, "address").unwrap();
-        assert!((9_900..10_000).contains(&left), "{left}");
+        assert!((49_900..50_000).contains(&left), "{left}");
         assert!(
             reply.header("ratelimit").contains(";t=1"),
             "{:?}",

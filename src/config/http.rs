@@ -96,7 +96,7 @@ impl TryFrom<String> for Origin {
             Ok(Self(text))
         } else {
             Err(format!(
-                "http.cors_origins: \"{text}\" is no origin; one is as browsers send it, in small \
+                "\"{text}\" is no origin; one is as browsers send it, in small \
                  letters and without a path, such as https://shop.example"
             ))
         }
@@ -125,7 +125,7 @@ impl TryFrom<String> for Proxy {
             .map(Self)
             .map_err(|_| {
                 format!(
-                    "http.trusted_proxies: \"{text}\" is neither an address nor a network such as \
+                    "\"{text}\" is neither an address nor a network such as \
                  10.0.0.0/8"
                 )
             })

@@ -9,7 +9,7 @@ pub mod start;
 
 use std::collections::HashMap;
 
-use sqlx::PgPool;
+use sqlx::PgConnection;
 
 use crate::{
     db,
@@ -60,10 +60,9 @@ pub struct NamedCart {
 /// # Errors
 /// A failed statement.
 pub async fn get_active(
-    pool: &PgPool,
+    connection: &mut PgConnection,
     buyer_store_id: BuyerStoreId,
 ) -> Result<Option<NamedCart>, db::Error> {
-    let mut connection = db::pool::acquire(pool).await?;
-    let found = db::carts::find_active(&mut connection, buyer_store_id).await?;
+    let found = db::carts::find_active(connection, buyer_store_id).await?;
     Ok(found.map(|(cart, vendor_names)| NamedCart { cart, vendor_names }))
 }

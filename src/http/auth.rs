@@ -97,11 +97,9 @@ pub async fn membership(
     identity: Identity,
 ) -> Result<Option<Membership>, ApiError> {
     let Identity { user_id, store_id } = identity;
-    let found = async {
-        let mut connection = db::pool::acquire(&worker.pool).await?;
-        db::stores::find_membership(&mut connection, user_id, store_id).await
-    };
-    worker.in_time(found).await
+    worker
+        .read(async |connection| db::stores::find_membership(connection, user_id, store_id).await)
+        .await
 }
 
 /// The gate where nothing else is wanted of it: for who is told something without any work.

@@ -91,7 +91,7 @@ pub async fn get(
 ) -> Result<HttpResponse, ApiError> {
     let caller = auth::caller(&request, &worker, Access::Read).await?;
     let found = worker
-        .in_time(carts::get_active(&worker.pool, caller.buyer.id))
+        .read(async |connection| carts::get_active(connection, caller.buyer.id).await)
         .await?;
     let cart = found.ok_or_else(|| {
         let message = "Your store has no active cart; PUT /api/v1/cart starts one.";

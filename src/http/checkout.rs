@@ -8,7 +8,6 @@ use crate::{
         command::{CheckoutCommand, Decision},
         preview::preview,
     },
-    db,
     domain::{
         caller::Access,
         checkout::{CheckoutRequest, ExpectedCart},
@@ -96,14 +95,9 @@ pub async fn post_preview(
     let body = body::json(&request, payload).await?;
     let wish = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
     let now = Utc::now().trunc_subsecs(6);
+    let (wanted, terms) = (wish.of(identity), worker.terms);
     let foreseen = worker
-        .in_time(async {
-            let mut snapshot = db::pool::begin_snapshot(&worker.pool).await?;
-            let (wanted, terms) = (wish.of(identity), worker.terms);
-            let foreseen = preview(&mut snapshot, wanted, caller.buyer, terms, now).await?;
-            db::pool::commit(snapshot).await?;
-            Ok::<_, db::Error>(foreseen)
-        })
+        .read_snapshot(async |snapshot| preview(snapshot, wanted, caller.buyer, terms, now).await)
         .await??;
     Ok(HttpResponse::Ok()
         .content_type("application/json")

@@ -43,15 +43,11 @@ pub async fn list(
     let perspective = perspective(&worker, identity, side).await?;
     let asked = asked?;
     let mut orders = worker
-        .in_time(async {
-            let mut snapshot = db::pool::begin_snapshot(&worker.pool).await?;
+        .read_snapshot(async |snapshot| {
             let (status, behind) = (asked.status, asked.behind);
             // One more says whether there is another page.
             let limit = asked.limit + 1;
-            let orders =
-                db::orders::find_page(&mut snapshot, perspective, status, behind, limit).await?;
-            db::pool::commit(snapshot).await?;
-            Ok::<_, db::Error>(orders)
+            db::orders::find_page(snapshot, perspective, status, behind, limit).await
         })
         .await?;
     let limit = usize::try_from(asked.limit).expect("it is small and positive");
@@ -75,12 +71,7 @@ pub async fn get(
     let perspective = perspective(&worker, identity, None).await?;
     let id = read_id(&id)?;
     let found = worker
-        .in_time(async {
-            let mut snapshot = db::pool::begin_snapshot(&worker.pool).await?;
-            let found = db::orders::find_order(&mut snapshot, id, perspective).await?;
-            db::pool::commit(snapshot).await?;
-            Ok::<_, db::Error>(found)
-        })
+        .read_snapshot(async |snapshot| db::orders::find_order(snapshot, id, perspective).await)
         .await?;
     let order = found.ok_or_else(|| {
         let message = "Your store has no such order; GET /api/v1/orders lists those it has.";
@@ -101,11 +92,8 @@ pub async fn get_group(
     let caller = auth::caller(&request, &worker, Access::Read).await?;
     let id = read_id(&id)?;
     let checkout = worker
-        .in_time(async {
-            let mut snapshot = db::pool::begin_snapshot(&worker.pool).await?;
-            let found = db::orders::find_checkout(&mut snapshot, id, caller.buyer.id).await?;
-            db::pool::commit(snapshot).await?;
-            Ok::<_, db::Error>(found)
+        .read_snapshot(async |snapshot| {
+            db::orders::find_checkout(snapshot, id, caller.buyer.id).await
         })
         .await?;
     let checkout = checkout

@@ -1,14 +1,17 @@
 //! What one HTTP worker thread works with: its own pool and its own way to Redis.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use sqlx::PgPool;
+use sqlx::{PgConnection, PgPool};
 
 use crate::{
     actors::{checkout_batch::CheckoutDesk, start::terms},
     carts::batch::CartDesk,
     db::{
-        self,
+        self, Fault,
         pool::{Limits as PoolLimits, Workload},
     },
     domain::checkout::Terms,
@@ -17,6 +20,9 @@ use crate::{
 };
 
 use super::{error::ApiError, rate_limit::RateLimits, server::Front, token::TokenVerifier};
+
+/// How soon a lost connection shows: its statement fails, nothing is waited for.
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// See the module.
 #[derive(Debug)]
@@ -57,17 +63,61 @@ pub enum Error {
 }
 
 impl Worker {
-    /// The result, or 503 if the database does not answer in time: PostgreSQL's own timeouts are of
-    /// no use when it is PostgreSQL that hangs.
+    /// Reads, from one snapshot, so that what is read is of one moment.
     ///
     /// # Errors
-    /// The work's own, or that it took too long.
-    pub async fn in_time<T, E: Into<ApiError>>(
+    /// See [`read`](Self::read).
+    pub async fn read_snapshot<T>(
         &self,
-        work: impl Future<Output = Result<T, E>>,
+        work: impl AsyncFn(&mut PgConnection) -> Result<T, db::Error>,
     ) -> Result<T, ApiError> {
-        match tokio::time::timeout(self.statements_max, work).await {
-            Ok(result) => result.map_err(Into::into),
+        self.read_with(async || {
+            let mut snapshot = db::pool::begin_snapshot(&self.pool).await?;
+            let found = work(&mut snapshot).await?;
+            db::pool::commit(snapshot).await?;
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Reads what one statement can.
+    ///
+    /// # Errors
+    /// A failed statement, or 503 if the database does not answer in time: PostgreSQL's own timeouts
+    /// are of no use when it is PostgreSQL that hangs.
+    pub async fn read<T>(
+        &self,
+        work: impl AsyncFn(&mut PgConnection) -> Result<T, db::Error>,
+    ) -> Result<T, ApiError> {
+        self.read_with(async || {
+            let mut connection = db::pool::acquire(&self.pool).await?;
+            work(&mut connection).await
+        })
+        .await
+    }
+
+    /// Pooled connections may have lost their server meanwhile: that is found at once, one by one, and
+    /// reading again does no harm. A server that is away takes longer than that, and is not asked
+    /// again.
+    async fn read_with<T>(
+        &self,
+        work: impl AsyncFn() -> Result<T, db::Error>,
+    ) -> Result<T, ApiError> {
+        let started = Instant::now();
+        let again = async {
+            loop {
+                match work().await {
+                    Err(error)
+                        if error.fault() == Fault::Unreachable && started.elapsed() < AT_ONCE =>
+                    {
+                        tracing::info!("reading again: {error}");
+                    }
+                    result => return result,
+                }
+            }
+        };
+        match tokio::time::timeout(self.statements_max, again).await {
+            Ok(result) => Ok(result?),
             Err(_) => Err(ApiError::unavailable()),
         }
     }

@@ -217,3 +217,29 @@ async fn a_full_queue_refuses_at_once_and_recovers() {
     assert_eq!(world.market.stock_of(product).await, (90, 10));
     assert_consistent(&world.market.database).await;
 }
+
+/// A connection that was used a moment ago is not asked before it is used again; one that was cut
+/// meanwhile is found by the statement, and what only reads is done once more.
+#[tokio::test]
+async fn a_read_whose_connection_was_cut_is_read_again() {
+    let world = World::with_settings(&[("SPLITCART_HTTP_WORKERS", "1")]).await;
+    let client = world.client(&world.market.buyer().await);
+    let product = world.market.sold_product(500, 10).await;
+    client.freeze(&cart_of(&[(product, 1)])).await;
+    let read_again = || {
+        let log = world.server.log().into_iter();
+        log.filter(|line| line.contains("reading again")).count()
+    };
+    let mut cuts = 0;
+    // Now and then the pool is faster and has noticed: it must strike at least once.
+    wait::until("a cut was noticed by a read", async || {
+        assert_eq!(client.get_cart().await.status, 200);
+        let cut = "select pg_terminate_backend(pid) from pg_stat_activity
+             where datname = current_database() and application_name = 'splitcart http'";
+        world.market.database.run(cut).await;
+        cuts += 1;
+        assert_eq!(client.get_cart().await.status, 200, "after cut {cuts}");
+        read_again() > 0
+    })
+    .await;
+}

@@ -46,20 +46,19 @@ async fn a_cart_is_read_back_as_it_was_frozen_by_its_owner_only() {
     let decisions = carts::freeze(&market.database.pool, &[&command], None).await;
     let frozen = decisions.unwrap().remove(0).unwrap();
 
-    let pool = &market.database.pool;
-    let read = carts::get_active(pool, BuyerStoreId::new(buyer.store_id))
+    let mut connection = market.database.pool.acquire().await.unwrap();
+    let read = carts::get_active(&mut connection, BuyerStoreId::new(buyer.store_id))
         .await
         .unwrap()
         .unwrap();
     assert_eq!(read.cart, frozen.cart);
     assert_eq!(read.cart.head.status, CartStatus::Active);
     assert_eq!(read.vendor_names, frozen.vendor_names);
-    let foreign = carts::get_active(pool, BuyerStoreId::new(stranger.store_id))
+    let foreign = carts::get_active(&mut connection, BuyerStoreId::new(stranger.store_id))
         .await
         .unwrap();
     assert!(foreign.is_none());
     // A converted cart is nobody's active cart.
-    let mut connection = db::pool::acquire(pool).await.unwrap();
     let now = Utc::now().trunc_subsecs(6);
     let ids: [CartId; 1] = [read.cart.head.id];
     assert_eq!(
@@ -74,8 +73,7 @@ async fn a_cart_is_read_back_as_it_was_frozen_by_its_owner_only() {
             .unwrap(),
         0
     );
-    drop(connection);
-    let gone = carts::get_active(pool, BuyerStoreId::new(buyer.store_id))
+    let gone = carts::get_active(&mut connection, BuyerStoreId::new(buyer.store_id))
         .await
         .unwrap();
     assert!(gone.is_none());

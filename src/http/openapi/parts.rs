@@ -57,11 +57,15 @@ pub fn headers() -> Map<String, Value> {
         ),
         (
             "RateLimit".to_owned(),
-            text(false, left, "\"address\";r=9999;t=1, \"user\";r=199;t=1"),
+            text(false, left, "\"address\";r=49999;t=1, \"user\";r=999;t=1"),
         ),
         (
             "RateLimit-Policy".to_owned(),
-            text(false, policy, "\"address\";q=10000;w=5, \"user\";q=200;w=4"),
+            text(
+                false,
+                policy,
+                "\"address\";q=50000;w=5, \"user\";q=1000;w=5",
+            ),
         ),
     ])
 }

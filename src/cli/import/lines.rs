@@ -124,11 +124,20 @@ impl<R: BufRead> Records<R> {
     }
 }
 
-/// A quote inside quotes is doubled (RFC 4180), so inside them their number is odd.
-fn quotes_are_closed(bytes: &[u8]) -> bool {
-    bytes
-        .iter()
-        .fold(true, |are_closed, byte| are_closed ^ (*byte == b'"'))
+/// Whether a record does not end inside quotes. Only at the beginning of a field does a quote open
+/// one, and inside of it a quote is doubled (RFC 4180): that of `3.5" pipe` is a letter like others.
+fn quotes_are_closed(record: &[u8]) -> bool {
+    let (mut is_quoted, mut is_at_start) = (false, true);
+    for byte in record {
+        match byte {
+            // Of a doubled one the second opens again what the first has closed.
+            b'"' if is_quoted => (is_quoted, is_at_start) = (false, true),
+            b'"' if is_at_start => is_quoted = true,
+            b',' if !is_quoted => is_at_start = true,
+            _ => is_at_start = false,
+        }
+    }
+    !is_quoted
 }
 
 #[cfg(test)]
@@ -172,6 +181,21 @@ mod tests {
         let text = b"a,\"x\ny \"\"z\"\"\"\nb,c\n";
         let expected = [ok(1, "a,\"x\ny \"\"z\"\"\""), ok(3, "b,c")];
         assert_eq!(read(text, Breaks::InsideQuotes), expected);
+    }
+
+    #[test]
+    fn a_quote_in_the_middle_of_a_field_is_a_letter() {
+        for (text, lines) in [
+            ("a,3.5\" pipe\nb,c\n", 2),
+            ("a,\"3.5\"\" pipe\"\nb,c\n", 2),
+            ("a,\"\",\"\"\nb\n", 2),
+            ("\"a\"x,b\nc\n", 2),
+            ("a,\"b\nc\",d\n", 1),
+            ("\"\"\"\n\"\"\",x\n", 1),
+        ] {
+            let records = read(text.as_bytes(), Breaks::InsideQuotes);
+            assert_eq!(records.len(), lines, "{text:?}");
+        }
     }
 
     #[test]

@@ -6,12 +6,14 @@
 
 use std::{
     io::{BufRead, Write},
+    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::Context;
 use futures_util::StreamExt;
 use sqlx::{Connection, PgConnection};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::{
@@ -97,8 +99,10 @@ pub async fn load(
             };
         }
     }
-    // Read before the end: with the transaction the table goes, too.
-    tell_refused(&mut transaction, &mut report, &mut refused).await?;
+    if !in_parts {
+        // Read before the end: with the transaction the table goes, too.
+        tell_refused(&mut transaction, &mut report, &mut refused).await?;
+    }
     if mode == Mode::Whole && count > 0 {
         transaction
             .rollback()
@@ -111,6 +115,7 @@ pub async fn load(
     if in_parts {
         report.changes = apply_in_parts(connection, &all).await?;
         report.refused = import::refused_count(connection).await?;
+        tell_refused(connection, &mut report, &mut refused).await?;
     }
     if report.was_imported && report.changes != Changes::default() {
         import::analyze(connection, kind).await?;
@@ -139,28 +144,45 @@ async fn stage(
     };
     let rows = RowReader::of(source, header.as_ref()).with_context(named)?;
     screen.reading(source, bytes);
-    let mut is_over = false;
+    let mut chunks = read_on_a_thread(records, rows, is_text_wanted);
     let next = async || {
-        if is_over {
-            return None;
-        }
-        let chunk = read_chunk(&mut records, &rows, is_text_wanted);
-        screen.read(records.bytes());
-        match chunk {
-            Ok(text) if text.len() < CHUNK_BYTES => {
-                is_over = true;
-                (!text.is_empty()).then_some(Ok(text))
-            }
-            chunk => Some(chunk),
-        }
+        let chunk = chunks.recv().await?;
+        Some(chunk.map(|(text, bytes)| {
+            screen.read(bytes);
+            text
+        }))
     };
     let staged = import::stage(connection, source.kind, next).await?;
     staged.with_context(named)
 }
 
+/// Text for `COPY`, and how many bytes of the file were read for it and those before it.
+type Chunk = anyhow::Result<(CopyText, u64)>;
+
+/// Reading blocks, and a pipe may be silent for long: a signal must be heard meanwhile. The thread
+/// ends when the file does, or when nobody wants its chunks any more.
+fn read_on_a_thread(
+    mut records: Records<Box<dyn BufRead + Send>>,
+    rows: RowReader,
+    is_text_wanted: bool,
+) -> mpsc::Receiver<Chunk> {
+    let (sender, chunks) = mpsc::channel(1);
+    thread::spawn(move || {
+        loop {
+            let chunk = read_chunk(&mut records, &rows, is_text_wanted);
+            let is_last = !matches!(&chunk, Ok(text) if text.len() >= CHUNK_BYTES);
+            let chunk = chunk.map(|text| (text, records.bytes()));
+            if sender.blocking_send(chunk).is_err() || is_last {
+                return;
+            }
+        }
+    });
+    chunks
+}
+
 /// Less than a chunk only at the end of the file.
 fn read_chunk(
-    records: &mut Records<Box<dyn BufRead>>,
+    records: &mut Records<Box<dyn BufRead + Send>>,
     rows: &RowReader,
     is_text_wanted: bool,
 ) -> anyhow::Result<CopyText> {

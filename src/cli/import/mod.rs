@@ -115,13 +115,14 @@ pub async fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let sources = Source::all(&args.files, args.kind, args.format)?;
-    let mut refused = args.refused.as_deref().map(create).transpose()?;
+    let refused = args.refused.as_deref();
+    let mut refused = refused.map(|path| create(path, &sources)).transpose()?;
     let report = Services::during(config, data_dir, async |urls| {
         let mut connection = db::pool::connect(&urls.database).await?;
         let missing = db::pool::missing_migrations(&mut connection).await?;
         if missing > 0 {
             ensure!(
-                config.database.migrate_on_start,
+                config.database.migrate_on_start && !args.dry_run,
                 "this database lacks {missing} of our migrations; run `splitcart migrate` first"
             );
             db::pool::migrate(&mut connection).await?;
@@ -147,6 +148,9 @@ pub async fn run(
         println!("{:#}", report.to_json());
     } else {
         report.print();
+    }
+    if let Some(failure) = report.failure {
+        return Err(failure);
     }
     Ok(if report.is_clean() {
         ExitCode::SUCCESS
@@ -189,13 +193,28 @@ async fn import_all(
             continue;
         }
         let refused = refused.as_mut().map(|file| file as &mut dyn Write);
-        let file = load(connection, source, mode, refused, screen).await?;
-        report.files.push(file);
+        match load(connection, source, mode, refused, screen).await {
+            Ok(file) => report.files.push(file),
+            Err(failure) => {
+                // What was imported before it stays imported, and is told.
+                report.failure = Some(failure);
+                break;
+            }
+        }
     }
     Ok(report)
 }
 
-fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
+fn create(path: &Path, sources: &[Source]) -> anyhow::Result<BufWriter<File>> {
+    let is_same = |source: &Source| match (path.canonicalize(), source.path.canonicalize()) {
+        (Ok(path), Ok(source)) => path == source,
+        _ => false,
+    };
+    ensure!(
+        !sources.iter().any(is_same),
+        "--refused would overwrite {}, which is to be imported",
+        path.display()
+    );
     let file =
         File::create(path).with_context(|| format!("{} can't be written", path.display()))?;
     Ok(BufWriter::new(file))

@@ -1,8 +1,12 @@
 //! Turns records into rows: what stands in which column.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
 use anyhow::{Context, bail, ensure};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::domain::import::{Cell, Kind, Problem, Row, read_row};
@@ -90,7 +94,7 @@ type Read = Result<(Vec<Cell>, Vec<Problem>), Vec<Problem>>;
 fn read_header(kind: Kind, text: &str) -> anyhow::Result<Vec<usize>> {
     let spec = kind.spec();
     let known = spec.column_names().join(", ");
-    let names = fields_of(text).context("line 1 is no CSV")?;
+    let names = fields_of(text).map_err(|problem| anyhow::anyhow!("line 1 {problem}"))?;
     let mut positions = Vec::with_capacity(names.len());
     for name in &names {
         let Some(position) = spec.position(name) else {
@@ -117,7 +121,7 @@ fn read_header(kind: Kind, text: &str) -> anyhow::Result<Vec<usize>> {
 fn read_csv(kind: Kind, positions: &[usize], text: &str) -> Read {
     let fields = match fields_of(text) {
         Ok(fields) => fields,
-        Err(error) => return Err(vec![Problem::of_row(format!("is no CSV: {error}"))]),
+        Err(problem) => return Err(vec![Problem::of_row(problem)]),
     };
     if fields.len() != positions.len() {
         let (is, should_be) = (fields.len(), positions.len());
@@ -135,19 +139,31 @@ fn read_csv(kind: Kind, positions: &[usize], text: &str) -> Read {
     Ok((cells, Vec::new()))
 }
 
-fn fields_of(text: &str) -> csv::Result<Vec<String>> {
+/// The fields of one record. The only line breaks in it are inside of quotes.
+///
+/// # Errors
+/// It is not one record, with a clause.
+fn fields_of(text: &str) -> Result<Vec<String>, String> {
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
+        .terminator(csv::Terminator::Any(b'\n'))
         .buffer_capacity(text.len().max(1))
         .from_reader(text.as_bytes());
-    let mut record = csv::StringRecord::new();
-    reader.read_record(&mut record)?;
+    let mut records = reader.records();
+    let record = match records.next() {
+        Some(Ok(record)) => record,
+        Some(Err(error)) => return Err(format!("is no CSV: {error}")),
+        None => return Err("is no CSV: there is nothing in it".to_owned()),
+    };
+    if records.next().is_some() {
+        return Err("is no CSV: its quotes can't be made out".to_owned());
+    }
     Ok(record.iter().map(str::to_owned).collect())
 }
 
 fn read_ndjson(kind: Kind, text: &str) -> Read {
-    let fields: BTreeMap<String, Box<RawValue>> = match serde_json::from_str(text) {
+    let Fields(fields) = match serde_json::from_str(text) {
         Ok(fields) => fields,
         Err(error) => {
             let problem = format!("is no JSON object: {error}");
@@ -158,12 +174,17 @@ fn read_ndjson(kind: Kind, text: &str) -> Read {
     let mut cells = vec![Cell::Absent; spec.columns.len()];
     let mut problems = Vec::new();
     for (name, value) in fields {
-        if let Some(position) = spec.position(&name) {
-            cells[position] = cell_of(value.get());
-        } else {
+        let Some(position) = spec.position(&name) else {
             let known = spec.column_names().join(", ");
+            // Whatever is in it must be fit to be shown and stored.
+            let name = name.escape_debug().to_string();
             problems.push(Problem::of(&name, format!("is no column; known: {known}")));
+            continue;
+        };
+        if cells[position] != Cell::Absent {
+            problems.push(Problem::of(&name, "stands twice"));
         }
+        cells[position] = cell_of(value.get());
     }
     Ok((cells, problems))
 }
@@ -179,5 +200,32 @@ fn cell_of(json: &str) -> Cell {
         },
         [b'{' | b'[', ..] => Cell::Nested(json.to_owned()),
         _ => Cell::Text(json.to_owned()),
+    }
+}
+
+/// An object's fields as they stand: a map would forget one that stands twice.
+struct Fields(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(FieldsVisitor)
     }
 }

@@ -91,9 +91,9 @@ impl Source {
     ///
     /// # Errors
     /// It can't be opened.
-    pub fn open(&self) -> anyhow::Result<(Box<dyn BufRead>, Option<u64>)> {
+    pub fn open(&self) -> anyhow::Result<(Box<dyn BufRead + Send>, Option<u64>)> {
         if self.is_stdin() {
-            return Ok((Box::new(io::stdin().lock()), None));
+            return Ok((Box::new(BufReader::new(io::stdin())), None));
         }
         let file = File::open(&self.path)
             .with_context(|| format!("{} can't be opened", self.path.display()))?;
@@ -107,15 +107,16 @@ impl Source {
     }
 }
 
-/// The files of a directory that are called after a kind; others are none of ours.
+/// The CSV and NDJSON files of a directory.
 fn in_directory(directory: &Path) -> anyhow::Result<Vec<Source>> {
     let entries = fs::read_dir(directory)
         .with_context(|| format!("{} can't be read", directory.display()))?;
     let mut sources = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        if let (Some(kind), Some(format)) = (kind_of(&path), format_of(&path)) {
-            sources.push(Source { path, kind, format });
+        // A misspelt name must not be passed over; what has another ending is none of ours.
+        if format_of(&path).is_some() {
+            sources.push(Source::of(&path, None, None)?);
         }
     }
     // A directory's order is anybody's.

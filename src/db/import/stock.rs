@@ -6,12 +6,9 @@
 
 use std::ops::RangeInclusive;
 
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 
-use crate::{
-    db::error::{Doing, Error},
-    domain::import::Kind,
-};
+use crate::{db::error::Error, domain::import::Kind};
 
 use super::{ACCEPTED, Changes, check::refuse, resolve::looked_up, run};
 
@@ -42,6 +39,7 @@ pub(super) fn resolving() -> String {
             s.available_qty,
             s.low_stock_threshold,
             p.vendor_store_id as owner_id,
+            false as is_locked,
             row_number() over (order by p.vendor_store_id, s.product_id) as number
          from ({lines}) as s
          left join products p on p.id = s.product_id",
@@ -54,28 +52,29 @@ pub(super) fn indexing() -> String {
     "create index on import_rows (number)".to_owned()
 }
 
-/// Locks the rows of a part that would change, in the order in which checkouts lock them.
+/// Locks the rows of a part that would change, in the order in which checkouts lock them, and notes
+/// which they are: a row that a sale changes after this is left as it is.
 ///
 /// # Errors
 /// The statement failed; the transaction is lost.
 pub async fn lock_stock(connection: &mut PgConnection, part: &Part) -> Result<(), Error> {
-    let statement = format!(
-        "select count(*)
-         from (
-            select
+    let locking = format!(
+        "with locked as (
+            select r.line
             from import_rows r
             join inventory_items t on {KEY}
             where {part} and {ACCEPTED} and {differs}
             order by t.vendor_store_id, t.product_id
             for update of t
-         ) as locked",
+         )
+         update import_rows r
+         set is_locked = true
+         from locked
+         where r.line = locked.line",
         part = within(part),
         differs = differs(),
     );
-    sqlx::query_scalar::<_, i64>(AssertSqlSafe(statement))
-        .fetch_one(connection)
-        .await
-        .doing("lock the stock")?;
+    run(connection, locking, "lock the stock").await?;
     Ok(())
 }
 
@@ -116,7 +115,7 @@ pub async fn apply_stock(connection: &mut PgConnection, part: &Part) -> Result<C
             low_stock_threshold = {THRESHOLD},
             updated_at = now()
          from import_rows r
-         where {KEY} and {part} and {ACCEPTED} and {differs}",
+         where {KEY} and {part} and r.is_locked and {ACCEPTED} and {differs}",
         part = within(part),
         differs = differs(),
     );

@@ -16,7 +16,8 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::support::{
-    Buyer, Database, Redis, Server, assert_consistent, client::fresh_key, server::splitcart,
+    Buyer, Database, Redis, Server, assert_consistent, client::fresh_key, redis::signal,
+    server::splitcart, wait,
 };
 
 /// A database of its own, and a directory for files.
@@ -246,6 +247,20 @@ async fn what_can_not_be_used_is_told_and_changes_nothing() {
         assert!(error.contains(told), "{error}");
         assert!(error.contains(name), "{error}");
     }
+    let good = importing.file("stock.csv", format!("product_id,available_qty\n{KUSH},1\n"));
+    let overwriting = importing.run(&[&good, "--refused", &good]);
+    assert_eq!(overwriting.status.code(), Some(2), "{overwriting:?}");
+    assert!(fs::read_to_string(&good).unwrap().contains(KUSH));
+    let misspelt = importing.files.path().join("misspelt");
+    fs::create_dir(&misspelt).unwrap();
+    fs::write(misspelt.join("prodcuts.csv"), "sku\nx\n").unwrap();
+    let output = importing.run(&[misspelt.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("prodcuts.csv")
+    );
     let missing = importing.run(&["nowhere/products.csv"]);
     assert_eq!(missing.status.code(), Some(2));
     let empty = importing.files.path().join("empty");
@@ -253,6 +268,57 @@ async fn what_can_not_be_used_is_told_and_changes_nothing() {
     let output = importing.run(&[empty.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert_eq!(importing.database.contents().await, before);
+}
+
+/// What was imported before a file that can't be used stays, and is told.
+#[tokio::test]
+async fn a_file_that_can_not_be_used_does_not_hide_what_came_before_it() {
+    let importing = Importing::of_the_examples().await;
+    let text = format!("vendor_store_id,sku,title,price\n{VENDOR},B-1,Before,5\n");
+    let before = importing.file("products.csv", text);
+    let broken = importing.file("stock.csv", "colour\nred\n");
+
+    let output = importing.run(&[&before, &broken]);
+
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("stock.csv")
+    );
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains("products.csv") && !shown.contains("stock.csv"),
+        "{shown}"
+    );
+    let there = "select count(*) from products where sku = 'B-1'";
+    assert_eq!(importing.database.count(there).await, 1);
+}
+
+/// A pipe that is silent keeps nobody from stopping the command.
+#[tokio::test]
+async fn a_signal_ends_an_import_that_waits_for_its_input() {
+    let importing = Importing::of_the_examples().await;
+    let mut child = importing
+        .command(&["--kind", "stock", "--format", "csv", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Its first words say that it has begun.
+    let mut silent = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut silent, b"product_id,available_qty\n").unwrap();
+    let mut told = String::new();
+    let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
+    while !told.contains("reading standard input") {
+        assert!(std::io::BufRead::read_line(&mut stderr, &mut told).unwrap() > 0);
+    }
+
+    signal(child.id(), "TERM");
+
+    wait::until("it has ended", async || child.try_wait().unwrap().is_some()).await;
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    drop(silent);
 }
 
 /// A file of any length goes through the same memory: rows are never gathered here.

@@ -212,6 +212,8 @@ async fn a_bad_query_is_refused_with_every_problem() {
         ("limit=0", vec!["limit"]),
         ("limit=101", vec!["limit"]),
         ("limit=ten", vec!["limit"]),
+        ("limit=005", vec!["limit"]),
+        ("limit=%2B5", vec!["limit"]),
         ("limit=", vec!["limit"]),
         ("limit=1&limit=2", vec!["limit"]),
         ("status=gone", vec!["status"]),

@@ -4,16 +4,17 @@
 //! what it makes of the database `db::import`'s, the transaction of a file `load`'s.
 
 mod columns;
+mod fields;
 mod lines;
 mod load;
+mod reading;
+mod refused;
 mod report;
 mod rows;
 mod screen;
 mod source;
 
 use std::{
-    fs::File,
-    io::{BufWriter, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -26,6 +27,7 @@ use crate::{config::Config, db, domain::import::Kind};
 
 use self::{
     load::{Mode, load},
+    refused::RefusedFile,
     report::Report,
     screen::Screen,
     source::Source,
@@ -39,13 +41,13 @@ Examples:
   splitcart import docs/examples                  all files of a directory, in the right order
   splitcart import products.csv stock.ndjson      some files; what they are is in their names
   splitcart import --dry-run --refused bad.ndjson products.csv
-                                                  what would happen, and every row that would be refused
+                                                  what would happen, and what would be refused
   splitcart import --keep-going stock.csv         take what is good, in short transactions
   gunzip -c all.csv.gz | splitcart import --kind stock --format csv -
 
-Importing a file again changes nothing: a row is inserted, or updated where it says something else, and
-nothing is ever deleted. A file is imported whole or, if one of its rows is refused, not at all; later
-files are then left alone. The columns are told in docs/import.md and by --columns.
+Importing a file again changes nothing: a row is inserted, or updated where it says something
+else, and nothing is ever deleted. A file is imported whole or, if one of its rows is refused, not
+at all; later files are then left alone. The columns are told in docs/import.md and by --columns.
 
 The status is 0 if all rows went in, 1 if some were refused, 2 if the import could not be made.";
 
@@ -115,7 +117,7 @@ pub async fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let sources = Source::all(&args.files, args.kind, args.format)?;
-    let mut refused = args.refused.as_deref().map(create).transpose()?;
+    let mut refused = RefusedFile::create(args.refused.as_deref())?;
     let report = Services::during(config, data_dir, async |urls| {
         let mut connection = db::pool::connect(&urls.database).await?;
         let missing = db::pool::missing_migrations(&mut connection).await?;
@@ -139,10 +141,7 @@ pub async fn run(
         report
     })
     .await?;
-    if let Some(file) = &mut refused {
-        file.flush()
-            .context("the refused rows can't be written down")?;
-    }
+    refused.finish()?;
     if args.json {
         println!("{:#}", report.to_json());
     } else {
@@ -159,7 +158,7 @@ async fn import(
     connection: &mut PgConnection,
     sources: &[Source],
     mode: Mode,
-    refused: &mut Option<BufWriter<File>>,
+    refused: &mut RefusedFile,
     screen: &Screen,
 ) -> anyhow::Result<Report> {
     if mode != Mode::DryRun {
@@ -178,7 +177,7 @@ async fn import_all(
     connection: &mut PgConnection,
     sources: &[Source],
     mode: Mode,
-    refused: &mut Option<BufWriter<File>>,
+    refused: &mut RefusedFile,
     screen: &Screen,
 ) -> anyhow::Result<Report> {
     let mut report = Report::default();
@@ -188,15 +187,8 @@ async fn import_all(
             report.left.push(source.name());
             continue;
         }
-        let refused = refused.as_mut().map(|file| file as &mut dyn Write);
         let file = load(connection, source, mode, refused, screen).await?;
         report.files.push(file);
     }
     Ok(report)
-}
-
-fn create(path: &Path) -> anyhow::Result<BufWriter<File>> {
-    let file =
-        File::create(path).with_context(|| format!("{} can't be written", path.display()))?;
-    Ok(BufWriter::new(file))
 }

@@ -1,16 +1,18 @@
 //! Turns records into rows: what stands in which column.
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context, bail, ensure};
-use serde_json::{Map, Value, value::RawValue};
+use anyhow::{Context, ensure};
+use serde_json::{Map, Value};
 
 use crate::domain::import::{Cell, Kind, Problem, Row, read_row};
 
 use super::{
+    fields::{self, JsonObject},
     lines::Record,
     source::{FileFormat, Source},
 };
+
+/// How much of an unknown column's name is shown.
+const UNKNOWN_CHARS_SHOWN: usize = 60;
 
 /// Reads the records of one file.
 #[derive(Debug)]
@@ -41,9 +43,8 @@ impl RowReader {
             FileFormat::Csv => {
                 let header =
                     header.context("the file is empty; its first line names the columns")?;
-                let text = header.text.as_ref();
-                let text = text.map_err(|error| anyhow::anyhow!("line 1 {error}"))?;
-                let positions = read_header(kind, text)?;
+                let positions = read_header(kind, header)
+                    .with_context(|| format!("its header, on line {}", header.line))?;
                 Ok(Self::Csv { kind, positions })
             }
         }
@@ -64,50 +65,61 @@ impl RowReader {
         }
     }
 
-    /// The record as JSON, to be shown to whoever is to repair it.
+    /// The record as JSON, to be shown to whoever is to repair it: an object, or its text if it is
+    /// none.
     pub fn as_json(&self, record: &Record) -> Option<String> {
         let text = record.text.as_ref().ok()?;
-        match self {
-            Self::Ndjson { .. } => serde_json::from_str::<&RawValue>(text)
+        let object = match self {
+            Self::Ndjson { .. } => serde_json::from_str::<JsonObject>(text)
                 .is_ok()
                 .then(|| text.clone()),
             Self::Csv { kind, positions } => {
-                let names = kind.spec().column_names();
-                let fields = fields_of(text).ok()?;
-                let object: Map<String, Value> = positions
-                    .iter()
-                    .zip(fields)
-                    .map(|(position, field)| (names[*position].to_owned(), field.into()))
-                    .collect();
-                Some(Value::Object(object).to_string())
+                let fields = fields::of_csv(text).ok();
+                let whole = fields.filter(|fields| fields.len() == positions.len());
+                whole.map(|fields| {
+                    let names = kind.spec().column_names();
+                    let object: Map<String, Value> = positions
+                        .iter()
+                        .zip(fields)
+                        .map(|(position, field)| (names[*position].to_owned(), field.into()))
+                        .collect();
+                    Value::Object(object).to_string()
+                })
             }
-        }
+        };
+        Some(object.unwrap_or_else(|| Value::from(text.as_str()).to_string()))
     }
 }
 
 type Read = Result<(Vec<Cell>, Vec<Problem>), Vec<Problem>>;
 
-fn read_header(kind: Kind, text: &str) -> anyhow::Result<Vec<usize>> {
+fn read_header(kind: Kind, header: &Record) -> anyhow::Result<Vec<usize>> {
     let spec = kind.spec();
-    let known = spec.column_names().join(", ");
-    let names = fields_of(text).context("line 1 is no CSV")?;
+    let names = fields::of_csv(header.text.as_ref().map_err(|error| *error)?)?;
+    let unknown: Vec<_> = names
+        .iter()
+        .filter(|name| spec.position(name).is_none())
+        .map(|name| format!("{name:?}"))
+        .collect();
+    ensure!(
+        unknown.is_empty(),
+        "names what is no column of {}: {}; known: {}",
+        spec.name,
+        unknown.join(", "),
+        spec.column_names().join(", ")
+    );
     let mut positions = Vec::with_capacity(names.len());
-    for name in &names {
-        let Some(position) = spec.position(name) else {
-            bail!(
-                "line 1: {} have no column {name:?}; known: {known}",
-                spec.name
-            );
-        };
+    for position in names.iter().filter_map(|name| spec.position(name)) {
         ensure!(
             !positions.contains(&position),
-            "line 1: the column {name} stands twice"
+            "names {} twice",
+            spec.columns[position].name
         );
         positions.push(position);
     }
     ensure!(
         spec.is_named_by(|column| names.iter().any(|name| name == column)),
-        "line 1: no column says which {} a row is about; there must be {}",
+        "has no column that says which {} a row is about; there must be {}",
         spec.noun,
         spec.ways_to_name()
     );
@@ -115,7 +127,7 @@ fn read_header(kind: Kind, text: &str) -> anyhow::Result<Vec<usize>> {
 }
 
 fn read_csv(kind: Kind, positions: &[usize], text: &str) -> Read {
-    let fields = match fields_of(text) {
+    let fields = match fields::of_csv(text) {
         Ok(fields) => fields,
         Err(error) => return Err(vec![Problem::of_row(format!("is no CSV: {error}"))]),
     };
@@ -135,20 +147,13 @@ fn read_csv(kind: Kind, positions: &[usize], text: &str) -> Read {
     Ok((cells, Vec::new()))
 }
 
-fn fields_of(text: &str) -> csv::Result<Vec<String>> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .buffer_capacity(text.len().max(1))
-        .from_reader(text.as_bytes());
-    let mut record = csv::StringRecord::new();
-    reader.read_record(&mut record)?;
-    Ok(record.iter().map(str::to_owned).collect())
-}
-
 fn read_ndjson(kind: Kind, text: &str) -> Read {
-    let fields: BTreeMap<String, Box<RawValue>> = match serde_json::from_str(text) {
-        Ok(fields) => fields,
+    let JsonObject(fields) = match serde_json::from_str(text) {
+        Ok(object) => object,
+        // What is there instead may be as long as a record.
+        Err(error) if error.is_data() => {
+            return Err(vec![Problem::of_row("is no JSON object")]);
+        }
         Err(error) => {
             let problem = format!("is no JSON object: {error}");
             return Err(vec![Problem::of_row(problem)]);
@@ -158,14 +163,26 @@ fn read_ndjson(kind: Kind, text: &str) -> Read {
     let mut cells = vec![Cell::Absent; spec.columns.len()];
     let mut problems = Vec::new();
     for (name, value) in fields {
-        if let Some(position) = spec.position(&name) {
-            cells[position] = cell_of(value.get());
-        } else {
-            let known = spec.column_names().join(", ");
-            problems.push(Problem::of(&name, format!("is no column; known: {known}")));
+        match spec.position(&name) {
+            Some(position) if cells[position] == Cell::Absent => {
+                cells[position] = cell_of(value.get());
+            }
+            Some(_) => problems.push(Problem::of(&name, "stands twice")),
+            None => {
+                let known = spec.column_names().join(", ");
+                let problem = format!("is no column; known: {known}");
+                problems.push(Problem::of(&shown(&name), problem));
+            }
         }
     }
     Ok((cells, problems))
+}
+
+/// A name that is none of ours, as it can be kept and shown: it may be of any length and have any
+/// character, such as a NUL, which PostgreSQL can't store.
+fn shown(name: &str) -> String {
+    let start: String = name.chars().take(UNKNOWN_CHARS_SHOWN).collect();
+    start.escape_debug().to_string()
 }
 
 /// A number keeps its digits: it is never read as a float.

@@ -37,8 +37,8 @@ impl Screen {
         Self::Bar(bar)
     }
 
-    pub(super) fn reading(&self, source: &Source, bytes: Option<u64>) {
-        let name = source.name();
+    pub(super) fn reading(&self, source: &Source) {
+        let (name, bytes) = (source.name(), source.len());
         match self {
             Self::Bar(bar) => {
                 let template = if bytes.is_some() { READING } else { WORKING };

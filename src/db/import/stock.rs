@@ -1,17 +1,16 @@
 //! Stock, which checkouts write to while it is imported.
 //!
 //! Rows are locked in ascending vendor and product, as a checkout locks them, and only those that
-//! would change. What a row comes to is computed under its lock, from what is reserved then. A file
-//! may be applied in parts, each in a transaction of its own, so that no lock is held for long.
+//! would change. What a row comes to is computed under its lock, from what is reserved then. Only what
+//! was locked is written: a row that a sale makes differ later comes after us, and to wait for it
+//! now, out of order, could be a deadlock. A file may be applied in parts, each in a transaction of
+//! its own, so that no lock is held for long.
 
 use std::ops::RangeInclusive;
 
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 
-use crate::{
-    db::error::{Doing, Error},
-    domain::import::Kind,
-};
+use crate::{db::error::Error, domain::import::Kind};
 
 use super::{ACCEPTED, Changes, check::refuse, resolve::looked_up, run};
 
@@ -54,28 +53,32 @@ pub(super) fn indexing() -> String {
     "create index on import_rows (number)".to_owned()
 }
 
+/// Room for what a transaction has locked.
+pub(super) fn locking() -> String {
+    "create temporary table import_locked (product_id uuid primary key) on commit delete rows"
+        .to_owned()
+}
+
 /// Locks the rows of a part that would change, in the order in which checkouts lock them.
 ///
 /// # Errors
 /// The statement failed; the transaction is lost.
 pub async fn lock_stock(connection: &mut PgConnection, part: &Part) -> Result<(), Error> {
     let statement = format!(
-        "select count(*)
+        "insert into import_locked (product_id)
+         select l.product_id
          from (
-            select
+            select t.product_id
             from import_rows r
             join inventory_items t on {KEY}
             where {part} and {ACCEPTED} and {differs}
             order by t.vendor_store_id, t.product_id
             for update of t
-         ) as locked",
+         ) as l",
         part = within(part),
         differs = differs(),
     );
-    sqlx::query_scalar::<_, i64>(AssertSqlSafe(statement))
-        .fetch_one(connection)
-        .await
-        .doing("lock the stock")?;
+    run(connection, statement, "lock the stock").await?;
     Ok(())
 }
 
@@ -104,7 +107,7 @@ pub async fn recheck_stock(connection: &mut PgConnection, part: &Part) -> Result
     Ok(refuse(connection, &too_few).await? + refuse(connection, &too_many).await?)
 }
 
-/// Writes the accepted rows of a part; those that were there must be locked.
+/// Writes the accepted rows of a part: those that were locked, and those that are new.
 ///
 /// # Errors
 /// A statement failed; the transaction is lost.
@@ -116,9 +119,9 @@ pub async fn apply_stock(connection: &mut PgConnection, part: &Part) -> Result<C
             low_stock_threshold = {THRESHOLD},
             updated_at = now()
          from import_rows r
-         where {KEY} and {part} and {ACCEPTED} and {differs}",
+         join import_locked l using (product_id)
+         where {KEY} and {part} and {ACCEPTED}",
         part = within(part),
-        differs = differs(),
     );
     let inserting = format!(
         "insert into inventory_items (

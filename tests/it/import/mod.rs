@@ -16,7 +16,8 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::support::{
-    Buyer, Database, Redis, Server, assert_consistent, client::fresh_key, server::splitcart,
+    Buyer, Database, Redis, Server, assert_consistent, client::fresh_key, redis::signal,
+    server::splitcart, wait,
 };
 
 /// A database of its own, and a directory for files.
@@ -183,6 +184,57 @@ async fn both_formats_say_the_same() {
     assert_eq!(report["unchanged"], json!(1), "{report}");
 }
 
+/// Inches and feet: a quote inside a field is no beginning of a quoted one, which would swallow the
+/// rows up to the next.
+#[tokio::test]
+async fn a_quote_in_the_middle_of_a_field_swallows_no_row() {
+    let importing = Importing::of_the_examples().await;
+    let text = format!(
+        "vendor_store_id,sku,title,price\n{VENDOR},P-1,12\" pipe,5\n{VENDOR},P-2,plain,5\n\
+         {VENDOR},P-3,4\" pipe,5\n"
+    );
+    let file = importing.file("products.csv", text);
+    assert_eq!(importing.counts(&[&file]), [3, 3, 0, 0, 0]);
+    let kept = "select count(*) from products where title in ('12\" pipe', 'plain', '4\" pipe')";
+    assert_eq!(importing.database.count(kept).await, 3);
+}
+
+/// A pipe that says nothing must not keep the command from being stopped, and what came so far is
+/// not imported.
+#[tokio::test]
+async fn whoever_waits_for_standard_input_can_be_stopped() {
+    use std::io::{BufRead, BufReader, Write as _};
+    let importing = Importing::of_the_examples().await;
+    let before = importing.database.contents().await;
+    let mut child = importing
+        .command(&["--kind", "stock", "--format", "csv", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let text = format!("product_id,available_qty\n{KUSH},7\n");
+    pipe.write_all(text.as_bytes()).unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert_eq!(told.next().unwrap().unwrap(), "reading standard input");
+
+    signal(child.id(), "INT");
+
+    let mut status = None;
+    wait::until("the import has ended", async || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    })
+    .await;
+    drop(pipe);
+    assert_eq!(status.unwrap().code(), Some(2));
+    assert_eq!(
+        told.next().unwrap().unwrap(),
+        "splitcart: stopped by a signal"
+    );
+    assert_eq!(importing.database.contents().await, before);
+}
+
 #[tokio::test]
 async fn rows_may_come_by_standard_input() {
     use std::io::Write as _;
@@ -217,6 +269,9 @@ async fn a_dry_run_shows_all_and_writes_nothing() {
         assert_eq!(file["inserted"], file["rows"], "{file}");
         assert_eq!(file["imported"], json!(false));
     }
+    let output = importing.run(&["--dry-run", "docs/examples"]);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("a dry run: nothing was written"), "{shown}");
     assert_eq!(importing.database.contents().await, before);
 }
 
@@ -230,9 +285,15 @@ async fn what_can_not_be_used_is_told_and_changes_nothing() {
         (
             "products.csv",
             "sku,colour\nx,red\n",
-            "\"colour\"; known: id, vendor_store_id",
+            "line 1: names what is no column of products: \"colour\"; known: id, vendor_store_id",
         ),
-        ("products.csv", "sku,sku\nx,y\n", "stands twice"),
+        (
+            "products.csv",
+            "\ncolour,sku,size\n",
+            "line 2: names what is no column of products: \"colour\", \"size\";",
+        ),
+        ("products.csv", "sku,sku\nx,y\n", "names sku twice"),
+        ("products.csv", "sku,\"title\nx,y\n", "never closed"),
         (
             "products.csv",
             "title,price\nx,1\n",
@@ -250,8 +311,24 @@ async fn what_can_not_be_used_is_told_and_changes_nothing() {
     assert_eq!(missing.status.code(), Some(2));
     let empty = importing.files.path().join("empty");
     fs::create_dir(&empty).unwrap();
-    let output = importing.run(&[empty.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let empty = empty.to_str().unwrap();
+    let misspelt = importing.files.path().join("misspelt");
+    fs::create_dir(&misspelt).unwrap();
+    fs::write(misspelt.join("product.csv"), "sku\n").unwrap();
+    for (args, told) in [
+        (&[empty][..], "has no file to import"),
+        (&[misspelt.to_str().unwrap()], "it can't be told what"),
+        (&["--kind", "stock", "docs/examples"], "is a directory"),
+        (
+            &["--kind", "stock", "--format", "csv", "-", "-"],
+            "can be read once only",
+        ),
+    ] {
+        let output = importing.run(args);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(told), "{error}");
+    }
     assert_eq!(importing.database.contents().await, before);
 }
 

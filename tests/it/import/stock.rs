@@ -5,13 +5,13 @@ use std::{fmt::Write, process::Stdio};
 use serde_json::json;
 
 use crate::support::{
-    Client, Shopper, World, assert_consistent,
+    Client, Database, Market, Shopper, World, assert_consistent,
     market::{cart_of, stock_in},
     server::splitcart,
     wait,
 };
 
-use super::{Importing, KUSH};
+use super::{Importing, KUSH, VENDOR};
 
 #[tokio::test]
 async fn what_is_on_hand_includes_what_is_reserved() {
@@ -85,6 +85,90 @@ async fn a_sale_under_way_is_not_undone() {
          where product_id = '{KUSH}' and available_qty = 2600 and reserved_qty = 400"
     );
     assert_eq!(count(&importing, right).await, 1);
+}
+
+/// The import has locked one row and waits for another, when a sale that waits for the first changes a
+/// third, which was as the file says when the import came by. To set that back now would mean to wait
+/// for the sale: a deadlock.
+#[tokio::test]
+async fn a_sale_that_waits_for_the_import_is_not_waited_for() {
+    let market = Market::new(Database::create().await);
+    let vendor = market.vendor().await;
+    let mut products = Vec::new();
+    for _ in 0..3 {
+        products.push(market.product(vendor, 500, 10).await);
+    }
+    // Ids ascend with time, and locks with ids.
+    let [unchanged, changed, held] = products[..] else {
+        unreachable!()
+    };
+    let mut holder = market.hold_stock(held).await;
+    let files = tempfile::TempDir::new().unwrap();
+    let file = files.path().join("stock.csv");
+    let text = format!(
+        "product_id,available_qty\n{},10\n{},20\n{},20\n",
+        unchanged.id, changed.id, held.id
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut import = splitcart("import")
+        .arg(&file)
+        .env("SPLITCART_DATABASE_URL", &market.database.url)
+        .env("SPLITCART_REDIS_URL", "redis://localhost:1")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let waiting = "select count(*) from pg_stat_activity
+         where datname = current_database() and wait_event_type = 'Lock'";
+    wait::until("the import waits for the row that is held", async || {
+        market.database.count(waiting).await == 1
+    })
+    .await;
+    let mut sale = market.database.pool.begin().await.unwrap();
+    stock_in(&mut sale, unchanged, 9).await;
+    let sale = tokio::spawn(async move {
+        stock_in(&mut sale, changed, 19).await;
+        sale.commit().await.unwrap();
+    });
+    wait::until("the sale waits for the import", async || {
+        market.database.count(waiting).await == 2
+    })
+    .await;
+
+    stock_in(&mut holder, held, 10).await;
+    holder.commit().await.unwrap();
+
+    assert!(import.wait().unwrap().success());
+    sale.await.unwrap();
+    for (product, available) in [(unchanged, 9), (changed, 19), (held, 20)] {
+        assert_eq!(market.stock_of(product).await, (available, 0));
+    }
+}
+
+/// Every row that is refused under the locks of its part is told like any other.
+#[tokio::test]
+async fn whoever_keeps_going_hears_of_counts_that_are_too_low() {
+    let importing = Importing::of_the_examples().await;
+    let reserve = format!(
+        "update inventory_items set available_qty = 90, reserved_qty = 10
+         where product_id = '{KUSH}'"
+    );
+    importing.database.run(&reserve).await;
+    let text =
+        format!("vendor_store_id,sku,on_hand_qty\n{VENDOR},FLW-BULK,41\n{VENDOR},FLW-OG-3.5,9\n");
+    let file = importing.file("stock.csv", text);
+
+    let output = importing.run(&["--keep-going", &file]);
+
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    assert!(
+        shown.contains("line 3, on_hand_qty: must be at least 10"),
+        "{shown}"
+    );
+    let right = "select count(*) from inventory_items
+         where available_qty = 41 and reserved_qty = 0
+            or available_qty = 90 and reserved_qty = 10";
+    assert_eq!(importing.database.count(right).await, 2);
 }
 
 async fn count(importing: &Importing, query: String) -> i64 {

@@ -87,9 +87,9 @@ async fn a_sale_under_way_is_not_undone() {
     assert_eq!(count(&importing, right).await, 1);
 }
 
-/// The import has locked one row and waits for another, when a sale that waits for the first changes a
-/// third, which was as the file says when the import came by. To set that back now would mean to wait
-/// for the sale: a deadlock.
+/// The import has locked one row and waits for another, when a third, which was as the file says when
+/// the import came by, is sold from. To set that back now would mean to wait for the next sale of it,
+/// which waits for the import: a deadlock.
 #[tokio::test]
 async fn a_sale_that_waits_for_the_import_is_not_waited_for() {
     let market = Market::new(Database::create().await);
@@ -123,8 +123,9 @@ async fn a_sale_that_waits_for_the_import_is_not_waited_for() {
         market.database.count(waiting).await == 1
     })
     .await;
+    market.stock(unchanged, 9).await;
     let mut sale = market.database.pool.begin().await.unwrap();
-    stock_in(&mut sale, unchanged, 9).await;
+    stock_in(&mut sale, unchanged, 8).await;
     let sale = tokio::spawn(async move {
         stock_in(&mut sale, changed, 19).await;
         sale.commit().await.unwrap();
@@ -139,7 +140,7 @@ async fn a_sale_that_waits_for_the_import_is_not_waited_for() {
 
     assert!(import.wait().unwrap().success());
     sale.await.unwrap();
-    for (product, available) in [(unchanged, 9), (changed, 19), (held, 20)] {
+    for (product, available) in [(unchanged, 8), (changed, 19), (held, 20)] {
         assert_eq!(market.stock_of(product).await, (available, 0));
     }
 }

@@ -87,9 +87,9 @@ fn read(
         FileFormat::Csv => records.next()?,
         FileFormat::Ndjson => None,
     };
-    let rows = RowReader::of(source, header.as_ref())?;
+    let mut rows = RowReader::of(source, header.as_ref())?;
     loop {
-        let text = read_chunk(&mut records, &rows, originals)?;
+        let text = read_chunk(&mut records, &mut rows, originals)?;
         let is_last = text.len() < CHUNK_BYTES;
         let bytes_read = records.bytes();
         let chunk = Chunk { text, bytes_read };
@@ -103,7 +103,7 @@ fn read(
 /// Less than a chunk only at the end of the file.
 fn read_chunk(
     records: &mut Records<Box<dyn BufRead>>,
-    rows: &RowReader,
+    rows: &mut RowReader,
     originals: Originals,
 ) -> anyhow::Result<CopyText> {
     let mut text = CopyText::with_capacity(CHUNK_BYTES);

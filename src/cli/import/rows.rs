@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::domain::import::{Cell, Kind, Problem, Row, read_row};
 
 use super::{
-    fields::{self, JsonObject},
+    fields::{Csv, JsonObject},
     lines::Record,
     source::{FileFormat, Source},
 };
@@ -16,19 +16,18 @@ const UNKNOWN_CHARS_SHOWN: usize = 60;
 
 /// Reads the records of one file.
 #[derive(Debug)]
-pub enum RowReader {
-    /// For each field of a record, where its column stands in the kind's.
-    Csv {
-        /// What the rows are.
-        kind: Kind,
-        /// By field.
-        positions: Vec<usize>,
-    },
-    /// Names stand in every record.
-    Ndjson {
-        /// What the rows are.
-        kind: Kind,
-    },
+pub struct RowReader {
+    kind: Kind,
+    layout: Layout,
+}
+
+/// Where a record's columns are.
+#[derive(Debug)]
+enum Layout {
+    /// Where the header says. For each field: where its column stands in the kind's.
+    Csv { csv: Csv, positions: Vec<usize> },
+    /// Behind their names, in every record.
+    Ndjson,
 }
 
 impl RowReader {
@@ -38,54 +37,42 @@ impl RowReader {
     /// A header with which no row could be read.
     pub fn of(source: &Source, header: Option<&Record>) -> anyhow::Result<Self> {
         let kind = source.kind;
-        match source.format {
-            FileFormat::Ndjson => Ok(Self::Ndjson { kind }),
+        let layout = match source.format {
+            FileFormat::Ndjson => Layout::Ndjson,
             FileFormat::Csv => {
                 let header =
                     header.context("the file is empty; its first line names the columns")?;
-                let positions = read_header(kind, header)
+                let mut csv = Csv::default();
+                let positions = read_header(kind, &mut csv, header)
                     .with_context(|| format!("its header, on line {}", header.line))?;
-                Ok(Self::Csv { kind, positions })
+                Layout::Csv { csv, positions }
             }
-        }
+        };
+        Ok(Self { kind, layout })
     }
 
     /// Reads a record. Whatever is wrong with it is in the row.
-    pub fn read(&self, record: &Record) -> Row {
-        let (kind, read) = match (self, &record.text) {
-            (Self::Csv { kind, .. } | Self::Ndjson { kind }, Err(unreadable)) => {
-                (*kind, Err(vec![Problem::of_row(unreadable.to_string())]))
-            }
-            (Self::Csv { kind, positions }, Ok(text)) => (*kind, read_csv(*kind, positions, text)),
-            (Self::Ndjson { kind }, Ok(text)) => (*kind, read_ndjson(*kind, text)),
+    pub fn read(&mut self, record: &Record) -> Row {
+        let read = match (&record.text, &mut self.layout) {
+            (Err(unreadable), _) => Err(vec![Problem::of_row(unreadable.to_string())]),
+            (Ok(text), Layout::Csv { csv, positions }) => read_csv(self.kind, csv, positions, text),
+            (Ok(text), Layout::Ndjson) => read_ndjson(self.kind, text),
         };
         match read {
-            Ok((cells, problems)) => read_row(kind, &cells, problems),
-            Err(problems) => Row::unreadable(kind, problems),
+            Ok((cells, problems)) => read_row(self.kind, &cells, problems),
+            Err(problems) => Row::unreadable(self.kind, problems),
         }
     }
 
     /// The record as JSON, to be shown to whoever is to repair it: an object, or its text if it is
     /// none.
-    pub fn as_json(&self, record: &Record) -> Option<String> {
+    pub fn as_json(&mut self, record: &Record) -> Option<String> {
         let text = record.text.as_ref().ok()?;
-        let object = match self {
-            Self::Ndjson { .. } => serde_json::from_str::<JsonObject>(text)
+        let object = match &mut self.layout {
+            Layout::Csv { csv, positions } => csv_as_json(self.kind, csv, positions, text),
+            Layout::Ndjson => serde_json::from_str::<JsonObject>(text)
                 .is_ok()
                 .then(|| text.clone()),
-            Self::Csv { kind, positions } => {
-                let fields = fields::of_csv(text).ok();
-                let whole = fields.filter(|fields| fields.len() == positions.len());
-                whole.map(|fields| {
-                    let names = kind.spec().column_names();
-                    let object: Map<String, Value> = positions
-                        .iter()
-                        .zip(fields)
-                        .map(|(position, field)| (names[*position].to_owned(), field.into()))
-                        .collect();
-                    Value::Object(object).to_string()
-                })
-            }
         };
         Some(object.unwrap_or_else(|| Value::from(text.as_str()).to_string()))
     }
@@ -93,9 +80,9 @@ impl RowReader {
 
 type Read = Result<(Vec<Cell>, Vec<Problem>), Vec<Problem>>;
 
-fn read_header(kind: Kind, header: &Record) -> anyhow::Result<Vec<usize>> {
+fn read_header(kind: Kind, csv: &mut Csv, header: &Record) -> anyhow::Result<Vec<usize>> {
     let spec = kind.spec();
-    let names = fields::of_csv(header.text.as_ref().map_err(|error| *error)?)?;
+    let names = csv.fields(header.text.as_ref().map_err(|error| *error)?)?;
     let unknown: Vec<_> = names
         .iter()
         .filter(|name| spec.position(name).is_none())
@@ -126,8 +113,8 @@ fn read_header(kind: Kind, header: &Record) -> anyhow::Result<Vec<usize>> {
     Ok(positions)
 }
 
-fn read_csv(kind: Kind, positions: &[usize], text: &str) -> Read {
-    let fields = match fields::of_csv(text) {
+fn read_csv(kind: Kind, csv: &mut Csv, positions: &[usize], text: &str) -> Read {
+    let fields = match csv.fields(text) {
         Ok(fields) => fields,
         Err(error) => return Err(vec![Problem::of_row(format!("is no CSV: {error}"))]),
     };
@@ -145,6 +132,20 @@ fn read_csv(kind: Kind, positions: &[usize], text: &str) -> Read {
         };
     }
     Ok((cells, Vec::new()))
+}
+
+fn csv_as_json(kind: Kind, csv: &mut Csv, positions: &[usize], text: &str) -> Option<String> {
+    let fields = csv.fields(text).ok()?;
+    if fields.len() != positions.len() {
+        return None;
+    }
+    let names = kind.spec().column_names();
+    let object: Map<String, Value> = positions
+        .iter()
+        .zip(fields)
+        .map(|(position, field)| (names[*position].to_owned(), field.into()))
+        .collect();
+    Some(Value::Object(object).to_string())
 }
 
 fn read_ndjson(kind: Kind, text: &str) -> Read {

@@ -42,11 +42,11 @@ impl Screen {
         match self {
             Self::Bar(bar) => {
                 let template = if bytes.is_some() { READING } else { WORKING };
-                bar.set_style(style(template));
+                bar.set_message(format!("reading {name}"));
                 bar.set_length(bytes.unwrap_or(0));
                 bar.set_position(0);
                 bar.reset_elapsed();
-                bar.set_message(format!("reading {name}"));
+                bar.set_style(style(template));
             }
             Self::Lines => eprintln!("reading {name}"),
         }

@@ -1,6 +1,13 @@
 //! Stock is imported while it is sold: neither undoes the other.
 
-use std::{fmt::Write, process::Stdio};
+use std::{
+    fmt::Write,
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use serde_json::json;
 
@@ -203,30 +210,43 @@ async fn checkouts_and_counts_of_stock_get_on_with_each_other() {
     }
     let shoppers = Shopper::with_carts(market, &world.server, &carts).await;
     let files = tempfile::TempDir::new().unwrap();
-    let file = files.path().join("stock.csv");
-    let mut text = "product_id,on_hand_qty\n".to_owned();
-    for product in products.iter().rev() {
-        writeln!(text, "{},5000", product.id).unwrap();
-    }
-    std::fs::write(&file, text).unwrap();
-    let import = |keep_going: &'static [&'static str]| {
-        let (url, file) = (market.database.url.clone(), file.clone());
+    let counts = [6_000, 5_000].map(|on_hand| {
+        let mut text = "product_id,on_hand_qty\n".to_owned();
+        for product in products.iter().rev() {
+            writeln!(text, "{},{on_hand}", product.id).unwrap();
+        }
+        let path = files.path().join(format!("stock-{on_hand}.csv"));
+        std::fs::write(&path, text).unwrap();
+        path
+    });
+    let is_selling = Arc::new(AtomicBool::new(true));
+    // Each writes every row again and again, and ends with the second count.
+    let import_on = |options: &'static [&'static str]| {
+        let (url, counts) = (market.database.url.clone(), counts.clone());
+        let is_selling = Arc::clone(&is_selling);
         tokio::task::spawn_blocking(move || {
-            splitcart("import")
-                .args(keep_going)
-                .arg(&file)
-                .env("SPLITCART_DATABASE_URL", url)
-                .env("SPLITCART_REDIS_URL", "redis://localhost:1")
-                .output()
-                .unwrap()
+            let mut rounds = 0;
+            while rounds == 0 || is_selling.load(Ordering::Relaxed) {
+                for file in &counts {
+                    let output = splitcart("import")
+                        .args(options)
+                        .arg(file)
+                        .env("SPLITCART_DATABASE_URL", &url)
+                        .env("SPLITCART_REDIS_URL", "redis://localhost:1")
+                        .output()
+                        .unwrap();
+                    assert!(output.status.success(), "{output:?}");
+                }
+                rounds += 1;
+            }
         })
     };
 
-    let imports = [import(&[]), import(&["--keep-going"]), import(&[])];
+    let imports = [import_on(&[]), import_on(&["--keep-going"])];
     let bought = futures_util::future::join_all(shoppers.iter().map(Shopper::insist)).await;
+    is_selling.store(false, Ordering::Relaxed);
     for import in imports {
-        let output = import.await.unwrap();
-        assert!(output.status.success(), "{output:?}");
+        import.await.unwrap();
     }
 
     assert!(bought.iter().all(|reply| reply.status == 201));

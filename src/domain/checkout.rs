@@ -149,9 +149,16 @@ impl CheckoutPlan {
                     .discounts
                     .iter()
                     .find(|it| it.vendor_store_id == vendor);
-                let terms = discount.map(|granted| granted.terms);
+                let discount_terms = discount.map(|granted| granted.terms);
                 let policy = request.shortage_policy;
-                VendorPart::judge(vendor, &lines, &positions, terms, policy, circumstances)
+                VendorPart::judge(
+                    vendor,
+                    &lines,
+                    &positions,
+                    discount_terms,
+                    policy,
+                    circumstances,
+                )
             })
             .collect();
         if parts.is_empty() {

@@ -133,6 +133,8 @@ pub struct Rejection {
     /// How many units of the cart's line were reserved, as a line of their own, where this is only the
     /// rest of it.
     pub reserved_qty: Option<i32>,
+    /// The fewest that the vendor sells at once, where fewer than that are left.
+    pub moq: Option<i32>,
 }
 
 impl Rejection {
@@ -142,23 +144,25 @@ impl Rejection {
             reason,
             available_qty: None,
             reserved_qty: None,
+            moq: None,
         }
     }
 
-    /// Of a whole line, because there were too few.
-    pub const fn short(available_qty: i32) -> Self {
+    /// Of a whole line, because there were too few of what is sold in no fewer than `moq` at once.
+    pub fn short(available_qty: i32, moq: i32) -> Self {
         Self {
-            reason: LineRejectionReason::InsufficientInventory,
             available_qty: Some(available_qty),
-            reserved_qty: None,
+            moq: (available_qty < moq).then_some(moq),
+            ..Self::because(LineRejectionReason::InsufficientInventory)
         }
     }
 
     /// Of the rest of a line that was filled with what there was.
     pub const fn rest(available_qty: i32) -> Self {
         Self {
+            available_qty: Some(available_qty),
             reserved_qty: Some(available_qty),
-            ..Self::short(available_qty)
+            ..Self::because(LineRejectionReason::InsufficientInventory)
         }
     }
 
@@ -170,6 +174,11 @@ impl Rejection {
         match (self.reason, self.available_qty) {
             (LineRejectionReason::InsufficientInventory, Some(0)) => {
                 "None are available at present.".to_owned()
+            }
+            (LineRejectionReason::InsufficientInventory, Some(available))
+                if let Some(moq) = self.moq =>
+            {
+                format!("Only {available} available, and no fewer than {moq} are sold at once.")
             }
             (LineRejectionReason::InsufficientInventory, Some(available)) => {
                 format!("Only {available} available; order that many or fewer.")

@@ -123,7 +123,7 @@ impl VendorPart {
             let rejection = match (planned.barred, outcomes.get(&line.product_id)) {
                 (Some(reason), _) => Rejection::because(reason),
                 (None, Some(ReservationOutcome::Insufficient { available_qty })) => {
-                    Rejection::short(*available_qty)
+                    Rejection::short(*available_qty, line.moq)
                 }
                 (None, _) => return None,
             };
@@ -207,7 +207,10 @@ impl PlannedLine {
                 vec![part(available_qty, None), part(qty - available_qty, rest)]
             }
             ReservationOutcome::Insufficient { available_qty } => {
-                vec![part(qty, Some(Rejection::short(available_qty)))]
+                vec![part(
+                    qty,
+                    Some(Rejection::short(available_qty, self.line.moq)),
+                )]
             }
             ReservationOutcome::Withheld => {
                 let reason = LineRejectionReason::VendorOrderIncomplete;

@@ -99,7 +99,8 @@ pub struct LineBody<'a> {
     title: &'a str,
     /// What one unit of quantity is.
     unit: Unit,
-    /// How many were asked for.
+    /// How many this line is about. A line that was filled with what there was stands twice, once for
+    /// either part.
     #[schema(minimum = 1)]
     qty: i32,
     /// Per unit, before the volume tier.

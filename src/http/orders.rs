@@ -6,7 +6,10 @@ use chrono::Utc;
 use uuid::Uuid;
 
 use crate::{
-    db::{self, orders::Position},
+    db::{
+        self,
+        orders::{Page, Position},
+    },
     domain::{
         caller::{Access, Perspective},
         order::OrderStatus,
@@ -24,9 +27,9 @@ use super::{
 };
 
 /// How many orders a page has, unless the request says otherwise, and at most.
-pub const LIMIT_DEFAULT: i64 = 20;
+pub const LIMIT_DEFAULT: usize = 20;
 /// See [`LIMIT_DEFAULT`].
-pub const LIMIT_MAX: i64 = 100;
+pub const LIMIT_MAX: usize = 100;
 
 /// Lists the active store's orders, newest first.
 ///
@@ -42,17 +45,12 @@ pub async fn list(
     let side = asked.as_ref().ok().and_then(|asked| asked.side);
     let perspective = perspective(&worker, identity, side).await?;
     let asked = asked?;
-    let mut orders = worker
+    let Page { orders, is_last } = worker
         .read_snapshot(async |snapshot| {
             let (status, behind) = (asked.status, asked.behind);
-            // One more says whether there is another page.
-            let limit = asked.limit + 1;
-            db::orders::find_page(snapshot, perspective, status, behind, limit).await
+            db::orders::find_page(snapshot, perspective, status, behind, asked.limit).await
         })
         .await?;
-    let limit = usize::try_from(asked.limit).expect("it is small and positive");
-    let is_last = orders.len() <= limit;
-    orders.truncate(limit);
     let last = orders.last().filter(|_| !is_last);
     let next_cursor = last.map(|order| cursor::write(Position::behind(order)));
     Ok(json(orders_body::render_page(&orders, next_cursor)))
@@ -115,7 +113,7 @@ struct Asked {
     side: Option<StoreType>,
     status: Option<OrderStatus>,
     behind: Position,
-    limit: i64,
+    limit: usize,
 }
 
 fn read(request: &HttpRequest) -> Result<Asked, ApiError> {
@@ -125,8 +123,10 @@ fn read(request: &HttpRequest) -> Result<Asked, ApiError> {
     let status = query.one_of("status", &OrderStatus::WORDS);
     let expected = format!("a whole number from 1 to {LIMIT_MAX}");
     let limit = query.optional("limit", &expected, |text| {
-        let limit: i64 = text.parse().ok()?;
-        (1..=LIMIT_MAX).contains(&limit).then_some(limit)
+        let limit: usize = text.parse().ok()?;
+        let is_in_range = (1..=LIMIT_MAX).contains(&limit);
+        // One number is written in one way: no sign, no leading zero.
+        (is_in_range && limit.to_string() == text).then_some(limit)
     });
     let expected = "the next_cursor of a page, as it was answered";
     let behind = query.optional("cursor", expected, cursor::read);

@@ -24,9 +24,11 @@ use super::checkout_body::{Envelope, RejectionBody};
 pub struct PreviewBody<'a> {
     /// The cart that would be bought.
     cart_id: CartId,
-    /// Its version: `expected_version` of a checkout that is to buy just this.
+    /// Its version: `expected_version` of a checkout of just this cart.
     #[schema(minimum = 1)]
     cart_version: i32,
+    /// Its total, before anything is rejected: `expected_total` of a checkout of just this cart.
+    cart_total: Money,
     /// Who would buy.
     buyer_store_id: BuyerStoreId,
     /// Three capitals.
@@ -115,6 +117,7 @@ pub fn render(preview: &Preview, price_hold: PriceHold) -> Vec<u8> {
     let data = PreviewBody {
         cart_id: cart.id,
         cart_version: cart.version,
+        cart_total: cart.totals.total,
         buyer_store_id: cart.buyer_store_id,
         currency: &checkout.group.currency,
         valid_until: price_hold.valid_until(cart),

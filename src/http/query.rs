@@ -18,9 +18,16 @@ impl Query {
     /// Reads a query string; names that are unknown or stand twice are problems.
     pub fn of(request: &HttpRequest, known: &[&str]) -> Self {
         let read = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
+        let (parameters, problems) = match read {
+            Ok(parameters) => (parameters.into_inner(), Vec::new()),
+            Err(error) => {
+                let (path, problem) = (String::new(), format!("can't be read: {error}"));
+                (Vec::new(), vec![FieldProblem { path, problem }])
+            }
+        };
         let mut query = Self {
-            parameters: read.map(web::Query::into_inner).unwrap_or_default(),
-            problems: Vec::new(),
+            parameters,
+            problems,
         };
         for (index, (name, _)) in query.parameters.iter().enumerate() {
             let problem = if !known.contains(&name.as_str()) {

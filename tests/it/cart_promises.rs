@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Reply, World, client::fresh_key, market::cart_of};
+use crate::support::{Client, Reply, World, client::fresh_key, market::cart_of, wait};
 
 /// A cart of 20.00 that was sent twice.
 async fn sent_twice(world: &World) -> (Client, Value) {
@@ -163,4 +163,21 @@ async fn a_replay_does_not_expire() {
     let again = Client::send(client.checkout_request(&key, &body)).await;
 
     assert!(again.is_replay() && again.bytes == first.bytes);
+}
+
+/// What the error says helps, under whatever key: an answer is kept no longer than its prices are.
+#[tokio::test]
+async fn an_expired_cart_that_is_put_again_under_its_key_is_priced_anew() {
+    let world = World::with_settings(&[("SPLITCART_CART_PRICE_HOLD", "1s")]).await;
+    let client = world.client(&world.market.buyer().await);
+    let product = world.market.sold_product(500, 10).await;
+    let (key, cart) = (fresh_key(), cart_of(&[(product, 4)]));
+    assert_eq!(client.put_cart(&key, &cart).await.data()["version"], 1);
+    assert!(client.put_cart(&key, &cart).await.is_replay());
+
+    wait::until("the answer is forgotten", async || {
+        let again = client.put_cart(&key, &cart).await;
+        !again.is_replay() && again.data()["version"] == 2
+    })
+    .await;
 }

@@ -212,6 +212,8 @@ async fn a_bad_query_is_refused_with_every_problem() {
         ("limit=0", vec!["limit"]),
         ("limit=101", vec!["limit"]),
         ("limit=ten", vec!["limit"]),
+        ("limit=005", vec!["limit"]),
+        ("limit=%2B5", vec!["limit"]),
         ("limit=", vec!["limit"]),
         ("limit=1&limit=2", vec!["limit"]),
         ("status=gone", vec!["status"]),
@@ -248,10 +250,17 @@ async fn a_bad_query_is_refused_with_every_problem() {
     }
 }
 
+/// What a connection looks up when it meets a type for the first time must not count.
+const ONE_CONNECTION: [(&str, &str); 3] = [
+    ("SPLITCART_LOG_FILTER", "info,sqlx::query=debug"),
+    ("SPLITCART_HTTP_WORKERS", "1"),
+    ("SPLITCART_DATABASE_CONNECTIONS_PER_WORKER", "1"),
+];
+
 /// A page takes as many statements for many orders with many lines as for one.
 #[tokio::test]
 async fn a_page_takes_a_fixed_number_of_statements() {
-    let world = World::with_settings(&[("SPLITCART_LOG_FILTER", "info,sqlx::query=debug")]).await;
+    let world = World::with_settings(&ONE_CONNECTION).await;
     let client = world.client(&world.market.buyer().await);
     let mut products = Vec::new();
     for _ in 0..4 {

@@ -16,6 +16,7 @@ fn without_ids(mut data: Value) -> Value {
     for name in [
         "checkout_group_id",
         "created_at",
+        "cart_total",
         "cart_version",
         "valid_until",
     ] {
@@ -55,6 +56,10 @@ async fn a_preview_says_what_the_checkout_then_does_under_every_policy() {
 
         assert_eq!(foreseen.status, 200, "{}", foreseen.text());
         assert_eq!(world.market.database.contents().await, before);
+        // What it says of the cart can be expected of the checkout.
+        let mut body = body;
+        body["expected_total"] = foreseen.data()["cart_total"].clone();
+        body["expected_version"] = foreseen.data()["cart_version"].clone();
         let done = Client::send(client.checkout_request(&fresh_key(), &body)).await;
         assert_eq!(without_ids(foreseen.data()), without_ids(done.data()));
         let vendors = |reply: &Reply| {

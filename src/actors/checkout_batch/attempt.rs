@@ -157,6 +157,8 @@ fn count_lines(metrics: &Metrics, checkouts: &[Checkout]) {
     for line in orders.flat_map(|order| &order.lines) {
         let outcome = match line.rejection.map(|rejection| rejection.reason) {
             None => "reserved",
+            // Its other part is reserved, and counts as that.
+            _ if line.rejection.is_some_and(|it| it.reserved_qty.is_some()) => "filled_rest",
             Some(LineRejectionReason::InsufficientInventory) => "insufficient_inventory",
             Some(LineRejectionReason::ProductUnavailable) => "product_unavailable",
             Some(LineRejectionReason::VendorLicenseInvalid) => "vendor_license_invalid",

@@ -117,13 +117,13 @@ pub async fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let sources = Source::all(&args.files, args.kind, args.format)?;
-    let mut refused = RefusedFile::create(args.refused.as_deref())?;
+    let mut refused = RefusedFile::create(args.refused.as_deref(), &sources)?;
     let report = Services::during(config, data_dir, async |urls| {
         let mut connection = db::pool::connect(&urls.database).await?;
         let missing = db::pool::missing_migrations(&mut connection).await?;
         if missing > 0 {
             ensure!(
-                config.database.migrate_on_start,
+                config.database.migrate_on_start && !args.dry_run,
                 "this database lacks {missing} of our migrations; run `splitcart migrate` first"
             );
             db::pool::migrate(&mut connection).await?;
@@ -146,6 +146,9 @@ pub async fn run(
         println!("{:#}", report.to_json());
     } else {
         report.print();
+    }
+    if let Some(failure) = report.failure {
+        return Err(failure);
     }
     Ok(if report.is_clean() {
         ExitCode::SUCCESS
@@ -187,8 +190,14 @@ async fn import_all(
             report.left.push(source.name());
             continue;
         }
-        let file = load(connection, source, mode, refused, screen).await?;
-        report.files.push(file);
+        match load(connection, source, mode, refused, screen).await {
+            Ok(file) => report.files.push(file),
+            Err(failure) => {
+                // What was imported before it stays imported, and is told.
+                report.failure = Some(failure);
+                break;
+            }
+        }
     }
     Ok(report)
 }

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use futures_util::StreamExt;
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 
 use crate::db::import::{self, Refused};
 
-use super::reading::Originals;
+use super::{reading::Originals, source::Source};
 
 /// How many refused rows of a file are shown on the screen.
 pub const SHOWN_MAX: usize = 20;
@@ -34,11 +34,16 @@ impl RefusedFile {
     /// Makes it anew, if it is wanted.
     ///
     /// # Errors
-    /// It can't be written.
-    pub fn create(path: Option<&Path>) -> anyhow::Result<Self> {
+    /// It is one of the sources, or can't be written.
+    pub fn create(path: Option<&Path>, sources: &[Source]) -> anyhow::Result<Self> {
         let Some(path) = path else {
             return Ok(Self(None));
         };
+        ensure!(
+            !sources.iter().any(|source| is_same(path, &source.path)),
+            "--refused would overwrite {}, which is to be imported",
+            path.display()
+        );
         let file =
             File::create(path).with_context(|| format!("{} can't be written", path.display()))?;
         Ok(Self(Some(BufWriter::new(file))))
@@ -88,6 +93,13 @@ impl RefusedFile {
         };
         file.flush()
             .context("the refused rows can't be written down")
+    }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => false,
     }
 }
 

@@ -77,6 +77,7 @@ impl FileReport {
             "unchanged": self.unchanged(),
             "refused": self.refused,
             "imported": self.was_imported(),
+            "first_refused": self.shown.iter().map(refused_to_json).collect::<Vec<_>>(),
             "seconds": self.elapsed.as_secs_f64(),
         })
     }
@@ -89,6 +90,8 @@ pub struct Report {
     pub files: Vec<FileReport>,
     /// Those that were left alone because an earlier one was refused.
     pub left: Vec<String>,
+    /// What has ended the import before its end.
+    pub failure: Option<anyhow::Error>,
 }
 
 impl Report {
@@ -107,6 +110,9 @@ impl Report {
 
     /// For people.
     pub fn print(&self) {
+        if self.files.is_empty() {
+            return;
+        }
         println!("{}", self.table());
         for file in &self.files {
             print_refused(file);
@@ -148,6 +154,10 @@ impl Report {
         }
         table
     }
+}
+
+fn refused_to_json(refused: &Refused) -> Value {
+    json!({ "line": refused.line, "problems": refused.problems })
 }
 
 fn print_refused(file: &FileReport) {

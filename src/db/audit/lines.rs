@@ -85,4 +85,59 @@ pub(super) const RULES: &[Rule] = &[
             where (total, discount) <> (unit_price * qty, (list_price - unit_price) * qty)
             ",
     },
+    Rule {
+        code: "line_filled",
+        sentence: "what a short line says was left is less than it wanted, and what it says was \
+            reserved is its other part",
+        subject: "line",
+        query: r"
+            select l.id
+            from order_line_items l
+            where l.rejection_detail is not null
+                and (
+                    l.rejection_reason <> 'insufficient_inventory'
+                    or case
+                        when l.rejection_detail ? 'reserved_qty' then
+                            l.rejection_detail -> 'reserved_qty'
+                                is distinct from l.rejection_detail -> 'available_qty'
+                            or 1 <> (
+                                select count(*)
+                                from order_line_items part
+                                where part.order_id = l.order_id
+                                    and part.product_id = l.product_id
+                                    and part.position = l.position
+                                    and part.id <> l.id
+                                    and to_jsonb(part.qty) = l.rejection_detail -> 'reserved_qty'
+                                    and not coalesce(part.rejection_detail ? 'reserved_qty', false)
+                            )
+                        else (l.rejection_detail ->> 'available_qty')::bigint >= l.qty
+                    end
+                )
+            ",
+    },
+    Rule {
+        code: "line_withheld",
+        sentence: "where a line is rejected because its vendor's order was incomplete, none of the \
+            order is reserved, and another line has a reason of its own",
+        subject: "line",
+        query: r"
+            select l.id
+            from order_line_items l
+            where l.rejection_reason = 'vendor_order_incomplete'
+                and (
+                    exists (
+                        select
+                        from order_line_items other
+                        where other.order_id = l.order_id
+                            and other.status <> 'rejected'
+                    )
+                    or not exists (
+                        select
+                        from order_line_items other
+                        where other.order_id = l.order_id
+                            and other.rejection_reason <> 'vendor_order_incomplete'
+                    )
+                )
+            ",
+    },
 ];

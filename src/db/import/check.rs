@@ -70,16 +70,18 @@ fn queries(kind: Kind) -> Vec<String> {
 /// New rows that lack a column.
 fn missing(kind: Kind, plan: &Plan, column: &Column) -> String {
     let (name, noun) = (column.name, kind.spec().noun);
-    let mut bits = kind.bit(name);
+    let mut lacks = format!("r.given & {} = 0", kind.bit(name));
     let mut wanted = "is required".to_owned();
     if let Some(lookup) = plan.lookup.as_ref().filter(|it| it.column == name) {
-        bits = lookup.by.iter().fold(bits, |bits, by| bits | kind.bit(by));
+        // All that stand for it must be there: one of two names nothing.
+        let bits = lookup.by.iter().fold(0, |bits, by| bits | kind.bit(by));
+        lacks = format!("{lacks} and r.given & {bits} <> {bits}");
         wanted = format!("is required, or {}", lookup.by.join(" and "));
     }
     format!(
         "select r.line, '{name}', '{wanted} for a {noun} that is new'
          from import_rows r
-         where r.target_id is null and r.given & {bits} = 0"
+         where r.target_id is null and {lacks}"
     )
 }
 

@@ -2,14 +2,13 @@
 //!
 //! The statements are put together from a kind's columns (`domain::import`) and from its plan here,
 //! not written out nine times; temporary tables are out of the macros' sight anyway. Only our own
-//! constants are ever put into them. Four temporary tables belong to the connection:
+//! constants are ever put into them. Three temporary tables belong to the connection:
 //!
 //! | table | what stands in it |
 //! |---|---|
 //! | `import_lines` | every row as it was read, with what was wrong with it alone |
 //! | `import_rows` | what each row would make of the database, and which row there it is about |
 //! | `import_refused` | everything that is wrong, one problem a row |
-//! | `import_locked` | the products whose stock the transaction has locked |
 //!
 //! Nothing begins or commits here. Whoever applies holds the table's lock ([`lock_table`]), which
 //! other imports wait for and checkouts don't.

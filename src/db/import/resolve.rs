@@ -28,7 +28,7 @@ const REFUSED: &str = "
 /// A statement failed.
 pub async fn resolve(connection: &mut PgConnection, kind: Kind) -> Result<(), Error> {
     let rows = match kind {
-        Kind::Stock => vec![stock::resolving(), stock::indexing(), stock::locking()],
+        Kind::Stock => vec![stock::resolving(), stock::indexing()],
         _ => vec![resolving(kind)],
     };
     for statement in rows.into_iter().chain([ANALYZE.to_owned()]) {

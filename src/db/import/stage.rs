@@ -55,8 +55,7 @@ pub async fn stage<E>(
     mut next: impl AsyncFnMut() -> Option<Result<CopyText, E>>,
 ) -> Result<Result<u64, E>, Error> {
     let doing = "make room for what is imported";
-    let leftovers = "drop table if exists
-        import_lines, import_rows, import_refused, import_locked";
+    let leftovers = "drop table if exists import_lines, import_rows, import_refused";
     run(connection, leftovers.to_owned(), doing).await?;
     run(connection, create_lines(kind), doing).await?;
     let mut copy = connection

@@ -3,7 +3,7 @@
 //! Rows are locked in ascending vendor and product, as a checkout locks them, and only those that
 //! would change. What a row comes to is computed under its lock, from what is reserved then. Only what
 //! was locked is written: a row that a sale makes differ later comes after us, and to wait for it
-//! now, out of order, could be a deadlock. A file may be applied in parts, each in a transaction of
+//! then, out of order, could be a deadlock. A file may be applied in parts, each in a transaction of
 //! its own, so that no lock is held for long.
 
 use std::ops::RangeInclusive;
@@ -41,6 +41,7 @@ pub(super) fn resolving() -> String {
             s.available_qty,
             s.low_stock_threshold,
             p.vendor_store_id as owner_id,
+            false as is_locked,
             row_number() over (order by p.vendor_store_id, s.product_id) as number
          from ({lines}) as s
          left join products p on p.id = s.product_id",
@@ -53,32 +54,29 @@ pub(super) fn indexing() -> String {
     "create index on import_rows (number)".to_owned()
 }
 
-/// Room for what a transaction has locked.
-pub(super) fn locking() -> String {
-    "create temporary table import_locked (product_id uuid primary key) on commit delete rows"
-        .to_owned()
-}
-
-/// Locks the rows of a part that would change, in the order in which checkouts lock them.
+/// Locks the rows of a part that would change, in the order in which checkouts lock them, and notes
+/// which they are: a row that a sale changes after this is left as it is.
 ///
 /// # Errors
 /// The statement failed; the transaction is lost.
 pub async fn lock_stock(connection: &mut PgConnection, part: &Part) -> Result<(), Error> {
-    let statement = format!(
-        "insert into import_locked (product_id)
-         select l.product_id
-         from (
-            select t.product_id
+    let locking = format!(
+        "with locked as (
+            select r.line
             from import_rows r
             join inventory_items t on {KEY}
             where {part} and {ACCEPTED} and {differs}
             order by t.vendor_store_id, t.product_id
             for update of t
-         ) as l",
+         )
+         update import_rows r
+         set is_locked = true
+         from locked
+         where r.line = locked.line",
         part = within(part),
         differs = differs(),
     );
-    run(connection, statement, "lock the stock").await?;
+    run(connection, locking, "lock the stock").await?;
     Ok(())
 }
 
@@ -119,8 +117,7 @@ pub async fn apply_stock(connection: &mut PgConnection, part: &Part) -> Result<C
             low_stock_threshold = {THRESHOLD},
             updated_at = now()
          from import_rows r
-         join import_locked l using (product_id)
-         where {KEY} and {part} and {ACCEPTED}",
+         where {KEY} and {part} and r.is_locked and {ACCEPTED}",
         part = within(part),
     );
     let inserting = format!(

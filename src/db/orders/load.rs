@@ -170,5 +170,6 @@ fn rejection(reason: LineRejectionReason, detail: Option<Json<RejectionDetail>>)
         reason,
         available_qty: detail.map(|detail| detail.available_qty),
         reserved_qty: detail.and_then(|detail| detail.reserved_qty),
+        moq: detail.and_then(|detail| detail.moq),
     }
 }

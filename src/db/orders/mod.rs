@@ -7,7 +7,7 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
-pub use page::{Position, find_page};
+pub use page::{Page, Position, find_page};
 pub use read::{find_checkout, find_groups_of_carts, find_order};
 pub use write::insert_checkouts;
 
@@ -17,4 +17,6 @@ struct RejectionDetail {
     available_qty: i32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reserved_qty: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moq: Option<i32>,
 }

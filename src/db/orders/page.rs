@@ -41,6 +41,15 @@ impl Position {
     }
 }
 
+/// A part of the list.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Newest first.
+    pub orders: Vec<PlacedOrder>,
+    /// Whether there is nothing behind them.
+    pub is_last: bool,
+}
+
 /// Up to `limit` orders behind a position, whole. Three statements, however many orders.
 ///
 /// # Errors
@@ -50,8 +59,10 @@ pub async fn find_page(
     perspective: Perspective,
     status: Option<OrderStatus>,
     behind: Position,
-    limit: i64,
-) -> Result<Vec<PlacedOrder>, Error> {
+    limit: usize,
+) -> Result<Page, Error> {
+    // One more says whether there is another page.
+    let sought = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
     let ids = match perspective {
         Perspective::Buyer(store) => {
             sqlx::query_scalar!(
@@ -82,7 +93,7 @@ pub async fn find_page(
                 status as Option<OrderStatus>,
                 behind.created_at,
                 behind.id as OrderId,
-                limit,
+                sought,
             )
             .fetch_all(&mut *connection)
             .await
@@ -116,12 +127,15 @@ pub async fn find_page(
                 status as Option<OrderStatus>,
                 behind.created_at,
                 behind.id as OrderId,
-                limit,
+                sought,
             )
             .fetch_all(&mut *connection)
             .await
         }
     };
-    let ids = ids.doing("list orders")?;
-    load(connection, &ids).await
+    let mut ids = ids.doing("list orders")?;
+    let is_last = ids.len() <= limit;
+    ids.truncate(limit);
+    let orders = load(connection, &ids).await?;
+    Ok(Page { orders, is_last })
 }

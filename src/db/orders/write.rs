@@ -151,5 +151,6 @@ fn detail(rejection: Rejection) -> Option<Json<RejectionDetail>> {
     Some(Json(RejectionDetail {
         available_qty: rejection.available_qty?,
         reserved_qty: rejection.reserved_qty,
+        moq: rejection.moq,
     }))
 }

@@ -2,12 +2,12 @@
 
 use uuid::Uuid;
 
-use super::support::{buyer, buyer_id, now, vendor};
+use super::support::{buyer, buyer_id, now, vendor, vendor_id};
 use crate::domain::{
-    caller::{Access, Caller, Forbidden, Membership, MembershipStatus, Role},
+    caller::{Access, Caller, Forbidden, Membership, MembershipStatus, Perspective, Role},
     idempotency::{IdempotencyKey, NotAKey},
     ids::UserId,
-    store::BuyerIneligible,
+    store::{BuyerIneligible, StoreType},
 };
 
 fn user_id() -> UserId {
@@ -77,6 +77,40 @@ fn a_member_of_a_store_that_may_not_buy_is_refused() {
             let refused = admit(&membership, access);
             assert_eq!(refused, Err(Forbidden::StoreMayNotBuy(reason)));
         }
+    }
+}
+
+#[test]
+fn a_member_sees_orders_from_the_side_of_the_store() {
+    let of = |store| Membership {
+        store,
+        ..member(Role::Viewer)
+    };
+    let (bought, sold) = (
+        Perspective::Buyer(buyer_id()),
+        Perspective::Vendor(vendor_id(1)),
+    );
+    // Orders are still to be fulfilled, whatever has become of licence and subscription.
+    let lapsed = vendor(1).unlicensed().unsubscribed();
+    let no_buyer = Forbidden::StoreMayNotBuy(BuyerIneligible::NotABuyer);
+    let unlicensed = Forbidden::StoreMayNotBuy(BuyerIneligible::LicenseInvalid);
+    for (store, side, expected) in [
+        (buyer(), None, Ok(bought)),
+        (buyer(), Some(StoreType::Buyer), Ok(bought)),
+        (buyer(), Some(StoreType::Vendor), Err(Forbidden::NotAVendor)),
+        (buyer().unlicensed(), None, Err(unlicensed)),
+        (lapsed.clone(), None, Ok(sold)),
+        (lapsed.clone(), Some(StoreType::Vendor), Ok(sold)),
+        (lapsed, Some(StoreType::Buyer), Err(no_buyer)),
+    ] {
+        let admitted = Perspective::admit(Some(&of(store.clone())), side, now());
+        assert_eq!(admitted, expected, "{side:?} of {store:?}");
+    }
+    let mut removed = of(vendor(1));
+    removed.status = MembershipStatus::Removed;
+    for membership in [None, Some(&removed)] {
+        let refused = Perspective::admit(membership, None, now());
+        assert_eq!(refused, Err(Forbidden::NotAMember));
     }
 }
 

@@ -19,7 +19,7 @@ use crate::domain::{
 };
 
 fn shortage(available_qty: i32) -> Rejection {
-    Rejection::short(available_qty)
+    Rejection::short(available_qty, 1)
 }
 
 /// PF-080: the group, its orders, their lines and intents.

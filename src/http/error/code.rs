@@ -98,7 +98,8 @@ impl Code {
                 status: StatusCode::FORBIDDEN,
                 when: "The token is good, but names no active store, or its user is not an active \
                        member of that store, or has a role that may only look, or the store may \
-                       not buy (it is no buyer, not verified, or without a valid licence).",
+                       not buy (it is no buyer, not verified, or without a valid licence), or is \
+                       not on the side of the market whose orders were asked for.",
                 remedy: "Do not try again as it is: `message` says which it was. Choose a store, \
                          ask its owner for a role, or renew its licence.",
             },

@@ -66,7 +66,7 @@ pub fn error(code: Code) -> ApiError {
             seed::product_id(1, 1).into(),
             seed::vendor_store_id(1, 1).into(),
             10,
-            Rejection::short(4),
+            Rejection::short(4, 1),
         )])
         .into(),
         Code::CartInvalid => carts::Refusal::Invalid(cart_violations()).into(),

@@ -156,7 +156,7 @@ fn rejections(page: &mut String) -> std::fmt::Result {
     for reason in LineRejectionReason::ALL {
         let rule = rules::rejection(reason);
         let rejection = match reason {
-            LineRejectionReason::InsufficientInventory => Rejection::short(4),
+            LineRejectionReason::InsufficientInventory => Rejection::short(4, 1),
             _ => Rejection::because(reason),
         };
         let (name, message) = (name(&reason), rejection.message());

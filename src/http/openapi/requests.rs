@@ -119,7 +119,8 @@ pub struct CheckoutRequest {
     /// `reject_vendor`: its vendor's order goes through whole or not at all. `all_or_nothing`: the
     /// checkout does, else it is 409 `STOCK_CHANGED`.
     shortage_policy: Option<ShortagePolicy>,
-    /// The total that the buyer was shown: another one is 409 `CART_CHANGED`.
+    /// The cart's total that the buyer was shown, before anything is rejected: another one is 409
+    /// `CART_CHANGED`. What a checkout with rejected lines costs it does not say.
     expected_total: Option<Amount>,
     /// The cart's version that the buyer was shown: another one is 409 `CART_CHANGED`.
     #[schema(minimum = 1, maximum = 2_147_483_647)]

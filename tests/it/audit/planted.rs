@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::json;
 use splitcart::{cli::audit::check_all, db};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use crate::support::{Shopper, World, assert_consistent, audit::PATIENT, market::cart_of};
+use crate::support::{Client, Shopper, World, assert_consistent, audit::PATIENT, market::cart_of};
 
 /// What is done to a sound database, and the rules that this breaks.
 const FAULTS: &[(&str, &[&str])] = &[
@@ -206,6 +207,53 @@ const FAULTS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The same for what shortage policies leave behind.
+const POLICY_FAULTS: &[(&str, &[&str])] = &[
+    (
+        "update order_line_items
+             set rejection_detail = jsonb_set(rejection_detail, '{reserved_qty}', '9')
+             where rejection_detail ? 'reserved_qty'",
+        &["line_filled"],
+    ),
+    (
+        "update order_line_items
+             set rejection_detail = jsonb_set(rejection_detail, '{reserved_qty}', '3')
+             where rejection_reason = 'insufficient_inventory'
+                and not rejection_detail ? 'reserved_qty'",
+        &["line_filled"],
+    ),
+    (
+        "update order_line_items
+             set rejection_detail = '{\"available_qty\": 99}'
+             where rejection_reason = 'insufficient_inventory'
+                and not rejection_detail ? 'reserved_qty'",
+        &["line_filled"],
+    ),
+    (
+        "update order_line_items
+             set rejection_reason = 'vendor_order_incomplete', rejection_detail = null
+             where rejection_reason = 'insufficient_inventory'
+                and not rejection_detail ? 'reserved_qty'",
+        &["line_withheld"],
+    ),
+    (
+        "update order_line_items
+             set status = 'pending', rejection_reason = null
+             where rejection_reason = 'vendor_order_incomplete';
+             update order_line_items
+             set rejection_reason = 'vendor_order_incomplete', rejection_detail = null
+             where rejection_reason = 'insufficient_inventory'
+                and not rejection_detail ? 'reserved_qty'",
+        &[
+            "stock_reserved_by_lines",
+            "order_figures",
+            "order_rejected_if_empty",
+            "line_withheld",
+            "payment_per_reserved_order",
+        ],
+    ),
+];
+
 /// What may happen to a sound database.
 const NO_FAULTS: &[&str] = &[
     "update outbox_events set published_at = null, created_at = now() - interval '9 minutes'",
@@ -232,20 +280,24 @@ const NO_FAULTS: &[&str] = &[
 
 #[tokio::test]
 async fn every_rule_finds_the_fault_that_is_planted_for_it() {
-    let world = world_with_two_checkouts().await;
     let mut planted_for = BTreeSet::new();
-    for (fault, rules) in FAULTS {
-        let mut transaction = world.market.database.pool.begin().await.unwrap();
+    for (world, faults) in [
+        (world_with_two_checkouts().await, FAULTS),
+        (world_of_policies().await, POLICY_FAULTS),
+    ] {
+        for (fault, rules) in faults {
+            let mut transaction = world.market.database.pool.begin().await.unwrap();
 
-        let broken = broken_by(fault, &mut transaction).await;
+            let broken = broken_by(fault, &mut transaction).await;
 
-        assert_eq!(broken, rules.to_vec(), "{fault}");
-        transaction.rollback().await.unwrap();
-        planted_for.extend(broken);
+            assert_eq!(broken, rules.to_vec(), "{fault}");
+            transaction.rollback().await.unwrap();
+            planted_for.extend(broken);
+        }
+        assert_consistent(&world.market.database).await;
     }
     let rules: BTreeSet<_> = db::audit::rules().map(|rule| rule.code).collect();
     assert_eq!(planted_for, rules, "a rule without a fault is untested");
-    assert_consistent(&world.market.database).await;
 }
 
 #[tokio::test]
@@ -309,4 +361,29 @@ async fn broken_by(change: &'static str, connection: &mut PgConnection) -> Vec<&
         .unwrap_or_else(|error| panic!("{change}: {error}"));
     let report = check_all(connection, PATIENT, &|_| {}).await.unwrap();
     report.findings().map(|finding| finding.rule.code).collect()
+}
+
+/// A line that was filled, one that was short, one that was withheld. Nobody is at work.
+async fn world_of_policies() -> World {
+    let mut world = World::start().await;
+    let market = &world.market;
+    let filled = market.sold_product(500, 10).await;
+    let vendor = market.vendor().await;
+    let short = market.product(vendor, 500, 10).await;
+    let withheld = market.product(vendor, 500, 10).await;
+    for (policy, lines) in [
+        ("fill", vec![(filled, 10)]),
+        ("reject_vendor", vec![(short, 5), (withheld, 5)]),
+    ] {
+        let cart = cart_of(&lines);
+        let shopper = Shopper::with_cart(market, &world.server, &cart).await;
+        market.stock(lines[0].0, 3).await;
+        let body = json!({ "cart_id": shopper.cart_id, "shortage_policy": policy });
+        let request = shopper.client.checkout_request(&shopper.key, &body);
+        assert_eq!(Client::send(request).await.status, 201);
+    }
+    world.server.terminate();
+    world.server.ended().await;
+    assert_consistent(&world.market.database).await;
+    world
 }

@@ -184,21 +184,6 @@ async fn both_formats_say_the_same() {
     assert_eq!(report["unchanged"], json!(1), "{report}");
 }
 
-/// Inches and feet: a quote inside a field is no beginning of a quoted one, which would swallow the
-/// rows up to the next.
-#[tokio::test]
-async fn a_quote_in_the_middle_of_a_field_swallows_no_row() {
-    let importing = Importing::of_the_examples().await;
-    let text = format!(
-        "vendor_store_id,sku,title,price\n{VENDOR},P-1,12\" pipe,5\n{VENDOR},P-2,plain,5\n\
-         {VENDOR},P-3,4\" pipe,5\n"
-    );
-    let file = importing.file("products.csv", text);
-    assert_eq!(importing.counts(&[&file]), [3, 3, 0, 0, 0]);
-    let kept = "select count(*) from products where title in ('12\" pipe', 'plain', '4\" pipe')";
-    assert_eq!(importing.database.count(kept).await, 3);
-}
-
 /// A pipe that says nothing must not keep the command from being stopped, and what came so far is
 /// not imported.
 #[tokio::test]
@@ -307,6 +292,10 @@ async fn what_can_not_be_used_is_told_and_changes_nothing() {
         assert!(error.contains(told), "{error}");
         assert!(error.contains(name), "{error}");
     }
+    let good = importing.file("stock.csv", format!("product_id,available_qty\n{KUSH},1\n"));
+    let overwriting = importing.run(&[&good, "--refused", &good]);
+    assert_eq!(overwriting.status.code(), Some(2), "{overwriting:?}");
+    assert!(fs::read_to_string(&good).unwrap().contains(KUSH));
     let missing = importing.run(&["nowhere/products.csv"]);
     assert_eq!(missing.status.code(), Some(2));
     let empty = importing.files.path().join("empty");
@@ -314,10 +303,10 @@ async fn what_can_not_be_used_is_told_and_changes_nothing() {
     let empty = empty.to_str().unwrap();
     let misspelt = importing.files.path().join("misspelt");
     fs::create_dir(&misspelt).unwrap();
-    fs::write(misspelt.join("product.csv"), "sku\n").unwrap();
+    fs::write(misspelt.join("prodcuts.csv"), "sku\n").unwrap();
     for (args, told) in [
         (&[empty][..], "has no file to import"),
-        (&[misspelt.to_str().unwrap()], "it can't be told what"),
+        (&[misspelt.to_str().unwrap()], "prodcuts.csv"),
         (&["--kind", "stock", "docs/examples"], "is a directory"),
         (
             &["--kind", "stock", "--format", "csv", "-", "-"],
@@ -330,6 +319,31 @@ async fn what_can_not_be_used_is_told_and_changes_nothing() {
         assert!(error.contains(told), "{error}");
     }
     assert_eq!(importing.database.contents().await, before);
+}
+
+/// What was imported before a file that can't be used stays, and is told.
+#[tokio::test]
+async fn a_file_that_can_not_be_used_does_not_hide_what_came_before_it() {
+    let importing = Importing::of_the_examples().await;
+    let text = format!("vendor_store_id,sku,title,price\n{VENDOR},B-1,Before,5\n");
+    let before = importing.file("products.csv", text);
+    let broken = importing.file("stock.csv", "colour\nred\n");
+
+    let output = importing.run(&[&before, &broken]);
+
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("stock.csv")
+    );
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains("products.csv") && !shown.contains("stock.csv"),
+        "{shown}"
+    );
+    let there = "select count(*) from products where sku = 'B-1'";
+    assert_eq!(importing.database.count(there).await, 1);
 }
 
 /// A file of any length goes through the same memory: rows are never gathered here.

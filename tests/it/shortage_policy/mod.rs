@@ -1,13 +1,12 @@
 //! What becomes of a checkout that can't have everything: by line, filled, by vendor, all or nothing.
 
+mod together;
+
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
-    Client, Product, Reply, World, assert_consistent,
-    client::fresh_key,
-    crowd::together,
-    market::{cart_of, stock_in},
+    Client, Product, Reply, World, assert_consistent, client::fresh_key, market::cart_of,
 };
 
 /// A cart of three lines: `short` and `beside` of one vendor, `elsewhere` of another; then there is
@@ -325,105 +324,59 @@ async fn another_policy_under_the_same_key_is_another_request() {
     }
 }
 
-/// Stock that goes between being read and being reserved: the transaction is begun anew, and the
-/// policy decides by what is really there.
 #[tokio::test]
-async fn the_policy_decides_by_the_stock_that_is_there_in_the_end() {
-    for (policy, status, stock, sold) in [
-        ("fill", 201, (0, 3), 3),
-        ("reject_vendor", 201, (3, 0), 0),
-        ("all_or_nothing", 409, (3, 0), 0),
+async fn a_fill_under_a_store_discount_adds_up() {
+    for (kind, value, off, cart_total, left, total) in [
+        ("fixed", "40", "40.00", "10.00", 7, "0.00"),
+        ("fixed", "30.5", "30.50", "19.50", 7, "4.50"),
+        ("percentage", "33.3333", "16.67", "33.33", 7, "23.33"),
+        ("percentage", "100", "50.00", "0.00", 1, "0.00"),
     ] {
-        let world = World::with_settings(&[
-            ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
-            ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
-            ("SPLITCART_LOCK_MS_MAX", "25000"),
-        ])
-        .await;
+        let world = World::start().await;
         let client = world.client(&world.market.buyer().await);
         let product = world.market.sold_product(500, 10).await;
-        let cart_id = client.freeze(&cart_of(&[(product, 10)])).await;
-        let mut held = world.market.hold_stock(product).await;
+        let vendor = product.vendor;
+        world.market.discount(vendor, "SPRING", kind, value).await;
+        let mut cart = cart_of(&[(product, 10)]);
+        cart["discounts"] = json!([{ "vendor_store_id": vendor.store_id, "code": "spring" }]);
+        cart["totals"] = json!({ "subtotal": "50.00", "discount_total": off, "total": cart_total });
+        let cart_id = client.freeze(&cart).await;
+        world.market.stock(product, left).await;
 
-        let body = json!({ "cart_id": cart_id, "shortage_policy": policy });
-        let waiting = tokio::spawn(Client::send(client.checkout_request(&fresh_key(), &body)));
-        world.market.until_a_checkout_waits_for_a_lock().await;
-        stock_in(&mut held, product, 3).await;
-        held.commit().await.unwrap();
-        let reply = waiting.await.unwrap();
+        let body = json!({ "cart_id": cart_id, "shortage_policy": "fill" });
+        let reply = Client::send(client.checkout_request(&fresh_key(), &body)).await;
 
-        assert_eq!(reply.status, status, "{policy}: {}", reply.text());
-        let moved = world
-            .server
-            .metric("splitcart_batch_stock_moved_total")
-            .await;
-        assert_eq!(moved, 1.0, "{policy}");
-        assert_eq!(world.market.stock_of(product).await, stock, "{policy}");
-        let pending =
-            "select coalesce(sum(qty), 0)::bigint from order_line_items where status = 'pending'";
-        assert_eq!(world.market.database.count(pending).await, sold, "{policy}");
+        let order = &reply.data()["vendor_orders"][0];
+        assert_eq!(order["total"], total, "{kind} {value}");
+        assert_eq!(order["status"], "created_pending");
+        assert_eq!(order["payment_intent"]["amount"], total);
         assert_consistent(&world.market.database).await;
     }
 }
 
-/// A crowd with every policy at once, in shared transactions, over too little of everything.
+/// The advice of a rejection can be followed.
 #[tokio::test]
-async fn a_crowd_of_all_policies_never_oversells() {
+async fn nobody_is_told_to_order_fewer_than_are_sold_at_once() {
     let world = World::start().await;
-    let market = &world.market;
-    let (first, second) = (market.vendor().await, market.vendor().await);
-    let products = [
-        market.product(first, 500, 200).await,
-        market.product(first, 300, 200).await,
-        market.product(second, 100, 200).await,
-    ];
-    let policies = ["reject_line", "fill", "reject_vendor", "all_or_nothing"];
-    let mut requests = Vec::new();
-    for (nr, policy) in (0..60).zip(policies.into_iter().cycle()) {
-        let client = world.client(&market.buyer().await);
-        let qty = 1 + nr % 7;
-        let lines = products.map(|product| (product, qty));
-        let cart_id = client.freeze(&cart_of(&lines)).await;
+    let client = world.client(&world.market.buyer().await);
+    let product = world.market.sold_product(500, 10).await;
+    world
+        .market
+        .database
+        .run("update products set moq = 4")
+        .await;
+    let cart_id = client.freeze(&cart_of(&[(product, 10)])).await;
+    world.market.stock(product, 3).await;
 
-        let body = json!({ "cart_id": cart_id, "shortage_policy": policy });
-        requests.push((policy, client.checkout_request(&fresh_key(), &body)));
-    }
-    for (product, left) in products.iter().zip([60, 90, 120]) {
-        market.stock(*product, left).await;
-    }
+    let body = json!({ "cart_id": cart_id, "shortage_policy": "fill" });
+    let reply = Client::send(client.checkout_request(&fresh_key(), &body)).await;
 
-    let (asked, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
-    let replies = together(requests).await;
-
-    let mut refused = 0;
-    for (policy, reply) in asked.iter().zip(&replies) {
-        if reply.status == 409 {
-            assert_eq!(
-                (*policy, reply.code().as_str()),
-                ("all_or_nothing", "STOCK_CHANGED")
-            );
-            refused += 1;
-            continue;
-        }
-        assert_eq!(reply.status, 201, "{}", reply.text());
-        let data = reply.data();
-        for order in data["vendor_orders"].as_array().unwrap() {
-            let lines = order["items"].as_array().unwrap();
-            let rejected = lines
-                .iter()
-                .filter(|line| line["status"] == "rejected")
-                .count();
-            match *policy {
-                "all_or_nothing" => assert_eq!(rejected, 0),
-                "reject_vendor" => assert!(rejected == 0 || rejected == lines.len()),
-                _ => {}
-            }
-        }
-    }
-    assert!(refused > 0, "there was too little for all");
-    for (product, stocked) in products.iter().zip([60, 90, 120]) {
-        let (available, reserved) = market.stock_of(*product).await;
-        assert_eq!(available + reserved, stocked);
-    }
-    assert_consistent(&market.database).await;
+    let data = reply.data();
+    assert_eq!(
+        data["vendor_orders"][0]["items"][0]["rejection"]["message"],
+        "Only 3 available, and no fewer than 4 are sold at once."
+    );
+    let id = data["checkout_group_id"].as_str().unwrap();
+    let read = client.get(&format!("/api/v1/checkout-groups/{id}")).await;
+    assert_eq!(read.bytes, reply.bytes);
 }

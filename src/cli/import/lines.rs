@@ -28,7 +28,7 @@ pub enum Unreadable {
         last_line: u64,
     },
     /// The file ends inside quotes.
-    #[error("opens a quote that is never closed")]
+    #[error("opens a quote that is never closed; what is behind it was skipped")]
     OpenQuote,
     /// It is not UTF-8.
     #[error("is no UTF-8 text; save the file as UTF-8")]
@@ -92,7 +92,7 @@ impl<R: BufRead> Records<R> {
                 if !fits || self.breaks == Breaks::Never {
                     break;
                 }
-                place = bytes[begin..].iter().fold(place, Place::after);
+                place = bytes[begin..].iter().copied().fold(place, Place::after);
                 if place != Place::Quotes {
                     break;
                 }
@@ -154,11 +154,10 @@ enum Place {
 }
 
 impl Place {
-    fn after(self, byte: &u8) -> Self {
+    fn after(self, byte: u8) -> Self {
         match (self, byte) {
-            (Self::FieldStart | Self::QuoteInQuotes, b'"') => Self::Quotes,
             (Self::Quotes, b'"') => Self::QuoteInQuotes,
-            (Self::Quotes, _) => Self::Quotes,
+            (Self::Quotes, _) | (Self::FieldStart | Self::QuoteInQuotes, b'"') => Self::Quotes,
             (_, b',') => Self::FieldStart,
             _ => Self::Plain,
         }

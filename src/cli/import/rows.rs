@@ -25,7 +25,10 @@ pub struct RowReader {
 #[derive(Debug)]
 enum Layout {
     /// Where the header says. For each field: where its column stands in the kind's.
-    Csv { csv: Csv, positions: Vec<usize> },
+    Csv {
+        csv: Box<Csv>,
+        positions: Vec<usize>,
+    },
     /// Behind their names, in every record.
     Ndjson,
 }
@@ -42,7 +45,7 @@ impl RowReader {
             FileFormat::Csv => {
                 let header =
                     header.context("the file is empty; its first line names the columns")?;
-                let mut csv = Csv::default();
+                let mut csv = Box::<Csv>::default();
                 let positions = read_header(kind, &mut csv, header)
                     .with_context(|| format!("its header, on line {}", header.line))?;
                 Layout::Csv { csv, positions }

@@ -15,12 +15,21 @@ pub struct Record {
     pub text: Result<String, Unreadable>,
 }
 
-/// Why a record is not even text.
+/// Why a record can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// It is too long; also what an unclosed quote looks like.
-    #[error("is longer than {RECORD_BYTES_MAX} bytes; is a quote left open?")]
-    TooLong,
+    /// It is too long; also what a quote that is left open looks like.
+    #[error(
+        "is longer than {RECORD_BYTES_MAX} bytes and was skipped up to the end of line {last_line}; \
+         is a quote left open?"
+    )]
+    TooLong {
+        /// The line on which it was given up.
+        last_line: u64,
+    },
+    /// The file ends inside quotes.
+    #[error("opens a quote that is never closed; what is behind it was skipped")]
+    OpenQuote,
     /// It is not UTF-8.
     #[error("is no UTF-8 text; save the file as UTF-8")]
     NotUtf8,
@@ -35,6 +44,9 @@ pub enum Breaks {
     Never,
 }
 
+/// What some editors put before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// The records of a file. Empty lines are none.
 pub struct Records<R> {
     reader: R,
@@ -45,20 +57,13 @@ pub struct Records<R> {
 
 impl<R: BufRead> Records<R> {
     /// From its beginning; a byte order mark is skipped.
-    ///
-    /// # Errors
-    /// The file can't be read.
-    pub fn of(mut reader: R, breaks: Breaks) -> io::Result<Self> {
-        const MARK: &[u8] = b"\xef\xbb\xbf";
-        if reader.fill_buf()?.starts_with(MARK) {
-            reader.consume(MARK.len());
-        }
-        Ok(Self {
+    pub fn of(reader: R, breaks: Breaks) -> Self {
+        Self {
             reader,
             breaks,
             line: 0,
             bytes: 0,
-        })
+        }
     }
 
     /// How many bytes were read so far.
@@ -75,8 +80,20 @@ impl<R: BufRead> Records<R> {
             let line = self.line + 1;
             let mut bytes = Vec::new();
             let mut fits = true;
-            while self.read_line(&mut bytes, &mut fits)? {
-                if !fits || self.breaks == Breaks::Never || quotes_are_closed(&bytes) {
+            let mut place = Place::FieldStart;
+            loop {
+                let begin = bytes.len();
+                if !self.read_line(&mut bytes, &mut fits)? {
+                    break;
+                }
+                if self.line == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+                    bytes.drain(..BYTE_ORDER_MARK.len());
+                }
+                if !fits || self.breaks == Breaks::Never {
+                    break;
+                }
+                place = bytes[begin..].iter().copied().fold(place, Place::after);
+                if place != Place::Quotes {
                     break;
                 }
             }
@@ -89,10 +106,11 @@ impl<R: BufRead> Records<R> {
             if fits && bytes.is_empty() {
                 continue;
             }
-            let text = if fits {
-                String::from_utf8(bytes).map_err(|_| Unreadable::NotUtf8)
-            } else {
-                Err(Unreadable::TooLong)
+            let last_line = self.line;
+            let text = match (fits, place) {
+                (false, _) => Err(Unreadable::TooLong { last_line }),
+                (true, Place::Quotes) => Err(Unreadable::OpenQuote),
+                (true, _) => String::from_utf8(bytes).map_err(|_| Unreadable::NotUtf8),
             };
             return Ok(Some(Record { line, text }));
         }
@@ -124,20 +142,26 @@ impl<R: BufRead> Records<R> {
     }
 }
 
-/// Whether a record does not end inside quotes. Only at the beginning of a field does a quote open
-/// one, and inside of it a quote is doubled (RFC 4180): that of `3.5" pipe` is a letter like others.
-fn quotes_are_closed(record: &[u8]) -> bool {
-    let (mut is_quoted, mut is_at_start) = (false, true);
-    for byte in record {
-        match byte {
-            // Of a doubled one the second opens again what the first has closed.
-            b'"' if is_quoted => (is_quoted, is_at_start) = (false, true),
-            b'"' if is_at_start => is_quoted = true,
-            b',' if !is_quoted => is_at_start = true,
-            _ => is_at_start = false,
+/// A place in a record of CSV. A quote means something where a field begins and inside quotes; in
+/// the middle of a field it is a character like any other, as in `12" pipe`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    FieldStart,
+    Plain,
+    Quotes,
+    /// Behind a quote that ends them, or is half of a doubled one (RFC 4180).
+    QuoteInQuotes,
+}
+
+impl Place {
+    fn after(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Quotes, b'"') => Self::QuoteInQuotes,
+            (Self::Quotes, _) | (Self::FieldStart | Self::QuoteInQuotes, b'"') => Self::Quotes,
+            (_, b',') => Self::FieldStart,
+            _ => Self::Plain,
         }
     }
-    !is_quoted
 }
 
 #[cfg(test)]
@@ -145,21 +169,13 @@ mod tests {
     use super::*;
 
     fn read(text: &[u8], breaks: Breaks) -> Vec<(u64, Result<String, Unreadable>)> {
-        let mut records = Records::of(text, breaks).unwrap();
+        let mut records = Records::of(text, breaks);
         let mut all = Vec::new();
         while let Some(record) = records.next().unwrap() {
             all.push((record.line, record.text));
         }
-        assert_eq!(records.bytes(), (text.len() - mark(text)) as u64);
+        assert_eq!(records.bytes(), text.len() as u64);
         all
-    }
-
-    fn mark(text: &[u8]) -> usize {
-        if text.starts_with(b"\xef\xbb\xbf") {
-            3
-        } else {
-            0
-        }
     }
 
     fn ok(line: u64, text: &str) -> (u64, Result<String, Unreadable>) {
@@ -184,18 +200,33 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_in_the_middle_of_a_field_is_a_letter() {
-        for (text, lines) in [
-            ("a,3.5\" pipe\nb,c\n", 2),
-            ("a,\"3.5\"\" pipe\"\nb,c\n", 2),
-            ("a,\"\",\"\"\nb\n", 2),
-            ("\"a\"x,b\nc\n", 2),
-            ("a,\"b\nc\",d\n", 1),
-            ("\"\"\"\n\"\"\",x\n", 1),
-        ] {
-            let records = read(text.as_bytes(), Breaks::InsideQuotes);
-            assert_eq!(records.len(), lines, "{text:?}");
-        }
+    fn a_quote_inside_a_plain_field_is_a_character() {
+        let text = b"12\" pipe,a\n4\" pipe,\"b\"\"\nc\"\nd,\"e\"f\"\ng\n";
+        let expected = [
+            ok(1, "12\" pipe,a"),
+            ok(2, "4\" pipe,\"b\"\"\nc\""),
+            ok(4, "d,\"e\"f\""),
+            ok(5, "g"),
+        ];
+        assert_eq!(read(text, Breaks::InsideQuotes), expected);
+    }
+
+    #[test]
+    fn a_byte_order_mark_may_come_in_pieces_and_stand_before_quotes() {
+        let text = b"\xef\xbb\xbf\"a\nb\",c\nd\n";
+        let reader = io::BufReader::with_capacity(1, &text[..]);
+        let mut records = Records::of(reader, Breaks::InsideQuotes);
+        let first = records.next().unwrap().unwrap();
+        assert_eq!((first.line, first.text), ok(1, "\"a\nb\",c"));
+        let second = records.next().unwrap().unwrap();
+        assert_eq!((second.line, second.text), ok(3, "d"));
+    }
+
+    #[test]
+    fn a_file_that_ends_inside_quotes_is_refused_there() {
+        let records = read(b"a\n\"b\nc\n", Breaks::InsideQuotes);
+        assert_eq!(records, [ok(1, "a"), (2, Err(Unreadable::OpenQuote))]);
+        assert_eq!(read(b"\"b\n", Breaks::Never), [ok(1, "\"b")]);
     }
 
     #[test]
@@ -212,8 +243,10 @@ mod tests {
     fn an_open_quote_does_not_swallow_the_file() {
         let text = format!("\"a\n{}", "b\n".repeat(RECORD_BYTES_MAX));
         let records = read(text.as_bytes(), Breaks::InsideQuotes);
-        assert_eq!(records[0], (1, Err(Unreadable::TooLong)));
-        assert!(records.len() > 1);
+        let (1, Err(Unreadable::TooLong { last_line })) = records[0] else {
+            panic!("{:?}", records[0]);
+        };
+        assert_eq!(records[1], ok(last_line + 1, "b"));
     }
 
     #[test]

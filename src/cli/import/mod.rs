@@ -4,16 +4,17 @@
 //! what it makes of the database `db::import`'s, the transaction of a file `load`'s.
 
 mod columns;
+mod fields;
 mod lines;
 mod load;
+mod reading;
+mod refused;
 mod report;
 mod rows;
 mod screen;
 mod source;
 
 use std::{
-    fs::File,
-    io::{BufWriter, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -26,6 +27,7 @@ use crate::{config::Config, db, domain::import::Kind};
 
 use self::{
     load::{Mode, load},
+    refused::RefusedFile,
     report::Report,
     screen::Screen,
     source::Source,
@@ -39,13 +41,13 @@ Examples:
   splitcart import docs/examples                  all files of a directory, in the right order
   splitcart import products.csv stock.ndjson      some files; what they are is in their names
   splitcart import --dry-run --refused bad.ndjson products.csv
-                                                  what would happen, and every row that would be refused
+                                                  what would happen, and what would be refused
   splitcart import --keep-going stock.csv         take what is good, in short transactions
   gunzip -c all.csv.gz | splitcart import --kind stock --format csv -
 
-Importing a file again changes nothing: a row is inserted, or updated where it says something else, and
-nothing is ever deleted. A file is imported whole or, if one of its rows is refused, not at all; later
-files are then left alone. The columns are told in docs/import.md and by --columns.
+Importing a file again changes nothing: a row is inserted, or updated where it says something
+else, and nothing is ever deleted. A file is imported whole or, if one of its rows is refused, not
+at all; later files are then left alone. The columns are told in docs/import.md and by --columns.
 
 The status is 0 if all rows went in, 1 if some were refused, 2 if the import could not be made.";
 
@@ -115,8 +117,7 @@ pub async fn run(
         return Ok(ExitCode::SUCCESS);
     }
     let sources = Source::all(&args.files, args.kind, args.format)?;
-    let refused = args.refused.as_deref();
-    let mut refused = refused.map(|path| create(path, &sources)).transpose()?;
+    let mut refused = RefusedFile::create(args.refused.as_deref(), &sources)?;
     let report = Services::during(config, data_dir, async |urls| {
         let mut connection = db::pool::connect(&urls.database).await?;
         let missing = db::pool::missing_migrations(&mut connection).await?;
@@ -140,10 +141,7 @@ pub async fn run(
         report
     })
     .await?;
-    if let Some(file) = &mut refused {
-        file.flush()
-            .context("the refused rows can't be written down")?;
-    }
+    refused.finish()?;
     if args.json {
         println!("{:#}", report.to_json());
     } else {
@@ -163,7 +161,7 @@ async fn import(
     connection: &mut PgConnection,
     sources: &[Source],
     mode: Mode,
-    refused: &mut Option<BufWriter<File>>,
+    refused: &mut RefusedFile,
     screen: &Screen,
 ) -> anyhow::Result<Report> {
     if mode != Mode::DryRun {
@@ -182,7 +180,7 @@ async fn import_all(
     connection: &mut PgConnection,
     sources: &[Source],
     mode: Mode,
-    refused: &mut Option<BufWriter<File>>,
+    refused: &mut RefusedFile,
     screen: &Screen,
 ) -> anyhow::Result<Report> {
     let mut report = Report::default();
@@ -192,7 +190,6 @@ async fn import_all(
             report.left.push(source.name());
             continue;
         }
-        let refused = refused.as_mut().map(|file| file as &mut dyn Write);
         match load(connection, source, mode, refused, screen).await {
             Ok(file) => report.files.push(file),
             Err(failure) => {
@@ -203,19 +200,4 @@ async fn import_all(
         }
     }
     Ok(report)
-}
-
-fn create(path: &Path, sources: &[Source]) -> anyhow::Result<BufWriter<File>> {
-    let is_same = |source: &Source| match (path.canonicalize(), source.path.canonicalize()) {
-        (Ok(path), Ok(source)) => path == source,
-        _ => false,
-    };
-    ensure!(
-        !sources.iter().any(is_same),
-        "--refused would overwrite {}, which is to be imported",
-        path.display()
-    );
-    let file =
-        File::create(path).with_context(|| format!("{} can't be written", path.display()))?;
-    Ok(BufWriter::new(file))
 }

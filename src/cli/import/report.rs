@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 
 use crate::db::import::{Changes, Refused};
 
-use super::{load::seconds, source::Source};
+use super::{load::Mode, source::Source};
+
+/// Instead of a count that there is not.
+const NONE: &str = "–";
 
 /// What came of one file.
 #[derive(Debug)]
@@ -17,14 +20,14 @@ pub struct FileReport {
     pub name: String,
     /// What its rows are.
     pub kind: &'static str,
+    /// What was asked for.
+    pub mode: Mode,
     /// How many rows it has.
     pub rows: u64,
     /// How many of them were refused.
     pub refused: u64,
-    /// What the others changed, or would have changed.
-    pub changes: Changes,
-    /// Whether anything of it was imported.
-    pub was_imported: bool,
+    /// What the others changed, or in a dry run would change; none if the whole file was refused.
+    pub changes: Option<Changes>,
     /// The first refused rows.
     pub shown: Vec<Refused>,
     /// How long it took.
@@ -33,22 +36,35 @@ pub struct FileReport {
 
 impl FileReport {
     /// Before anything was applied.
-    pub fn of(source: &Source, rows: u64, refused: u64) -> Self {
+    pub fn of(source: &Source, mode: Mode, rows: u64) -> Self {
         Self {
             name: source.name(),
             kind: source.kind.spec().name,
+            mode,
             rows,
-            refused,
-            changes: Changes::default(),
-            was_imported: false,
+            refused: 0,
+            changes: None,
             shown: Vec::new(),
             elapsed: Duration::ZERO,
         }
     }
 
-    fn unchanged(&self) -> u64 {
-        let changed = self.changes.inserted + self.changes.updated + self.refused;
-        self.rows.saturating_sub(changed)
+    /// Whether the file, or what is good of it, is in the database now.
+    pub fn was_imported(&self) -> bool {
+        self.mode != Mode::DryRun && self.changes.is_some()
+    }
+
+    fn inserted(&self) -> Option<u64> {
+        self.changes.map(|changes| changes.inserted)
+    }
+
+    fn updated(&self) -> Option<u64> {
+        self.changes.map(|changes| changes.updated)
+    }
+
+    fn unchanged(&self) -> Option<u64> {
+        let changed = self.inserted()? + self.updated()?;
+        Some(self.rows.saturating_sub(changed + self.refused))
     }
 
     fn to_json(&self) -> Value {
@@ -56,11 +72,11 @@ impl FileReport {
             "file": self.name,
             "kind": self.kind,
             "rows": self.rows,
-            "inserted": self.changes.inserted,
-            "updated": self.changes.updated,
+            "inserted": self.inserted(),
+            "updated": self.updated(),
             "unchanged": self.unchanged(),
             "refused": self.refused,
-            "imported": self.was_imported,
+            "imported": self.was_imported(),
             "first_refused": self.shown.iter().map(refused_to_json).collect::<Vec<_>>(),
             "seconds": self.elapsed.as_secs_f64(),
         })
@@ -104,6 +120,9 @@ impl Report {
         for name in &self.left {
             println!("{name} was left alone, because a file before it was refused.");
         }
+        if self.files.iter().any(|file| file.mode == Mode::DryRun) {
+            println!("This was a dry run: nothing was written.");
+        }
     }
 
     fn table(&self) -> Table {
@@ -119,15 +138,16 @@ impl Report {
         ]);
         for file in &self.files {
             let counts = [
-                file.rows,
-                file.changes.inserted,
-                file.changes.updated,
+                Some(file.rows),
+                file.inserted(),
+                file.updated(),
                 file.unchanged(),
-                file.refused,
+                Some(file.refused),
             ];
-            let counts = counts.map(|count| HumanCount(count).to_string());
+            let counts = counts
+                .map(|count| count.map_or(NONE.to_owned(), |count| HumanCount(count).to_string()));
             let cells = [file.name.clone()].into_iter().chain(counts);
-            table.add_row(cells.chain([seconds(file.elapsed)]));
+            table.add_row(cells.chain([format!("{:.2}", file.elapsed.as_secs_f64())]));
         }
         for column in table.column_iter_mut().skip(1) {
             column.set_cell_alignment(CellAlignment::Right);
@@ -148,10 +168,10 @@ fn print_refused(file: &FileReport) {
         1 => "1 row was".to_owned(),
         count => format!("{} rows were", HumanCount(count)),
     };
-    let rest = if file.was_imported {
-        "the others were imported"
-    } else {
-        "nothing was imported"
+    let rest = match (file.mode, file.changes) {
+        (Mode::DryRun, _) => "as they would be",
+        (_, Some(_)) => "the others were imported",
+        (_, None) => "nothing was imported",
     };
     println!("\n{}: {rows} refused, {rest}.", file.name);
     for refused in &file.shown {

@@ -37,16 +37,16 @@ impl Screen {
         Self::Bar(bar)
     }
 
-    pub(super) fn reading(&self, source: &Source, bytes: Option<u64>) {
-        let name = source.name();
+    pub(super) fn reading(&self, source: &Source) {
+        let (name, bytes) = (source.name(), source.len());
         match self {
             Self::Bar(bar) => {
                 let template = if bytes.is_some() { READING } else { WORKING };
-                bar.set_style(style(template));
+                bar.set_message(format!("reading {name}"));
                 bar.set_length(bytes.unwrap_or(0));
                 bar.set_position(0);
                 bar.reset_elapsed();
-                bar.set_message(format!("reading {name}"));
+                bar.set_style(style(template));
             }
             Self::Lines => eprintln!("reading {name}"),
         }

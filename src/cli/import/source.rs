@@ -11,6 +11,9 @@ use clap::ValueEnum;
 
 use crate::domain::import::Kind;
 
+/// How much of a file is read at once.
+const BUFFER_BYTES: usize = 64 * 1024;
+
 /// How rows are written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FileFormat {
@@ -45,6 +48,12 @@ impl Source {
         let mut sources = Vec::new();
         for path in paths {
             if path.is_dir() {
+                ensure!(
+                    kind.is_none() && format.is_none(),
+                    "{} is a directory, whose files say by their names what they are; leave --kind \
+                     and --format out, or name the files",
+                    path.display()
+                );
                 let found = in_directory(path)?;
                 ensure!(
                     !found.is_empty(),
@@ -56,6 +65,10 @@ impl Source {
                 sources.push(Self::of(path, kind, format)?);
             }
         }
+        ensure!(
+            sources.iter().filter(|source| source.is_stdin()).count() <= 1,
+            "standard input can be read once only"
+        );
         sources.sort_by_key(|source| source.kind);
         Ok(sources)
     }
@@ -87,19 +100,22 @@ impl Source {
         }
     }
 
-    /// Opens it; also says how many bytes there are, where that is known.
+    /// How many bytes there are, where that is known.
+    pub fn len(&self) -> Option<u64> {
+        let metadata = fs::metadata(&self.path).ok().filter(fs::Metadata::is_file);
+        metadata.map(|metadata| metadata.len())
+    }
+
+    /// Opens it.
     ///
     /// # Errors
     /// It can't be opened.
-    pub fn open(&self) -> anyhow::Result<(Box<dyn BufRead + Send>, Option<u64>)> {
+    pub fn open(&self) -> io::Result<Box<dyn BufRead>> {
         if self.is_stdin() {
-            return Ok((Box::new(BufReader::new(io::stdin())), None));
+            return Ok(Box::new(io::stdin().lock()));
         }
-        let file = File::open(&self.path)
-            .with_context(|| format!("{} can't be opened", self.path.display()))?;
-        let len = file.metadata().ok().filter(fs::Metadata::is_file);
-        let len = len.map(|metadata| metadata.len());
-        Ok((Box::new(BufReader::with_capacity(1 << 16, file)), len))
+        let file = File::open(&self.path)?;
+        Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, file)))
     }
 
     fn is_stdin(&self) -> bool {
@@ -107,14 +123,14 @@ impl Source {
     }
 }
 
-/// The CSV and NDJSON files of a directory.
+/// The files of a directory. Those in other formats are none of ours; one in ours that is called
+/// after no kind is more likely misspelt than meant to be left out.
 fn in_directory(directory: &Path) -> anyhow::Result<Vec<Source>> {
     let entries = fs::read_dir(directory)
         .with_context(|| format!("{} can't be read", directory.display()))?;
     let mut sources = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        // A misspelt name must not be passed over; what has another ending is none of ours.
         if format_of(&path).is_some() {
             sources.push(Source::of(&path, None, None)?);
         }

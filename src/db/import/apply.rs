@@ -17,6 +17,13 @@ pub struct Changes {
     pub updated: u64,
 }
 
+impl std::ops::AddAssign for Changes {
+    fn add_assign(&mut self, more: Self) {
+        self.inserted += more.inserted;
+        self.updated += more.updated;
+    }
+}
+
 /// Writes every accepted row of a kind that has ids; stock is written by
 /// [`apply_stock`](super::apply_stock).
 ///

@@ -1,8 +1,10 @@
 //! Stock, which checkouts write to while it is imported.
 //!
 //! Rows are locked in ascending vendor and product, as a checkout locks them, and only those that
-//! would change. What a row comes to is computed under its lock, from what is reserved then. A file
-//! may be applied in parts, each in a transaction of its own, so that no lock is held for long.
+//! would change. What a row comes to is computed under its lock, from what is reserved then. Only what
+//! was locked is written: a row that a sale makes differ later comes after us, and to wait for it
+//! then, out of order, could be a deadlock. A file may be applied in parts, each in a transaction of
+//! its own, so that no lock is held for long.
 
 use std::ops::RangeInclusive;
 
@@ -103,7 +105,7 @@ pub async fn recheck_stock(connection: &mut PgConnection, part: &Part) -> Result
     Ok(refuse(connection, &too_few).await? + refuse(connection, &too_many).await?)
 }
 
-/// Writes the accepted rows of a part; those that were there must be locked.
+/// Writes the accepted rows of a part: those that were locked, and those that are new.
 ///
 /// # Errors
 /// A statement failed; the transaction is lost.
@@ -115,9 +117,8 @@ pub async fn apply_stock(connection: &mut PgConnection, part: &Part) -> Result<C
             low_stock_threshold = {THRESHOLD},
             updated_at = now()
          from import_rows r
-         where {KEY} and {part} and r.is_locked and {ACCEPTED} and {differs}",
+         where {KEY} and {part} and r.is_locked and {ACCEPTED}",
         part = within(part),
-        differs = differs(),
     );
     let inserting = format!(
         "insert into inventory_items (

@@ -8,6 +8,7 @@ mod cart;
 mod checkout;
 mod discounts;
 mod figures;
+mod import;
 mod market;
 mod money;
 mod policies;

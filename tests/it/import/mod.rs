@@ -184,6 +184,42 @@ async fn both_formats_say_the_same() {
     assert_eq!(report["unchanged"], json!(1), "{report}");
 }
 
+/// A pipe that says nothing must not keep the command from being stopped, and what came so far is
+/// not imported.
+#[tokio::test]
+async fn whoever_waits_for_standard_input_can_be_stopped() {
+    use std::io::{BufRead, BufReader, Write as _};
+    let importing = Importing::of_the_examples().await;
+    let before = importing.database.contents().await;
+    let mut child = importing
+        .command(&["--kind", "stock", "--format", "csv", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let text = format!("product_id,available_qty\n{KUSH},7\n");
+    pipe.write_all(text.as_bytes()).unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert_eq!(told.next().unwrap().unwrap(), "reading standard input");
+
+    signal(child.id(), "INT");
+
+    let mut status = None;
+    wait::until("the import has ended", async || {
+        status = child.try_wait().unwrap();
+        status.is_some()
+    })
+    .await;
+    drop(pipe);
+    assert_eq!(status.unwrap().code(), Some(2));
+    assert_eq!(
+        told.next().unwrap().unwrap(),
+        "splitcart: stopped by a signal"
+    );
+    assert_eq!(importing.database.contents().await, before);
+}
+
 #[tokio::test]
 async fn rows_may_come_by_standard_input() {
     use std::io::Write as _;
@@ -218,6 +254,9 @@ async fn a_dry_run_shows_all_and_writes_nothing() {
         assert_eq!(file["inserted"], file["rows"], "{file}");
         assert_eq!(file["imported"], json!(false));
     }
+    let output = importing.run(&["--dry-run", "docs/examples"]);
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(shown.contains("a dry run: nothing was written"), "{shown}");
     assert_eq!(importing.database.contents().await, before);
 }
 
@@ -231,9 +270,15 @@ async fn what_can_not_be_used_is_told_and_changes_nothing() {
         (
             "products.csv",
             "sku,colour\nx,red\n",
-            "\"colour\"; known: id, vendor_store_id",
+            "line 1: names what is no column of products: \"colour\"; known: id, vendor_store_id",
         ),
-        ("products.csv", "sku,sku\nx,y\n", "stands twice"),
+        (
+            "products.csv",
+            "\ncolour,sku,size\n",
+            "line 2: names what is no column of products: \"colour\", \"size\";",
+        ),
+        ("products.csv", "sku,sku\nx,y\n", "names sku twice"),
+        ("products.csv", "sku,\"title\nx,y\n", "never closed"),
         (
             "products.csv",
             "title,price\nx,1\n",
@@ -251,22 +296,28 @@ async fn what_can_not_be_used_is_told_and_changes_nothing() {
     let overwriting = importing.run(&[&good, "--refused", &good]);
     assert_eq!(overwriting.status.code(), Some(2), "{overwriting:?}");
     assert!(fs::read_to_string(&good).unwrap().contains(KUSH));
-    let misspelt = importing.files.path().join("misspelt");
-    fs::create_dir(&misspelt).unwrap();
-    fs::write(misspelt.join("prodcuts.csv"), "sku\nx\n").unwrap();
-    let output = importing.run(&[misspelt.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
-    assert!(
-        String::from_utf8(output.stderr)
-            .unwrap()
-            .contains("prodcuts.csv")
-    );
     let missing = importing.run(&["nowhere/products.csv"]);
     assert_eq!(missing.status.code(), Some(2));
     let empty = importing.files.path().join("empty");
     fs::create_dir(&empty).unwrap();
-    let output = importing.run(&[empty.to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let empty = empty.to_str().unwrap();
+    let misspelt = importing.files.path().join("misspelt");
+    fs::create_dir(&misspelt).unwrap();
+    fs::write(misspelt.join("prodcuts.csv"), "sku\n").unwrap();
+    for (args, told) in [
+        (&[empty][..], "has no file to import"),
+        (&[misspelt.to_str().unwrap()], "prodcuts.csv"),
+        (&["--kind", "stock", "docs/examples"], "is a directory"),
+        (
+            &["--kind", "stock", "--format", "csv", "-", "-"],
+            "can be read once only",
+        ),
+    ] {
+        let output = importing.run(args);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(told), "{error}");
+    }
     assert_eq!(importing.database.contents().await, before);
 }
 
@@ -293,32 +344,6 @@ async fn a_file_that_can_not_be_used_does_not_hide_what_came_before_it() {
     );
     let there = "select count(*) from products where sku = 'B-1'";
     assert_eq!(importing.database.count(there).await, 1);
-}
-
-/// A pipe that is silent keeps nobody from stopping the command.
-#[tokio::test]
-async fn a_signal_ends_an_import_that_waits_for_its_input() {
-    let importing = Importing::of_the_examples().await;
-    let mut child = importing
-        .command(&["--kind", "stock", "--format", "csv", "-"])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Its first words say that it has begun.
-    let mut silent = child.stdin.take().unwrap();
-    std::io::Write::write_all(&mut silent, b"product_id,available_qty\n").unwrap();
-    let mut told = String::new();
-    let mut stderr = std::io::BufReader::new(child.stderr.take().unwrap());
-    while !told.contains("reading standard input") {
-        assert!(std::io::BufRead::read_line(&mut stderr, &mut told).unwrap() > 0);
-    }
-
-    signal(child.id(), "TERM");
-
-    wait::until("it has ended", async || child.try_wait().unwrap().is_some()).await;
-    assert_eq!(child.wait().unwrap().code(), Some(2));
-    drop(silent);
 }
 
 /// A file of any length goes through the same memory: rows are never gathered here.

@@ -203,6 +203,11 @@ async fn every_row_is_told_what_is_wrong_with_it() {
             "available_qty: must not be given beside",
         ),
         (
+            "products.csv",
+            product("X,Title,1,,,\"unit"),
+            "the row: opens a quote that is never closed",
+        ),
+        (
             "stock.ndjson",
             "{\"product_id\": 5\n".to_owned(),
             "the row: is no JSON object",
@@ -367,6 +372,55 @@ async fn twenty_refused_rows_are_shown_and_all_are_written_down() {
     assert_eq!(lines[22]["row"]["sku"], "Q-22");
 }
 
+/// Whoever repairs them gets them as they were, digits and all, whatever was wrong.
+#[tokio::test]
+async fn refused_rows_are_handed_back_as_they_were() {
+    let importing = Importing::of_the_examples().await;
+    let csv = importing.file(
+        "stock.csv",
+        format!("product_id,available_qty\n{KUSH},1,2\n{KUSH},x\n"),
+    );
+    let odd = r#"{"product_id": "x", "available_qty": 1.000000000000000000001}"#;
+    let ndjson = importing.file("stock.ndjson", format!("{odd}\nno JSON\n"));
+    let refused = importing.files.path().join("refused.ndjson");
+
+    let (_, report) = importing.report(&[
+        "--keep-going",
+        &csv,
+        &ndjson,
+        "--refused",
+        refused.to_str().unwrap(),
+    ]);
+
+    assert_eq!(report["refused"], json!(2), "{report}");
+    let text = fs::read_to_string(&refused).unwrap();
+    let rows = [
+        format!("\"row\":\"{KUSH},1,2\"}}"),
+        format!("\"row\":{{\"product_id\":\"{KUSH}\",\"available_qty\":\"x\"}}}}"),
+        format!("\"row\":{odd}}}"),
+        "\"row\":\"no JSON\"}".to_owned(),
+    ];
+    assert_eq!(text.lines().count(), rows.len(), "{text}");
+    for (line, row) in text.lines().zip(rows) {
+        assert!(line.ends_with(&row), "{line}");
+    }
+}
+
+/// A count of what was not done would be read as something that was.
+#[tokio::test]
+async fn a_refused_file_has_no_counts_of_changes() {
+    let importing = Importing::of_the_examples().await;
+    let [products, _] = files(&importing);
+    let (_, report) = importing.report(&[&products]);
+    for name in ["inserted", "updated", "unchanged"] {
+        assert_eq!(report[name], Value::Null, "{report}");
+    }
+    assert_eq!(
+        (&report["rows"], &report["refused"]),
+        (&json!(3), &json!(1))
+    );
+}
+
 /// What is no text at all, or too long, is a refused row like any other.
 #[tokio::test]
 async fn a_row_that_can_not_be_read_is_refused_alone() {
@@ -382,7 +436,8 @@ async fn a_row_that_can_not_be_read_is_refused_alone() {
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(shown.contains("line 3: is no UTF-8 text"), "{shown}");
     assert!(
-        shown.contains("line 4: is longer than 65536 bytes"),
+        shown
+            .contains("line 4: is longer than 65536 bytes and was skipped up to the end of line 4"),
         "{shown}"
     );
     let three = "select count(*) from inventory_items where available_qty = 3";

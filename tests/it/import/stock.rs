@@ -1,17 +1,24 @@
 //! Stock is imported while it is sold: neither undoes the other.
 
-use std::{fmt::Write, process::Stdio};
+use std::{
+    fmt::Write,
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use serde_json::json;
 
 use crate::support::{
-    Client, Shopper, World, assert_consistent,
+    Client, Database, Market, Shopper, World, assert_consistent,
     market::{cart_of, stock_in},
     server::splitcart,
     wait,
 };
 
-use super::{Importing, KUSH};
+use super::{Importing, KUSH, VENDOR};
 
 #[tokio::test]
 async fn what_is_on_hand_includes_what_is_reserved() {
@@ -87,6 +94,91 @@ async fn a_sale_under_way_is_not_undone() {
     assert_eq!(count(&importing, right).await, 1);
 }
 
+/// The import has locked one row and waits for another, when a third, which was as the file says when
+/// the import came by, is sold from. To set that back now would mean to wait for the next sale of it,
+/// which waits for the import: a deadlock.
+#[tokio::test]
+async fn a_sale_that_waits_for_the_import_is_not_waited_for() {
+    let market = Market::new(Database::create().await);
+    let vendor = market.vendor().await;
+    let mut products = Vec::new();
+    for _ in 0..3 {
+        products.push(market.product(vendor, 500, 10).await);
+    }
+    // Ids ascend with time, and locks with ids.
+    let [unchanged, changed, held] = products[..] else {
+        unreachable!()
+    };
+    let mut holder = market.hold_stock(held).await;
+    let files = tempfile::TempDir::new().unwrap();
+    let file = files.path().join("stock.csv");
+    let text = format!(
+        "product_id,available_qty\n{},10\n{},20\n{},20\n",
+        unchanged.id, changed.id, held.id
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut import = splitcart("import")
+        .arg(&file)
+        .env("SPLITCART_DATABASE_URL", &market.database.url)
+        .env("SPLITCART_REDIS_URL", "redis://localhost:1")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let waiting = "select count(*) from pg_stat_activity
+         where datname = current_database() and wait_event_type = 'Lock'";
+    wait::until("the import waits for the row that is held", async || {
+        market.database.count(waiting).await == 1
+    })
+    .await;
+    market.stock(unchanged, 9).await;
+    let mut sale = market.database.pool.begin().await.unwrap();
+    stock_in(&mut sale, unchanged, 8).await;
+    let sale = tokio::spawn(async move {
+        stock_in(&mut sale, changed, 19).await;
+        sale.commit().await.unwrap();
+    });
+    wait::until("the sale waits for the import", async || {
+        market.database.count(waiting).await == 2
+    })
+    .await;
+
+    stock_in(&mut holder, held, 10).await;
+    holder.commit().await.unwrap();
+
+    assert!(import.wait().unwrap().success());
+    sale.await.unwrap();
+    for (product, available) in [(unchanged, 8), (changed, 19), (held, 20)] {
+        assert_eq!(market.stock_of(product).await, (available, 0));
+    }
+}
+
+/// Every row that is refused under the locks of its part is told like any other.
+#[tokio::test]
+async fn whoever_keeps_going_hears_of_counts_that_are_too_low() {
+    let importing = Importing::of_the_examples().await;
+    let reserve = format!(
+        "update inventory_items set available_qty = 90, reserved_qty = 10
+         where product_id = '{KUSH}'"
+    );
+    importing.database.run(&reserve).await;
+    let text =
+        format!("vendor_store_id,sku,on_hand_qty\n{VENDOR},FLW-BULK,41\n{VENDOR},FLW-OG-3.5,9\n");
+    let file = importing.file("stock.csv", text);
+
+    let output = importing.run(&["--keep-going", &file]);
+
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{shown}");
+    assert!(
+        shown.contains("line 3, on_hand_qty: must be at least 10"),
+        "{shown}"
+    );
+    let right = "select count(*) from inventory_items
+         where available_qty = 41 and reserved_qty = 0
+            or available_qty = 90 and reserved_qty = 10";
+    assert_eq!(importing.database.count(right).await, 2);
+}
+
 async fn count(importing: &Importing, query: String) -> i64 {
     sqlx::query_scalar(sqlx::AssertSqlSafe(query))
         .fetch_one(&importing.database.pool)
@@ -118,30 +210,43 @@ async fn checkouts_and_counts_of_stock_get_on_with_each_other() {
     }
     let shoppers = Shopper::with_carts(market, &world.server, &carts).await;
     let files = tempfile::TempDir::new().unwrap();
-    let file = files.path().join("stock.csv");
-    let mut text = "product_id,on_hand_qty\n".to_owned();
-    for product in products.iter().rev() {
-        writeln!(text, "{},5000", product.id).unwrap();
-    }
-    std::fs::write(&file, text).unwrap();
-    let import = |keep_going: &'static [&'static str]| {
-        let (url, file) = (market.database.url.clone(), file.clone());
+    let counts = [6_000, 5_000].map(|on_hand| {
+        let mut text = "product_id,on_hand_qty\n".to_owned();
+        for product in products.iter().rev() {
+            writeln!(text, "{},{on_hand}", product.id).unwrap();
+        }
+        let path = files.path().join(format!("stock-{on_hand}.csv"));
+        std::fs::write(&path, text).unwrap();
+        path
+    });
+    let is_selling = Arc::new(AtomicBool::new(true));
+    // Each writes every row again and again, and ends with the second count.
+    let import_on = |options: &'static [&'static str]| {
+        let (url, counts) = (market.database.url.clone(), counts.clone());
+        let is_selling = Arc::clone(&is_selling);
         tokio::task::spawn_blocking(move || {
-            splitcart("import")
-                .args(keep_going)
-                .arg(&file)
-                .env("SPLITCART_DATABASE_URL", url)
-                .env("SPLITCART_REDIS_URL", "redis://localhost:1")
-                .output()
-                .unwrap()
+            let mut rounds = 0;
+            while rounds == 0 || is_selling.load(Ordering::Relaxed) {
+                for file in &counts {
+                    let output = splitcart("import")
+                        .args(options)
+                        .arg(file)
+                        .env("SPLITCART_DATABASE_URL", &url)
+                        .env("SPLITCART_REDIS_URL", "redis://localhost:1")
+                        .output()
+                        .unwrap();
+                    assert!(output.status.success(), "{output:?}");
+                }
+                rounds += 1;
+            }
         })
     };
 
-    let imports = [import(&[]), import(&["--keep-going"]), import(&[])];
+    let imports = [import_on(&[]), import_on(&["--keep-going"])];
     let bought = futures_util::future::join_all(shoppers.iter().map(Shopper::insist)).await;
+    is_selling.store(false, Ordering::Relaxed);
     for import in imports {
-        let output = import.await.unwrap();
-        assert!(output.status.success(), "{output:?}");
+        import.await.unwrap();
     }
 
     assert!(bought.iter().all(|reply| reply.status == 201));

@@ -260,6 +260,7 @@ async fn what_else_may_be_in_a_set_is_left_alone() {
         signing,
         foreign,
         p384,
+        KeyPair::rsa_too_long().1,
         pair.jwk("one"),
     ]);
     let world = world_with(JWKS, &file).await;
@@ -269,7 +270,7 @@ async fn what_else_may_be_in_a_set_is_left_alone() {
     let rsa = KeyPair::rsa().sign(Some("ps256"), &claims);
     assert_refused(&world.server, &rsa, "for another algorithm").await;
     let log = world.server.log().join("\n");
-    for id in ["enc", "ps256", "sign", "later", "p384"] {
+    for id in ["enc", "ps256", "sign", "later", "p384", "long"] {
         let told = format!("the key \\\"{id}\\\"");
         assert!(log.contains(&told), "{id}: {log}");
     }
@@ -334,7 +335,12 @@ async fn a_file_that_can_t_be_trusted_stops_the_start_with_a_sentence() {
             "no public key of a kind that is known",
         ),
         (PEM, rsa.private_pem, "private key"),
-        (PEM, short.public_pem, "1024 bits"),
+        (PEM, short.public_pem, "it is an RSA key of 1024 bits"),
+        (
+            PEM,
+            KeyPair::rsa_too_long().0,
+            "it is an RSA key of 4097 bits; 4096 is the most",
+        ),
     ] {
         let file = KeyFile::new(&text);
         let told = refusal_to_start(&[NO_SECRET, (setting, &file.name())]);

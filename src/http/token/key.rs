@@ -9,7 +9,10 @@ use jsonwebtoken::{
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
 };
 use p256::elliptic_curve::sec1::ToEncodedPoint;
-use rsa::{BigUint, RsaPublicKey, pkcs8::DecodePublicKey, traits::PublicKeyParts};
+use rsa::{
+    BigUint, RsaPublicKey, pkcs1,
+    pkcs8::{DecodePublicKey, Document, SubjectPublicKeyInfoRef},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -47,6 +50,15 @@ pub enum NotUsed {
     Refused(String),
 }
 
+impl NotUsed {
+    /// The sentence about the only key that there is.
+    fn of_the_only_one(self) -> String {
+        match self {
+            Self::Ignored(reason) | Self::Refused(reason) => format!("it {reason}"),
+        }
+    }
+}
+
 impl Key {
     /// HS256 with a secret.
     pub fn hs256(secret: &SecretString, expected: &Expected) -> Self {
@@ -60,16 +72,15 @@ impl Key {
     /// It is no such key, with a sentence.
     pub fn from_pem(pem: &[u8], expected: &Expected) -> Result<Self, String> {
         let text = std::str::from_utf8(pem).map_err(|_| "it is no PEM file".to_owned())?;
-        let (algorithm, verifying) = if let Ok(key) = RsaPublicKey::from_public_key_pem(text) {
-            check_rsa(&key)?;
-            let (modulus, exponent) = (key.n().to_bytes_be(), key.e().to_bytes_be());
+        let (algorithm, verifying) = if let Some((modulus, exponent)) = rsa_numbers(text) {
+            check_rsa(&modulus, &exponent).map_err(NotUsed::of_the_only_one)?;
             let verifying = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
             (Algorithm::RS256, verifying)
         } else if let Ok(key) = p256::PublicKey::from_public_key_pem(text) {
             let point = key.to_encoded_point(false);
             (Algorithm::ES256, DecodingKey::from_ec_der(point.as_bytes()))
         } else if let Ok(key) = Ed25519Key::from_public_key_pem(text) {
-            check_ed25519(&key)?;
+            check_ed25519(&key).map_err(NotUsed::of_the_only_one)?;
             (Algorithm::EdDSA, DecodingKey::from_ed_der(key.as_bytes()))
         } else if text.contains("PRIVATE KEY") {
             return Err(
@@ -101,7 +112,7 @@ impl Key {
         let algorithm = algorithm_of(&jwk)?;
         let verifying = DecodingKey::from_jwk(&jwk)
             .map_err(|error| NotUsed::Refused(format!("can't be read: {error}")))?;
-        check(&verifying).map_err(NotUsed::Refused)?;
+        check(&verifying)?;
         Ok(Self::new(jwk.common.key_id, algorithm, verifying, expected))
     }
 
@@ -189,43 +200,64 @@ fn algorithm_of(jwk: &Jwk) -> Result<Algorithm, NotUsed> {
     }
 }
 
+/// Modulus and exponent, if the PEM block holds an RSA key of whatever length: the library's own
+/// reader calls a long one malformed.
+fn rsa_numbers(pem: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (_, document) = Document::from_pem(pem).ok()?;
+    let info = SubjectPublicKeyInfoRef::try_from(document.as_bytes()).ok()?;
+    info.algorithm
+        .assert_algorithm_oid(pkcs1::ALGORITHM_OID)
+        .ok()?;
+    let key = pkcs1::RsaPublicKey::try_from(info.subject_public_key.as_bytes()?).ok()?;
+    let (modulus, exponent) = (key.modulus, key.public_exponent);
+    Some((modulus.as_bytes().to_vec(), exponent.as_bytes().to_vec()))
+}
+
 /// Whether these bytes are a key at all: jsonwebtoken finds out with the first token only.
-fn check(key: &DecodingKey) -> Result<(), String> {
+fn check(key: &DecodingKey) -> Result<(), NotUsed> {
+    let refuse = |problem: &str| Err(NotUsed::Refused(problem.to_owned()));
     match (key.family(), key.kind()) {
-        (AlgorithmFamily::Rsa, DecodingKeyKind::RsaModulusExponent { n, e }) => {
-            let (modulus, exponent) = (BigUint::from_bytes_be(n), BigUint::from_bytes_be(e));
-            let key = RsaPublicKey::new(modulus, exponent)
-                .map_err(|error| format!("is no RSA key: {error}"))?;
-            check_rsa(&key)
-        }
+        (AlgorithmFamily::Rsa, DecodingKeyKind::RsaModulusExponent { n, e }) => check_rsa(n, e),
         (AlgorithmFamily::Ec, DecodingKeyKind::SecretOrDer(point)) => {
             match p256::PublicKey::from_sec1_bytes(point) {
                 Ok(_) => Ok(()),
-                Err(_) => Err("is no point on P-256".to_owned()),
+                Err(_) => refuse("is no point on P-256"),
             }
         }
         (AlgorithmFamily::Ed, DecodingKeyKind::SecretOrDer(bytes)) => {
-            let key = Ed25519Key::try_from(bytes.as_slice());
-            check_ed25519(&key.map_err(|_| "is no Ed25519 key".to_owned())?)
+            match Ed25519Key::try_from(bytes.as_slice()) {
+                Ok(key) => check_ed25519(&key),
+                Err(_) => refuse("is no Ed25519 key"),
+            }
         }
-        _ => Err("is of another kind than it says".to_owned()),
+        _ => refuse("is of another kind than it says"),
     }
 }
 
-fn check_rsa(key: &RsaPublicKey) -> Result<(), String> {
-    let bits = key.n().bits();
+fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), NotUsed> {
+    let modulus = BigUint::from_bytes_be(modulus);
+    let bits = modulus.bits();
     if bits < RSA_BITS_MIN {
-        return Err(format!(
+        return Err(NotUsed::Refused(format!(
             "is an RSA key of {bits} bits, which can be broken; {RSA_BITS_MIN} is the least"
-        ));
+        )));
     }
-    Ok(())
+    if bits > RsaPublicKey::MAX_SIZE {
+        return Err(NotUsed::Ignored(format!(
+            "is an RSA key of {bits} bits; {} is the most that is verified with here",
+            RsaPublicKey::MAX_SIZE
+        )));
+    }
+    match RsaPublicKey::new(modulus, BigUint::from_bytes_be(exponent)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(NotUsed::Refused(format!("is no RSA key: {error}"))),
+    }
 }
 
 /// Under a key of small order one signature fits any text.
-fn check_ed25519(key: &Ed25519Key) -> Result<(), String> {
+fn check_ed25519(key: &Ed25519Key) -> Result<(), NotUsed> {
     if key.is_weak() {
-        return Err("is a weak Ed25519 key".to_owned());
+        return Err(NotUsed::Refused("is a weak Ed25519 key".to_owned()));
     }
     Ok(())
 }

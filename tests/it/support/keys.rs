@@ -9,7 +9,10 @@ use p256::{
     elliptic_curve::sec1::ToEncodedPoint,
     pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding},
 };
-use rsa::{RsaPrivateKey, pkcs1::EncodeRsaPrivateKey, rand_core::OsRng, traits::PublicKeyParts};
+use rsa::{
+    BigUint, RsaPrivateKey, RsaPublicKey, pkcs1::EncodeRsaPrivateKey, rand_core::OsRng,
+    traits::PublicKeyParts,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -50,6 +53,20 @@ impl KeyPair {
             }),
             signing: EncodingKey::from_rsa_der(der.as_bytes()),
         }
+    }
+
+    /// The public half of a key that is too long to be verified with. Its modulus has no known factors,
+    /// so nobody can sign; none of its readers looks for them.
+    pub fn rsa_too_long() -> (String, Value) {
+        let modulus = (BigUint::from(1_u8) << RsaPublicKey::MAX_SIZE) + 1_u8;
+        let key = RsaPublicKey::new_unchecked(modulus, BigUint::from(65_537_u32));
+        let jwk = json!({
+            "kty": "RSA",
+            "kid": "long",
+            "n": number(&key.n().to_bytes_be()),
+            "e": number(&key.e().to_bytes_be()),
+        });
+        (key.to_public_key_pem(LineEnding::LF).unwrap(), jwk)
     }
 
     pub fn p256() -> Self {

@@ -63,6 +63,7 @@ pub async fn freeze(
 }
 
 async fn freeze_one(wire: &mut Wire, request: &Request) -> anyhow::Result<CartId> {
+    let mut refusal = String::new();
     for _ in 0..TRIES_MAX {
         let answer = wire
             .exchange(request.bytes())
@@ -70,6 +71,7 @@ async fn freeze_one(wire: &mut Wire, request: &Request) -> anyhow::Result<CartId
             .context("PUT /api/v1/cart was not answered")?;
         let body = wire.body(&answer);
         if is_refusal(answer.status) {
+            refusal = format!("{}: {}", answer.status, String::from_utf8_lossy(body));
             tokio::time::sleep(PAUSE).await;
         } else if answer.status == 200 {
             return cart_id_in(body).context("PUT /api/v1/cart answers without an id");
@@ -81,5 +83,5 @@ async fn freeze_one(wire: &mut Wire, request: &Request) -> anyhow::Result<CartId
             );
         }
     }
-    bail!("the server had no time for PUT /api/v1/cart, {TRIES_MAX} times in a row")
+    bail!("PUT /api/v1/cart was refused {TRIES_MAX} times in a row, at last with {refusal}")
 }

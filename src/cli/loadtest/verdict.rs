@@ -1,5 +1,7 @@
 //! Whether a run was sound, and what to know when reading its figures. Pure.
 
+use crate::http::error::Code;
+
 use super::{options::Mode, record::Recorder, report::Report, run::Ended};
 
 /// From so much of a core on, the driver may have been what was measured.
@@ -100,6 +102,18 @@ fn notes(report: &Report, ended: &Ended) -> Vec<String> {
         notes.push(format!(
             "the carts were used up after {:.1} s; --carts prepares more",
             report.seconds
+        ));
+    }
+    let limited = report
+        .outcomes
+        .iter()
+        .filter(|it| it.code == Code::RateLimited.as_str());
+    let limited: u64 = limited.map(|it| it.count).sum();
+    if limited > 0 {
+        notes.push(format!(
+            "{limited} answers were {}: the server limits how many requests it takes, and that is \
+             what was measured; start it with SPLITCART_RATE_LIMIT=off, or raise its [limits]",
+            Code::RateLimited.as_str()
         ));
     }
     if report.not_sent > 0 {
@@ -281,6 +295,22 @@ mod tests {
         assert_complains(&lost, "units of the hot products were lost");
         let others = judged(|run| run.bought.units = 99);
         assert_complains(&others, "nobody else may buy");
+    }
+
+    #[test]
+    fn a_run_that_the_server_has_limited_says_so() {
+        let report = judged(|run| {
+            for _ in 0..7 {
+                let limited = Outcome::Refused(429, "RATE_LIMITED".to_owned());
+                run.recorder.record(Instant::now(), Instant::now(), limited);
+            }
+        });
+        assert_eq!(report.complaints, [""; 0]);
+        let [note] = report.notes.as_slice() else {
+            panic!("{:?}", report.notes);
+        };
+        assert!(note.starts_with("7 answers were RATE_LIMITED"), "{note}");
+        assert!(note.contains("SPLITCART_RATE_LIMIT=off"), "{note}");
     }
 
     #[test]

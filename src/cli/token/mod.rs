@@ -103,7 +103,8 @@ pub fn issue(
     Signer::configured(config)?.sign(&claims(config, user, store, good_for))
 }
 
-/// A secret that nobody knows, for a server of our own. It has 148 random bits.
+/// A secret that nobody knows, for a server of our own: more than 100 random bits, though two ids of
+/// one millisecond share some of theirs.
 pub fn fresh_secret() -> SecretString {
     format!("{}{}", Uuid::now_v7(), Uuid::now_v7()).into()
 }

@@ -16,6 +16,7 @@
 //! | why a checkout can't be attempted | [`objection`] |
 //! | splitting a cart by vendor and settling the outcomes | [`checkout`], `vendor_part` |
 //! | orders, lines, intents and their statuses | [`order`] |
+//! | why lines and orders are rejected, and what is said then | [`rejection`] |
 //! | what is announced | [`event`] |
 //! | what may be imported: kinds of rows, their columns and formats | [`import`] |
 
@@ -32,6 +33,7 @@ pub mod objection;
 pub mod order;
 pub mod pricing;
 pub mod product;
+pub mod rejection;
 pub mod reservation;
 pub mod rules;
 pub mod store;

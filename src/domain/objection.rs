@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{
     ids::{ProductId, VendorStoreId},
-    order::{LineRejectionReason, Rejection},
+    rejection::{LineRejectionReason, Rejection},
     violation::{Figure, Violation},
 };
 

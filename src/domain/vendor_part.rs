@@ -12,11 +12,9 @@ use super::{
     ids::{LineItemId, OrderId, PaymentIntentId, ProductId, VendorStoreId},
     money::Money,
     objection::ShortLine,
-    order::{
-        LineRejectionReason, LineStatus, OrderLine, OrderRejectionReason, OrderStatus,
-        PaymentIntent, PaymentMethod, Rejection, VendorOrder,
-    },
+    order::{LineStatus, OrderLine, OrderStatus, PaymentIntent, PaymentMethod, VendorOrder},
     pricing::{DiscountTerms, LinePrice},
+    rejection::{LineRejectionReason, OrderRejectionReason, Rejection},
     reservation::{Demand, OfBid, ReservationOutcome, ShortagePolicy},
     store::{EligibleVendor, VendorIneligible},
     violation::{Violation, ViolationCode},

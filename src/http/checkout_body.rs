@@ -12,10 +12,11 @@ use crate::domain::{
     },
     money::Money,
     order::{
-        Checkout, LineRejectionReason, LineStatus, OrderLine, OrderStatus, PaymentIntent,
-        PaymentMethod, PaymentStatus, Rejection, VendorOrder,
+        Checkout, LineStatus, OrderLine, OrderStatus, PaymentIntent, PaymentMethod, PaymentStatus,
+        VendorOrder,
     },
     product::Unit,
+    rejection::{LineRejectionReason, Rejection},
 };
 
 #[derive(Serialize)]

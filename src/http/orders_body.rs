@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use crate::domain::{
     ids::{BuyerStoreId, CheckoutGroupId},
-    order::{OrderRejectionReason, PlacedOrder},
+    order::PlacedOrder,
+    rejection::OrderRejectionReason,
 };
 
 use super::checkout_body::{Envelope, OrderBody, order};

@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 
 use crate::{
     db::{self, Fault},
-    domain::order::{Checkout, LineRejectionReason},
+    domain::{order::Checkout, rejection::LineRejectionReason},
     faults,
     metrics::Metrics,
 };

@@ -12,10 +12,11 @@ use crate::domain::{
     },
     money::Money,
     order::{
-        LineRejectionReason, LineStatus, OrderLine, OrderRejectionReason, OrderStatus,
-        PaymentIntent, PaymentMethod, PaymentStatus, PlacedOrder, Rejection, VendorOrder,
+        LineStatus, OrderLine, OrderStatus, PaymentIntent, PaymentMethod, PaymentStatus,
+        PlacedOrder, VendorOrder,
     },
     product::Unit,
+    rejection::{LineRejectionReason, OrderRejectionReason, Rejection},
 };
 
 use super::{

@@ -10,10 +10,11 @@ use crate::domain::{
     },
     money::Money,
     order::{
-        Checkout, CheckoutGroup, LineRejectionReason, LineStatus, OrderLine, OrderRejectionReason,
-        OrderStatus, PaymentMethod, PaymentStatus, Rejection, VendorOrder,
+        Checkout, CheckoutGroup, LineStatus, OrderLine, OrderStatus, PaymentMethod, PaymentStatus,
+        VendorOrder,
     },
     product::Unit,
+    rejection::{LineRejectionReason, OrderRejectionReason, Rejection},
 };
 
 use super::{

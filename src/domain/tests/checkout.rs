@@ -8,10 +8,11 @@ use crate::domain::{
     checkout::PaymentPolicy::{CashAndAch, CashOnly},
     objection::Objection,
     order::{
-        LineRejectionReason, OrderRejectionReason, OrderStatus,
+        OrderStatus,
         PaymentMethod::{self, Ach, Cash},
         PaymentStatus,
     },
+    rejection::{LineRejectionReason, OrderRejectionReason},
     reservation::Demand,
     store::{KycStatus, LicenseStatus},
     violation::{Violation, ViolationCode as Code},

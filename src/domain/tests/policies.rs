@@ -12,7 +12,8 @@ use crate::domain::{
     cart::{CartRecord, PriceHold},
     checkout::{CheckoutRequest, ExpectedCart, PaymentPolicy, Terms},
     objection::{CartChange, Objection},
-    order::{Checkout, LineRejectionReason, LineStatus, OrderStatus},
+    order::{Checkout, LineStatus, OrderStatus},
+    rejection::LineRejectionReason,
     reservation::{
         ReservationOutcome::{self, Filled, Insufficient, Reserved, Withheld},
         ShortagePolicy::{self, AllOrNothing, Fill, RejectVendor},

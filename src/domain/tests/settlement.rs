@@ -12,10 +12,8 @@ use crate::domain::{
     cart::Totals,
     checkout::PaymentPolicy,
     event::OrderCreated,
-    order::{
-        Checkout, LineRejectionReason, LineStatus, OrderRejectionReason, OrderStatus,
-        PaymentMethod, PaymentStatus, Rejection,
-    },
+    order::{Checkout, LineStatus, OrderStatus, PaymentMethod, PaymentStatus},
+    rejection::{LineRejectionReason, OrderRejectionReason, Rejection},
 };
 
 fn shortage(available_qty: i32) -> Rejection {

@@ -16,7 +16,7 @@ use crate::{
         caller::Forbidden,
         money::Money,
         objection::{CartChange, Objection, ShortLine},
-        order::Rejection,
+        rejection::Rejection,
         violation::{Violation, ViolationCode},
     },
     seed,

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{
     domain::{
-        order::{LineRejectionReason, Rejection},
+        rejection::{LineRejectionReason, Rejection},
         violation::ViolationCode,
     },
     http::{

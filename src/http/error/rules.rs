@@ -1,7 +1,7 @@
 //! Every rule that a cart or a checkout can break, and every reason a line can be rejected for: when
 //! and what to do. The names themselves are the domain's.
 
-use crate::domain::{order::LineRejectionReason, violation::ViolationCode};
+use crate::domain::{rejection::LineRejectionReason, violation::ViolationCode};
 
 /// When a rule is broken, and what to do then.
 #[derive(Clone, Copy, Debug)]

@@ -30,7 +30,7 @@ use utoipa::ToSchema;
 use crate::domain::{
     ids,
     objection::{CartChange, ShortLine},
-    order::LineRejectionReason,
+    rejection::LineRejectionReason,
     violation::Violation,
 };
 

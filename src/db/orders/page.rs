@@ -67,8 +67,8 @@ pub async fn find_page(
         Perspective::Buyer(store) => {
             sqlx::query_scalar!(
                 r#"
-                -- The index is on the time alone: a walk along it ends at the last time of the page,
-                -- and only what is not older is sorted.
+                -- The index ends with the time, and a wider one would cost every checkout: so a walk
+                -- along it finds the last time of the page, and only what is not older is sorted.
                 with near as (
                     select created_at
                     from vendor_orders
@@ -101,8 +101,8 @@ pub async fn find_page(
         Perspective::Vendor(store) => {
             sqlx::query_scalar!(
                 r#"
-                -- The index is on the time alone: a walk along it ends at the last time of the page,
-                -- and only what is not older is sorted.
+                -- The index ends with the time, and a wider one would cost every checkout: so a walk
+                -- along it finds the last time of the page, and only what is not older is sorted.
                 with near as (
                     select created_at
                     from vendor_orders

@@ -291,6 +291,24 @@ fn the_event_names_all_orders_by_ascending_vendor_rejected_ones_too() {
     assert_eq!(OrderCreated::TYPE, "order_created");
 }
 
+/// The minimum is told, and kept, only where it is why some are left and none can be had.
+#[test]
+fn a_minimum_is_told_where_some_are_left_but_fewer_than_it() {
+    for (available_qty, moq, told) in [(0, 1, None), (0, 4, None), (3, 4, Some(4)), (4, 4, None)] {
+        let rejection = Rejection::short(available_qty, moq);
+        assert_eq!(rejection.moq, told, "{available_qty} of {moq}");
+        let is_told = rejection.message().contains("no fewer than 4");
+        assert_eq!(is_told, told.is_some(), "{}", rejection.message());
+    }
+}
+
+#[test]
+fn every_status_has_the_name_that_it_is_answered_with() {
+    for (word, status) in OrderStatus::WORDS {
+        assert_eq!(serde_json::to_value(status).unwrap(), word);
+    }
+}
+
 #[test]
 fn a_rejection_is_a_sentence_a_buyer_can_act_on() {
     assert_eq!(

@@ -53,7 +53,7 @@ pub fn list_path() -> Value {
         "description": "Newest first, a page at a time: ask for the next one with `cursor` until \
                         `next_cursor` is null. Orders that are placed meanwhile stand before \
                         what was read: no page shows an order twice. Every member of the store \
-                        may look.",
+                        may look; a buyer's store must still be one that may buy.",
         "parameters": [
             query(
                 "perspective",

@@ -195,7 +195,8 @@ impl CheckoutPlan {
     /// It was to go through whole and can't: nothing was reserved.
     ///
     /// # Panics
-    /// A demand has no outcome, or the figures do not add up: both are bugs of ours.
+    /// A demand has no outcome, something is reserved of what is refused, or the figures do not add up:
+    /// all of them are bugs of ours.
     pub fn settle(
         self,
         outcomes: &OfBid,
@@ -235,9 +236,12 @@ impl CheckoutPlan {
         let parts = self.parts.iter();
         let short: Vec<ShortLine> = parts.flat_map(|part| part.short_lines(outcomes)).collect();
         if short.is_empty() {
-            Ok(())
-        } else {
-            Err(Objection::StockChanged(short))
+            return Ok(());
         }
+        assert!(
+            outcomes.values().all(|outcome| !outcome.is_reserved()),
+            "nothing is reserved for who is refused"
+        );
+        Err(Objection::StockChanged(short))
     }
 }

@@ -73,6 +73,13 @@ pub enum ReservationOutcome {
     Withheld,
 }
 
+impl ReservationOutcome {
+    /// Whether any unit moved.
+    pub const fn is_reserved(self) -> bool {
+        matches!(self, Self::Reserved | Self::Filled { .. })
+    }
+}
+
 /// What became of one bid, by product.
 pub type OfBid = BTreeMap<ProductId, ReservationOutcome>;
 

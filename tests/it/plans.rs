@@ -109,7 +109,7 @@ async fn a_page_reads_few_more_orders_than_it_shows() {
                 status, subtotal, discount_total, total, balance_due, created_at)
             select gen_random_uuid(), gen_random_uuid(), buyer_store_id, vendor_store_id, status,
                 0, 0, 0, 0, created_at - n * interval '1 second'
-            from vendor_orders, generate_series(1, 3000) as n
+            from vendor_orders, generate_series(1, 30000) as n
             returning id, checkout_group_id
          )
         insert into order_line_items (id, order_id, checkout_group_id, position, product_id, sku,

@@ -154,6 +154,15 @@ fn all_or_nothing_is_refused_with_what_is_missing_and_not_with_what_is_withheld(
 }
 
 #[test]
+#[should_panic(expected = "nothing is reserved for who is refused")]
+fn a_unit_reserved_for_who_is_refused_is_our_own_bug() {
+    let market = market().selling(product(1)).selling(product(2));
+    let cart = market.freeze(&market.ask(&[(1, 5), (2, 6)]));
+    let outcomes = [(1, Reserved), (2, Insufficient { available_qty: 3 })];
+    drop(settle(&market, &cart, AllOrNothing, &outcomes));
+}
+
+#[test]
 fn what_is_not_as_expected_is_told_all_at_once() {
     let market = market().selling(product(1));
     let cart = market.freeze(&market.ask(&[(1, 2)]));

@@ -194,12 +194,11 @@ fn all_or_nothing_takes_nothing_if_one_line_of_any_vendor_is_short() {
 fn all_or_nothing_takes_nothing_if_a_line_is_barred_for_another_reason() {
     let mut bids = [bid(AllOrNothing, &[(1, 5), (2, 9)])];
     bids[0].is_complete = false;
-    let allocation = allocate(&bids, &stock(&[(1, 5), (2, 8)]));
-    assert_eq!(
-        outcomes(&allocation, &bids, 0),
-        [Withheld, Insufficient { available_qty: 8 }]
-    );
-    assert_eq!(allocation.granted, stock(&[]));
+    for (left, second) in [(9, Withheld), (8, Insufficient { available_qty: 8 })] {
+        let allocation = allocate(&bids, &stock(&[(1, 5), (2, left)]));
+        assert_eq!(outcomes(&allocation, &bids, 0), [Withheld, second]);
+        assert_eq!(allocation.granted, stock(&[]));
+    }
 }
 
 #[test]

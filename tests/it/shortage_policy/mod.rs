@@ -295,6 +295,19 @@ async fn all_or_nothing_names_every_line_that_can_not_be_had() {
     cart.assert_stock([(9, 0), (0, 0), (10, 0)]).await;
 }
 
+/// There is enough of everything; the licence alone is missing.
+#[tokio::test]
+async fn all_or_nothing_reserves_nothing_beside_a_line_that_can_not_be_sold() {
+    let cart = Wanting::of(10).await;
+    let market = &cart.world.market;
+    market.lapse_licence(cart.elsewhere.vendor.store_id).await;
+
+    let reply = cart.check_out("all_or_nothing").await;
+
+    assert_eq!(reply.code(), "STOCK_CHANGED");
+    cart.assert_stock([(10, 0), (10, 0), (10, 0)]).await;
+}
+
 /// The refusal leaves the key free: the same key buys when there is enough.
 #[tokio::test]
 async fn the_key_of_a_refused_checkout_is_free() {

@@ -39,6 +39,7 @@ pub enum RefusedBecause {
     QueueFull,
     WouldWaitTooLong,
     WaitedTooLong,
+    TooManySetAside,
     Draining,
 }
 
@@ -97,6 +98,9 @@ pub struct Meters {
     pub depth: Gauge,
     pub wait: Histogram,
     pub rejected: Family<RefusedLabel, Counter>,
+    pub overdue: Gauge,
+    pub set_aside: Gauge,
+    pub slow_lane: Gauge,
 }
 
 impl Meters {
@@ -105,6 +109,9 @@ impl Meters {
             depth: Gauge::default(),
             wait: Histogram::new(SECONDS),
             rejected: Family::default(),
+            overdue: Gauge::default(),
+            set_aside: Gauge::default(),
+            slow_lane: Gauge::default(),
         }
     }
 }
@@ -125,6 +132,7 @@ pub struct Metrics {
     pub batch_duration: Histogram,
     pub batch_retries: Counter,
     pub batch_stock_moved: Counter,
+    pub held_rows: Gauge,
     pub reservations: Family<OutcomeLabel, Counter>,
     pub checkouts: Family<OutcomeLabel, Counter>,
     pub replays: Family<ReplayLabel, Counter>,
@@ -161,6 +169,7 @@ impl Metrics {
             batch_duration: Histogram::new(SECONDS),
             batch_retries: Counter::default(),
             batch_stock_moved: Counter::default(),
+            held_rows: Gauge::default(),
             reservations: Family::default(),
             checkouts: Family::default(),
             replays: Family::default(),
@@ -193,6 +202,26 @@ impl Metrics {
             "coordinator_rejected",
             "Checkouts refused by the coordinator, by reason; nothing was done for them",
             metrics.coordinator.rejected.clone(),
+        );
+        r.register(
+            "coordinator_overdue",
+            "Checkout transactions under way that are much slower than the others",
+            metrics.coordinator.overdue.clone(),
+        );
+        r.register(
+            "coordinator_set_aside",
+            "Checkouts that wait for a row that somebody else holds",
+            metrics.coordinator.set_aside.clone(),
+        );
+        r.register(
+            "coordinator_slow_lane_depth",
+            "Checkouts that wait to be tried apart from those that their transaction failed with",
+            metrics.coordinator.slow_lane.clone(),
+        );
+        r.register(
+            "held_rows",
+            "Rows that checkouts need and that transactions of others are known to hold",
+            metrics.held_rows.clone(),
         );
         r.register(
             "cart_mailbox_depth",
@@ -336,6 +365,7 @@ impl Metrics {
             RefusedBecause::QueueFull,
             RefusedBecause::WouldWaitTooLong,
             RefusedBecause::WaitedTooLong,
+            RefusedBecause::TooManySetAside,
             RefusedBecause::Draining,
         ] {
             for meters in [&self.coordinator, &self.carts] {

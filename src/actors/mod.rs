@@ -5,6 +5,7 @@
 //! | [`checkout_batch`] | the transaction: the only `begin` and `commit` of a checkout |
 //! | [`vendor_inventory`] | one vendor's turn: a reservation at a time |
 //! | [`vendor_directory`] | which vendors have an actor, starting and putting them away |
+//! | [`held_rows`] | which rows others hold, and who waits for them |
 //! | [`preview`] | what a checkout would come to, without carrying it out |
 //! | `offer` | what carts can be bought at now, for both |
 //!
@@ -16,6 +17,7 @@
 
 pub mod checkout_batch;
 pub mod command;
+pub mod held_rows;
 mod offer;
 pub mod preview;
 pub mod start;

@@ -24,12 +24,16 @@ use crate::{
 
 use super::{
     checkout_batch::{BatchContext, CheckoutDesk},
+    held_rows::HeldRows,
     vendor_directory::VendorDirectory,
 };
 
 /// How long the writer of an event has to publish it before any relay may: what a crash right after a
 /// commit delays its announcement by.
 const FRESH_CLAIM: Duration = Duration::from_secs(5);
+
+/// How long PostgreSQL may take to say that a row is held, once it has waited for it.
+const ANSWER_TO_A_LOCK_MAX: Duration = Duration::from_millis(250);
 
 /// The running actors.
 #[derive(Debug)]
@@ -93,18 +97,21 @@ fn open(
     metrics: &Metrics,
     committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
 ) -> Result<(CheckoutDesk, VendorDirectory), db::Error> {
-    let slots = u32::try_from(config.transactions_in_flight).expect("configuration bounds it");
+    // The slow lane runs one beside them.
+    let transactions_max = config.transactions_in_flight + config.transactions_overdue_max + 1;
     let pool_limits = PoolLimits {
         workload: Workload::KeyLookups,
-        // A lost transaction's connection may still be rolling back while its slot is used again.
-        connections_max: slots * 2,
+        // One more looks at what others hold.
+        connections_max: u32::try_from(transactions_max + 1).expect("configuration bounds it"),
         acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
         statement_max: config.transaction_limit(),
         lock_wait_max: Duration::from_millis(config.lock_ms_max),
     };
     let pool = db::pool::lazy(url, "splitcart checkout", pool_limits)?;
     metrics.watch_pool("checkout", pool.clone());
-    let directory = VendorDirectory::new(config.transactions_in_flight, metrics.clone());
+    let directory = VendorDirectory::new(transactions_max, metrics.clone());
+    let held_rows = HeldRows::new(metrics.clone());
+    actix_rt::spawn(held_rows.clone().watch(pool.clone()));
     put_away_idle_actors(
         directory.clone(),
         Duration::from_secs(config.vendors.idle_s_max),
@@ -112,8 +119,14 @@ fn open(
     let context = BatchContext {
         pool,
         directory: directory.clone(),
+        held_rows,
         terms: terms(config),
+        batch_lines_max: config.batch_lines_max,
+        begin_wait_max: Duration::from_millis(config.database.acquire_ms_max),
         transaction_limit: config.transaction_limit(),
+        reserve_wait_max: Duration::from_millis(config.lock_ms_max) + ANSWER_TO_A_LOCK_MAX,
+        commit_wait_max: Duration::from_millis(config.commit_ms_max),
+        held_wait_max: Duration::from_millis(config.held_wait_ms_max),
         attempts_max: config.attempts_max,
         keep_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),
         claim_events_for: FRESH_CLAIM.min(Duration::from_secs(config.outbox.claim_lease_s)),
@@ -123,12 +136,14 @@ fn open(
     let queue_wait_max = Duration::from_millis(config.queue_wait_ms_max);
     let limits = Limits {
         batch_max: config.batch_max,
+        batch_weight_max: config.batch_lines_max,
+        transactions_overdue_max: config.transactions_overdue_max,
+        aside_max: config.aside_max,
         transactions_in_flight: config.transactions_in_flight,
         batch_min_in_parallel: config.batch_min_in_parallel,
         queue_max: config.queue_max,
         queue_wait_max,
-        // The shared attempt, one alone, and the wait for a connection.
-        answer_wait_max: queue_wait_max + config.transaction_limit() * 3,
+        answer_wait_max: config.answer_wait_max(),
     };
     Ok((CheckoutDesk::open(context, limits), directory))
 }

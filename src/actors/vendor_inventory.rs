@@ -11,7 +11,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use actix::{
@@ -23,7 +23,7 @@ use crate::{
     db::{self, inventory::Foresight},
     domain::{
         foresight::Expected,
-        ids::VendorStoreId,
+        ids::{ProductId, VendorStoreId},
         reservation::{Bid, ByVendor, OfBid, allocate},
     },
     faults,
@@ -71,7 +71,10 @@ pub enum Reserved {
     /// What was foreseen.
     AsForeseen,
     /// Something else than what was foreseen: the transaction must be given up.
-    StockMoved,
+    StockMoved {
+        /// Whose stock is not as expected; empty where a row has vanished or appeared.
+        products: Vec<ProductId>,
+    },
     /// What became of the bids, in their order.
     InTurn(Vec<OfBid>),
 }
@@ -100,6 +103,8 @@ pub struct ReserveStock {
     pub reservation: Reservation,
     /// When, and how long.
     pub timing: Timing,
+    /// How long the reservation may take, once it is the vendor's turn.
+    pub reserve_max: Duration,
 }
 
 impl Message for ReserveStock {
@@ -128,19 +133,19 @@ impl Timing {
 pub struct StockReserved {
     /// Given back, with the turns of all vendors in it.
     pub tx: LentTx,
-    /// What came of it.
-    pub reserved: Reserved,
+    /// What came of it. After a failed statement there is nothing to do but to roll back.
+    pub reserved: Result<Reserved, db::Error>,
 }
 
 /// Why there is no answer. The transaction is lost, that is rolled back.
 #[derive(Debug, thiserror::Error)]
 pub enum ReserveError {
-    /// A statement failed.
-    #[error(transparent)]
-    Database(#[from] db::Error),
     /// The vendor's turn came too late.
     #[error("the vendor's turn did not come before the deadline")]
     DeadlinePassed,
+    /// PostgreSQL has not answered in time, not even that a row is held.
+    #[error("PostgreSQL did not answer to the reservation")]
+    NoAnswer,
     /// The actor died with the transaction in its hands.
     #[error("the vendor's actor has stopped")]
     ActorLost,
@@ -210,38 +215,42 @@ impl Handler<ReserveStock> for VendorInventory {
             place,
             reservation,
             timing,
+            reserve_max,
         } = message;
         let turn = self.give_turn(place, timing, ctx);
         let reserving = async move {
             tx.keep(turn?);
             // A server that does not answer must not keep the vendors from the next transaction.
-            tokio::time::timeout_at(timing.deadline.into(), reserve(tx, reservation))
-                .await
-                .unwrap_or(Err(ReserveError::DeadlinePassed))
+            let wait_max = reserve_max.min(timing.deadline - Instant::now());
+            let reserved = async {
+                let reserved = reserve(&mut tx, reservation).await;
+                StockReserved { tx, reserved }
+            };
+            let reserved = tokio::time::timeout(wait_max, reserved).await;
+            reserved.map_err(|_| ReserveError::NoAnswer)
         };
         AtomicResponse::new(Box::pin(reserving.into_actor(self)))
     }
 }
 
-async fn reserve(mut tx: LentTx, reservation: Reservation) -> Result<StockReserved, ReserveError> {
+async fn reserve(tx: &mut LentTx, reservation: Reservation) -> Result<Reserved, db::Error> {
     assert!(
         tx.turns().eq(reservation.vendors()),
         "stock is reserved of vendors whose turn it is"
     );
     faults::place("in_vendor_actor").await;
-    let reserved = match reservation {
+    Ok(match reservation {
         Reservation::Foreseen(expected) => {
             match db::inventory::reserve_foreseen(tx.connection(), &expected).await? {
                 Foresight::CameTrue => Reserved::AsForeseen,
-                Foresight::StockMoved => Reserved::StockMoved,
+                Foresight::StockMoved { products } => Reserved::StockMoved { products },
             }
         }
-        Reservation::InTurn(bids) => Reserved::InTurn(serve(&mut tx, &bids).await?),
-    };
-    Ok(StockReserved { tx, reserved })
+        Reservation::InTurn(bids) => Reserved::InTurn(serve(tx, &bids).await?),
+    })
 }
 
-async fn serve(tx: &mut LentTx, bids: &[Bid]) -> Result<Vec<OfBid>, ReserveError> {
+async fn serve(tx: &mut LentTx, bids: &[Bid]) -> Result<Vec<OfBid>, db::Error> {
     let demands = bids.iter().flat_map(|bid| &bid.demands);
     let products = demands.map(|demand| (demand.vendor_store_id, demand.product_id));
     let available = db::inventory::lock(tx.connection(), &products.collect()).await?;

@@ -6,11 +6,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use actix::{Actor, Addr};
 use prometheus_client::metrics::gauge::Gauge;
+use rand::RngExt;
 use tokio::sync::{oneshot, watch};
 
 use crate::metrics::{RefusedBecause, RefusedLabel};
@@ -19,10 +20,21 @@ use super::{
     Answer, Limits, Member, Undecided, Work,
     coordinator::{Coordinator, Waiting},
     pace::Pace,
+    progress::Progress,
 };
 
-/// When a refused caller may well try again.
-pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// A refused caller is asked to wait for as long as what is in front of it will take, and no less and no
+/// more than this.
+const RETRY_AFTER_MIN: Duration = Duration::from_secs(2);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(20);
+
+/// When a refused caller should come back, in whole seconds: after what is in front of it, spread by
+/// half of that in either direction. A crowd that was refused in one moment does not come back in one.
+pub fn retry_after(in_front: Duration) -> Duration {
+    let wait_s = in_front.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX).as_secs();
+    let spread = wait_s / 2..=wait_s + wait_s / 2;
+    Duration::from_secs(rand::rng().random_range(spread))
+}
 
 /// A place in the queue: counted while it exists.
 #[derive(Debug)]
@@ -61,6 +73,7 @@ pub struct Desk<W: Work> {
     draining: Arc<AtomicBool>,
     unanswered: Arc<watch::Sender<usize>>,
     pace: Arc<Pace>,
+    progress: Progress,
     work: Arc<W>,
 }
 
@@ -73,6 +86,7 @@ impl<W: Work> Clone for Desk<W> {
             draining: Arc::clone(&self.draining),
             unanswered: Arc::clone(&self.unanswered),
             pace: Arc::clone(&self.pace),
+            progress: self.progress.clone(),
             work: Arc::clone(&self.work),
         }
     }
@@ -82,15 +96,32 @@ impl<W: Work> Desk<W> {
     /// Starts a coordinator on the current arbiter.
     pub fn open(work: W, limits: Limits) -> Self {
         let (work, pace) = (Arc::new(work), Arc::new(Pace::default()));
+        let progress = Progress::begin();
+        let coordinator = Coordinator::new(
+            Arc::clone(&work),
+            limits,
+            Arc::clone(&pace),
+            progress.clone(),
+        );
         Self {
-            address: Coordinator::new(Arc::clone(&work), limits, Arc::clone(&pace)).start(),
+            address: coordinator.start(),
             limits,
             taken: Arc::default(),
             draining: Arc::default(),
             unanswered: Arc::new(watch::Sender::new(0)),
             pace,
+            progress,
             work,
         }
+    }
+
+    /// How long nothing has ended although somebody waits; `None` while nobody does. For a coordinator
+    /// that is gone, which nothing ever ends in, the longest time there is.
+    pub fn stalled_for(&self) -> Option<Duration> {
+        if !self.address.connected() {
+            return Some(Duration::MAX);
+        }
+        (*self.unanswered.borrow() > 0).then(|| self.progress.none_for())
     }
 
     /// Whether there is room for one more: what [`submit`](Self::submit) would say at once, for
@@ -125,10 +156,12 @@ impl<W: Work> Desk<W> {
             return Err(self.refuse(RefusedBecause::QueueFull));
         };
         let (reply, answer) = oneshot::channel();
+        if *self.unanswered.borrow() == 0 {
+            self.progress.mark();
+        }
         let waiting = Waiting {
             member: Member::new(command, reply, &self.unanswered),
-            queued_at: Instant::now(),
-            place,
+            place: Some(place),
         };
         if self.address.try_send(waiting).is_err() {
             return Err(self.refuse(RefusedBecause::QueueFull));
@@ -157,8 +190,9 @@ impl<W: Work> Desk<W> {
     fn refuse(&self, reason: RefusedBecause) -> Undecided {
         let label = RefusedLabel { reason };
         self.work.meters().rejected.get_or_create(&label).inc();
+        let waiting = self.taken.load(Ordering::Acquire);
         let overloaded = Undecided::Overloaded {
-            retry_after: RETRY_AFTER,
+            retry_after: retry_after(self.pace.forecast(waiting, &self.limits)),
         };
         self.work.count(&Err(overloaded.clone()));
         overloaded

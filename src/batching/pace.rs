@@ -1,5 +1,5 @@
-//! How fast batches go, and so how long a newcomer would wait: who would wait too long is refused at
-//! the door, at once, and not after having waited.
+//! How fast batches go: how long a newcomer would wait, and from when on a transaction is overdue. Who
+//! would wait too long is refused at the door, at once, and not after having waited.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -10,6 +10,15 @@ use super::Limits;
 
 /// How much of the average a new batch makes up: one in so many.
 const MEMORY: u64 = 8;
+/// By how much one batch may exceed the average and still count whole. One that was held up says
+/// nothing of how long the next will take; if all are slower, the average doubles with every few.
+const OUTLIER: u64 = 4;
+/// A transaction is overdue when it has taken so many times the average …
+const OVERDUE_TIMES: u32 = 6;
+/// … but not before this: a checkpoint, a busy neighbour or a first connection can hold up any.
+const OVERDUE_MIN: Duration = Duration::from_millis(100);
+/// … and at the latest after this.
+const OVERDUE_MAX: Duration = Duration::from_secs(1);
 
 /// A moving average of how long batches take, in ns; 0 until the first has ended.
 #[derive(Debug, Default)]
@@ -21,9 +30,19 @@ impl Pace {
         let sample = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX / MEMORY);
         let average = match self.0.load(Ordering::Relaxed) {
             0 => sample,
-            old => old - old / MEMORY + sample / MEMORY,
+            old => old - old / MEMORY + sample.min(old.saturating_mul(OUTLIER)) / MEMORY,
         };
         self.0.store(average.max(1), Ordering::Relaxed);
+    }
+
+    /// How long a batch takes at present; zero while nothing is known.
+    pub(super) fn average(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+
+    /// From which age on a transaction no longer counts as running: the next one need not wait for it.
+    pub(super) fn overdue_after(&self) -> Duration {
+        (self.average() * OVERDUE_TIMES).clamp(OVERDUE_MIN, OVERDUE_MAX)
     }
 
     /// How long the last of so many would wait if all batches were full. When few wait, batches are
@@ -41,9 +60,12 @@ mod tests {
 
     const LIMITS: Limits = Limits {
         batch_max: 10,
+        batch_weight_max: 1000,
         transactions_in_flight: 2,
+        transactions_overdue_max: 4,
         batch_min_in_parallel: 1,
         queue_max: 1000,
+        aside_max: 100,
         queue_wait_max: Duration::from_secs(1),
         answer_wait_max: Duration::from_secs(2),
     };
@@ -70,14 +92,30 @@ mod tests {
     }
 
     #[test]
-    fn one_slow_batch_is_soon_forgotten() {
+    fn one_batch_that_was_held_up_says_little_and_is_soon_forgotten() {
         let mut samples = vec![40; 10];
         samples.push(4000);
-        let slow = pace(&samples).forecast(20, &LIMITS);
-        assert!(slow > Duration::from_millis(400), "{slow:?}");
+        let held_up = pace(&samples).forecast(20, &LIMITS);
+        assert!(held_up < Duration::from_millis(60), "{held_up:?}");
         samples.extend([40; 40]);
         let later = pace(&samples).forecast(20, &LIMITS);
-        assert!(later < Duration::from_millis(50), "{later:?}");
+        assert!(later < Duration::from_millis(42), "{later:?}");
+    }
+
+    #[test]
+    fn when_all_batches_become_slow_the_forecast_follows() {
+        let mut samples = vec![40; 10];
+        samples.extend([4000; 30]);
+        let slow = pace(&samples).forecast(20, &LIMITS);
+        assert!(slow > Duration::from_secs(3), "{slow:?}");
+    }
+
+    #[test]
+    fn a_transaction_is_overdue_by_the_pace_of_the_others() {
+        assert_eq!(pace(&[]).overdue_after(), OVERDUE_MIN);
+        assert_eq!(pace(&[1]).overdue_after(), OVERDUE_MIN);
+        assert_eq!(pace(&[50]).overdue_after(), Duration::from_millis(300));
+        assert_eq!(pace(&[5000]).overdue_after(), OVERDUE_MAX);
     }
 
     #[test]

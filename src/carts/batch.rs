@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use sqlx::PgPool;
 
 use crate::{
-    batching::{Answer, Member, Undecided, Work, desk::Desk},
+    batching::{Answer, Ended, Member, Undecided, Work, desk::Desk},
     db::{self, Fault},
     domain::ids::StoreId,
     metrics::{Meters, Metrics},
@@ -31,6 +31,7 @@ pub struct CartBatches {
 
 impl Work for CartBatches {
     type Command = FreezeCart;
+    type Notes = ();
     type Decision = Decision;
     /// A buyer has one active cart: its PUTs take effect in their order.
     type Lane = StoreId;
@@ -39,7 +40,11 @@ impl Work for CartBatches {
         vec![command.store_id]
     }
 
-    async fn carry_out(&self, batch: Vec<Member<Self>>) {
+    fn weight(member: &Member<Self>) -> usize {
+        member.command.request.items.len()
+    }
+
+    async fn carry_out(&self, batch: Vec<Member<Self>>) -> Ended<Self> {
         self.metrics.cart_batch_size.observe(batch.len() as f64);
         let commands: Vec<_> = batch.iter().map(|member| &member.command).collect();
         let mut decisions = self.attempt(&commands, None).await;
@@ -66,6 +71,11 @@ impl Work for CartBatches {
                 join_all(batch.into_iter().map(|member| self.carry_out_alone(member))).await;
             }
         }
+        Ended::with_all_answered()
+    }
+
+    async fn carry_out_apart(&self, batch: Vec<Member<Self>>) -> Ended<Self> {
+        self.carry_out(batch).await
     }
 
     fn count(&self, _: &Answer<Self>) {}

@@ -70,12 +70,14 @@ fn open(config: &Config, url: &SecretString, metrics: &Metrics) -> Result<CartDe
     let queue_wait_max = Duration::from_millis(config.queue_wait_ms_max);
     let limits = Limits {
         batch_max: config.cart.batch_max,
+        batch_weight_max: config.batch_lines_max,
+        transactions_overdue_max: slots,
+        aside_max: config.aside_max,
         transactions_in_flight: slots,
         batch_min_in_parallel: config.cart.batch_min_in_parallel,
         queue_max: config.cart.queue_max,
         queue_wait_max,
-        // The shared attempt, and one alone.
-        answer_wait_max: queue_wait_max + config.transaction_limit() * 2,
+        answer_wait_max: config.answer_wait_max(),
     };
     Ok(CartDesk::open(work, limits))
 }

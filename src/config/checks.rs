@@ -12,10 +12,17 @@ impl Config {
         const YEAR_S: u64 = 365 * 24 * 60 * 60;
         let numbers = [
             ("batch_max", self.batch_max as u64, 1, 1024),
+            ("batch_lines_max", self.batch_lines_max as u64, 1, 1_000_000),
             (
                 "transactions_in_flight",
                 self.transactions_in_flight as u64,
                 1,
+                64,
+            ),
+            (
+                "transactions_overdue_max",
+                self.transactions_overdue_max as u64,
+                0,
                 64,
             ),
             (
@@ -27,7 +34,10 @@ impl Config {
             ("queue_max", self.queue_max as u64, 1, 1_000_000),
             ("queue_wait_ms_max", self.queue_wait_ms_max, 1, HOUR_MS),
             ("transaction_ms_max", self.transaction_ms_max, 1, HOUR_MS),
+            ("commit_ms_max", self.commit_ms_max, 1, HOUR_MS),
             ("lock_ms_max", self.lock_ms_max, 1, HOUR_MS),
+            ("held_wait_ms_max", self.held_wait_ms_max, 0, HOUR_MS),
+            ("aside_max", self.aside_max as u64, 0, 1_000_000),
             ("attempts_max", self.attempts_max.into(), 1, 100),
             (
                 "database.connections_per_worker",

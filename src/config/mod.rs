@@ -41,12 +41,17 @@ const NOT_SETTINGS: [&str; 3] = [
 )]
 pub struct Config {
     pub batch_max: usize,
+    pub batch_lines_max: usize,
     pub transactions_in_flight: usize,
+    pub transactions_overdue_max: usize,
     pub batch_min_in_parallel: usize,
     pub queue_max: usize,
     pub queue_wait_ms_max: u64,
     pub transaction_ms_max: u64,
+    pub commit_ms_max: u64,
     pub lock_ms_max: u64,
+    pub held_wait_ms_max: u64,
+    pub aside_max: usize,
     pub attempts_max: u32,
     pub allow_ach: bool,
     pub rate_limit: RateLimit,
@@ -314,6 +319,13 @@ impl Config {
     /// How long a checkout's transaction may take up to its commit.
     pub fn transaction_limit(&self) -> Duration {
         Duration::from_millis(self.transaction_ms_max)
+    }
+
+    /// How long a caller waits in all before it is told that the outcome is unknown: what may pass in
+    /// the queue, and then a transaction as it should be.
+    pub fn answer_wait_max(&self) -> Duration {
+        const A_TRANSACTION: Duration = Duration::from_millis(400);
+        Duration::from_millis(self.queue_wait_ms_max) + A_TRANSACTION
     }
 }
 

@@ -16,13 +16,17 @@ use super::{
 };
 
 /// Whether stock was as it was expected to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Foresight {
     /// Everything is reserved as foreseen.
     CameTrue,
     /// Somebody was faster: what is reserved is not what was foreseen, so the transaction must be
     /// given up.
-    StockMoved,
+    StockMoved {
+        /// Whose stock is not as expected; those of products whose row has vanished or appeared are
+        /// not among them.
+        products: Vec<ProductId>,
+    },
 }
 
 /// Locks the rows in ascending vendor and product id and reserves what was foreseen, as long as what
@@ -71,7 +75,8 @@ pub async fn reserve_foreseen(
         )
         select
             (select count(*) from reserved) as "reserved!",
-            (select count(*) from locked where not is_as_expected) as "moved!"
+            (select array_agg(product_id) from locked where not is_as_expected)
+                as "moved: Vec<ProductId>"
         "#,
         &of(&rows, |(vendor, ..)| *vendor) as &[VendorStoreId],
         &of(&rows, |(_, product, _)| *product) as &[ProductId],
@@ -87,10 +92,11 @@ pub async fn reserve_foreseen(
         .filter(|(.., expected)| expected.qty > 0)
         .count();
     Ok(
-        if done.moved == 0 && done.reserved.unsigned_abs() == due as u64 {
+        if done.moved.is_none() && done.reserved.unsigned_abs() == due as u64 {
             Foresight::CameTrue
         } else {
-            Foresight::StockMoved
+            let products = done.moved.unwrap_or_default();
+            Foresight::StockMoved { products }
         },
     )
 }

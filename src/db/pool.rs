@@ -3,11 +3,16 @@
 //! A socket belongs to the runtime that opened it, so every thread that talks to PostgreSQL opens a
 //! pool of its own.
 
-use std::{io, str::FromStr, time::Duration};
+use std::{
+    io,
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
+use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    Connection, PgConnection, PgPool, Postgres, Transaction,
+    Connection, PgConnection, PgPool, Postgres, Row, Transaction,
     migrate::Migrator,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -26,6 +31,16 @@ const RESTED: Duration = Duration::from_secs(1);
 
 /// How long a server may take to say that a connection stands.
 const PING_WAIT_MAX: Duration = Duration::from_millis(250);
+
+/// How long `begin` may take on a connection that stands. It needs neither locks nor the disk.
+const BEGIN_WAIT_MAX: Duration = Duration::from_millis(250);
+
+/// How long `rollback` may take. It needs neither locks nor the disk.
+const ROLL_BACK_WAIT_MAX: Duration = Duration::from_millis(250);
+
+/// How often a server that works for us looks whether we are still there, in ms: what a transaction
+/// that was given up in the middle of a statement holds is free after this.
+const CONNECTION_CHECK_MS: &str = "250";
 
 /// What a pool's statements are like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +107,7 @@ pub fn lazy(url: &SecretString, application_name: &str, limits: Limits) -> Resul
             ("statement_timeout", statement_ms.as_str()),
             ("lock_timeout", lock_ms.as_str()),
             ("idle_in_transaction_session_timeout", statement_ms.as_str()),
+            ("client_connection_check_interval", CONNECTION_CHECK_MS),
         ])
         .options(limits.workload.planner_settings());
     Ok(PgPoolOptions::new()
@@ -193,35 +209,89 @@ pub async fn commit(transaction: Transaction<'_, Postgres>) -> Result<(), Error>
     transaction.commit().await.doing("commit")
 }
 
-/// Opens a transaction on a connection that its owner commits or closes. Connections that turn out
-/// to be lost are replaced; one that does not answer within `wait_max` is closed.
+/// A transaction that was opened on a connection of its own.
+#[derive(Debug)]
+pub struct Opened {
+    /// Whoever has it commits, rolls back or closes it.
+    pub connection: PoolConnection<Postgres>,
+    /// PostgreSQL's time when it began: instances may compare what they derive from it.
+    pub began_at: DateTime<Utc>,
+    /// Its id.
+    pub transaction_id: i64,
+}
+
+/// Opens a transaction on a connection that its owner commits or closes, within `wait_max` in all.
+/// Connections that turn out to be lost are replaced. One that is silent casts doubt on all that rest
+/// in the pool: they are closed, and a new one is made.
 ///
 /// # Errors
 /// No connection could be had in time, or the statement failed.
-pub async fn open(pool: &PgPool, wait_max: Duration) -> Result<PoolConnection<Postgres>, Error> {
+pub async fn open(pool: &PgPool, wait_max: Duration) -> Result<Opened, Error> {
+    const DOING: &str = "begin a transaction";
+    let give_up = Instant::now() + wait_max;
     // At worst every pooled connection is lost, and then a new one is made.
     let mut left = pool.options().get_max_connections();
     loop {
-        let mut connection = acquire(pool).await?;
-        let statement = sqlx::query!("begin").execute(&mut *connection);
-        let outcome = tokio::time::timeout(wait_max, statement).await;
-        if outcome.is_err() {
-            // A server that hangs hangs for every connection.
-            left = 0;
-        }
-        let outcome =
-            outcome.unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())));
-        match outcome.doing("begin a transaction") {
-            Ok(_) => return Ok(connection),
-            Err(error) => {
-                drop(connection.detach());
-                if error.fault() != Fault::Unreachable || left == 0 {
-                    return Err(error);
-                }
-                left -= 1;
+        let mut connection = within(time_until(give_up), "get a connection", acquire(pool)).await?;
+        let wait = BEGIN_WAIT_MAX.min(time_until(give_up));
+        let error = match tokio::time::timeout(wait, begin(&mut connection)).await {
+            Ok(Ok((began_at, transaction_id))) => {
+                return Ok(Opened {
+                    connection,
+                    began_at,
+                    transaction_id,
+                });
             }
+            Ok(Err(error)) => error,
+            Err(_) => {
+                close_idle(pool);
+                Error::timed_out(DOING)
+            }
+        };
+        drop(connection.detach());
+        if error.fault() != Fault::Unreachable || left == 0 || time_until(give_up).is_zero() {
+            return Err(error);
         }
+        left -= 1;
     }
+}
+
+async fn begin(connection: &mut PgConnection) -> Result<(DateTime<Utc>, i64), Error> {
+    // Two statements in one round trip: not `query!`, which prepares one.
+    let row = sqlx::raw_sql("begin; select clock_timestamp(), pg_current_xact_id()::text::bigint")
+        .fetch_one(connection)
+        .await
+        .doing("begin a transaction")?;
+    let columns = row.try_get(0).and_then(|at| Ok((at, row.try_get(1)?)));
+    columns.doing("read when a transaction began")
+}
+
+/// Closes the connections that rest in a pool: one of their kind has turned out to be silent, and they
+/// have had the same way to the server.
+pub fn close_idle(pool: &PgPool) {
+    while let Some(connection) = pool.try_acquire() {
+        drop(connection.detach());
+    }
+}
+
+/// Waits for something for so long at most: PostgreSQL's own timeouts are of no use when it is
+/// PostgreSQL that is silent. What was waited for is dropped when the time is up; a connection in the
+/// middle of a statement must then be closed by its owner.
+///
+/// # Errors
+/// Its own, or that the time is up.
+pub async fn within<T>(
+    wait_max: Duration,
+    doing: &'static str,
+    operation: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::time::timeout(wait_max, operation)
+        .await
+        .unwrap_or_else(|_| Err(Error::timed_out(doing)))
+}
+
+fn time_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 /// Commits what was begun by [`open`].
@@ -236,15 +306,19 @@ pub async fn commit_opened(connection: &mut PgConnection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Rolls back what was begun by [`open`].
+/// Rolls back what was begun by [`open`]. A server that does not answer soon is given up: whoever owns
+/// the connection closes it.
 ///
 /// # Errors
 /// The connection was lost, and the transaction with it.
 pub async fn roll_back_opened(connection: &mut PgConnection) -> Result<(), Error> {
-    sqlx::query!("rollback")
-        .execute(connection)
-        .await
-        .doing("roll back")?;
+    let statement = async {
+        sqlx::query!("rollback")
+            .execute(connection)
+            .await
+            .doing("roll back")
+    };
+    within(ROLL_BACK_WAIT_MAX, "roll back", statement).await?;
     Ok(())
 }
 

@@ -186,6 +186,11 @@ impl CheckoutPlan {
         }
     }
 
+    /// How many line items it has.
+    pub fn lines(&self) -> usize {
+        self.parts.iter().map(VendorPart::lines).sum()
+    }
+
     /// Turns the outcomes of the reservation into orders.
     ///
     /// Figures are computed over the reserved lines only; a store discount once granted is not

@@ -106,6 +106,11 @@ impl VendorPart {
         })
     }
 
+    /// How many line items it has.
+    pub(super) fn lines(&self) -> usize {
+        self.lines.len()
+    }
+
     /// Whether all of its lines depend on nothing but stock.
     pub(super) fn is_unbarred(&self) -> bool {
         self.lines.iter().all(|planned| planned.barred.is_none())

@@ -244,6 +244,7 @@ async fn loaded_world() -> World {
         ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
         ("SPLITCART_BATCH_MAX", "1"),
         ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
+        ("SPLITCART_TRANSACTIONS_OVERDUE_MAX", "0"),
     ];
     World::with_settings(&settings).await
 }

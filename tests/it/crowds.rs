@@ -109,6 +109,7 @@ async fn a_scarce_product_goes_to_the_first_whose_quantity_fits() {
             PATIENT,
             ("SPLITCART_BATCH_MAX", batch_max),
             ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
+            ("SPLITCART_TRANSACTIONS_OVERDUE_MAX", "0"),
             ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
             ("SPLITCART_LOCK_MS_MAX", "25000"),
         ];

@@ -29,6 +29,7 @@ mod demo;
 mod embedded;
 mod identity;
 mod import;
+mod isolation;
 mod loadtest;
 mod odd_rows;
 mod operations;

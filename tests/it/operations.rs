@@ -216,7 +216,7 @@ async fn what_has_not_happened_is_counted_as_zero() {
     let world = World::start().await;
     let (_, text) = world.server.operations("/metrics").await;
     for (family, members) in [
-        ("splitcart_coordinator_rejected_total{reason=", 4),
+        ("splitcart_coordinator_rejected_total{reason=", 5),
         ("splitcart_replays_total{source=", 2),
     ] {
         let lines: Vec<_> = text

@@ -7,6 +7,7 @@ use crate::support::{Client, Shopper, World, assert_consistent, market::cart_of,
 async fn a_poison_checkout_fails_alone_and_the_others_of_its_batch_are_bought() {
     let settings = [
         ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
+        ("SPLITCART_TRANSACTIONS_OVERDUE_MAX", "0"),
         ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
         ("SPLITCART_LOCK_MS_MAX", "25000"),
         ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),

@@ -11,8 +11,9 @@ use crate::support::{
 };
 
 /// A checkout may wait for as long as the test needs.
-const PATIENT: [(&str, &str); 4] = [
+const PATIENT: [(&str, &str); 5] = [
     ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
+    ("SPLITCART_TRANSACTIONS_OVERDUE_MAX", "0"),
     ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
     ("SPLITCART_LOCK_MS_MAX", "25000"),
     ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),

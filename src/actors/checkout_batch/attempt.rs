@@ -1,26 +1,38 @@
 //! One attempt at a batch: the only `begin` and `commit` of a checkout. What is in the transaction is
 //! `prepare`'s.
+//!
+//! An attempt that fails says why, and for whom: which members need rows that somebody else holds, or
+//! whose stock has moved. The turns of the failed transaction are kept until that is known, or the next
+//! batch would run into the same row.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{
+    collections::{BTreeSet, HashSet},
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use futures_util::FutureExt;
 
 use crate::{
     db::{self, Fault},
-    domain::{order::Checkout, rejection::LineRejectionReason},
+    domain::{ids::ProductId, order::Checkout, rejection::LineRejectionReason},
     faults,
     metrics::Metrics,
 };
 
 use super::{
     super::{
-        command::{CheckoutCommand, Decision},
+        command::Decision,
+        held_rows::{LOOK_MAX, Row},
         vendor_inventory::ReserveError,
     },
-    BatchContext,
-    lent_tx::LentTx,
-    prepare::{Order, Outcome, Prepared, prepare},
+    BatchContext, CheckoutMember,
+    lent_tx::{CommitLimits, LentTx},
+    prepare::{Order, Prepared, Script, Scripted},
 };
+
+/// From then on a commit is slow: on any disk that others are not waiting for, it has long ended.
+const COMMIT_SLOW_AFTER: Duration = Duration::from_millis(100);
 
 /// Why an attempt failed. Its transaction is rolled back, unless the commit's outcome is unknown.
 #[derive(Debug, thiserror::Error)]
@@ -30,126 +42,221 @@ pub(super) enum AttemptError {
     #[error(transparent)]
     Statement(#[from] db::Error),
     #[error(transparent)]
-    Reserve(ReserveError),
+    Reserve(#[from] ReserveError),
     #[error("the commit's outcome is unknown: {0}")]
     Commit(String),
     #[error("the transaction took longer than it may")]
     DeadlinePassed,
-    #[error("a panic, told in the log where it struck")]
+    #[error("a panic, reported where it struck")]
     Panicked,
     #[error("another transaction has written one of the idempotency keys")]
     KeyTaken,
+    #[error("stock was taken between reading and reserving it")]
+    StockMoved,
 }
 
+/// What became of a member in an attempt that did not fail.
+pub(super) enum Outcome {
+    Decided(Decision),
+    /// It needs rows that somebody else holds; nothing was written for it.
+    Held(Vec<Row>),
+    /// Together the members are more than one transaction should hold; nothing was written for it.
+    TooMuch {
+        /// How many lines it has.
+        lines: usize,
+    },
+}
+
+/// A failed attempt.
+pub(super) struct Failure {
+    pub error: AttemptError,
+    /// By member: whether it is the cause, as far as is known, and the rows that it can't have.
+    pub causes: Vec<Cause>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Unknown,
+    /// It needs rows that somebody else holds.
+    Held(Vec<Row>),
+    /// It wants products whose stock has moved.
+    StockMoved,
+}
+
+/// What is to be done about a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remedy {
-    TryAgain,
-    TryAgainAfterReconnecting,
-    /// Its time is up, or somebody holds what it needs.
+    /// Once more: what it failed for is over, or the causes are known and set aside.
+    Again,
+    /// One of them may be to blame, or each for itself.
+    Apart,
+    /// No member would fare better alone: their time is up, or all of it is locked.
     Refuse,
-    GiveUp,
+    /// There is no connection to be had.
+    DatabaseIsAway,
 }
 
 impl AttemptError {
-    /// What to try with a member alone.
     pub(super) fn remedy(&self) -> Remedy {
         match self {
-            Self::Begin(error)
-            | Self::Statement(error)
-            | Self::Reserve(ReserveError::Database(error)) => match error.fault() {
-                Fault::Transient => Remedy::TryAgain,
-                Fault::Busy => Remedy::Refuse,
-                Fault::Unreachable => Remedy::TryAgainAfterReconnecting,
-                Fault::Permanent => Remedy::GiveUp,
+            Self::Begin(_) => Remedy::DatabaseIsAway,
+            Self::Statement(error) => match error.fault() {
+                Fault::Transient | Fault::Unreachable => Remedy::Again,
+                Fault::Busy | Fault::Permanent => Remedy::Apart,
             },
-            Self::Commit(_) => Remedy::TryAgainAfterReconnecting,
-            Self::KeyTaken | Self::Reserve(ReserveError::ActorLost) => Remedy::TryAgain,
+            Self::Commit(_) | Self::KeyTaken | Self::StockMoved => Remedy::Again,
+            Self::Panicked | Self::Reserve(ReserveError::ActorLost) => Remedy::Apart,
+            Self::Reserve(ReserveError::NoAnswer) => Remedy::Again,
             Self::DeadlinePassed | Self::Reserve(ReserveError::DeadlinePassed) => Remedy::Refuse,
-            Self::Panicked => Remedy::GiveUp,
         }
     }
 
-    /// Whether there is no connection to be had, so that no member would fare better alone.
-    pub(super) fn is_hopeless_for_all(&self) -> bool {
-        matches!(self, Self::Begin(_))
+    /// Whether a commit may have been sent whose outcome we do not know.
+    pub(super) fn is_commit_unknown(&self) -> bool {
+        // A panic may have struck after the commit was sent.
+        matches!(self, Self::Commit(_) | Self::Panicked)
+    }
+
+    /// Whether somebody else holds a row or a table that is needed.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, Self::Statement(error) if error.fault() == Fault::Busy)
     }
 }
 
-impl From<ReserveError> for AttemptError {
-    fn from(error: ReserveError) -> Self {
-        Self::Reserve(error)
-    }
-}
-
-/// Carries out the commands in one transaction; one decision per command, in the same order. A
-/// panic is an error like any other here: it must not take the callers along.
+/// Carries members out in one transaction; one outcome per member, in the same order. A panic is an
+/// error like any other here: it must not take the callers along.
 pub(super) async fn attempt(
     context: &BatchContext,
-    commands: &[&CheckoutCommand],
-) -> Result<Vec<Decision>, AttemptError> {
-    let attempt = AssertUnwindSafe(carry_out(context, commands));
-    attempt
-        .catch_unwind()
-        .await
-        .unwrap_or(Err(AttemptError::Panicked))
+    members: &[CheckoutMember],
+    order: Order,
+) -> Result<Vec<Outcome>, Failure> {
+    let mut attempt = Attempt {
+        context,
+        script: Script::new(context, members),
+        moved: Vec::new(),
+    };
+    let carried_out = AssertUnwindSafe(attempt.carry_out(order));
+    let error = match carried_out.catch_unwind().await {
+        Ok(Ok(outcomes)) => return Ok(outcomes),
+        Ok(Err(error)) => error,
+        Err(_) => AttemptError::Panicked,
+    };
+    let causes = attempt.causes(&error).await;
+    Err(Failure { error, causes })
 }
 
-async fn carry_out(
-    context: &BatchContext,
-    commands: &[&CheckoutCommand],
-) -> Result<Vec<Decision>, AttemptError> {
-    let started = Instant::now();
-    context.metrics.batch_size.observe(commands.len() as f64);
-    let deadline = started + context.transaction_limit;
-    let Prepared {
-        tx,
-        decisions,
-        checkouts,
-        events,
-    } = match prepare_in(context, commands, Order::WritesFirst, deadline).await? {
-        Outcome::Prepared(prepared) => prepared,
-        Outcome::StockMoved(tx) => {
-            context.metrics.batch_stock_moved.inc();
-            tx.roll_back().await?;
-            match prepare_in(context, commands, Order::StockFirst, deadline).await? {
-                Outcome::Prepared(prepared) => prepared,
-                Outcome::StockMoved(_) => unreachable!("nothing was foreseen"),
+struct Attempt<'a> {
+    context: &'a BatchContext,
+    script: Script<'a>,
+    /// Products whose stock has moved.
+    moved: Vec<ProductId>,
+}
+
+impl Attempt<'_> {
+    async fn carry_out(&mut self, order: Order) -> Result<Vec<Outcome>, AttemptError> {
+        let context = self.context;
+        let started = Instant::now();
+        let deadline = started + context.transaction_limit;
+        faults::place("before_begin").await;
+        let tx = LentTx::begin(&context.pool, context.begin_wait_max, &context.held_rows)
+            .await
+            .map_err(AttemptError::Begin)?;
+        self.script.tx = Some(tx);
+        let scripted = self.script.run(order, deadline);
+        let Ok(scripted) = tokio::time::timeout_at(deadline.into(), scripted).await else {
+            // It is in the middle of a statement, and may be silent.
+            self.script.tx = None;
+            return Err(AttemptError::DeadlinePassed);
+        };
+        match scripted? {
+            Scripted::Prepared(prepared) => self.commit(prepared, started).await,
+            Scripted::StockMoved { products } => {
+                context.metrics.batch_stock_moved.inc();
+                self.moved = products;
+                Err(AttemptError::StockMoved)
             }
         }
-    };
-    // The commit is not under the deadline: once it is sent, only its outcome counts. But a server
-    // that never answers must not keep this slot for ever.
-    match tokio::time::timeout(context.transaction_limit, tx.commit()).await {
-        Ok(committed) => committed.map_err(|error| AttemptError::Commit(error.to_string()))?,
-        Err(_) => return Err(AttemptError::Commit("no answer in time".to_owned())),
     }
-    faults::place("after_commit").await;
-    if !events.is_empty() {
-        // A relay that is behind finds them in the outbox when their claim has ended.
-        drop(context.committed_events.try_send(events));
-    }
-    count_lines(&context.metrics, &checkouts);
-    context
-        .metrics
-        .batch_duration
-        .observe(started.elapsed().as_secs_f64());
-    Ok(decisions)
-}
 
-async fn prepare_in(
-    context: &BatchContext,
-    commands: &[&CheckoutCommand],
-    order: Order,
-    deadline: Instant,
-) -> Result<Outcome, AttemptError> {
-    faults::place("before_begin").await;
-    let tx = LentTx::begin(&context.pool, context.transaction_limit)
-        .await
-        .map_err(AttemptError::Begin)?;
-    let prepared = prepare(context, tx, commands, order, deadline);
-    tokio::time::timeout_at(deadline.into(), prepared)
-        .await
-        .unwrap_or(Err(AttemptError::DeadlinePassed))
+    async fn commit(
+        &mut self,
+        prepared: Prepared,
+        started: Instant,
+    ) -> Result<Vec<Outcome>, AttemptError> {
+        let context = self.context;
+        let tx = self.script.tx.take().expect("it came back from the script");
+        // The commit is not under the deadline: once it is sent, only its outcome counts. But a server
+        // that never answers must keep neither this slot nor the vendors for ever.
+        let limits = CommitLimits {
+            slow_after: COMMIT_SLOW_AFTER,
+            wait_max: context.commit_wait_max,
+        };
+        let script = &self.script;
+        let when_slow = || context.held_rows.note(script.reserved_rows());
+        tx.commit(limits, when_slow)
+            .await
+            .map_err(|error| AttemptError::Commit(error.to_string()))?;
+        faults::place("after_commit").await;
+        if !prepared.events.is_empty() {
+            // A relay that is behind finds them in the outbox when their claim has ended.
+            drop(context.committed_events.try_send(prepared.events));
+        }
+        count_lines(&context.metrics, &prepared.checkouts);
+        let size = self.script.members.len();
+        context.metrics.batch_size.observe(size as f64);
+        let took_s = started.elapsed().as_secs_f64();
+        context.metrics.batch_duration.observe(took_s);
+        Ok(prepared.outcomes)
+    }
+
+    /// Whom an error concerns. What the failed transaction has held is free afterwards.
+    async fn causes(&mut self, error: &AttemptError) -> Vec<Cause> {
+        let mut causes = vec![Cause::Unknown; self.script.members.len()];
+        let rows_may_be_held = matches!(
+            error,
+            AttemptError::Reserve(ReserveError::NoAnswer) | AttemptError::Commit(_)
+        );
+        if rows_may_be_held {
+            // The server may not have noticed yet that we have given up.
+            self.context.held_rows.note(self.script.reserved_rows());
+        }
+        let Some(mut tx) = self.script.tx.take() else {
+            return causes;
+        };
+        if tx.roll_back().await.is_err() {
+            return causes;
+        }
+        if matches!(error, AttemptError::StockMoved) {
+            for (cause, needs) in causes.iter_mut().zip(&self.script.needs) {
+                let is_moved = |row: &Row| matches!(row, Row::Stock(_, product) if self.moved.contains(product));
+                if needs.iter().any(is_moved) {
+                    *cause = Cause::StockMoved;
+                }
+            }
+        }
+        if error.is_busy() {
+            let needs = &self.script.needs;
+            let rows: BTreeSet<_> = needs.iter().flatten().copied().collect();
+            let look = self.context.held_rows.look(tx.connection(), &rows);
+            let Ok(held) = db::pool::within(LOOK_MAX, "look for held rows", look).await else {
+                return causes;
+            };
+            self.context.held_rows.note(held.iter().copied());
+            let held: HashSet<_> = held.into_iter().collect();
+            for (cause, needs) in causes.iter_mut().zip(needs) {
+                let rows: Vec<_> = needs
+                    .iter()
+                    .filter(|row| held.contains(row))
+                    .copied()
+                    .collect();
+                if !rows.is_empty() {
+                    *cause = Cause::Held(rows);
+                }
+            }
+        }
+        tx.give_back();
+        causes
+    }
 }
 
 fn count_lines(metrics: &Metrics, checkouts: &[Checkout]) {

@@ -5,14 +5,18 @@
 //! is no clean-up code. It carries the turns that vendors have given to it, so that they are given
 //! back at the moment the transaction ends, whichever way that is.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
+use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 use tokio::sync::oneshot;
 
 use crate::{db, domain::ids::VendorStoreId, faults};
 
-use super::super::vendor_directory::Place;
+use super::super::{
+    held_rows::{HeldRows, OwnTransaction},
+    vendor_directory::Place,
+};
 
 /// A vendor's turn: while it is held, the vendor's actor takes no other reservation and is not put
 /// away. Dropping it gives it back.
@@ -44,31 +48,79 @@ pub struct LentTx {
     connection: Option<PoolConnection<Postgres>>,
     /// In the order in which they were given.
     turns: Vec<Turn>,
+    began_at: DateTime<Utc>,
+    #[expect(dead_code, reason = "dropping it says that nothing is held any more")]
+    own: OwnTransaction,
+}
+
+/// How long a commit is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CommitLimits {
+    /// From then on the vendors' turns are not kept for it.
+    pub slow_after: Duration,
+    /// Then its outcome is unknown.
+    pub wait_max: Duration,
 }
 
 impl LentTx {
-    pub(super) async fn begin(pool: &PgPool, wait_max: Duration) -> Result<Self, db::Error> {
-        let connection = Some(db::pool::open(pool, wait_max).await?);
+    /// Begins within `wait_max`; rows that it holds are known as ours.
+    pub(super) async fn begin(
+        pool: &PgPool,
+        wait_max: Duration,
+        held_rows: &HeldRows,
+    ) -> Result<Self, db::Error> {
+        let opened = db::pool::open(pool, wait_max).await?;
         Ok(Self {
-            connection,
+            connection: Some(opened.connection),
             turns: Vec::new(),
+            // PostgreSQL keeps microseconds; an answer must show the same time when it is read back.
+            began_at: opened.began_at.trunc_subsecs(6),
+            own: held_rows.own(opened.transaction_id),
         })
     }
 
-    /// Commits and gives the connection back; one whose commit failed is closed.
-    pub(super) async fn commit(mut self) -> Result<(), db::Error> {
-        db::pool::commit_opened(self.connection()).await?;
-        faults::place("commit_unanswered").await;
+    /// When it began, by PostgreSQL's clock: the time of everything in it.
+    pub(super) fn began_at(&self) -> DateTime<Utc> {
+        self.began_at
+    }
+
+    /// Commits and gives the connection back; one whose commit failed is closed. A commit that is slow
+    /// does not keep the vendors' turns: `when_slow` is told, and they are given back.
+    pub(super) async fn commit(
+        mut self,
+        limits: CommitLimits,
+        when_slow: impl FnOnce(),
+    ) -> Result<(), db::Error> {
+        let connection = self.connection.as_mut().expect("it is there until the end");
+        let commit = async {
+            db::pool::commit_opened(connection).await?;
+            faults::place("commit_unanswered").await;
+            Ok(())
+        };
+        let committed = {
+            let mut commit = pin!(db::pool::within(limits.wait_max, "commit", commit));
+            match tokio::time::timeout(limits.slow_after, &mut commit).await {
+                Ok(committed) => committed,
+                Err(_) => {
+                    when_slow();
+                    self.turns.clear();
+                    commit.await
+                }
+            }
+        };
+        committed?;
         self.connection = None;
         Ok(())
     }
 
-    /// Undoes everything and gives the connection back: for a transaction that is given up by choice,
-    /// and whose connection is worth keeping.
-    pub(super) async fn roll_back(mut self) -> Result<(), db::Error> {
-        db::pool::roll_back_opened(self.connection()).await?;
+    /// Undoes everything; the turns are kept, and the connection is worth keeping.
+    pub(super) async fn roll_back(&mut self) -> Result<(), db::Error> {
+        db::pool::roll_back_opened(self.connection()).await
+    }
+
+    /// Gives the connection back to its pool: it is in no transaction any more.
+    pub(super) fn give_back(mut self) {
         self.connection = None;
-        Ok(())
     }
 
     /// The connection, for statements of this transaction.

@@ -1,37 +1,41 @@
-//! Carries out a batch of checkouts: together in one transaction, and one by one if that fails.
+//! Carries out a batch of checkouts, in as few transactions as can be shared.
 //!
-//! A shared transaction that fails for any reason is tried again with each member alone, so that a
-//! poison checkout fails alone. That also resolves an unknown commit: a lone attempt first waits for
-//! the cart's lock and then looks the idempotency key up, so what was committed is found and
-//! repeated, never guessed.
+//! | piece | owns |
+//! |---|---|
+//! | `together` | a batch in a slot: one transaction, and who is set aside if it fails |
+//! | `apart` | the slow lane: who is to blame for a failure is found by halving |
+//! | `attempt` | one transaction: begin and commit, and why it failed |
+//! | `prepare` | what is in it |
+//! | `situation` | what the database says about the batch |
+//! | [`lent_tx`] | the transaction while it is lent to vendors' actors |
+//!
+//! An unknown commit is resolved by trying again: the next attempt waits for the cart's lock and then
+//! looks the idempotency key up, so what was committed is found and repeated, never guessed.
 
+mod apart;
 mod attempt;
 pub mod lent_tx;
 mod prepare;
 mod situation;
+mod together;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rand::RngExt;
 use sqlx::PgPool;
 use tokio::sync::mpsc;
 
 use crate::{
-    batching::{Answer, Member, Undecided, Work, desk::Desk},
+    batching::{Answer, Ended, Member, Undecided, Work, desk::Desk},
     db::outbox::ClaimedEvent,
     domain::{checkout::Terms, objection::Objection},
     metrics::{Meters, Metrics, ReplayLabel},
 };
 
-use self::attempt::{AttemptError, Remedy, attempt};
 use super::{
     command::{CheckoutCommand, Decision, Lane, Refusal},
+    held_rows::HeldRows,
     vendor_directory::VendorDirectory,
 };
-
-/// The wait before a lone attempt is repeated, times the number of attempts so far, plus as much
-/// again at random: enough for the other side of a deadlock to finish.
-const RETRY_WAIT: Duration = Duration::from_millis(10);
 
 /// What every batch needs.
 #[derive(Clone, Debug)]
@@ -40,10 +44,22 @@ pub struct BatchContext {
     pub pool: PgPool,
     /// Where vendors' actors are found.
     pub directory: VendorDirectory,
+    /// What others are known to hold.
+    pub held_rows: HeldRows,
     /// On which terms carts are bought.
     pub terms: Terms,
-    /// How long a transaction may take up to its commit.
+    /// The most line items in a transaction of more than one checkout.
+    pub batch_lines_max: usize,
+    /// How long a transaction may take to begin.
+    pub begin_wait_max: Duration,
+    /// How long it may then take up to its commit.
     pub transaction_limit: Duration,
+    /// How long the reservation may take, its wait for rows included.
+    pub reserve_wait_max: Duration,
+    /// How long the commit may take.
+    pub commit_wait_max: Duration,
+    /// How long a checkout waits for rows that others hold, once that is known.
+    pub held_wait_max: Duration,
     /// How often a lone checkout is tried.
     pub attempts_max: u32,
     /// How long a first answer is kept.
@@ -61,8 +77,22 @@ pub type CheckoutDesk = Desk<BatchContext>;
 
 type CheckoutMember = Member<BatchContext>;
 
+/// What was learned about a checkout while it was tried.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// A commit was sent for it whose outcome is unknown: "nothing was done" may not be said.
+    is_commit_unknown: bool,
+    /// When it first had to wait for a row that somebody else held.
+    set_aside_at: Option<Instant>,
+    /// How many line items it has.
+    lines: Option<usize>,
+    /// How often it was tried alone.
+    tries: u32,
+}
+
 impl Work for BatchContext {
     type Command = CheckoutCommand;
+    type Notes = Notes;
     type Decision = Decision;
     type Lane = Lane;
 
@@ -70,8 +100,17 @@ impl Work for BatchContext {
         command.lanes()
     }
 
-    async fn carry_out(&self, batch: Vec<CheckoutMember>) {
-        run(self, batch).await;
+    fn weight(member: &CheckoutMember) -> usize {
+        // A cart is read in the transaction: what it weighs is known when it had to come back.
+        member.notes.lines.unwrap_or(1)
+    }
+
+    async fn carry_out(&self, batch: Vec<CheckoutMember>) -> Ended<Self> {
+        together::run(self, batch).await
+    }
+
+    async fn carry_out_apart(&self, batch: Vec<CheckoutMember>) -> Ended<Self> {
+        apart::run(self, batch).await
     }
 
     fn count(&self, answer: &Answer<Self>) {
@@ -86,114 +125,6 @@ impl Work for BatchContext {
 
     fn meters(&self) -> &Meters {
         &self.metrics.coordinator
-    }
-}
-
-async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) {
-    if batch.len() == 1 {
-        return run_one_by_one(context, batch, Commit::NotSent).await;
-    }
-    let commands: Vec<_> = batch.iter().map(|member| &member.command).collect();
-    let error = match attempt(context, &commands).await {
-        Ok(decisions) => {
-            for (member, decision) in batch.into_iter().zip(decisions) {
-                member.answer(context, Ok(decision));
-            }
-            return;
-        }
-        Err(error) => error,
-    };
-    let size = batch.len();
-    tracing::warn!(
-        batch.size = size,
-        "a batch of {size} checkouts failed: {error}"
-    );
-    if error.is_hopeless_for_all() {
-        for member in batch {
-            member.answer(context, Err(Undecided::Unavailable));
-        }
-        return;
-    }
-    run_one_by_one(context, batch, Commit::of(&error)).await;
-}
-
-/// Whether a commit was sent whose outcome we do not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Commit {
-    NotSent,
-    Unknown,
-}
-
-impl Commit {
-    fn of(error: &AttemptError) -> Self {
-        match error {
-            // A panic may have struck after the commit was sent.
-            AttemptError::Commit(_) | AttemptError::Panicked => Self::Unknown,
-            _ => Self::NotSent,
-        }
-    }
-}
-
-async fn run_one_by_one(context: &BatchContext, batch: Vec<CheckoutMember>, commit: Commit) {
-    for member in batch {
-        if !member.is_forsaken() {
-            let decided = run_alone(context, &member.command, commit).await;
-            member.answer(context, decided);
-        }
-    }
-}
-
-async fn run_alone(
-    context: &BatchContext,
-    command: &CheckoutCommand,
-    mut commit: Commit,
-) -> Answer<BatchContext> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let error = match attempt(context, &[command]).await {
-            Ok(decisions) => {
-                return Ok(decisions
-                    .into_iter()
-                    .next()
-                    .expect("one command, one decision"));
-            }
-            Err(error) => error,
-        };
-        if Commit::of(&error) == Commit::Unknown {
-            commit = Commit::Unknown;
-        }
-        let again = matches!(
-            error.remedy(),
-            Remedy::TryAgain | Remedy::TryAgainAfterReconnecting
-        );
-        if !again || error.is_hopeless_for_all() || tries >= context.attempts_max {
-            return Err(give_up(command, &error, commit));
-        }
-        let cart = command.request.cart_id;
-        tracing::warn!(cart.id = %cart, "trying cart {cart} again: {error}");
-        context.metrics.batch_retries.inc();
-        let wait = RETRY_WAIT * tries;
-        tokio::time::sleep(wait + wait.mul_f64(rand::rng().random())).await;
-    }
-}
-
-fn give_up(command: &CheckoutCommand, error: &AttemptError, commit: Commit) -> Undecided {
-    let cart = command.request.cart_id;
-    match error.remedy() {
-        Remedy::GiveUp => {
-            tracing::error!(cart.id = %cart, "checkout of cart {cart} failed: {error}");
-            Undecided::Failed
-        }
-        // "Nothing was done" may only be said where no commit was sent.
-        _ if commit == Commit::Unknown => Undecided::Unavailable,
-        Remedy::TryAgainAfterReconnecting => Undecided::Unavailable,
-        Remedy::TryAgain | Remedy::Refuse => {
-            tracing::warn!(cart.id = %cart, "cart {cart} was refused: {error}");
-            Undecided::Overloaded {
-                retry_after: Duration::from_secs(1),
-            }
-        }
     }
 }
 

@@ -8,9 +8,9 @@
 //!
 //! Between the first reservation and the commit there is only SQL on this transaction.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{
@@ -29,10 +29,11 @@ use crate::{
 use super::{
     super::{
         command::{CheckoutCommand, Decision, Refusal},
+        held_rows::Row,
         vendor_inventory::{Reservation, Reserved, StockReserved},
     },
-    BatchContext,
-    attempt::AttemptError,
+    BatchContext, CheckoutMember,
+    attempt::{AttemptError, Outcome},
     lent_tx::LentTx,
     situation::{Judged, Prospect, judge},
 };
@@ -40,91 +41,203 @@ use super::{
 /// What comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// All rows are written as the stock that was read lets foresee.
+    /// All rows are written as the stock that was read lets expect.
     WritesFirst,
     /// Stock is reserved, and what came of it is written.
     StockFirst,
 }
 
 /// What came of the script.
-pub(super) enum Outcome {
+pub(super) enum Scripted {
     Prepared(Prepared),
     /// Somebody was faster, so what was written is wrong.
-    StockMoved(LentTx),
+    StockMoved {
+        /// Whose stock is not as expected, as far as is known.
+        products: Vec<crate::domain::ids::ProductId>,
+    },
 }
 
-/// A transaction with everything in it but the commit.
+/// What a transaction comes to once it is committed.
 pub(super) struct Prepared {
-    pub tx: LentTx,
-    /// One per command, in the same order.
-    pub decisions: Vec<Decision>,
+    /// One per member, in the same order.
+    pub outcomes: Vec<Outcome>,
     pub checkouts: Vec<Checkout>,
-    /// To be published once they are committed.
+    /// To be published.
     pub events: Vec<ClaimedEvent>,
 }
 
-pub(super) async fn prepare(
-    context: &BatchContext,
-    mut tx: LentTx,
-    commands: &[&CheckoutCommand],
-    order: Order,
-    deadline: Instant,
-) -> Result<Outcome, AttemptError> {
-    // PostgreSQL keeps microseconds; an answer must show the same time when it is read back.
-    let now = Utc::now().trunc_subsecs(6);
-    let Judged {
-        prospects,
-        available,
-    } = judge(&mut tx, commands, context.terms, now).await?;
-    let mut settled = Settled::decided(prospects);
-    let bids = settled.bids();
-    let tx = match order {
-        Order::WritesFirst => {
-            let foreseen = foresee(&bids, &available);
-            settled.settle(commands, &foreseen.allocation.outcomes, now);
-            settled.write(context, &mut tx, now).await?;
-            let reservation = Reservation::Foreseen(foreseen.expected);
-            let StockReserved { tx, reserved } =
-                reserve(context, tx, reservation, deadline).await?;
-            if reserved == Reserved::StockMoved {
-                return Ok(Outcome::StockMoved(tx));
-            }
-            tx
-        }
-        Order::StockFirst => {
-            let reservation = Reservation::InTurn(bids);
-            let StockReserved { mut tx, reserved } =
-                reserve(context, tx, reservation, deadline).await?;
-            let Reserved::InTurn(outcomes) = reserved else {
-                unreachable!("nothing was foreseen");
-            };
-            settled.settle(commands, &outcomes, now);
-            settled.write(context, &mut tx, now).await?;
-            tx
-        }
-    };
-    Ok(Outcome::Prepared(Prepared {
-        tx,
-        decisions: settled.decisions(),
-        checkouts: settled.checkouts,
-        events: settled.events,
-    }))
+/// A transaction script at work.
+pub(super) struct Script<'a> {
+    context: &'a BatchContext,
+    pub members: &'a [CheckoutMember],
+    commands: Vec<&'a CheckoutCommand>,
+    /// None before it began, while it is lent, and when it is lost.
+    pub tx: Option<LentTx>,
+    /// The rows that each member needs, as far as is known.
+    pub needs: Vec<Vec<Row>>,
 }
 
-async fn reserve(
-    context: &BatchContext,
-    tx: LentTx,
-    reservation: Reservation,
-    deadline: Instant,
-) -> Result<StockReserved, AttemptError> {
-    let reserved = context.directory.reserve(tx, reservation, deadline).await?;
-    faults::place("after_reservation").await;
-    Ok(reserved)
+impl<'a> Script<'a> {
+    pub(super) fn new(context: &'a BatchContext, members: &'a [CheckoutMember]) -> Self {
+        let commands: Vec<_> = members.iter().map(|member| &member.command).collect();
+        let needs = commands
+            .iter()
+            .map(|command| vec![Row::Cart(command.request.cart_id)]);
+        Self {
+            context,
+            members,
+            needs: needs.collect(),
+            commands,
+            tx: None,
+        }
+    }
+
+    /// The stock that its transaction has locked, or may have.
+    pub(super) fn reserved_rows(&self) -> Vec<Row> {
+        let rows = self
+            .needs
+            .iter()
+            .flatten()
+            .filter(|row| matches!(row, Row::Stock(..)));
+        rows.copied().collect()
+    }
+
+    /// Everything up to the commit. On an error the transaction is in `tx` if it can still be rolled
+    /// back.
+    pub(super) async fn run(
+        &mut self,
+        order: Order,
+        deadline: Instant,
+    ) -> Result<Scripted, AttemptError> {
+        let context = self.context;
+        let tx = self.tx.as_mut().expect("it was begun");
+        let now = tx.began_at();
+        let Judged {
+            prospects,
+            available,
+        } = judge(tx, &self.commands, context.terms, now).await?;
+        let mut settled = Settled::decided(prospects);
+        self.note_needs(&settled);
+        self.set_aside(&mut settled).await?;
+        let bids = settled.bids();
+        match order {
+            Order::WritesFirst => {
+                let foreseen = foresee(&bids, &available);
+                settled.settle(&self.commands, &foreseen.allocation.outcomes, now);
+                settled.write(context, self.tx(), now).await?;
+                let reservation = Reservation::Foreseen(foreseen.expected);
+                let reserved = self.reserve(reservation, deadline).await?;
+                if let Reserved::StockMoved { products } = reserved {
+                    return Ok(Scripted::StockMoved { products });
+                }
+            }
+            Order::StockFirst => {
+                let reservation = Reservation::InTurn(bids);
+                let reserved = self.reserve(reservation, deadline).await?;
+                let Reserved::InTurn(outcomes) = reserved else {
+                    unreachable!("nothing was foreseen");
+                };
+                settled.settle(&self.commands, &outcomes, now);
+                settled.write(context, self.tx(), now).await?;
+            }
+        }
+        Ok(Scripted::Prepared(settled.prepared()))
+    }
+
+    fn tx(&mut self) -> &mut LentTx {
+        self.tx.as_mut().expect("it is not lent")
+    }
+
+    async fn reserve(
+        &mut self,
+        reservation: Reservation,
+        deadline: Instant,
+    ) -> Result<Reserved, AttemptError> {
+        let tx = self.tx.take().expect("it is not lent");
+        let directory = &self.context.directory;
+        let StockReserved { tx, reserved } = directory
+            .reserve(tx, reservation, deadline, self.context.reserve_wait_max)
+            .await?;
+        self.tx = Some(tx);
+        faults::place("after_reservation").await;
+        Ok(reserved?)
+    }
+
+    fn note_needs(&mut self, settled: &Settled) {
+        for (index, plan) in &settled.plans {
+            let needs = &mut self.needs[*index];
+            let request = self.commands[*index].request;
+            needs.extend([Row::Store(request.store_id), Row::User(request.user_id)]);
+            for demand in plan.bid().demands {
+                let (vendor, product) = (demand.vendor_store_id, demand.product_id);
+                needs.extend([
+                    Row::Stock(vendor, product),
+                    Row::Store(vendor.into()),
+                    Row::Product(product),
+                ]);
+            }
+        }
+    }
+
+    /// Takes those out who would only hold the others up: who needs what somebody holds, and what is
+    /// too much for one transaction.
+    async fn set_aside(&mut self, settled: &mut Settled<'_>) -> Result<(), AttemptError> {
+        self.set_heavy_aside(settled);
+        let held_rows = &self.context.held_rows;
+        if held_rows.is_empty() {
+            return Ok(());
+        }
+        // Where one row is held there may be more, of an import or of an instance that is stuck: they are
+        // looked for, which costs a round trip, instead of being run into one after the other.
+        let stock: BTreeSet<_> = settled
+            .plans
+            .iter()
+            .filter(|(index, _)| self.members[*index].notes.set_aside_at.is_none())
+            .flat_map(|(index, _)| &self.needs[*index])
+            .filter_map(|row| match row {
+                Row::Stock(vendor, product) => Some((*vendor, *product)),
+                _ => None,
+            })
+            .collect();
+        let stock: Vec<_> = stock.into_iter().collect();
+        if !stock.is_empty() {
+            let connection = self.tx.as_mut().expect("it is not lent").connection();
+            held_rows.note(held_rows.look_at_stock(connection, &stock).await?);
+        }
+        settled.set_aside(|index| {
+            let held = held_rows.among(&self.needs[index]);
+            (!held.is_empty()).then_some(Outcome::Held(held))
+        });
+        Ok(())
+    }
+
+    fn set_heavy_aside(&self, settled: &mut Settled<'_>) {
+        let mut left = self.context.batch_lines_max;
+        let mut is_first = true;
+        let lines = settled
+            .plans
+            .iter()
+            .map(|(_, plan)| plan.lines())
+            .collect::<Vec<_>>();
+        let mut lines = lines.into_iter();
+        settled.set_aside(|_| {
+            let lines = lines.next().expect("one figure per plan");
+            let fits = lines <= left || is_first;
+            is_first = false;
+            if fits {
+                left = left.saturating_sub(lines);
+                return None;
+            }
+            // Nobody behind it overtakes.
+            left = 0;
+            Some(Outcome::TooMuch { lines })
+        });
+    }
 }
 
 /// What is known of each command.
 struct Settled<'a> {
-    decisions: Vec<Option<Decision>>,
+    outcomes: Vec<Option<Outcome>>,
     /// With the index of its command. Empty once they are settled.
     plans: Vec<(usize, CheckoutPlan)>,
     checkouts: Vec<Checkout>,
@@ -135,7 +248,7 @@ struct Settled<'a> {
 impl<'a> Settled<'a> {
     fn decided(prospects: Vec<Prospect>) -> Self {
         let mut settled = Self {
-            decisions: Vec::with_capacity(prospects.len()),
+            outcomes: Vec::with_capacity(prospects.len()),
             plans: Vec::new(),
             checkouts: Vec::new(),
             events: Vec::new(),
@@ -143,14 +256,28 @@ impl<'a> Settled<'a> {
         };
         for (index, prospect) in prospects.into_iter().enumerate() {
             match prospect {
-                Prospect::Decided(decision) => settled.decisions.push(Some(decision)),
+                Prospect::Decided(decision) => {
+                    settled.outcomes.push(Some(Outcome::Decided(decision)));
+                }
                 Prospect::Planned(plan) => {
-                    settled.decisions.push(None);
+                    settled.outcomes.push(None);
                     settled.plans.push((index, plan));
                 }
             }
         }
         settled
+    }
+
+    /// Takes plans out, asked for each in their order.
+    fn set_aside(&mut self, mut reason: impl FnMut(usize) -> Option<Outcome>) {
+        self.plans.retain(|(index, _)| {
+            let reason = reason(*index);
+            let is_kept = reason.is_none();
+            if !is_kept {
+                self.outcomes[*index] = reason;
+            }
+            is_kept
+        });
     }
 
     /// What the plans ask of the stock, in their order.
@@ -163,14 +290,15 @@ impl<'a> Settled<'a> {
             let checkout = match plan.settle(outcomes, &mut Uuid::now_v7, now) {
                 Ok(checkout) => checkout,
                 Err(objection) => {
-                    let refusal = Refusal::Objection(objection);
-                    self.decisions[index] = Some(Decision::Refused(refusal));
+                    let refused = Decision::Refused(Refusal::Objection(objection));
+                    self.outcomes[index] = Some(Outcome::Decided(refused));
                     continue;
                 }
             };
             let command = commands[index];
             let response = (command.render)(&checkout);
-            self.decisions[index] = Some(Decision::Created(response.clone()));
+            let created = Decision::Created(response.clone());
+            self.outcomes[index] = Some(Outcome::Decided(created));
             let first_answer = FirstAnswer {
                 fingerprint: command.fingerprint,
                 checkout_group_id: checkout.group.id,
@@ -216,10 +344,14 @@ impl<'a> Settled<'a> {
         }
     }
 
-    fn decisions(&mut self) -> Vec<Decision> {
-        let decisions = std::mem::take(&mut self.decisions).into_iter();
-        decisions
-            .map(|it| it.expect("every command is decided by now"))
-            .collect()
+    fn prepared(self) -> Prepared {
+        let outcomes = self.outcomes.into_iter();
+        Prepared {
+            outcomes: outcomes
+                .map(|it| it.expect("every member is settled by now"))
+                .collect(),
+            checkouts: self.checkouts,
+            events: self.events,
+        }
     }
 }

@@ -45,10 +45,10 @@ struct Shared {
 
 impl VendorDirectory {
     /// An empty directory. A mailbox holds as many reservations as transactions can run at once.
-    pub fn new(transactions_in_flight: usize, metrics: Metrics) -> Self {
+    pub fn new(transactions_max: usize, metrics: Metrics) -> Self {
         Self(Arc::new(Shared {
             vendors: DashMap::new(),
-            mailbox_max: transactions_in_flight,
+            mailbox_max: transactions_max,
             metrics: Arc::new(metrics),
         }))
     }
@@ -56,7 +56,7 @@ impl VendorDirectory {
     /// Takes the vendors' turns in ascending id and lends the transaction to the last one's actor;
     /// it comes back with the turns of all. Must be called on the actors' arbiter, where missing actors
     /// are started. Dropping the future leaves at most one message behind, which is refused once
-    /// `deadline` has passed.
+    /// `deadline` has passed. The reservation itself may take `reserve_max`.
     ///
     /// # Errors
     /// A failed statement, the deadline, or a lost actor; the transaction is rolled back.
@@ -65,10 +65,11 @@ impl VendorDirectory {
         mut tx: LentTx,
         reservation: Reservation,
         deadline: Instant,
+        reserve_max: Duration,
     ) -> Result<StockReserved, ReserveError> {
         let mut vendors = reservation.vendors().into_iter();
         let Some(last) = vendors.next_back() else {
-            let reserved = reservation.of_nothing();
+            let reserved = Ok(reservation.of_nothing());
             return Ok(StockReserved { tx, reserved });
         };
         for vendor in vendors {
@@ -80,6 +81,7 @@ impl VendorDirectory {
             place,
             reservation,
             timing: Timing::now(deadline),
+            reserve_max,
         };
         ask(&address, message).await
     }

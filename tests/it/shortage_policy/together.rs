@@ -23,6 +23,7 @@ async fn the_policy_decides_by_the_stock_that_is_there_in_the_end() {
     ] {
         let world = World::with_settings(&[
             ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
+            ("SPLITCART_TRANSACTIONS_OVERDUE_MAX", "0"),
             ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
             ("SPLITCART_LOCK_MS_MAX", "25000"),
         ])
@@ -121,6 +122,7 @@ async fn a_crowd_of_all_policies_never_oversells() {
 async fn a_refused_member_of_a_batch_harms_no_other() {
     let world = World::with_settings(&[
         ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
+        ("SPLITCART_TRANSACTIONS_OVERDUE_MAX", "0"),
         ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
         ("SPLITCART_LOCK_MS_MAX", "25000"),
         ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),

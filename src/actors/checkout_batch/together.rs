@@ -1,0 +1,212 @@
+//! A batch in one transaction, for as many of its members as can share one.
+//!
+//! When the attempt fails, whoever is known to be the cause is set aside and the others go on together
+//! at once; where the cause is not known, all go to the slow lane, where it is found. A slot never waits
+//! twice for the same row.
+
+use std::time::Instant;
+
+use crate::batching::{Ended, Next, SetAside, Undecided, desk::retry_after};
+
+use super::{
+    super::{command::Decision, held_rows::Row},
+    BatchContext, CheckoutMember,
+    attempt::{AttemptError, Cause, Outcome, Remedy, attempt},
+    prepare::Order,
+};
+
+/// How many transactions one batch may take.
+const ROUNDS_MAX: u32 = 4;
+
+/// Members that are to share a transaction.
+struct Group {
+    members: Vec<CheckoutMember>,
+    order: Order,
+}
+
+pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> Ended<BatchContext> {
+    let mut ended = Ended::with_all_answered();
+    let members = without_the_held(context, batch, &mut ended);
+    let mut groups = vec![Group {
+        members,
+        order: Order::WritesFirst,
+    }];
+    let mut rounds = 0;
+    while let Some(Group { members, order }) = groups.pop() {
+        if members.is_empty() {
+            continue;
+        }
+        rounds += 1;
+        let failure = match attempt(context, &members, order).await {
+            Ok(outcomes) => {
+                for (member, outcome) in members.into_iter().zip(outcomes) {
+                    settle(context, member, outcome, &mut ended);
+                }
+                continue;
+            }
+            Err(failure) => failure,
+        };
+        let (members, error) = (learn(context, members, &failure.error), failure.error);
+        let is_partitioned = failure.causes.iter().any(|cause| *cause != Cause::Unknown);
+        match error.remedy() {
+            Remedy::DatabaseIsAway => {
+                ended.is_database_away = true;
+                for member in members {
+                    member.answer(context, Err(Undecided::Unavailable));
+                }
+            }
+            Remedy::Refuse => {
+                for member in members {
+                    refuse(context, member, &[]);
+                }
+            }
+            Remedy::Apart if !is_partitioned => set_apart(members, &mut ended),
+            Remedy::Again | Remedy::Apart if rounds >= ROUNDS_MAX => set_apart(members, &mut ended),
+            Remedy::Again | Remedy::Apart => {
+                let causes = members.into_iter().zip(failure.causes);
+                groups.extend(partition(context, causes, order, &error, &mut ended));
+            }
+        }
+    }
+    ended
+}
+
+/// What is known beforehand need not be found out: carts whose rows are held are not even read.
+fn without_the_held(
+    context: &BatchContext,
+    batch: Vec<CheckoutMember>,
+    ended: &mut Ended<BatchContext>,
+) -> Vec<CheckoutMember> {
+    let mut free = Vec::with_capacity(batch.len());
+    for member in batch {
+        let held = context
+            .held_rows
+            .in_the_way_of(member.command.request.cart_id);
+        if held.is_empty() {
+            free.push(member);
+        } else {
+            wait_for(context, member, held, ended);
+        }
+    }
+    free
+}
+
+/// Says what has failed, and notes what is to be known when its members are tried again.
+fn learn(
+    context: &BatchContext,
+    mut members: Vec<CheckoutMember>,
+    error: &AttemptError,
+) -> Vec<CheckoutMember> {
+    let size = members.len();
+    if !matches!(error, AttemptError::StockMoved) {
+        tracing::warn!(
+            batch.size = size,
+            "a batch of {size} checkouts failed: {error}"
+        );
+        context.metrics.batch_retries.inc_by(size as u64);
+    }
+    for member in &mut members {
+        member.notes.is_commit_unknown |= error.is_commit_unknown();
+    }
+    members
+}
+
+/// Sets those aside who need what somebody else holds, and says who is to be tried again with whom.
+fn partition(
+    context: &BatchContext,
+    members: impl Iterator<Item = (CheckoutMember, Cause)>,
+    order: Order,
+    error: &AttemptError,
+    ended: &mut Ended<BatchContext>,
+) -> Vec<Group> {
+    let (mut others, mut moved) = (Vec::new(), Vec::new());
+    for (member, cause) in members {
+        match cause {
+            Cause::Unknown => others.push(member),
+            Cause::StockMoved => moved.push(member),
+            Cause::Held(rows) => wait_for(context, member, rows, ended),
+        }
+    }
+    if !matches!(error, AttemptError::StockMoved) {
+        return vec![Group {
+            members: others,
+            order,
+        }];
+    }
+    // Stock first keeps rows and turns for as long as everything takes to be written. A transaction of
+    // their own for a few is cheaper than that for all.
+    if moved.is_empty() || moved.len() > others.len() {
+        moved.extend(others);
+        moved.sort_unstable_by_key(|member| member.queued_at);
+        others = Vec::new();
+    }
+    let group = |members, order| Group { members, order };
+    vec![
+        group(others, Order::WritesFirst),
+        group(moved, Order::StockFirst),
+    ]
+}
+
+pub(super) fn settle(
+    context: &BatchContext,
+    mut member: CheckoutMember,
+    outcome: Outcome,
+    ended: &mut Ended<BatchContext>,
+) {
+    match outcome {
+        Outcome::Decided(decision) => {
+            let decision = match decision {
+                // It is the answer to this very request, whose commit was not answered.
+                Decision::Replayed(response) if member.notes.is_commit_unknown => {
+                    Decision::Created(response)
+                }
+                decision => decision,
+            };
+            member.answer(context, Ok(decision));
+        }
+        Outcome::Held(rows) => wait_for(context, member, rows, ended),
+        Outcome::TooMuch { lines } => {
+            member.notes.lines = Some(lines);
+            let next = Next::Again;
+            ended.undecided.push(SetAside { member, next });
+        }
+    }
+}
+
+/// Lets a member wait for rows that somebody else holds, if they have not been held for long.
+pub(super) fn wait_for(
+    context: &BatchContext,
+    mut member: CheckoutMember,
+    rows: Vec<Row>,
+    ended: &mut Ended<BatchContext>,
+) {
+    let cart = member.command.request.cart_id;
+    context.held_rows.note_needs(cart, &rows);
+    let since = *member.notes.set_aside_at.get_or_insert_with(Instant::now);
+    let patience = context.held_wait_max;
+    if since.elapsed() >= patience || context.held_rows.held_for(&rows) >= patience {
+        return refuse(context, member, &rows);
+    }
+    let next = Next::After(Box::pin(context.held_rows.freed(rows, since + patience)));
+    ended.undecided.push(SetAside { member, next });
+}
+
+/// Says 503: nothing was done, or what was done is unknown.
+pub(super) fn refuse(context: &BatchContext, member: CheckoutMember, held: &[Row]) {
+    let undecided = if member.notes.is_commit_unknown {
+        Undecided::Unavailable
+    } else {
+        Undecided::Overloaded {
+            retry_after: retry_after(context.held_rows.held_for(held)),
+        }
+    };
+    member.answer(context, Err(undecided));
+}
+
+fn set_apart(members: Vec<CheckoutMember>, ended: &mut Ended<BatchContext>) {
+    let apart = members.into_iter().map(|member| SetAside {
+        member,
+        next: Next::Apart,
+    });
+    ended.undecided.extend(apart);
+}

@@ -1,0 +1,204 @@
+//! Which rows other transactions hold: found out without waiting for them.
+//!
+//! Stock and carts are only read: a row that a transaction in progress has locked or changed shows that
+//! transaction's id in its system column `xmax` (PostgreSQL manual, 5.6). That is right only for rows
+//! that nobody locks by a foreign key, or `xmax` may name a group of lockers; stores, people and
+//! products are asked by trying to lock them as a foreign key does, and passing by what is held.
+
+use std::collections::HashSet;
+
+use sqlx::PgConnection;
+
+use crate::domain::ids::{CartId, ProductId, StoreId, UserId, VendorStoreId};
+
+use super::{
+    error::{Doing, Error},
+    of,
+};
+
+/// The low half of a transaction's id, as rows show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Holder(u32);
+
+impl Holder {
+    /// A transaction, by its whole id.
+    pub fn of_transaction(id: i64) -> Self {
+        // Truncated on purpose.
+        Self(u32::try_from(id & i64::from(u32::MAX)).expect("32 bits"))
+    }
+}
+
+/// The rows among these that a transaction in progress has locked or changed, and which one.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_held_stock(
+    connection: &mut PgConnection,
+    rows: &[(VendorStoreId, ProductId)],
+) -> Result<Vec<((VendorStoreId, ProductId), Holder)>, Error> {
+    let seen = sqlx::query!(
+        r#"
+        select
+            i.vendor_store_id as "vendor_store_id: VendorStoreId",
+            i.product_id as "product_id: ProductId",
+            i.xmax::text::bigint as "holder!",
+            pg_current_snapshot()::text as "snapshot!"
+        from inventory_items i
+        where i.product_id = any($1)
+            and i.xmax::text <> '0'
+        "#,
+        &of(rows, |(_, product)| *product) as &[ProductId],
+    )
+    .fetch_all(connection)
+    .await
+    .doing("look for held stock")?;
+    let held = seen.into_iter().filter_map(|row| {
+        let holder = in_progress(row.holder, &row.snapshot)?;
+        Some(((row.vendor_store_id, row.product_id), holder))
+    });
+    Ok(held.collect())
+}
+
+/// The same for carts.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_held_carts(
+    connection: &mut PgConnection,
+    ids: &[CartId],
+) -> Result<Vec<(CartId, Holder)>, Error> {
+    let seen = sqlx::query!(
+        r#"
+        select
+            id as "id: CartId",
+            xmax::text::bigint as "holder!",
+            pg_current_snapshot()::text as "snapshot!"
+        from cart_records
+        where id = any($1)
+            and xmax::text <> '0'
+        "#,
+        ids as &[CartId],
+    )
+    .fetch_all(connection)
+    .await
+    .doing("look for held carts")?;
+    let held = seen.into_iter().filter_map(|row| {
+        let holder = in_progress(row.holder, &row.snapshot)?;
+        Some((row.id, holder))
+    });
+    Ok(held.collect())
+}
+
+/// The stores among these that could not be referred to now.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_held_stores(
+    connection: &mut PgConnection,
+    ids: &[StoreId],
+) -> Result<Vec<StoreId>, Error> {
+    let free = sqlx::query_scalar!(
+        r#"select id as "id: StoreId" from stores where id = any($1) for key share skip locked"#,
+        ids as &[StoreId],
+    )
+    .fetch_all(connection)
+    .await
+    .doing("look for held stores")?;
+    Ok(without(ids, free))
+}
+
+/// The products among these that could not be referred to now.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_held_products(
+    connection: &mut PgConnection,
+    ids: &[ProductId],
+) -> Result<Vec<ProductId>, Error> {
+    let free = sqlx::query_scalar!(
+        r#"
+        select id as "id: ProductId" from products where id = any($1) for key share skip locked
+        "#,
+        ids as &[ProductId],
+    )
+    .fetch_all(connection)
+    .await
+    .doing("look for held products")?;
+    Ok(without(ids, free))
+}
+
+/// The people among these who could not be referred to now.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_held_users(
+    connection: &mut PgConnection,
+    ids: &[UserId],
+) -> Result<Vec<UserId>, Error> {
+    let free = sqlx::query_scalar!(
+        r#"select id as "id: UserId" from users where id = any($1) for key share skip locked"#,
+        ids as &[UserId],
+    )
+    .fetch_all(connection)
+    .await
+    .doing("look for held users")?;
+    Ok(without(ids, free))
+}
+
+fn without<Id: Copy + Eq + std::hash::Hash>(ids: &[Id], free: Vec<Id>) -> Vec<Id> {
+    let free: HashSet<_> = free.into_iter().collect();
+    let held = ids.iter().filter(|id| !free.contains(id));
+    held.copied().collect()
+}
+
+/// The transaction that a row names, if it was in progress when the snapshot was taken.
+///
+/// A snapshot is written `xmin:xmax:in progress, …` (PostgreSQL manual, 9.27.8), in whole ids; ids from
+/// its xmax on have begun later.
+fn in_progress(holder: i64, snapshot: &str) -> Option<Holder> {
+    let holder = Holder::of_transaction(holder);
+    let mut parts = snapshot.split(':').skip(1);
+    let begun_later = parts.next()?.parse().map(Holder::of_transaction).ok()?;
+    let mut running = parts.next()?.split(',');
+    let is_running = running.any(|id| id.parse().map(Holder::of_transaction) == Ok(holder));
+    // Ids go round: of two, the one that is up to 2^31 ahead is the later one.
+    let is_later = holder.0.wrapping_sub(begun_later.0) < 1 << 31;
+    (is_running || is_later).then_some(holder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_is_in_progress_if_the_snapshot_says_so_or_is_older() {
+        let snapshot = "700:710:700,705";
+        for (holder, expected) in [
+            (699, false),
+            (700, true),
+            (704, false),
+            (705, true),
+            (709, false),
+            (710, true),
+            (9_999, true),
+        ] {
+            assert_eq!(
+                in_progress(holder, snapshot).is_some(),
+                expected,
+                "{holder}"
+            );
+        }
+        assert!(in_progress(705, "700:710:").is_none());
+    }
+
+    #[test]
+    fn ids_go_round() {
+        let epoch: i64 = 3 << 32;
+        let snapshot = format!("{}:{}:{}", epoch - 20, epoch + 5, epoch - 10);
+        let low = |id: i64| id & 0xffff_ffff;
+        assert!(in_progress(low(epoch - 10), &snapshot).is_some());
+        assert!(in_progress(low(epoch - 11), &snapshot).is_none());
+        assert!(in_progress(low(epoch + 4), &snapshot).is_none());
+        assert!(in_progress(low(epoch + 5), &snapshot).is_some());
+    }
+}

@@ -1,0 +1,366 @@
+//! One's trouble is one's own, at default settings: a fault that touches one row, one connection or one
+//! checkout costs those who need it, and nobody else (docs/reliability.md).
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use sqlx::{Postgres, Transaction};
+
+use crate::support::{
+    Client, Product, Reply, Server, Shopper, World, assert_consistent,
+    crowd::{check_out_together, is_refused},
+    market::{cart_of, stock_in},
+    silent_proxy::{Passes, SilentProxy},
+    wait,
+};
+
+/// What no checkout may take that does not need what is held, on a machine that is busy with other
+/// tests. Without the mends it is several seconds.
+const PROMPT: Duration = Duration::from_secs(2);
+/// What a checkout that needs it may take: it is bought, or refused, by then.
+const REFUSED_WITHIN: Duration = Duration::from_millis(2500);
+
+/// A reply, and how long it took.
+async fn timed(shopper: &Shopper) -> (Reply, Duration) {
+    let started = Instant::now();
+    let reply = shopper.check_out().await;
+    (reply, started.elapsed())
+}
+
+/// Checks out, as a polite client would: it comes back when it was told to, with the same key, until
+/// the deadline. Returns how many answers it got, and the slowest.
+async fn come_back_until(shopper: &Shopper, deadline: Instant) -> (Vec<Reply>, Duration) {
+    let (mut replies, mut slowest) = (Vec::new(), Duration::ZERO);
+    while Instant::now() < deadline {
+        let (reply, took) = timed(shopper).await;
+        slowest = slowest.max(took);
+        let later = is_refused(&reply);
+        let retry_after: u64 = reply.header("retry-after").parse().unwrap_or(0);
+        replies.push(reply);
+        if !later {
+            break;
+        }
+        let again = Instant::now() + Duration::from_secs(retry_after);
+        tokio::time::sleep_until(again.min(deadline).into()).await;
+    }
+    (replies, slowest)
+}
+
+/// Buyers of the free product, one after the other and several at a time, until it is told that it is
+/// enough; the slowest answer.
+async fn buy_meanwhile(
+    world: &World,
+    free: Product,
+    enough: tokio::task::JoinHandle<Vec<(Vec<Reply>, Duration)>>,
+) -> (usize, Duration, Vec<(Vec<Reply>, Duration)>) {
+    let (mut bought, mut slowest) = (0, Duration::ZERO);
+    while !enough.is_finished() {
+        let carts = vec![cart_of(&[(free, 1)]); 8];
+        let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
+        for (reply, took) in join_all(shoppers.iter().map(timed)).await {
+            assert_eq!(reply.status, 201, "{}", reply.text());
+            slowest = slowest.max(took);
+            bought += 1;
+        }
+    }
+    (bought, slowest, enough.await.unwrap())
+}
+
+/// Holds a row of somebody else while buyers who need it come back again and again, and others buy.
+async fn others_buy_while_it_is_held(
+    world: &World,
+    needy: Vec<Shopper>,
+    held: Transaction<'static, Postgres>,
+) {
+    let free = world.market.sold_product(300, 100_000).await;
+    let deadline = Instant::now() + Duration::from_secs(4);
+    let shoppers = needy.clone();
+    let coming_back = tokio::spawn(async move {
+        join_all(shoppers.iter().map(|it| come_back_until(it, deadline))).await
+    });
+    let (bought, slowest, of_the_needy) = buy_meanwhile(world, free, coming_back).await;
+
+    assert!(bought >= 32, "{bought} bought meanwhile");
+    assert!(
+        slowest < PROMPT,
+        "who did not need the row waited {slowest:?}"
+    );
+    for (replies, slowest) in of_the_needy {
+        assert!(slowest < REFUSED_WITHIN, "who needs it waited {slowest:?}");
+        assert!(replies.iter().all(is_refused), "the row was held");
+    }
+    held.rollback().await.unwrap();
+    for shopper in &needy {
+        assert_eq!(shopper.insist().await.status, 201);
+    }
+    assert_consistent(&world.market.database).await;
+}
+
+#[tokio::test]
+async fn a_stock_row_that_somebody_holds_costs_only_those_who_need_it() {
+    let world = World::start().await;
+    let hot = world.market.sold_product(500, 100).await;
+    let carts = vec![cart_of(&[(hot, 1)]); 10];
+    let needy = Shopper::with_carts(&world.market, &world.server, &carts).await;
+    let held = world.market.hold_stock(hot).await;
+
+    others_buy_while_it_is_held(&world, needy, held).await;
+
+    assert_eq!(world.market.stock_of(hot).await, (90, 10));
+    wait::until("the row is known to be free", async || {
+        world.server.metric("splitcart_held_rows").await == 0.0
+    })
+    .await;
+}
+
+/// Many rows of one transaction, as an import holds them: they are not run into one after the other.
+#[tokio::test]
+async fn rows_of_an_import_cost_only_those_who_need_them() {
+    let world = World::start().await;
+    let mut carts = Vec::new();
+    let mut products = Vec::new();
+    for _ in 0..20 {
+        let product = world.market.sold_product(500, 100).await;
+        products.push(product.id);
+        carts.push(cart_of(&[(product, 1)]));
+    }
+    let needy = Shopper::with_carts(&world.market, &world.server, &carts).await;
+    let mut held = world.market.database.pool.begin().await.unwrap();
+    sqlx::query("update inventory_items set low_stock_threshold = 1 where product_id = any($1)")
+        .bind(&products)
+        .execute(&mut *held)
+        .await
+        .unwrap();
+
+    others_buy_while_it_is_held(&world, needy, held).await;
+}
+
+#[tokio::test]
+async fn a_cart_that_somebody_holds_costs_only_its_buyer() {
+    let world = World::start().await;
+    let product = world.market.sold_product(500, 100).await;
+    let needy = Shopper::with_cart(&world.market, &world.server, &cart_of(&[(product, 1)])).await;
+    let mut held = world.market.database.pool.begin().await.unwrap();
+    sqlx::query("select from cart_records where id = $1 for update")
+        .bind(needy.cart_id)
+        .execute(&mut *held)
+        .await
+        .unwrap();
+
+    others_buy_while_it_is_held(&world, vec![needy], held).await;
+}
+
+/// A store that is about to be changed in a way that forbids to refer to it.
+#[tokio::test]
+async fn a_vendor_that_somebody_holds_costs_only_those_who_buy_of_it() {
+    let world = World::start().await;
+    let product = world.market.sold_product(500, 100).await;
+    let carts = vec![cart_of(&[(product, 1)]); 4];
+    let needy = Shopper::with_carts(&world.market, &world.server, &carts).await;
+    let mut held = world.market.database.pool.begin().await.unwrap();
+    sqlx::query("select from stores where id = $1 for update")
+        .bind(product.vendor.store_id)
+        .execute(&mut *held)
+        .await
+        .unwrap();
+
+    others_buy_while_it_is_held(&world, needy, held).await;
+}
+
+/// Nobody at all has to wait for a vendor that changes its name.
+#[tokio::test]
+async fn a_vendor_that_is_renamed_costs_nobody_anything() {
+    let world = World::start().await;
+    let product = world.market.sold_product(500, 100).await;
+    let carts = vec![cart_of(&[(product, 1)]); 8];
+    let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
+    let mut held = world.market.database.pool.begin().await.unwrap();
+    let renamed = sqlx::query("update stores set name = 'Renamed' where id = $1")
+        .bind(product.vendor.store_id)
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    assert_eq!(renamed.rows_affected(), 1);
+
+    let replies = check_out_together(&shoppers).await;
+
+    assert!(replies.iter().all(|reply| reply.status == 201));
+    assert_eq!(world.server.metric("splitcart_held_rows").await, 0.0);
+    held.rollback().await.unwrap();
+}
+
+/// A table that is locked holds everybody up: they hear so at once, and not one after the other.
+#[tokio::test]
+async fn a_table_that_is_locked_is_told_to_all_at_once() {
+    let world = World::start().await;
+    let product = world.market.sold_product(500, 100).await;
+    let carts = vec![cart_of(&[(product, 1)]); 40];
+    let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
+    let mut held = world.market.database.pool.begin().await.unwrap();
+    sqlx::query("lock table inventory_items in access exclusive mode")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+
+    let replies = join_all(shoppers.iter().map(timed)).await;
+
+    for (reply, took) in replies {
+        assert!(is_refused(&reply), "{}", reply.text());
+        assert!(took < Duration::from_secs(3), "{took:?}");
+    }
+    held.rollback().await.unwrap();
+    for shopper in &shoppers {
+        assert_eq!(shopper.insist().await.status, 201);
+    }
+    assert_consistent(&world.market.database).await;
+}
+
+/// A world whose server reaches PostgreSQL over a network that loses connections.
+async fn lossy_world() -> (World, SilentProxy) {
+    let mut world = World::start().await;
+    let proxy = SilentProxy::before_postgres(&world.market.database.url).await;
+    world.server = Server::start(&proxy.url(), &world.redis.url, &[]).await;
+    (world, proxy)
+}
+
+/// Buys until a connection was lost, and then some; nobody waits for longer than is promised, and
+/// everybody can buy in the end.
+async fn buy_while_a_connection_is_lost(world: &World, proxy: &SilentProxy, product: Product) {
+    let silenced = proxy.silenced();
+    let mut rounds_after = 0;
+    let lost_by = Instant::now() + Duration::from_secs(30);
+    while rounds_after < 5 {
+        let carts = vec![cart_of(&[(product, 1)]); 8];
+        let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
+        let replies = join_all(shoppers.iter().map(timed)).await;
+        for (reply, took) in &replies {
+            assert!(reply.status == 201 || is_refused(reply), "{}", reply.text());
+            assert!(*took < Duration::from_secs(3), "{took:?}");
+        }
+        if proxy.silenced() > silenced {
+            rounds_after += 1;
+        }
+        assert!(Instant::now() < lost_by, "no connection was lost");
+        for shopper in &shoppers {
+            assert_eq!(shopper.insist().await.status, 201);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_lost_at_a_commit_costs_its_own_batch_only() {
+    for passes in [Passes::Lost, Passes::Forwarded] {
+        let (world, proxy) = lossy_world().await;
+        let product = world.market.sold_product(500, 100_000).await;
+        proxy.silence_at("commit", passes);
+
+        buy_while_a_connection_is_lost(&world, &proxy, product).await;
+
+        assert_consistent(&world.market.database).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_lost_in_the_middle_of_a_statement_costs_its_own_batch_only() {
+    for statement in ["insert into checkout_groups", "update inventory_items"] {
+        let (world, proxy) = lossy_world().await;
+        let product = world.market.sold_product(500, 100_000).await;
+        proxy.silence_at(statement, Passes::Lost);
+
+        buy_while_a_connection_is_lost(&world, &proxy, product).await;
+
+        assert_consistent(&world.market.database).await;
+    }
+}
+
+/// Before: no checkout was ever carried out again, and readiness stayed green.
+#[tokio::test]
+async fn a_connection_lost_at_a_rollback_does_not_stop_checkouts() {
+    let (world, proxy) = lossy_world().await;
+    let product = world.market.sold_product(500, 10).await;
+    let cart = cart_of(&[(product, 4)]);
+    let shopper = Shopper::with_cart(&world.market, &world.server, &cart).await;
+    // Stock moves between reading and reserving, so that the transaction is rolled back.
+    let mut held = world.market.hold_stock(product).await;
+    proxy.silence_at("rollback", Passes::Lost);
+    let waiting = tokio::spawn(Client::send(shopper.request()));
+    world.market.until_a_checkout_waits_for_a_lock().await;
+    stock_in(&mut held, product, 3).await;
+    held.commit().await.unwrap();
+
+    let reply = waiting.await.unwrap();
+
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    assert_eq!(proxy.silenced(), 1, "it struck");
+    let (reply, took) = timed(&shopper).await;
+    assert!(reply.is_replay() && took < PROMPT, "{took:?}");
+    let other = Shopper::with_cart(&world.market, &world.server, &cart_of(&[(product, 1)])).await;
+    let (reply, took) = timed(&other).await;
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    assert!(took < PROMPT, "{took:?}");
+    assert_consistent(&world.market.database).await;
+}
+
+/// All connections that stand are lost at once; new ones work.
+#[tokio::test]
+async fn when_all_connections_are_lost_new_ones_serve_within_two_seconds() {
+    let (world, proxy) = lossy_world().await;
+    let product = world.market.sold_product(500, 100_000).await;
+    let carts = vec![cart_of(&[(product, 1)]); 16];
+    let before = Shopper::with_carts(&world.market, &world.server, &carts).await;
+    let after = Shopper::with_carts(&world.market, &world.server, &carts).await;
+    let replies = check_out_together(&before).await;
+    assert!(replies.iter().all(|reply| reply.status == 201));
+    proxy.silence();
+
+    let lost_at = Instant::now();
+    let replies = join_all(after.iter().map(timed)).await;
+
+    assert!(proxy.silenced() > 0, "it struck");
+    for (reply, took) in &replies {
+        assert!(reply.status == 201 || is_refused(reply), "{}", reply.text());
+        assert!(*took < Duration::from_secs(3), "{took:?}");
+    }
+    for shopper in &after {
+        assert_eq!(shopper.insist().await.status, 201);
+    }
+    assert!(
+        lost_at.elapsed() < Duration::from_secs(6),
+        "{:?}",
+        lost_at.elapsed()
+    );
+    assert_consistent(&world.market.database).await;
+}
+
+/// One client with carts of two hundred lines beside many with one: a batch has a weight.
+#[tokio::test]
+async fn heavy_carts_come_in_transactions_of_a_bounded_weight() {
+    let settings = [
+        ("SPLITCART_BATCH_LINES_MAX", "100"),
+        ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
+    ];
+    let world = World::with_settings(&settings).await;
+    let mut products = Vec::new();
+    for _ in 0..40 {
+        products.push((world.market.sold_product(100, 1000).await, 1));
+    }
+    let carts: Vec<_> = (0..12)
+        .map(|nr| {
+            cart_of(if nr % 2 == 0 {
+                &products
+            } else {
+                &products[..1]
+            })
+        })
+        .collect();
+    let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
+
+    let replies = check_out_together(&shoppers).await;
+
+    assert!(replies.iter().all(|reply| reply.status == 201));
+    let most_orders = "select max(orders)::bigint from (
+                           select count(*) as orders from vendor_orders group by created_at) as batch";
+    let heaviest = world.market.database.count(most_orders).await;
+    assert!(heaviest <= 100, "{heaviest} lines in one transaction");
+    assert_consistent(&world.market.database).await;
+}

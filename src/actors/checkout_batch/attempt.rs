@@ -43,6 +43,8 @@ pub(super) enum AttemptError {
     Statement(#[from] db::Error),
     #[error(transparent)]
     Reserve(#[from] ReserveError),
+    #[error("a whole table is locked: {0}")]
+    TableLocked(db::Error),
     #[error("the commit's outcome is unknown: {0}")]
     Commit(String),
     #[error("the transaction took longer than it may")]
@@ -107,7 +109,9 @@ impl AttemptError {
             Self::Commit(_) | Self::KeyTaken | Self::StockMoved => Remedy::Again,
             Self::Panicked | Self::Reserve(ReserveError::ActorLost) => Remedy::Apart,
             Self::Reserve(ReserveError::NoAnswer) => Remedy::Again,
-            Self::DeadlinePassed | Self::Reserve(ReserveError::DeadlinePassed) => Remedy::Refuse,
+            Self::DeadlinePassed
+            | Self::TableLocked(_)
+            | Self::Reserve(ReserveError::DeadlinePassed) => Remedy::Refuse,
         }
     }
 
@@ -141,8 +145,7 @@ pub(super) async fn attempt(
         Ok(Err(error)) => error,
         Err(_) => AttemptError::Panicked,
     };
-    let causes = attempt.causes(&error).await;
-    Err(Failure { error, causes })
+    Err(attempt.explain(error).await)
 }
 
 struct Attempt<'a> {
@@ -209,11 +212,15 @@ impl Attempt<'_> {
         Ok(prepared.outcomes)
     }
 
-    /// Whom an error concerns. What the failed transaction has held is free afterwards.
-    async fn causes(&mut self, error: &AttemptError) -> Vec<Cause> {
-        let mut causes = vec![Cause::Unknown; self.script.members.len()];
-        let rows_may_be_held = matches!(
+    /// Whom an error concerns. What the failed transaction has held is free afterwards, or known as
+    /// held.
+    async fn explain(&mut self, error: AttemptError) -> Failure {
+        let mut failure = Failure {
             error,
+            causes: vec![Cause::Unknown; self.script.members.len()],
+        };
+        let rows_may_be_held = matches!(
+            failure.error,
             AttemptError::Reserve(ReserveError::NoAnswer) | AttemptError::Commit(_)
         );
         if rows_may_be_held {
@@ -221,41 +228,54 @@ impl Attempt<'_> {
             self.context.held_rows.note(self.script.reserved_rows());
         }
         let Some(mut tx) = self.script.tx.take() else {
-            return causes;
+            return failure;
         };
         if tx.roll_back().await.is_err() {
-            return causes;
+            self.context.held_rows.note(self.script.reserved_rows());
+            return failure;
         }
-        if matches!(error, AttemptError::StockMoved) {
-            for (cause, needs) in causes.iter_mut().zip(&self.script.needs) {
-                let is_moved = |row: &Row| matches!(row, Row::Stock(_, product) if self.moved.contains(product));
-                if needs.iter().any(is_moved) {
-                    *cause = Cause::StockMoved;
-                }
-            }
+        if matches!(failure.error, AttemptError::StockMoved) {
+            self.find_whose_stock_moved(&mut failure.causes);
         }
-        if error.is_busy() {
-            let needs = &self.script.needs;
-            let rows: BTreeSet<_> = needs.iter().flatten().copied().collect();
-            let look = self.context.held_rows.look(tx.connection(), &rows);
-            let Ok(held) = db::pool::within(LOOK_MAX, "look for held rows", look).await else {
-                return causes;
-            };
-            self.context.held_rows.note(held.iter().copied());
-            let held: HashSet<_> = held.into_iter().collect();
-            for (cause, needs) in causes.iter_mut().zip(needs) {
-                let rows: Vec<_> = needs
-                    .iter()
-                    .filter(|row| held.contains(row))
-                    .copied()
-                    .collect();
-                if !rows.is_empty() {
-                    *cause = Cause::Held(rows);
+        if failure.error.is_busy() {
+            match self.find_held(&mut tx, &mut failure.causes).await {
+                Ok(()) => {}
+                Err(error) if error.fault() == Fault::Busy => {
+                    failure.error = AttemptError::TableLocked(error);
                 }
+                // It may be in the middle of a statement.
+                Err(_) => return failure,
             }
         }
         tx.give_back();
-        causes
+        failure
+    }
+
+    fn find_whose_stock_moved(&self, causes: &mut [Cause]) {
+        for (cause, needs) in causes.iter_mut().zip(&self.script.needs) {
+            let is_moved =
+                |row: &Row| matches!(row, Row::Stock(_, product) if self.moved.contains(product));
+            if needs.iter().any(is_moved) {
+                *cause = Cause::StockMoved;
+            }
+        }
+    }
+
+    async fn find_held(&self, tx: &mut LentTx, causes: &mut [Cause]) -> Result<(), db::Error> {
+        let (held_rows, needs) = (&self.context.held_rows, &self.script.needs);
+        let rows: BTreeSet<_> = needs.iter().flatten().copied().collect();
+        let look = held_rows.look(tx.connection(), &rows);
+        let held = db::pool::within(LOOK_MAX, "look for held rows", look).await?;
+        held_rows.note(held.iter().copied());
+        let held: HashSet<_> = held.into_iter().collect();
+        for (cause, needs) in causes.iter_mut().zip(needs) {
+            let rows = needs.iter().filter(|row| held.contains(row));
+            let rows: Vec<_> = rows.copied().collect();
+            if !rows.is_empty() {
+                *cause = Cause::Held(rows);
+            }
+        }
+        Ok(())
     }
 }
 

@@ -14,7 +14,10 @@ use chrono::{DateTime, SubsecRound, Utc};
 use uuid::Uuid;
 
 use crate::{
-    db::{self, outbox::ClaimedEvent},
+    db::{
+        self,
+        outbox::{ClaimedEvent, Event},
+    },
     domain::{
         checkout::CheckoutPlan,
         foresight::foresee,
@@ -107,7 +110,7 @@ pub(super) async fn prepare(
         tx,
         decisions: settled.decisions(),
         checkouts: settled.checkouts,
-        events: settled.events,
+        events: settled.announced,
     }))
 }
 
@@ -128,7 +131,9 @@ struct Settled<'a> {
     /// With the index of its command. Empty once they are settled.
     plans: Vec<(usize, CheckoutPlan)>,
     checkouts: Vec<Checkout>,
-    events: Vec<ClaimedEvent>,
+    /// Empty once they are written.
+    events: Vec<Event>,
+    announced: Vec<ClaimedEvent>,
     first_answers: Vec<(&'a Scope, FirstAnswer)>,
 }
 
@@ -139,6 +144,7 @@ impl<'a> Settled<'a> {
             plans: Vec::new(),
             checkouts: Vec::new(),
             events: Vec::new(),
+            announced: Vec::new(),
             first_answers: Vec::new(),
         };
         for (index, prospect) in prospects.into_iter().enumerate() {
@@ -178,14 +184,14 @@ impl<'a> Settled<'a> {
             };
             self.first_answers.push((&command.scope, first_answer));
             let event_id = EventId::new(Uuid::now_v7());
-            let event = ClaimedEvent::announcing(&checkout, event_id, now);
+            let event = Event::announcing(&checkout, event_id, now);
             self.events.push(event);
             self.checkouts.push(checkout);
         }
     }
 
     async fn write(
-        &self,
+        &mut self,
         context: &BatchContext,
         tx: &mut LentTx,
         now: DateTime<Utc>,
@@ -195,8 +201,8 @@ impl<'a> Settled<'a> {
         }
         let connection = tx.connection();
         db::orders::insert_checkouts(connection, &self.checkouts, now).await?;
-        let claimed_until = now + context.claim_events_for;
-        db::outbox::announce(connection, &self.events, claimed_until).await?;
+        let events = std::mem::take(&mut self.events);
+        self.announced = db::outbox::announce(connection, events, context.claim_events_for).await?;
         let carts = self.checkouts.iter().map(|it| it.group.cart_id);
         let carts: Vec<_> = carts.collect();
         let converted = db::carts::convert(connection, &carts, now).await?;

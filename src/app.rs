@@ -71,8 +71,8 @@ pub enum Error {
         "{0} migrations are missing and database.migrate_on_start is off; run `splitcart migrate`"
     )]
     NotMigrated(usize),
-    /// `redis.url` is malformed.
-    #[error("redis.url can't be used: {0}")]
+    /// `redis.url` or `outbox.redis_url` is malformed.
+    #[error("redis.url or outbox.redis_url can't be used: {0}")]
     Redis(#[from] redis::RedisError),
     /// An address is taken or not ours.
     #[error("can't listen on {addr}: {source}; choose another address with {setting}")]

@@ -111,6 +111,7 @@ async fn silent_connections_to_redis_are_given_up_and_everything_is_back_within_
 
     assert!(struck.elapsed() < BACK_WITHIN, "{:?}", struck.elapsed());
     assert_eq!(proxy.silenced(), 2, "the relay's and the worker's");
+    assert_eq!(world.redis.events().await.len(), 2, "nothing came twice");
     assert!(world.server.metric("splitcart_redis_failures").await > 0.0);
     assert_consistent(&world.market.database).await;
 }

@@ -1,7 +1,7 @@
 //! Statements of background work, within a limit of this process.
 //!
 //! PostgreSQL's own timeouts are of no use when it is PostgreSQL, or the way there, that is silent, and
-//! sqlx has no option for TCP keepalive or TCP_USER_TIMEOUT. A connection on which a statement was
+//! sqlx has no option for TCP keepalive or `TCP_USER_TIMEOUT`. A connection on which a statement was
 //! given up is closed, so that the next statement gets one that answers.
 
 use std::time::Duration;

@@ -93,7 +93,7 @@ async fn a_writer_s_claim_is_told_by_the_database_s_clock_whatever_its_own_says(
     let hour = TimeDelta::hours(1);
     let wrong = [Utc::now() - hour, Utc::now() + hour];
     let new = wrong.map(|time| event(Uuid::now_v7(), time)).to_vec();
-    let lease = Duration::from_secs(60);
+    let lease = Duration::from_mins(1);
 
     outbox::announce(&mut connection, new, lease).await.unwrap();
 

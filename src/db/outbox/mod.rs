@@ -181,8 +181,7 @@ pub async fn claim(
         claimed as (
             update outbox_events e
             set next_attempt_at = now() + make_interval(secs => $2)
-            from due
-            where e.id = due.id
+            where e.id = any(array(select id from due))
             returning e.*
         )
         select
@@ -245,14 +244,15 @@ pub async fn mark_published(
 ) -> Result<u64, Error> {
     let done = sqlx::query!(
         r#"
-        update outbox_events e
+        update outbox_events
         set
             published_at = now(),
             last_error = null
-        from unnest($1::uuid[], $2::timestamptz[]) as c (id, claimed_until)
-        where e.id = c.id
-            and e.next_attempt_at = c.claimed_until
-            and e.published_at is null
+        -- Neither a join with unnest nor `published_at is null`: for them a plan that was made while
+        -- the outbox was empty walks all of it, or all that waits after the broker was away.
+        where id = any($1::uuid[])
+            and next_attempt_at = ($2::timestamptz[])[array_position($1::uuid[], id)]
+            and num_nulls(published_at) = 1
         "#,
         &of(events, |it| it.event.id) as &[EventId],
         &of(events, |it| it.claim.until),
@@ -274,14 +274,14 @@ pub async fn give_back(
 ) -> Result<u64, Error> {
     let done = sqlx::query!(
         r#"
-        update outbox_events e
+        update outbox_events
         set
             next_attempt_at = now(),
             last_error = $3
-        from unnest($1::uuid[], $2::timestamptz[]) as c (id, claimed_until)
-        where e.id = c.id
-            and e.next_attempt_at = c.claimed_until
-            and e.published_at is null
+        -- As in `mark_published`.
+        where id = any($1::uuid[])
+            and next_attempt_at = ($2::timestamptz[])[array_position($1::uuid[], id)]
+            and num_nulls(published_at) = 1
         "#,
         &of(events, |it| it.event.id) as &[EventId],
         &of(events, |it| it.claim.until),

@@ -53,10 +53,9 @@ pub async fn sweep_published(
             for update skip locked
         ),
         removed as (
-            delete from outbox_events e
-            using old
-            where e.id = old.id
-            returning e.id
+            delete from outbox_events
+            where id = any(array(select id from old))
+            returning id
         )
         select
             (select count(*) from removed) as "removed!",

@@ -23,7 +23,7 @@ use tokio::{
 use crate::{
     actors::start::CheckoutActors,
     carts::start::Carts,
-    config::{Config, Protocol},
+    config::{Config, Protocol, Retention},
     db::{
         self,
         pool::{Limits as PoolLimits, Workload},
@@ -38,12 +38,18 @@ use crate::{
     metrics::Metrics,
     ops::{self, Ops},
     outbox::{
+        gauges, redis_check,
         redis_stream::RedisStream,
         relay::{Limits as RelayLimits, Relay},
+        sink_state::SinkReport,
     },
     sweeper,
 };
 
+/// The name of the relay's pool, and its connections.
+const RELAY: (&str, u32) = ("relay", 1);
+/// The same of what measures and sweeps: a gauge is measured while a sweep takes its time.
+const BACKGROUND: (&str, u32) = ("background", 2);
 /// How long closing the background connections may take when we stop.
 const POOL_CLOSE_MAX: Duration = Duration::from_secs(1);
 /// How many batches' events may wait for the relay; those of more are found in the outbox later.
@@ -65,8 +71,8 @@ pub enum Error {
         "{0} migrations are missing and database.migrate_on_start is off; run `splitcart migrate`"
     )]
     NotMigrated(usize),
-    /// `redis.url` is malformed.
-    #[error("redis.url can't be used: {0}")]
+    /// `redis.url` or `outbox.redis_url` is malformed.
+    #[error("redis.url or outbox.redis_url can't be used: {0}")]
     Redis(#[from] redis::RedisError),
     /// An address is taken or not ours.
     #[error("can't listen on {addr}: {source}; choose another address with {setting}")]
@@ -101,7 +107,7 @@ pub struct App {
     relay: JoinHandle<()>,
     /// What has no end of its own and nothing to finish.
     background: Vec<JoinHandle<()>>,
-    background_pool: PgPool,
+    background_pools: [PgPool; 2],
     drain_max: Duration,
     stopping: watch::Sender<bool>,
     drained: watch::Sender<bool>,
@@ -139,9 +145,12 @@ impl App {
         prepare_schema(config, database_url).await?;
         let metrics = Metrics::new();
         let (committed_events, committed) = mpsc::channel(COMMITTED_BATCHES_MAX);
-        let relay_pool = background_pool(config, database_url, &metrics)?;
+        let relay_pool = background_pool(config, database_url, &metrics, RELAY)?;
+        let background_pool = background_pool(config, database_url, &metrics, BACKGROUND)?;
+        let stream_url = config.outbox.redis_url(redis_url);
         let stream_len_max = config.outbox.stream_len_max;
-        let stream = RedisStream::open(redis_url, &config.outbox.stream, stream_len_max)?;
+        let stream = RedisStream::open(stream_url, &config.outbox.stream, stream_len_max)?;
+        let sink_report = SinkReport::new(metrics.clone());
         let http_listener = bind(config.http.addr, "SPLITCART_HTTP_ADDR")?;
         let ops_listener = bind(config.ops.addr, "SPLITCART_OPS_ADDR")?;
         let (http_addr, ops_addr) = (http_listener.local_addr()?, ops_listener.local_addr()?);
@@ -152,25 +161,31 @@ impl App {
         let (stopping, stops) = watch::channel(false);
         // The relay's own: it must outlive the last commit.
         let (drained, all_committed) = watch::channel(false);
-        let relay = Relay {
-            pool: relay_pool.clone(),
+        let relay_limits = RelayLimits {
+            poll: Duration::from_millis(config.outbox.poll_ms),
+            claim_max: config.outbox.claim_max,
+            claim_lease: Duration::from_secs(config.outbox.claim_lease_s),
+            attempts_max: config.outbox.attempts_max,
+        };
+        let relay = Relay::new(
+            relay_pool.clone(),
             stream,
             committed,
-            limits: RelayLimits {
-                poll: Duration::from_millis(config.outbox.poll_ms),
-                claim_max: config.outbox.claim_max,
-                claim_lease: Duration::from_secs(config.outbox.claim_lease_s),
-                attempts_max: config.outbox.attempts_max,
-            },
-            metrics: metrics.clone(),
-        };
+            relay_limits,
+            sink_report.clone(),
+            metrics.clone(),
+        );
         let relay = actix_rt::spawn(relay.run(all_committed));
-        let sweeper = actix_rt::spawn(sweeper::run(relay_pool.clone(), stops.clone()));
+        let stream = &config.outbox.stream;
+        let redis_check =
+            redis_check::watch_redis(stream_url, stream, sink_report.clone(), stops.clone())?;
+        let in_the_background = in_the_background(config, &background_pool, &metrics, &stops);
         let ops = Ops {
             database_url: database_url.clone(),
             redis_url: redis_url.clone(),
             directory: actors.directory.clone(),
             metrics: metrics.clone(),
+            sink: sink_report.subscribe(),
             stopping: stops,
         };
         let ops = serve_ops(ops_listener, ops)?;
@@ -190,7 +205,8 @@ impl App {
             "http"
         };
         let mut background = beside_the_listener(config, &front, keys, certificate);
-        background.push(sweeper);
+        background.push(actix_rt::spawn(redis_check));
+        background.extend(in_the_background);
         let http = spawn(server::serve(http_listener, front, tls)?);
         tracing::info!(
             http.addr = %http_addr,
@@ -206,7 +222,7 @@ impl App {
             carts,
             relay,
             background,
-            background_pool: relay_pool,
+            background_pools: [relay_pool, background_pool],
             drain_max: Duration::from_secs(config.http.drain_s_max),
             stopping,
             drained,
@@ -245,10 +261,9 @@ impl App {
             tracing::warn!("the relay did not finish; the next one publishes what is left");
         }
         self.background.iter().for_each(JoinHandle::abort);
-        if tokio::time::timeout(POOL_CLOSE_MAX, self.background_pool.close())
-            .await
-            .is_err()
-        {
+        let [relays, others] = &self.background_pools;
+        let closed = async { tokio::join!(relays.close(), others.close()) };
+        if tokio::time::timeout(POOL_CLOSE_MAX, closed).await.is_err() {
             tracing::warn!("a connection to PostgreSQL could not be closed in time");
         }
         self.ops.stop().await;
@@ -293,22 +308,42 @@ async fn connect_patiently(
     }
 }
 
-/// For the relay and the sweeper, which work on this thread.
+/// A pool for what works on this thread. The relay has one of its own, so that it waits for nobody.
 fn background_pool(
     config: &Config,
     url: &SecretString,
     metrics: &Metrics,
+    (name, connections_max): (&'static str, u32),
 ) -> Result<PgPool, db::Error> {
     let limits = PoolLimits {
-        workload: Workload::Background,
-        connections_max: 2,
+        // All of it begins where an index begins.
+        workload: Workload::Reads,
+        connections_max,
         acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
         statement_max: Duration::from_secs(30),
         lock_wait_max: Duration::from_secs(30),
     };
-    let pool = db::pool::lazy(url, "splitcart background", limits)?;
-    metrics.watch_pool("background", pool.clone());
+    let pool = db::pool::lazy(url, &format!("splitcart {name}"), limits)?;
+    metrics.watch_pool(name, pool.clone());
     Ok(pool)
+}
+
+/// What measures and sweeps, each in a task of its own: none waits for another.
+fn in_the_background(
+    config: &Config,
+    pool: &PgPool,
+    metrics: &Metrics,
+    stops: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let gauges = gauges::measure(pool.clone(), metrics.clone(), stops.clone());
+    let keys = sweeper::remove_expired_keys(pool.clone(), stops.clone());
+    let mut tasks = vec![actix_rt::spawn(gauges), actix_rt::spawn(keys)];
+    if let Retention::Lasting(retention) = config.outbox.retention {
+        let (pool, metrics, stops) = (pool.clone(), metrics.clone(), stops.clone());
+        let events = sweeper::remove_published_events(pool, retention, metrics, stops);
+        tasks.push(actix_rt::spawn(events));
+    }
+    tasks
 }
 
 fn bind(addr: SocketAddr, setting: &'static str) -> Result<std::net::TcpListener, Error> {

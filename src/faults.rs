@@ -3,13 +3,25 @@
 //!
 //! `SPLITCART_FAULT=<place>:<file>` makes the first task that comes to the place create the file
 //! and wait there for ever, and lets all others pass: the test sees the file, looks at the database
-//! and kills the process, or sees how the rest goes on. `<place>!` panics there instead of waiting.
+//! and kills the process, or sees how the rest goes on. `<place>!` panics there instead of waiting;
+//! `<place>?` waits only until the test removes the file.
 
 /// Waits here for ever if a test has named this place and nobody has come to it before.
 #[cfg(feature = "faults")]
 pub async fn place(name: &str) {
-    use std::{fs::OpenOptions, io::Write, sync::LazyLock};
+    use std::{
+        fs::OpenOptions,
+        io::Write,
+        path::Path,
+        sync::{
+            LazyLock,
+            atomic::{AtomicBool, Ordering},
+        },
+        time::Duration,
+    };
 
+    /// The test has let the first one go on; the file is not there to stop another one.
+    static PASSED: AtomicBool = AtomicBool::new(false);
     static CHOSEN: LazyLock<Option<(String, String)>> = LazyLock::new(|| {
         let chosen = std::env::var("SPLITCART_FAULT").ok()?;
         let (place, file) = chosen.split_once(':')?;
@@ -17,14 +29,19 @@ pub async fn place(name: &str) {
     });
     let chosen = CHOSEN
         .as_ref()
-        .filter(|(place, _)| place.trim_end_matches('!') == name);
-    if let Some((place, file)) = chosen {
-        let first = OpenOptions::new().write(true).create_new(true).open(file);
+        .filter(|(place, _)| place.trim_end_matches(['!', '?']) == name);
+    if let Some((place, path)) = chosen
+        && !PASSED.load(Ordering::SeqCst)
+    {
+        let first = OpenOptions::new().write(true).create_new(true).open(path);
         if let Ok(mut file) = first {
             file.write_all(name.as_bytes())
                 .expect("the test chose a writable file");
             assert!(!place.ends_with('!'), "the test asked for a panic here");
-            std::future::pending::<()>().await;
+            while !place.ends_with('?') || Path::new(path).exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            PASSED.store(true, Ordering::SeqCst);
         }
     }
 }

@@ -84,6 +84,13 @@ pub struct LimitLabel {
     pub limit: &'static str,
 }
 
+/// Why something failed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReasonLabel {
+    /// One of a few.
+    pub reason: &'static str,
+}
+
 /// Where a replay came from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReplayLabel {
@@ -141,6 +148,12 @@ pub struct Metrics {
     pub outbox_oldest: Gauge<f64, AtomicU64>,
     pub outbox_published: Counter,
     pub outbox_refused: Counter,
+    pub outbox_measured: Gauge<f64, AtomicU64>,
+    pub outbox_sink_up: Gauge,
+    pub outbox_sink_failures: Family<ReasonLabel, Counter>,
+    pub outbox_buried: Counter,
+    pub outbox_claims_ended: Counter,
+    pub outbox_removed: Counter,
     pub redis_failures: Counter,
     pub rate_limited: Family<LimitLabel, Counter>,
     pub requests: Family<RequestLabel, Counter>,
@@ -178,6 +191,12 @@ impl Metrics {
             outbox_oldest: Gauge::default(),
             outbox_published: Counter::default(),
             outbox_refused: Counter::default(),
+            outbox_measured: Gauge::default(),
+            outbox_sink_up: Gauge::default(),
+            outbox_sink_failures: Family::default(),
+            outbox_buried: Counter::default(),
+            outbox_claims_ended: Counter::default(),
+            outbox_removed: Counter::default(),
             redis_failures: Counter::default(),
             rate_limited: Family::default(),
             requests: Family::default(),
@@ -313,7 +332,7 @@ impl Metrics {
         );
         r.register(
             "outbox_waiting",
-            "Events that are not published yet",
+            "Events that are not published yet; 10001 is that many or more",
             metrics.outbox_waiting.clone(),
         );
         r.register_with_unit(
@@ -329,8 +348,39 @@ impl Metrics {
         );
         r.register(
             "outbox_refused",
-            "Publications that the broker refused",
+            "Publications that the broker refused while it took others",
             metrics.outbox_refused.clone(),
+        );
+        r.register_with_unit(
+            "outbox_measured_timestamp",
+            "When the outbox was last measured, as Unix time",
+            Unit::Seconds,
+            metrics.outbox_measured.clone(),
+        );
+        r.register(
+            "outbox_sink_up",
+            "1 while the broker takes events, 0 since it has taken none, whatever the event",
+            metrics.outbox_sink_up.clone(),
+        );
+        r.register(
+            "outbox_sink_failures",
+            "Attempts to publish that the broker failed, whatever the event, by reason",
+            metrics.outbox_sink_failures.clone(),
+        );
+        r.register(
+            "outbox_buried",
+            "Events that became dead letters",
+            metrics.outbox_buried.clone(),
+        );
+        r.register(
+            "outbox_claims_ended",
+            "Events that were not published because their claim had ended; they are claimed anew",
+            metrics.outbox_claims_ended.clone(),
+        );
+        r.register(
+            "outbox_removed",
+            "Published events that were removed after their retention",
+            metrics.outbox_removed.clone(),
         );
         r.register(
             "redis_failures",

@@ -7,6 +7,7 @@ mod auth;
 mod checks;
 mod http;
 mod limits;
+mod outbox;
 
 use std::{
     net::SocketAddr,
@@ -22,6 +23,7 @@ pub use self::{
     auth::{Auth, TokenKeys},
     http::{Http, Origin, Protocol, Proxy},
     limits::{Limits, RateLimit},
+    outbox::{Outbox, Retention},
 };
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -175,22 +177,6 @@ pub struct Idempotency {
     pub claim_lease_ms: u64,
     pub cart_hours: u64,
     pub checkout_days: u64,
-}
-
-/// `[outbox]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
-pub struct Outbox {
-    pub stream: String,
-    pub stream_len_max: usize,
-    pub poll_ms: u64,
-    pub claim_max: i64,
-    pub claim_lease_s: u64,
-    pub attempts_max: i32,
 }
 
 /// `[log]`.

@@ -101,6 +101,11 @@ fn contradictions_are_refused_by_name() {
             "cart.price_hold",
         ),
         (vec![("SPLITCART_CART_PRICE_HOLD", "24")], "such as \"24h\""),
+        (vec![("SPLITCART_OUTBOX_RETENTION", "0s")], "from \"1s\" to"),
+        (
+            vec![("SPLITCART_OUTBOX_RETENTION", "never")],
+            "outbox.retention",
+        ),
         (vec![("SPLITCART_FAULTY", "1")], "SPLITCART_FAULTY"),
         (vec![("SPLITCART_AUTH_HS256_SECRET", "")], "is empty"),
         (
@@ -172,6 +177,27 @@ fn a_price_hold_is_a_time_or_off() {
     ] {
         let config = load(&[("SPLITCART_CART_PRICE_HOLD", text)]).unwrap();
         assert_eq!(config.cart.price_hold, hold, "{text}");
+    }
+}
+
+#[test]
+fn the_retention_of_events_is_a_time_or_off() {
+    for (text, retention) in [
+        ("off", Retention::Off),
+        ("1s", Retention::Lasting(Duration::from_secs(1))),
+        ("7days", Retention::Lasting(Duration::from_hours(7 * 24))),
+    ] {
+        let config = load(&[("SPLITCART_OUTBOX_RETENTION", text)]).unwrap();
+        assert_eq!(config.outbox.retention, retention, "{text}");
+    }
+}
+
+#[test]
+fn events_go_to_the_redis_for_everything_unless_they_have_one_of_their_own() {
+    let of_all = SecretString::from("redis://all");
+    for (own, used) in [("", "redis://all"), ("redis://own", "redis://own")] {
+        let config = load(&[("SPLITCART_OUTBOX_REDIS_URL", own)]).unwrap();
+        assert_eq!(config.outbox.redis_url(&of_all).expose_secret(), used);
     }
 }
 

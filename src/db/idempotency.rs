@@ -128,24 +128,19 @@ pub async fn record_first_answers(
 ///
 /// # Errors
 /// The statement failed.
-pub async fn sweep_expired(
-    connection: &mut PgConnection,
-    now: DateTime<Utc>,
-    limit: i64,
-) -> Result<u64, Error> {
+pub async fn sweep_expired(connection: &mut PgConnection, limit: i64) -> Result<u64, Error> {
     let done = sqlx::query!(
         r#"
         delete from idempotency_keys
         where (user_id, store_id, method, path, key) in (
             select user_id, store_id, method, path, key
             from idempotency_keys
-            where expires_at <= $1
+            where expires_at <= now()
             order by expires_at
-            limit $2
+            limit $1
             for update skip locked
         )
         "#,
-        now,
         limit,
     )
     .execute(connection)

@@ -19,8 +19,10 @@ pub mod orders;
 pub mod outbox;
 pub mod pool;
 pub mod stores;
+mod within;
 
 pub use error::{Error, Fault};
+pub use within::within;
 
 /// Rows turned on their side, for `unnest`.
 fn of<Row, Value>(rows: &[Row], value: impl Fn(&Row) -> Value) -> Vec<Value> {

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::{
     actors::vendor_directory::VendorDirectory,
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
+    outbox::sink_state::SinkState,
 };
 
 /// What the private listener reports on.
@@ -22,6 +23,8 @@ pub struct Ops {
     pub directory: VendorDirectory,
     /// What is shown.
     pub metrics: Metrics,
+    /// What is known of the broker.
+    pub sink: watch::Receiver<SinkState>,
     /// True from SIGTERM on: no new requests, please.
     pub stopping: watch::Receiver<bool>,
 }

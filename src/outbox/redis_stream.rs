@@ -2,27 +2,45 @@
 
 use std::time::Duration;
 
-use redis::{RedisError, ServerError, ServerErrorKind, streams::StreamMaxlen};
+use redis::{RedisError, RedisResult, ServerError, Value, streams::StreamMaxlen};
 use secrecy::SecretString;
 
 use crate::{
-    db::outbox::ClaimedEvent,
+    db::outbox::Event,
     domain::event::{ENVELOPE_VERSION, Envelope},
     redis_client::Connection,
 };
 
+use super::answers::Unavailable;
+
 /// How long a publication may take.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why events were not published.
+/// No event was published, or none is known to be.
 #[derive(Debug, thiserror::Error)]
-pub enum PublishError {
-    /// The broker can't be reached or can't take anything at present; the events are not to blame.
-    #[error("the broker is not available: {0}")]
-    Unavailable(RedisError),
-    /// The broker refused what it was sent.
-    #[error("the broker refused: {0}")]
-    Refused(RedisError),
+#[error("{error}")]
+pub struct Failure {
+    /// What it is about.
+    pub reason: Unavailable,
+    error: RedisError,
+}
+
+impl Failure {
+    /// Whether the broker has hung up, as it does when it can't read what it was sent.
+    pub fn is_cut(&self) -> bool {
+        self.reason == Unavailable::Unreachable && self.error.is_connection_dropped()
+    }
+}
+
+/// What became of one event.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// It is on the stream.
+    Accepted,
+    /// The broker says something about its own state.
+    Unavailable(Unavailable, String),
+    /// The broker says something that may be about the event.
+    Refused(String),
 }
 
 /// See the module.
@@ -47,11 +65,11 @@ impl RedisStream {
         })
     }
 
-    /// Appends events in their order, in one round trip.
+    /// Appends events in their order, in one round trip; an answer for each.
     ///
     /// # Errors
     /// Any of them may have been appended or not: publishing is at least once.
-    pub async fn publish(&mut self, events: &[&ClaimedEvent]) -> Result<(), PublishError> {
+    pub async fn publish(&mut self, events: &[&Event]) -> Result<Vec<Answer>, Failure> {
         let mut pipeline = redis::pipe();
         for event in events {
             let envelope = serde_json::to_string(&envelope(event)).expect("an envelope is JSON");
@@ -59,43 +77,67 @@ impl RedisStream {
             if self.len_max > 0 {
                 command.arg(StreamMaxlen::Approx(self.len_max));
             }
-            command.arg("*").arg("event").arg(envelope).ignore();
+            command.arg("*").arg("event").arg(envelope);
         }
-        pipeline
-            .query_async::<()>(&mut self.connection)
-            .await
-            .map_err(PublishError::from)
+        let answers: RedisResult<Vec<RedisResult<Value>>> = pipeline
+            .ignore_errors()
+            .query_async(&mut self.connection)
+            .await;
+        match answers {
+            Ok(answers) => Ok(answers.into_iter().map(Answer::from).collect()),
+            Err(error) => Err(Failure {
+                reason: Unavailable::of_error(&error),
+                error,
+            }),
+        }
+    }
+
+    /// Whether the broker would take an event, without giving it one: its answer if not.
+    pub async fn would_take_events(&mut self) -> Result<(), Answer> {
+        let answer = probe(&self.stream)
+            .query_async::<Value>(&mut self.connection)
+            .await;
+        match Answer::from(answer) {
+            // The last thing that Redis looks at before it would append.
+            Answer::Refused(text) if is_about_the_id(&text) => Ok(()),
+            other => Err(other),
+        }
     }
 }
 
-impl From<RedisError> for PublishError {
-    fn from(error: RedisError) -> Self {
-        // A pipeline's error has no code of its own, only those of its commands have one.
+/// An XADD that passes all of Redis' own checks (is it there, may we, is there room, is it a primary) and
+/// is then refused for its id, which no entry can have.
+pub(super) fn probe(stream: &str) -> redis::Cmd {
+    let mut probe = redis::cmd("XADD");
+    probe.arg(stream).arg("0-0").arg("event").arg("");
+    probe
+}
+
+/// Whether this is the answer that a [`probe`] gets from a Redis that takes events.
+pub(super) fn is_about_the_id(text: &str) -> bool {
+    text.contains("must be greater than 0-0")
+}
+
+impl From<RedisResult<Value>> for Answer {
+    fn from(answer: RedisResult<Value>) -> Self {
+        let Err(error) = answer else {
+            return Self::Accepted;
+        };
+        let text = error.to_string();
         let answers = error.clone().into_server_errors();
-        if answers.is_some_and(|answers| answers.iter().any(|(_, answer)| is_refusal(answer))) {
-            Self::Refused(error)
-        } else {
-            Self::Unavailable(error)
+        let said: Option<&ServerError> =
+            answers.as_deref().and_then(|it| it.first()).map(|it| &it.1);
+        match said {
+            Some(said) => match Unavailable::of_answer(said) {
+                Some(reason) => Self::Unavailable(reason, text),
+                None => Self::Refused(text),
+            },
+            None => Self::Unavailable(Unavailable::of_error(&error), text),
         }
     }
 }
 
-/// Whether an answer is about what the broker was sent, and not about the broker's own state.
-fn is_refusal(answer: &ServerError) -> bool {
-    // OOM is "command not allowed when used memory > maxmemory".
-    let of_state = [
-        "OOM",
-        "NOREPLICAS",
-        "NOAUTH",
-        "WRONGPASS",
-        "NOPERM",
-        "MISCONF",
-    ];
-    matches!(answer.kind(), None | Some(ServerErrorKind::ResponseError))
-        && !of_state.contains(&answer.code())
-}
-
-fn envelope(event: &ClaimedEvent) -> Envelope {
+fn envelope(event: &Event) -> Envelope {
     Envelope {
         version: ENVELOPE_VERSION,
         event_id: event.id,

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::support::{
-    Server, Shopper, World, assert_consistent,
+    Redis, Server, Shopper, World, assert_consistent,
     crowd::{check_out_together, together},
     market::cart_of,
     wait,
@@ -127,51 +127,185 @@ async fn two_relays_publish_each_event_once() {
     assert_consistent(&world.market.database).await;
 }
 
-/// A broker that refuses what it is sent: the attempt is counted and the event waits.
+/// What Redis says about itself is no event's fault, however often it says so.
 #[tokio::test]
-async fn a_refused_event_is_tried_again_and_published_when_the_broker_takes_it() {
-    let world = World::start().await;
+async fn a_key_that_is_no_stream_blames_no_event() {
+    let world = World::with_settings(&BLAMED_AT_ONCE).await;
     let shoppers = shoppers(&world, 3).await;
     occupy_the_stream(&world).await;
 
     let replies = check_out_together(&shoppers).await;
 
     assert!(replies.iter().all(|reply| reply.status == 201));
-    let counted = "select count(*) from outbox_events
-                   where attempts > 0 and last_error like '%WRONGTYPE%'";
-    wait::until("every refusal is counted", async || {
-        world.market.database.count(counted).await == 3
-    })
-    .await;
-    assert!(world.server.metric("splitcart_outbox_refused").await >= 3.0);
+    until_the_sink_has_failed(&world, "wrong_type").await;
+    assert_eq!(world.server.metric("splitcart_outbox_sink_up").await, 0.0);
+    assert_nothing_is_blamed(&world).await;
     world.redis.empty().await;
     until_all_are_marked(&world).await;
+    assert_eq!(world.server.metric("splitcart_outbox_sink_up").await, 1.0);
     assert_eq!(announced(&world).await, (bought(&world).await, 3));
+    assert_nothing_is_blamed(&world).await;
     assert_consistent(&world.market.database).await;
 }
 
 #[tokio::test]
-async fn an_event_that_is_refused_too_often_becomes_a_dead_letter_and_checkouts_go_on() {
-    let world = World::with_settings(&[("SPLITCART_OUTBOX_ATTEMPTS_MAX", "1")]).await;
-    let shoppers = shoppers(&world, 4).await;
-    occupy_the_stream(&world).await;
-
-    let replies = check_out_together(&shoppers[..3]).await;
-
-    assert!(replies.iter().all(|reply| reply.status == 201));
-    let dead = "select count(*) from outbox_dead_letters where reason = 'max_attempts'
-                and attempts = 1 and last_error like '%WRONGTYPE%'";
-    wait::until("all three are dead letters", async || {
-        world.market.database.count(dead).await == 3
+async fn a_redis_that_is_busy_with_a_script_blames_no_event() {
+    let world = World::with_settings(&BLAMED_AT_ONCE).await;
+    let shoppers = shoppers(&world, 3).await;
+    world.redis.set("lua-time-limit", "50").await;
+    let mut connection = world.redis.connect().await.unwrap();
+    let script = tokio::spawn(async move {
+        redis::cmd("EVAL")
+            .arg("while true do end")
+            .arg(0)
+            .query_async::<()>(&mut connection)
+            .await
+    });
+    let mut other = world.redis.connect().await.unwrap();
+    wait::until("redis is busy", async || {
+        let ping = redis::cmd("PING").query_async::<()>(&mut other).await;
+        ping.is_err_and(|error| error.code() == Some("BUSY"))
     })
     .await;
-    let left = "select count(*) from outbox_events";
-    assert_eq!(world.market.database.count(left).await, 0);
-    world.redis.empty().await;
-    assert_eq!(shoppers[3].check_out().await.status, 201);
+
+    let replies = check_out_together(&shoppers).await;
+
+    assert!(replies.iter().all(|reply| reply.status == 201));
+    until_the_sink_has_failed(&world, "busy").await;
+    assert_nothing_is_blamed(&world).await;
+    redis::cmd("SCRIPT")
+        .arg("KILL")
+        .query_async::<()>(&mut other)
+        .await
+        .unwrap();
+    assert!(script.await.unwrap().is_err(), "the script was killed");
     until_all_are_marked(&world).await;
-    assert_eq!(announced(&world).await.1, 1);
+    assert_eq!(announced(&world).await.0, bought(&world).await);
+    assert_nothing_is_blamed(&world).await;
     assert_consistent(&world.market.database).await;
+}
+
+/// An event larger than this Redis takes: it hangs up. Only while others pass is that the event's fault.
+#[tokio::test]
+async fn an_event_that_is_refused_while_others_pass_becomes_a_dead_letter_and_the_rest_flows() {
+    let world = World::with_settings(&[("SPLITCART_OUTBOX_ATTEMPTS_MAX", "2")]).await;
+    let shoppers = shoppers(&world, 4).await;
+    world.redis.set("proto-max-bulk-len", "1048576").await;
+    let before = check_out_together(&shoppers[..2]).await;
+    insert_event(&world, "too_large", "repeat('x', 2000000)", "now()").await;
+    let after = check_out_together(&shoppers[2..]).await;
+
+    assert!(before.iter().chain(&after).all(|reply| reply.status == 201));
+    let dead = "select count(*) from outbox_dead_letters where event_type = 'too_large'
+                and reason = 'max_attempts' and attempts = 2 and last_error is not null";
+    wait::until("it is a dead letter", async || {
+        world.market.database.count(dead).await == 1
+    })
+    .await;
+    until_all_are_marked(&world).await;
+    assert_eq!(announced(&world).await.0, bought(&world).await);
+    assert_eq!(world.server.metric("splitcart_outbox_refused").await, 2.0);
+    assert_eq!(world.server.metric("splitcart_outbox_buried").await, 1.0);
+    assert_consistent(&world.market.database).await;
+}
+
+/// By hand, a time that no calendar has.
+#[tokio::test]
+async fn an_event_of_an_impossible_time_does_not_stop_its_neighbours() {
+    let world = World::start().await;
+    let shoppers = shoppers(&world, 2).await;
+    for time in ["'infinity'", "'-infinity'", "now()"] {
+        insert_event(&world, "by_hand", "'x'", time).await;
+    }
+
+    assert_eq!(check_out_together(&shoppers).await[1].status, 201);
+
+    until_all_are_marked(&world).await;
+    assert_eq!(world.redis.events().await.len(), 5);
+    let waiting = "splitcart_outbox_waiting";
+    wait::until("the gauge tells", async || {
+        world.server.metric("splitcart_outbox_measured").await > 0.0
+            && world.server.metric(waiting).await == 0.0
+    })
+    .await;
+}
+
+/// The relay slept between claiming and publishing, and another instance did its work meanwhile.
+#[cfg(feature = "faults")]
+#[tokio::test]
+async fn a_relay_that_slept_for_longer_than_its_claim_publishes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let asleep = dir.path().join("asleep");
+    let fault = format!("before_publish?:{}", asleep.display());
+    let lease = ("SPLITCART_OUTBOX_CLAIM_LEASE_S", "1");
+    let world = World::with_settings(&[lease, ("SPLITCART_FAULT", &fault)]).await;
+    let shoppers = shoppers(&world, 2).await;
+    let replies = check_out_together(&shoppers).await;
+    assert!(replies.iter().all(|reply| reply.status == 201));
+    wait::until("it is about to publish", async || asleep.exists()).await;
+    world.server.freeze();
+
+    let (database_url, redis_url) = (&world.market.database.url, &world.redis.url);
+    let other = Server::start(database_url, redis_url, &[lease]).await;
+    until_all_are_marked(&world).await;
+    std::fs::remove_file(&asleep).unwrap();
+    world.server.thaw();
+
+    wait::until("it sees that its claims have ended", async || {
+        world.server.metric("splitcart_outbox_claims_ended").await > 0.0
+    })
+    .await;
+    assert_eq!(announced(&world).await, (bought(&world).await, 2));
+    assert_eq!(world.server.metric("splitcart_outbox_published").await, 0.0);
+    assert_eq!(other.metric("splitcart_outbox_published").await, 2.0);
+    assert_consistent(&world.market.database).await;
+}
+
+#[tokio::test]
+async fn the_event_stream_may_have_a_redis_of_its_own() {
+    let own = Redis::start().await;
+    let world = World::with_settings(&[("SPLITCART_OUTBOX_REDIS_URL", &own.url)]).await;
+    let shoppers = shoppers(&world, 2).await;
+
+    assert_eq!(check_out_together(&shoppers).await[1].status, 201);
+
+    until_all_are_marked(&world).await;
+    assert_eq!(own.events().await.len(), 2);
+    assert_eq!(world.redis.events().await.len(), 0);
+    assert!(shoppers[0].check_out().await.is_replay());
+    let replays = "splitcart_replays_total{source=\"redis\"}";
+    assert_eq!(world.server.metric(replays).await, 1.0);
+}
+
+/// With these an event that was ever blamed would be a dead letter.
+const BLAMED_AT_ONCE: [(&str, &str); 1] = [("SPLITCART_OUTBOX_ATTEMPTS_MAX", "1")];
+
+/// More than once: it is tried again, and again none is blamed.
+async fn until_the_sink_has_failed(world: &World, reason: &str) {
+    let metric = format!("splitcart_outbox_sink_failures_total{{reason=\"{reason}\"}}");
+    wait::until("the relay has tried in vain", async || {
+        world.server.metric(&metric).await >= 2.0
+    })
+    .await;
+}
+
+async fn assert_nothing_is_blamed(world: &World) {
+    let blamed = "select count(*) from outbox_events where attempts > 0";
+    let dead = "select count(*) from outbox_dead_letters";
+    assert_eq!(world.market.database.count(blamed).await, 0);
+    assert_eq!(world.market.database.count(dead).await, 0);
+}
+
+/// An event that nothing of ours has written. The last two are SQL.
+async fn insert_event(world: &World, event_type: &str, payload: &str, created_at: &str) {
+    let statement = format!(
+        "insert into outbox_events (
+            id, event_type, aggregate_type, aggregate_id, payload, created_at)
+         values ('{}', '{event_type}', 'test', gen_random_uuid(), to_jsonb({payload}::text),
+            {created_at})",
+        uuid::Uuid::now_v7()
+    );
+    world.market.database.run(&statement).await;
 }
 
 /// Puts a value of another type where the stream should be.

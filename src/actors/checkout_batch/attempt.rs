@@ -28,7 +28,8 @@ use super::{
     },
     BatchContext, CheckoutMember,
     lent_tx::{CommitLimits, LentTx},
-    prepare::{Order, Prepared, Script, Scripted},
+    prepare::{Order, Script, Scripted},
+    settled::Prepared,
 };
 
 /// From then on a commit is slow: on any disk that others are not waiting for, it has long ended.

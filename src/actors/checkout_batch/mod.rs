@@ -6,6 +6,7 @@
 //! | `apart` | the slow lane: who is to blame for a failure is found by halving |
 //! | `attempt` | one transaction: begin and commit, and why it failed |
 //! | `prepare` | what is in it |
+//! | `settled` | its members on their way to an outcome, and what is written for them |
 //! | `situation` | what the database says about the batch |
 //! | [`lent_tx`] | the transaction while it is lent to vendors' actors |
 //!
@@ -16,6 +17,7 @@ mod apart;
 mod attempt;
 pub mod lent_tx;
 mod prepare;
+mod settled;
 mod situation;
 mod together;
 

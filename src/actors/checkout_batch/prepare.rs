@@ -10,32 +10,22 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use chrono::{DateTime, Utc};
-use uuid::Uuid;
-
 use crate::{
-    db::{self, outbox::ClaimedEvent},
-    domain::{
-        checkout::CheckoutPlan,
-        foresight::foresee,
-        idempotency::{FirstAnswer, Scope},
-        ids::EventId,
-        order::Checkout,
-        reservation::{Bid, OfBid},
-    },
+    domain::{foresight::foresee, ids::ProductId},
     faults,
 };
 
 use super::{
     super::{
-        command::{CheckoutCommand, Decision, Refusal},
+        command::CheckoutCommand,
         held_rows::Row,
         vendor_inventory::{Reservation, Reserved, StockReserved},
     },
     BatchContext, CheckoutMember,
     attempt::{AttemptError, Outcome},
     lent_tx::LentTx,
-    situation::{Judged, Prospect, judge},
+    settled::{Prepared, Settled},
+    situation::{Judged, judge},
 };
 
 /// What comes first.
@@ -53,17 +43,8 @@ pub(super) enum Scripted {
     /// Somebody was faster, so what was written is wrong.
     StockMoved {
         /// Whose stock is not as expected, as far as is known.
-        products: Vec<crate::domain::ids::ProductId>,
+        products: Vec<ProductId>,
     },
-}
-
-/// What a transaction comes to once it is committed.
-pub(super) struct Prepared {
-    /// One per member, in the same order.
-    pub outcomes: Vec<Outcome>,
-    pub checkouts: Vec<Checkout>,
-    /// To be published.
-    pub events: Vec<ClaimedEvent>,
 }
 
 /// A transaction script at work.
@@ -232,126 +213,5 @@ impl<'a> Script<'a> {
             left = 0;
             Some(Outcome::TooMuch { lines })
         });
-    }
-}
-
-/// What is known of each command.
-struct Settled<'a> {
-    outcomes: Vec<Option<Outcome>>,
-    /// With the index of its command. Empty once they are settled.
-    plans: Vec<(usize, CheckoutPlan)>,
-    checkouts: Vec<Checkout>,
-    events: Vec<ClaimedEvent>,
-    first_answers: Vec<(&'a Scope, FirstAnswer)>,
-}
-
-impl<'a> Settled<'a> {
-    fn decided(prospects: Vec<Prospect>) -> Self {
-        let mut settled = Self {
-            outcomes: Vec::with_capacity(prospects.len()),
-            plans: Vec::new(),
-            checkouts: Vec::new(),
-            events: Vec::new(),
-            first_answers: Vec::new(),
-        };
-        for (index, prospect) in prospects.into_iter().enumerate() {
-            match prospect {
-                Prospect::Decided(decision) => {
-                    settled.outcomes.push(Some(Outcome::Decided(decision)));
-                }
-                Prospect::Planned(plan) => {
-                    settled.outcomes.push(None);
-                    settled.plans.push((index, plan));
-                }
-            }
-        }
-        settled
-    }
-
-    /// Takes plans out, asked for each in their order.
-    fn set_aside(&mut self, mut reason: impl FnMut(usize) -> Option<Outcome>) {
-        self.plans.retain(|(index, _)| {
-            let reason = reason(*index);
-            let is_kept = reason.is_none();
-            if !is_kept {
-                self.outcomes[*index] = reason;
-            }
-            is_kept
-        });
-    }
-
-    /// What the plans ask of the stock, in their order.
-    fn bids(&self) -> Vec<Bid> {
-        self.plans.iter().map(|(_, plan)| plan.bid()).collect()
-    }
-
-    fn settle(&mut self, commands: &[&'a CheckoutCommand], outcomes: &[OfBid], now: DateTime<Utc>) {
-        for ((index, plan), outcomes) in std::mem::take(&mut self.plans).into_iter().zip(outcomes) {
-            let checkout = match plan.settle(outcomes, &mut Uuid::now_v7, now) {
-                Ok(checkout) => checkout,
-                Err(objection) => {
-                    let refused = Decision::Refused(Refusal::Objection(objection));
-                    self.outcomes[index] = Some(Outcome::Decided(refused));
-                    continue;
-                }
-            };
-            let command = commands[index];
-            let response = (command.render)(&checkout);
-            let created = Decision::Created(response.clone());
-            self.outcomes[index] = Some(Outcome::Decided(created));
-            let first_answer = FirstAnswer {
-                fingerprint: command.fingerprint,
-                checkout_group_id: checkout.group.id,
-                response,
-            };
-            self.first_answers.push((&command.scope, first_answer));
-            let event_id = EventId::new(Uuid::now_v7());
-            let event = ClaimedEvent::announcing(&checkout, event_id, now);
-            self.events.push(event);
-            self.checkouts.push(checkout);
-        }
-    }
-
-    async fn write(
-        &self,
-        context: &BatchContext,
-        tx: &mut LentTx,
-        now: DateTime<Utc>,
-    ) -> Result<(), AttemptError> {
-        if self.checkouts.is_empty() {
-            return Ok(());
-        }
-        let connection = tx.connection();
-        db::orders::insert_checkouts(connection, &self.checkouts, now).await?;
-        let claimed_until = now + context.claim_events_for;
-        db::outbox::announce(connection, &self.events, claimed_until).await?;
-        let carts = self.checkouts.iter().map(|it| it.group.cart_id);
-        let carts: Vec<_> = carts.collect();
-        let converted = db::carts::convert(connection, &carts, now).await?;
-        assert_eq!(
-            converted,
-            carts.len() as u64,
-            "the carts were locked while they were active"
-        );
-        let expires_at = now + context.keep_answers_for;
-        let answers = &self.first_answers;
-        let written =
-            db::idempotency::record_first_answers(connection, answers, now, expires_at).await?;
-        if written == answers.len() as u64 {
-            Ok(())
-        } else {
-            Err(AttemptError::KeyTaken)
-        }
-    }
-
-    fn prepared(self) -> Prepared {
-        let outcomes = self.outcomes.into_iter();
-        Prepared {
-            outcomes: outcomes
-                .map(|it| it.expect("every member is settled by now"))
-                .collect(),
-            checkouts: self.checkouts,
-            events: self.events,
-        }
     }
 }

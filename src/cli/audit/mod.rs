@@ -18,7 +18,7 @@ use clap::Args;
 use sqlx::PgConnection;
 
 use crate::{
-    config::Config,
+    config::{Config, Retention},
     db::{
         self,
         audit::{Options, Rule},
@@ -44,8 +44,8 @@ be made.";
 /// What a script can tell from a broken rule's 1.
 pub const NOT_MADE: u8 = 2;
 
-/// A sweeper whose clock is ahead of the database's removes first answers so much too early, at
-/// most.
+/// The clocks of those who wrote what is swept may be so much behind the database's, by which it is
+/// swept.
 const CLOCKS_APART_MAX: Duration = Duration::from_hours(1);
 
 /// Check a database against everything that must be true of it
@@ -75,6 +75,10 @@ impl AuditArgs {
         Options {
             unpublished_max: Duration::from_secs(self.unpublished_s_max.into()),
             keys_kept: answers_kept.saturating_sub(CLOCKS_APART_MAX),
+            events_kept: match config.outbox.retention {
+                Retention::Off => None,
+                Retention::Lasting(time) => Some(time.saturating_sub(CLOCKS_APART_MAX)),
+            },
             examples_max: self.examples,
         }
     }

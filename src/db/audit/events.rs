@@ -5,7 +5,7 @@ use super::Rule;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "event_per_group",
-        sentence: "each group is announced exactly once",
+        sentence: "each group is announced exactly once, by an event that is kept for its time",
         subject: "checkout group",
         query: r"
             select g.id
@@ -16,7 +16,8 @@ pub(super) const RULES: &[Rule] = &[
                 where aggregate_type = 'checkout_group'
                 group by aggregate_id
             ) a on a.aggregate_id = g.id
-            where a.events is distinct from 1
+            where a.events > 1
+                or (a.events is null and g.created_at > (select events_kept_since from bounds))
             ",
     },
     Rule {

@@ -47,6 +47,8 @@ pub struct Options {
     pub unpublished_max: Duration,
     /// How long first answers are kept at least; later they may be gone.
     pub keys_kept: Duration,
+    /// How long published events are kept at least; none: for ever.
+    pub events_kept: Option<Duration>,
     /// How many ids are returned at most of what breaks a rule.
     pub examples_max: u32,
 }
@@ -88,7 +90,9 @@ pub async fn check(
         with bounds as (
             select
                 now() - make_interval(secs => $1) as published_before,
-                now() - make_interval(secs => $2) as keys_kept_since
+                now() - make_interval(secs => $2) as keys_kept_since,
+                coalesce(now() - make_interval(secs => $4), timestamptz '-infinity')
+                    as events_kept_since
         ),
         -- A dead letter counts: it is announced to whoever looks after the broker.
         announcements as (
@@ -114,6 +118,7 @@ pub async fn check(
         .bind(options.unpublished_max.as_secs_f64())
         .bind(options.keys_kept.as_secs_f64())
         .bind(i64::from(options.examples_max))
+        .bind(options.events_kept.map(|kept| kept.as_secs_f64()))
         .fetch_one(connection)
         .await
         .doing("look for what breaks the rule")?;

@@ -4,3 +4,4 @@
 mod command;
 mod meanwhile;
 mod planted;
+mod retention;

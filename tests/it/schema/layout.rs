@@ -71,8 +71,9 @@ async fn migrating_again_leaves_the_rows_alone() {
 #[tokio::test]
 async fn a_reservation_touches_no_index_and_finds_room_on_its_page() {
     let database = Database::create().await;
-    let fill = "select substr(unnest(reloptions), 12)::bigint from pg_class
-                where oid = 'inventory_items'::regclass";
+    let fill = "select option_value::bigint
+                from pg_class, pg_options_to_table(reloptions)
+                where oid = 'inventory_items'::regclass and option_name = 'fillfactor'";
     assert!((50..=70).contains(&database.count(fill).await));
     let indexed = "select distinct a.attname::text from pg_index x
                    join pg_attribute a on a.attrelid = x.indrelid and a.attnum = any(x.indkey)
@@ -98,6 +99,23 @@ async fn a_reservation_touches_no_index_and_finds_room_on_its_page() {
         database.count(hot).await == 1
     })
     .await;
+}
+
+#[tokio::test]
+async fn tables_that_churn_are_vacuumed_long_before_a_fifth_of_them_is_dead() {
+    let database = Database::create().await;
+    let soon = "select relname::text
+                from pg_class, pg_options_to_table(reloptions)
+                where option_name = 'autovacuum_vacuum_scale_factor'
+                    and option_value::numeric <= 0.02
+                order by relname";
+    let churning = [
+        "cart_records",
+        "idempotency_keys",
+        "inventory_items",
+        "outbox_events",
+    ];
+    assert_eq!(list(&database, soon).await, churning);
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use super::Database;
 pub const PATIENT: Options = Options {
     unpublished_max: Duration::from_mins(10),
     keys_kept: Duration::from_hours(24),
+    events_kept: None,
     examples_max: 3,
 };
 

@@ -58,6 +58,16 @@ impl Redis {
             .await
     }
 
+    /// Changes one of its settings.
+    pub async fn set(&self, setting: &str, value: &str) {
+        let mut connection = self.connect().await.unwrap();
+        redis::cmd("CONFIG")
+            .arg(&["SET", setting, value])
+            .query_async::<()>(&mut connection)
+            .await
+            .unwrap();
+    }
+
     /// Forgets everything.
     pub async fn empty(&self) {
         let mut connection = self.connect().await.unwrap();

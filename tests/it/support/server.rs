@@ -105,6 +105,15 @@ impl Server {
         self.process.wait().unwrap();
     }
 
+    /// Stops the process without closing its connections: it sleeps.
+    pub fn freeze(&self) {
+        signal(self.process.id(), "STOP");
+    }
+
+    pub fn thaw(&self) {
+        signal(self.process.id(), "CONT");
+    }
+
     /// SIGTERM.
     pub fn terminate(&self) {
         signal(self.process.id(), "TERM");

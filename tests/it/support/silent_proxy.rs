@@ -27,7 +27,6 @@ pub struct SilentProxy {
     port: u16,
     shared: Arc<Shared>,
     accepting: JoinHandle<()>,
-    server: Server,
 }
 
 #[derive(Clone)]
@@ -41,8 +40,9 @@ enum Server {
     },
 }
 
-#[derive(Default)]
 struct Shared {
+    /// Where new connections lead.
+    server: Mutex<Server>,
     /// The number of connections so far, which is also the newest one's.
     accepted: AtomicUsize,
     silenced: AtomicUsize,
@@ -87,19 +87,24 @@ impl SilentProxy {
     async fn start(server: Server) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared::default());
-        let accepting = tokio::spawn(accept_all(listener, server.clone(), Arc::clone(&shared)));
+        let shared = Arc::new(Shared {
+            server: Mutex::new(server),
+            accepted: AtomicUsize::new(0),
+            silenced: AtomicUsize::new(0),
+            silent_up_to: watch::Sender::new(0),
+            trigger: Mutex::new(None),
+        });
+        let accepting = tokio::spawn(accept_all(listener, Arc::clone(&shared)));
         Self {
             port,
             shared,
             accepting,
-            server,
         }
     }
 
     /// What the program is given instead of the server's own URL.
     pub fn url(&self) -> String {
-        match &self.server {
+        match &*self.shared.server.lock().unwrap() {
             Server::Redis { .. } => format!("redis://127.0.0.1:{}", self.port),
             Server::Postgres { options, .. } => {
                 let database = options.get_database().expect("a database is named");
@@ -112,6 +117,13 @@ impl SilentProxy {
                 tcp.to_url_lossy().to_string()
             }
         }
+    }
+
+    /// New connections lead to another Redis, as a name does after a failover.
+    pub fn lead_to_redis(&self, url: &str) {
+        let socket = url.strip_prefix("redis+unix://").expect("a Unix socket");
+        let socket = socket.to_owned();
+        *self.shared.server.lock().unwrap() = Server::Redis { socket };
     }
 
     /// All connections that stand fall silent.
@@ -144,14 +156,14 @@ impl Drop for SilentProxy {
     }
 }
 
-async fn accept_all(listener: TcpListener, server: Server, shared: Arc<Shared>) {
+async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
     // Dropped with this task, and with them all connections.
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let (client, _) = listener.accept().await.unwrap();
         let nr = shared.accepted.fetch_add(1, Ordering::SeqCst) + 1;
-        let (server, shared) = (server.clone(), Arc::clone(&shared));
-        connections.spawn(async move { forward(client, server, nr, shared).await });
+        let server = shared.server.lock().unwrap().clone();
+        connections.spawn(forward(client, server, nr, Arc::clone(&shared)));
         while connections.try_join_next().is_some() {}
     }
 }

@@ -124,6 +124,9 @@ impl<W: Work> Desk<W> {
         let Some(place) = QueuePlace::take(&self.taken, self.limits.queue_max, depth) else {
             return Err(self.refuse(RefusedBecause::QueueFull));
         };
+        if *self.unanswered.borrow() == 0 {
+            self.pace.moved();
+        }
         let (reply, answer) = oneshot::channel();
         let waiting = Waiting {
             member: Member::new(command, reply, &self.unanswered),
@@ -140,6 +143,16 @@ impl<W: Work> Desk<W> {
             Ok(Err(_)) => Err(Undecided::Failed),
             Err(_) => Err(Undecided::Unavailable),
         }
+    }
+
+    /// For how long no batch has ended while somebody waits for an answer; none while nobody does.
+    pub fn stalled_for(&self) -> Option<Duration> {
+        (*self.unanswered.borrow() > 0).then(|| self.pace.moved_ago())
+    }
+
+    /// Whether the coordinator is gone: nothing that is handed in will ever be carried out.
+    pub fn has_ended(&self) -> bool {
+        !self.address.connected()
     }
 
     /// Refuses new commands from now on; what is queued is still carried out.

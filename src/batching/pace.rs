@@ -3,7 +3,7 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::Limits;
@@ -11,19 +11,51 @@ use super::Limits;
 /// How much of the average a new batch makes up: one in so many.
 const MEMORY: u64 = 8;
 
-/// A moving average of how long batches take, in ns; 0 until the first has ended.
-#[derive(Debug, Default)]
-pub(super) struct Pace(AtomicU64);
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// A moving average of how long batches take, in ns; 0 until the first has ended.
+    average: AtomicU64,
+    opened_at: Instant,
+    /// When the last batch ended, or work came where none was; in ms since `opened_at`.
+    moved_at: AtomicU64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            average: AtomicU64::default(),
+            opened_at: Instant::now(),
+            moved_at: AtomicU64::default(),
+        }
+    }
+}
 
 impl Pace {
     /// A batch has ended. Only the coordinator calls this, so no update is lost.
     pub(super) fn observe(&self, took: Duration) {
         let sample = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX / MEMORY);
-        let average = match self.0.load(Ordering::Relaxed) {
+        let average = match self.average.load(Ordering::Relaxed) {
             0 => sample,
             old => old - old / MEMORY + sample / MEMORY,
         };
-        self.0.store(average.max(1), Ordering::Relaxed);
+        self.average.store(average.max(1), Ordering::Relaxed);
+        self.moved();
+    }
+
+    /// A batch has ended, or work has come where none was.
+    pub(super) fn moved(&self) {
+        self.moved_at.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    /// How long ago that was.
+    pub(super) fn moved_ago(&self) -> Duration {
+        let moved_at = self.moved_at.load(Ordering::Relaxed);
+        Duration::from_millis(self.now_ms().saturating_sub(moved_at))
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.opened_at.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// How long the last of so many would wait if all batches were full. When few wait, batches are
@@ -31,7 +63,7 @@ impl Pace {
     pub(super) fn forecast(&self, waiting: usize, limits: &Limits) -> Duration {
         let at_a_time = limits.batch_max * limits.transactions_in_flight;
         let rounds = u64::try_from(waiting / at_a_time).unwrap_or(u64::MAX);
-        Duration::from_nanos(self.0.load(Ordering::Relaxed).saturating_mul(rounds))
+        Duration::from_nanos(self.average.load(Ordering::Relaxed).saturating_mul(rounds))
     }
 }
 

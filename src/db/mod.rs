@@ -13,10 +13,13 @@ pub mod error;
 pub mod idempotency;
 pub mod import;
 pub mod inventory;
+mod logins;
 pub mod loadtest;
 pub mod orders;
 pub mod outbox;
 pub mod pool;
+pub mod recycling;
+pub mod server;
 pub mod stores;
 
 pub use error::{Error, Fault};

@@ -93,11 +93,9 @@ fn open(
     metrics: &Metrics,
     committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
 ) -> Result<(CheckoutDesk, VendorDirectory), db::Error> {
-    let slots = u32::try_from(config.transactions_in_flight).expect("configuration bounds it");
     let pool_limits = PoolLimits {
         workload: Workload::KeyLookups,
-        // A lost transaction's connection may still be rolling back while its slot is used again.
-        connections_max: slots * 2,
+        connections_max: config.checkout_connections(),
         acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
         statement_max: config.transaction_limit(),
         lock_wait_max: Duration::from_millis(config.lock_ms_max),

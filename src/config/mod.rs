@@ -5,6 +5,7 @@
 
 mod auth;
 mod checks;
+mod connections;
 mod http;
 mod limits;
 
@@ -20,6 +21,7 @@ use serde::Deserialize;
 
 pub use self::{
     auth::{Auth, TokenKeys},
+    connections::BACKGROUND_CONNECTIONS,
     http::{Http, Origin, Protocol, Proxy},
     limits::{Limits, RateLimit},
 };

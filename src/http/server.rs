@@ -57,11 +57,14 @@ pub fn serve(listener: TcpListener, front: Front, tls: Option<ServerConfig>) -> 
     let head_max = Duration::from_millis(http.head_ms_max);
     let mut server = HttpServer::new(factory)
         .disable_signals()
-        .shutdown_timeout(http.drain_s_max)
+        .shutdown_timeout(http.serve_on_s_max())
         .client_request_timeout(head_max)
         .tls_handshake_timeout(head_max)
         .keep_alive(Duration::from_millis(http.keep_alive_ms))
-        .max_connections(http.connections_per_worker);
+        .max_connections(http.connections_per_worker)
+        // TLS only: how many may be shaking hands. By default 256, and then a worker takes nobody any more
+        // until one of them has finished or its time is over: so many silent clients would be enough.
+        .max_connection_rate(http.connections_per_worker);
     if http.workers > 0 {
         server = server.workers(http.workers);
     }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// How long a publication may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why events were not published.
 #[derive(Debug, thiserror::Error)]

@@ -48,5 +48,6 @@ mod routes;
 mod schema;
 mod seed;
 mod shortage_policy;
+mod silent_connections;
 mod stock_moved;
 mod tls;

@@ -12,8 +12,10 @@ pub mod crowd;
 pub mod database;
 pub mod keys;
 pub mod market;
+pub mod pg_messages;
 pub mod redis;
 pub mod server;
+pub mod silent_proxy;
 pub mod wait;
 
 pub use audit::assert_consistent;

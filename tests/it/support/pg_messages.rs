@@ -1,0 +1,67 @@
+//! What a client of PostgreSQL sends, as far as it takes to know which statement is carried out: one
+//! that was prepared is named by a name, no longer by its text.
+
+use std::collections::HashMap;
+
+use super::silent_proxy::contains;
+
+const PROTOCOL_3: [u8; 4] = 196_608_i32.to_be_bytes();
+
+/// Reads one client's bytes, as they come.
+#[derive(Default)]
+pub struct Statements {
+    unread: Vec<u8>,
+    started: bool,
+    texts: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Statements {
+    /// Whether a statement with this text, in lower case, is among what these bytes complete.
+    pub fn read(&mut self, bytes: &[u8], text: Option<&str>) -> bool {
+        self.unread.extend_from_slice(bytes);
+        let mut found = false;
+        while let Some((kind, body)) = self.next_message() {
+            found |= text.is_some_and(|text| self.is_about(kind, &body, text));
+        }
+        found
+    }
+
+    /// A simple query, or the execution of what was prepared.
+    fn is_about(&self, kind: u8, body: &[u8], text: &str) -> bool {
+        match kind {
+            b'Q' => contains(body, text),
+            b'B' => {
+                let mut parts = body.split(|byte| *byte == 0);
+                let statement = parts.nth(1).unwrap_or_default();
+                self.texts
+                    .get(statement)
+                    .is_some_and(|prepared| contains(prepared, text))
+            }
+            _ => false,
+        }
+    }
+
+    fn next_message(&mut self) -> Option<(u8, Vec<u8>)> {
+        // Only the messages before the connection is made have no kind.
+        let kind_length = usize::from(self.started);
+        let length = self.unread.get(kind_length..kind_length + 4)?;
+        let length = u32::from_be_bytes(length.try_into().unwrap()) as usize;
+        let end = kind_length + length;
+        if self.unread.len() < end {
+            return None;
+        }
+        let message: Vec<u8> = self.unread.drain(..end).collect();
+        let body = message[kind_length + 4..].to_vec();
+        if !self.started {
+            self.started = body.starts_with(&PROTOCOL_3);
+            return Some((0, body));
+        }
+        if message[0] == b'P' {
+            let mut parts = body.split(|byte| *byte == 0);
+            let name = parts.next().unwrap_or_default().to_vec();
+            let text = parts.next().unwrap_or_default().to_vec();
+            self.texts.insert(name, text);
+        }
+        Some((message[0], body))
+    }
+}

@@ -105,6 +105,21 @@ impl Server {
         self.process.wait().unwrap();
     }
 
+    /// No processor for it, until [`Server::thaw`].
+    pub fn freeze(&self) {
+        signal(self.process.id(), "STOP");
+    }
+
+    /// Goes on after [`Server::freeze`].
+    pub fn thaw(&self) {
+        signal(self.process.id(), "CONT");
+    }
+
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// SIGTERM.
     pub fn terminate(&self) {
         signal(self.process.id(), "TERM");
@@ -152,6 +167,8 @@ fn serve() -> Command {
         .env("SPLITCART_LOG_FORMAT", "json")
         // A test asks as fast as it can; those of the limits turn them on.
         .env("SPLITCART_RATE_LIMIT", "off")
+        // No balancer has to notice; the tests of the delay set it.
+        .env("SPLITCART_HTTP_DRAIN_DELAY_S", "0")
         .stdin(Stdio::null());
     command
 }

@@ -352,7 +352,6 @@ fn session_options(
             ("idle_in_transaction_session_timeout", statement_ms.as_str()),
             ("default_transaction_isolation", "read committed"),
             ("default_transaction_read_only", "off"),
-            ("default_transaction_deferrable", "off"),
         ])
         .options(limits.workload.planner_settings()))
 }

@@ -10,7 +10,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     actors::{checkout_batch::CheckoutDesk, start::terms},
     carts::batch::CartDesk,
-    config::{Config, PriceHold},
+    config::{Config, PriceHold, Protocol},
     db::{
         self, Fault,
         pool::{Limits as PoolLimits, Workload},
@@ -49,6 +49,8 @@ pub struct Worker {
     pub rate_limits: Option<Arc<RateLimits>>,
     /// Where to count.
     pub metrics: Metrics,
+    /// Whether clients reach us over TLS of our own.
+    pub is_under_tls: bool,
     /// How long the statements of a request may take in all.
     pub statements_max: Duration,
     /// How long a cart PUT's answer is kept.
@@ -180,6 +182,7 @@ impl Worker {
             tokens: front.tokens.clone(),
             rate_limits: front.rate_limits.clone(),
             metrics: metrics.clone(),
+            is_under_tls: matches!(config.http.protocol(), Protocol::Tls { .. }),
             statements_max: config.transaction_limit(),
             keep_cart_answers_for: keep_cart_answers_for(config),
             keep_checkout_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),

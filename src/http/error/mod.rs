@@ -106,6 +106,14 @@ impl ApiError {
         }
     }
 
+    /// The head did not arrive in time.
+    pub fn late_head() -> Self {
+        Self::new(
+            Code::RequestTimeout,
+            "The request did not arrive in time; nothing was done. Send it again.",
+        )
+    }
+
     /// The body is too large.
     pub fn payload_too_large() -> Self {
         let message = format!("The body is larger than {BODY_LEN_MAX} bytes.");

@@ -92,11 +92,8 @@ async fn look(config: &Config, url: &SecretString) -> Result<(), Error> {
     if server.statement_timeout_ms != config.transaction_ms_max {
         return Err(Error::SettingsLost);
     }
-    if !server.fsync || !server.full_page_writes {
-        tracing::warn!(
-            "PostgreSQL runs with fsync or full_page_writes off: when its machine crashes, checkouts that \
-             buyers were told of are lost, or all of the database; turn both on"
-        );
+    if let Some(warning) = may_lose_commits(&server) {
+        tracing::warn!("{warning}");
     }
     let own = i64::try_from(config.connections_max()).unwrap_or(i64::MAX);
     tracing::info!(
@@ -115,6 +112,14 @@ async fn look(config: &Config, url: &SecretString) -> Result<(), Error> {
         }
         Room::TooLittle => Err(Error::TooManyConnections(too_many(own, &server))),
     }
+}
+
+/// What a server that is not durable is to be told of.
+fn may_lose_commits(server: &ServerSettings) -> Option<&'static str> {
+    (!server.fsync || !server.full_page_writes).then_some(
+        "PostgreSQL runs with fsync or full_page_writes off: when its machine crashes, checkouts that \
+         buyers were told of are lost, or all of the database; turn both on",
+    )
 }
 
 /// Whether a server has room for an instance.
@@ -159,6 +164,20 @@ mod tests {
             fsync: true,
             full_page_writes: true,
             statement_timeout_ms: 5000,
+        }
+    }
+
+    #[test]
+    fn a_server_that_may_lose_what_it_has_committed_is_warned_of() {
+        let safe = server(100, 0);
+        assert_eq!(may_lose_commits(&safe), None);
+        for (fsync, full_page_writes) in [(false, true), (true, false)] {
+            let server = ServerSettings {
+                fsync,
+                full_page_writes,
+                ..safe.clone()
+            };
+            assert!(may_lose_commits(&server).is_some());
         }
     }
 

@@ -6,12 +6,7 @@
 
 mod database;
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, web};
 use rustls::sign::CertifiedKey;
@@ -282,7 +277,10 @@ impl App {
             tracing::warn!("the relay did not finish; the next one publishes what is left");
         }
         self.background.iter().for_each(JoinHandle::abort);
-        if timeout(close_max, self.background_pool.close()).await.is_err() {
+        if timeout(close_max, self.background_pool.close())
+            .await
+            .is_err()
+        {
             tracing::warn!("a connection to PostgreSQL could not be closed in time");
         }
         self.ops.stop().await;

@@ -11,11 +11,10 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    Connection, PgConnection, PgPool, Postgres, Transaction,
+    Connection, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction,
     migrate::{MigrateError, Migrator},
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
-    SqlSafeStr,
 };
 
 use super::{
@@ -176,7 +175,9 @@ pub async fn connect(url: &SecretString) -> Result<PgConnection, Error> {
     let mut connection = PgConnection::connect_with(&connect_options(url)?)
         .await
         .doing("connect to PostgreSQL")?;
-    pin(&mut connection).await.doing("pin the session's settings")?;
+    pin(&mut connection)
+        .await
+        .doing("pin the session's settings")?;
     Ok(connection)
 }
 

@@ -268,7 +268,12 @@ mod tests {
 
     #[test]
     fn without_it_a_head_goes_on() {
-        for head in ["", "\r\n\r\n\r\n", "GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\nA: \r\nB: x"] {
+        for head in [
+            "",
+            "\r\n\r\n\r\n",
+            "GET / HTTP/1.1\r\n",
+            "GET / HTTP/1.1\r\nA: \r\nB: x",
+        ] {
             assert_eq!(ends(head), [false, false], "{head:?}");
         }
     }

@@ -96,9 +96,17 @@ pub fn serve(listener: TcpListener, front: Front, tls: Option<ServerConfig>) -> 
                     .map(move |io: TlsStream<TcpStream>| {
                         let (tcp, session) = io.get_ref();
                         let is_http2 = session.alpn_protocol() == Some(b"h2");
-                        let version = if is_http2 { Version::Http2 } else { Version::Http1 };
+                        let version = if is_http2 {
+                            Version::Http2
+                        } else {
+                            Version::Http1
+                        };
                         let peer = peer_of(tcp);
-                        (HeadLimit::new(io, version, Rc::clone(&limits)), version, peer)
+                        (
+                            HeadLimit::new(io, version, Rc::clone(&limits)),
+                            version,
+                            peer,
+                        )
                     })
                     .and_then(http_service(&front, &stopping).map_err(TlsError::Service))
             })?
@@ -139,7 +147,11 @@ impl Plain {
             Ok(length) => {
                 length?;
                 let is_http2 = first == HTTP2_BEGINS_WITH;
-                Ok(if is_http2 { Version::Http2 } else { Version::Http1 })
+                Ok(if is_http2 {
+                    Version::Http2
+                } else {
+                    Version::Http1
+                })
             }
             Err(_) => Err(DispatchError::SlowRequestTimeout),
         }

@@ -88,7 +88,10 @@ async fn a_late_head_is_told_so_in_the_envelope_the_second_one_too() {
     let mut second = connect(&world.server).await;
     assert!(ask(&mut second).await.starts_with("HTTP/1.1 404"));
     for mut stream in [first, second] {
-        stream.write_all(b"GET /nowhere HTTP/1.1\r\n").await.unwrap();
+        stream
+            .write_all(b"GET /nowhere HTTP/1.1\r\n")
+            .await
+            .unwrap();
         let text = read_to_end(&mut stream).await;
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 408 "), "{text}");
@@ -97,7 +100,8 @@ async fn a_late_head_is_told_so_in_the_envelope_the_second_one_too() {
         let id = error["error"]["request_id"].as_str().unwrap();
         assert!(head.contains(&format!("x-request-id: {id}")), "{text}");
     }
-    let counted = "splitcart_http_requests_total{method=\"other\",route=\"unknown\",status=\"408\"}";
+    let counted =
+        "splitcart_http_requests_total{method=\"other\",route=\"unknown\",status=\"408\"}";
     assert_eq!(world.server.metric(counted).await, 2.0);
 }
 

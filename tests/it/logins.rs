@@ -32,16 +32,18 @@ async fn refusal_behind(logins: Logins) -> (String, usize) {
     let database = Database::create().await;
     let pooler = Pooler::before(&database.url, logins).await;
     let url = pooler.url();
-    let told = tokio::task::spawn_blocking(move || {
-        refusal_to_start(&[("SPLITCART_DATABASE_URL", &url)])
-    });
+    let told =
+        tokio::task::spawn_blocking(move || refusal_to_start(&[("SPLITCART_DATABASE_URL", &url)]));
     (told.await.unwrap(), pooler.refused())
 }
 
 #[tokio::test]
 async fn a_pooler_that_refuses_our_settings_is_told_at_start() {
     let (told, refused) = refusal_behind(Logins::RefuseOptions).await;
-    assert!(told.contains("unsupported startup parameter: options"), "{told}");
+    assert!(
+        told.contains("unsupported startup parameter: options"),
+        "{told}"
+    );
     assert!(told.contains("PgBouncer"), "{told}");
     assert_eq!(refused, 1);
 }
@@ -71,7 +73,10 @@ async fn failing_logins_are_few_and_readiness_says_why() {
 
     // The first ones of each worker, the relay's, and then one per pause.
     let most = 30 + 6 * usize::try_from(started.elapsed().as_secs()).unwrap();
-    assert!(logins > 0 && logins <= most, "{logins} for {refused} requests");
+    assert!(
+        logins > 0 && logins <= most,
+        "{logins} for {refused} requests"
+    );
     let (status, body) = world.server.operations("/readyz").await;
     assert_eq!(status, 503);
     let state: Value = serde_json::from_str(&body).unwrap();

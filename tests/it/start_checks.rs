@@ -27,7 +27,10 @@ async fn a_silent_postgresql_is_not_waited_for_for_ever() {
 #[tokio::test]
 async fn a_server_without_room_for_one_instance_is_told_at_start() {
     let database = Database::create().await;
-    let name = database.url.parse::<sqlx::postgres::PgConnectOptions>().unwrap();
+    let name = database
+        .url
+        .parse::<sqlx::postgres::PgConnectOptions>()
+        .unwrap();
     let name = name.get_database().unwrap().to_owned();
     database
         .run(&format!("alter database {name} connection limit 12"))

@@ -116,14 +116,18 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
         shared.refused.fetch_add(1, Ordering::SeqCst);
         let fields = format!("SFATAL\0VFATAL\0C{code}\0M{message}\0\0");
         client.write_u8(b'E').await?;
-        client.write_u32(u32::try_from(fields.len()).unwrap() + 4).await?;
+        client
+            .write_u32(u32::try_from(fields.len()).unwrap() + 4)
+            .await?;
         return client.write_all(fields.as_bytes()).await;
     }
     if logins == Logins::DropOptions {
         startup = without_options(&startup);
     }
     let mut server = UnixStream::connect(&shared.socket).await?;
-    server.write_u32(u32::try_from(startup.len()).unwrap() + 4).await?;
+    server
+        .write_u32(u32::try_from(startup.len()).unwrap() + 4)
+        .await?;
     server.write_all(&startup).await?;
     copy_bidirectional(&mut client, &mut server).await?;
     Ok(())

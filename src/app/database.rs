@@ -84,9 +84,12 @@ async fn look(config: &Config, url: &SecretString) -> Result<(), Error> {
         lock_wait_max: config.transaction_limit(),
     };
     let connection = db::pool::connect_as(url, "splitcart start", limits).await;
-    let mut connection = connection.map_err(|error| match error.is_refusal() {
-        true => Error::SettingsRefused(error),
-        false => error.into(),
+    let mut connection = connection.map_err(|error| {
+        if error.is_refusal() {
+            Error::SettingsRefused(error)
+        } else {
+            error.into()
+        }
     })?;
     let server = db::server::settings(&mut connection).await?;
     if server.statement_timeout_ms != config.transaction_ms_max {

@@ -12,6 +12,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     Connection, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction,
+    error::DatabaseError,
     migrate::{MigrateError, Migrator},
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -413,7 +414,7 @@ fn is_lock_timeout(error: &MigrateError) -> bool {
     let (MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) = error else {
         return false;
     };
-    let code = source.as_database_error().and_then(|it| it.code());
+    let code = source.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| code == "55P03")
 }
 

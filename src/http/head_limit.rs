@@ -73,14 +73,13 @@ impl HeadEnd {
     fn find(&mut self, bytes: &[u8]) -> bool {
         for byte in bytes {
             match byte {
-                b'\r' => {}
                 b'\n' if self.begun => {
                     self.newlines += 1;
                     if self.newlines == 2 {
                         return true;
                     }
                 }
-                b'\n' => {}
+                b'\r' | b'\n' => {}
                 _ => {
                     self.begun = true;
                     self.newlines = 0;
@@ -106,14 +105,17 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> HeadLimit<Io> {
     }
 
     fn has_read(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         if let Phase::Idle = self.phase {
             self.phase = Phase::Head(HeadEnd::default());
             self.deadline = Instant::now() + self.limits.head_max;
         }
-        if let Phase::Head(end) = &mut self.phase {
-            if end.find(bytes) {
-                self.phase = Phase::Body;
-            }
+        if let Phase::Head(end) = &mut self.phase
+            && end.find(bytes)
+        {
+            self.phase = Phase::Body;
         }
     }
 

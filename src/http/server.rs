@@ -91,7 +91,7 @@ pub fn serve(listener: TcpListener, front: Front, tls: Option<ServerConfig>) -> 
                 let mut acceptor = Acceptor::new(tls.clone());
                 acceptor.set_handshake_timeout(limits.head_max);
                 acceptor
-                    .map_init_err(|_| unreachable!("there is nothing that could fail"))
+                    .map_init_err(|()| unreachable!("there is nothing that could fail"))
                     .map_err(TlsError::into_service_error)
                     .map(move |io: TlsStream<TcpStream>| {
                         let (tcp, session) = io.get_ref();

@@ -117,13 +117,11 @@ impl Worker {
         tracing::info!("PostgreSQL was silent; reading again on another connection");
         db::recycling::server_was_silent();
         let second_max = SECOND_TRY_MAX.min(self.statements_max);
-        match tokio::time::timeout(second_max, self.read_at_once(&work)).await {
-            Ok(result) => Ok(result?),
-            Err(_) => {
-                db::recycling::server_was_silent();
-                Err(ApiError::unavailable())
-            }
+        if let Ok(result) = tokio::time::timeout(second_max, self.read_at_once(&work)).await {
+            return Ok(result?);
         }
+        db::recycling::server_was_silent();
+        Err(ApiError::unavailable())
     }
 
     /// Connections that were cut are found at once, one by one, until a new one is made. A server that is

@@ -49,7 +49,7 @@ impl Releases {
         {
             let left = self.left.fetch_add(1, Ordering::Relaxed);
             // A line for each would be as many as there are requests.
-            if left % WAITING_MAX as u64 == 0 {
+            if left.is_multiple_of(WAITING_MAX as u64) {
                 tracing::warn!(
                     "too many claims wait for Redis; {} are left to end with their lease",
                     left + 1

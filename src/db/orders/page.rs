@@ -62,6 +62,9 @@ pub struct Page {
     pub next: Option<Position>,
 }
 
+/// An order's id, if any was found, and the time at which the walk was cut, if it was.
+type Row = (Option<OrderId>, Option<DateTime<Utc>>);
+
 /// Up to `limit` orders behind a position, whole. Three statements, however many orders.
 ///
 /// # Errors
@@ -79,7 +82,39 @@ pub async fn find_page(
     let rows_max = count(walk.rows_max).max(sought);
     let rows = match perspective {
         Perspective::Buyer(store) => {
-            sqlx::query!(
+            rows_of_buyer(connection, store, status, walk.behind, sought, rows_max).await
+        }
+        Perspective::Vendor(store) => {
+            rows_of_vendor(connection, store, status, walk.behind, sought, rows_max).await
+        }
+    };
+    let rows = rows.doing("list orders")?;
+    let cut_at = rows.first().and_then(|(_, cut_at)| *cut_at);
+    let mut ids: Vec<OrderId> = rows.into_iter().filter_map(|(id, _)| id).collect();
+    let is_full = ids.len() > walk.limit;
+    ids.truncate(walk.limit);
+    let orders = load(connection, &ids).await?;
+    let next = if is_full {
+        orders.last().map(Position::behind)
+    } else {
+        // Those of the time at which the walk was cut are all still to come.
+        cut_at.map(|created_at| Position {
+            created_at,
+            ..Position::START
+        })
+    };
+    Ok(Page { orders, next })
+}
+
+async fn rows_of_buyer(
+    connection: &mut PgConnection,
+    store: BuyerStoreId,
+    status: Option<OrderStatus>,
+    behind: Position,
+    sought: i64,
+    rows_max: i64,
+) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query!(
                 r#"
                 -- The index ends with the time, and a wider one would cost every checkout: so a walk
                 -- along it finds the last time of the page, and only what is not older is sorted. It
@@ -129,17 +164,25 @@ pub async fn find_page(
                 "#,
                 store as BuyerStoreId,
                 status as Option<OrderStatus>,
-                walk.behind.created_at,
-                walk.behind.id as OrderId,
+                behind.created_at,
+                behind.id as OrderId,
                 sought,
                 rows_max,
             )
             .map(|row| (row.id, row.cut_at))
-            .fetch_all(&mut *connection)
+            .fetch_all(connection)
             .await
-        }
-        Perspective::Vendor(store) => {
-            sqlx::query!(
+}
+
+async fn rows_of_vendor(
+    connection: &mut PgConnection,
+    store: VendorStoreId,
+    status: Option<OrderStatus>,
+    behind: Position,
+    sought: i64,
+    rows_max: i64,
+) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query!(
                 r#"
                 -- The index ends with the time, and a wider one would cost every checkout: so a walk
                 -- along it finds the last time of the page, and only what is not older is sorted. It
@@ -189,30 +232,12 @@ pub async fn find_page(
                 "#,
                 store as VendorStoreId,
                 status as Option<OrderStatus>,
-                walk.behind.created_at,
-                walk.behind.id as OrderId,
+                behind.created_at,
+                behind.id as OrderId,
                 sought,
                 rows_max,
             )
             .map(|row| (row.id, row.cut_at))
-            .fetch_all(&mut *connection)
+            .fetch_all(connection)
             .await
-        }
-    };
-    let rows = rows.doing("list orders")?;
-    let cut_at = rows.first().and_then(|(_, cut_at)| *cut_at);
-    let mut ids: Vec<OrderId> = rows.into_iter().filter_map(|(id, _)| id).collect();
-    let is_full = ids.len() > walk.limit;
-    ids.truncate(walk.limit);
-    let orders = load(connection, &ids).await?;
-    let next = if is_full {
-        orders.last().map(Position::behind)
-    } else {
-        // Those of the time at which the walk was cut are all still to come.
-        cut_at.map(|created_at| Position {
-            created_at,
-            ..Position::START
-        })
-    };
-    Ok(Page { orders, next })
 }

@@ -64,7 +64,8 @@ impl RetryAfter {
         hasher.write(request_id.as_bytes());
         let place = hasher.finish() as f64 / u64::MAX as f64;
         let wait = self.least + self.spread.mul_f64(place);
-        wait.as_millis().div_ceil(1000).max(1) as u64
+        let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        whole.max(1)
     }
 }
 

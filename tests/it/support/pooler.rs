@@ -21,9 +21,9 @@ use tokio::{
 pub enum Logins {
     /// It goes through as it is.
     Pass,
-    /// One with `options` is refused, as PgBouncer does.
+    /// One with `options` is refused, as `PgBouncer` does.
     RefuseOptions,
-    /// `options` are dropped, as PgBouncer does if it is told to.
+    /// `options` are dropped, as `PgBouncer` does if it is told to.
     DropOptions,
     /// Nobody is let in.
     Full,

@@ -11,7 +11,7 @@ static LOGINS: LazyLock<Mutex<Logins>> = LazyLock::new(Mutex::default);
 
 /// After the first failure; each further one doubles it.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
-const PAUSE_MAX: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 struct Logins {
@@ -97,8 +97,8 @@ mod tests {
             assert_eq!(logins.may_try(now), Err("no"));
             now += Duration::from_millis(1);
         }
-        // 50, 150, 350, 750, 1550 ms, then one a second.
-        assert!((10..=15).contains(&tried), "{tried}");
+        // At 0, 50, 150, 350, 750 ms, then two a second.
+        assert!((20..=25).contains(&tried), "{tried}");
     }
 
     #[test]

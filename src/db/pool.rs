@@ -302,8 +302,10 @@ pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
     wait_for_a_login(pool).await?;
     let acquired = pool.acquire().await;
     match &acquired {
-        // Neither says anything about a login.
-        Ok(_) | Err(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => {}
+        Ok(_) | Err(sqlx::Error::PoolClosed) => {}
+        // All are in use: that says nothing about logins.
+        Err(sqlx::Error::PoolTimedOut)
+            if pool.size() >= pool.options().get_max_connections() => {}
         Err(error) => logins::failed(error.to_string()),
     }
     acquired.doing(GET_A_CONNECTION)

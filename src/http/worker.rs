@@ -26,7 +26,7 @@ use super::{error::ApiError, rate_limit::RateLimits, server::Front, token::Token
 /// nothing. It is closed then, and another one is asked.
 const FIRST_TRY_MAX: Duration = Duration::from_secs(1);
 /// How long the second one may take. Reading takes milliseconds.
-const SECOND_TRY_MAX: Duration = Duration::from_secs(2);
+const SECOND_TRY_MAX: Duration = Duration::from_millis(1_500);
 /// How soon a lost connection shows: its statement fails, nothing is waited for.
 const AT_ONCE: Duration = Duration::from_millis(500);
 

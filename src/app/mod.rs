@@ -252,7 +252,8 @@ impl App {
     /// nobody is turned away, then finishes what was accepted and stops. All of it within
     /// `http.drain_s_max`.
     pub async fn stop_after(self, delay: Duration) {
-        let give_up = Instant::now() + self.drain_max;
+        let ops_close_max = Duration::from_secs(OPS_CLOSE_MAX_S);
+        let give_up = Instant::now() + self.drain_max.saturating_sub(ops_close_max);
         self.stopping.send_replace(true);
         if !delay.is_zero() {
             tracing::info!("stopping: not ready any more, serving on for {delay:?}");

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     Connection, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction,
     error::DatabaseError,
-    migrate::{MigrateError, Migrator},
+    migrate::{Migrate, MigrateError, Migrator},
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -304,8 +304,7 @@ pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
     match &acquired {
         Ok(_) | Err(sqlx::Error::PoolClosed) => {}
         // All are in use: that says nothing about logins.
-        Err(sqlx::Error::PoolTimedOut)
-            if pool.size() >= pool.options().get_max_connections() => {}
+        Err(sqlx::Error::PoolTimedOut) if pool.size() >= pool.options().get_max_connections() => {}
         Err(error) => logins::failed(error.to_string()),
     }
     acquired.doing(GET_A_CONNECTION)
@@ -389,9 +388,8 @@ pub async fn migrate_within(
                      tried again: {error}"
                 );
                 // sqlx holds its own lock still: others may migrate meanwhile.
-                sqlx::raw_sql("select pg_advisory_unlock_all()")
-                    .execute(&mut *connection)
-                    .await?;
+                // A failure ends with the connection.
+                drop(connection.unlock().await);
                 tokio::time::sleep(pause).await;
             }
             result => {

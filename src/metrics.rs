@@ -57,6 +57,13 @@ pub struct VendorLabel {
     pub vendor_store_id: String,
 }
 
+/// A pool, or all of one name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PoolNameLabel {
+    /// Whose it is.
+    pub pool: &'static str,
+}
+
 /// Connections of one kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PoolLabel {
@@ -144,6 +151,7 @@ pub struct Metrics {
     pub checkouts: Family<OutcomeLabel, Counter>,
     pub replays: Family<ReplayLabel, Counter>,
     pool_connections: Family<PoolLabel, Gauge>,
+    pool_connections_max: Family<PoolNameLabel, Gauge>,
     pub outbox_waiting: Gauge,
     pub outbox_oldest: Gauge<f64, AtomicU64>,
     pub outbox_published: Counter,
@@ -187,6 +195,7 @@ impl Metrics {
             checkouts: Family::default(),
             replays: Family::default(),
             pool_connections: Family::default(),
+            pool_connections_max: Family::default(),
             outbox_waiting: Gauge::default(),
             outbox_oldest: Gauge::default(),
             outbox_published: Counter::default(),
@@ -331,6 +340,11 @@ impl Metrics {
             metrics.pool_connections.clone(),
         );
         r.register(
+            "pool_connections_max",
+            "Connections to PostgreSQL that a pool may have",
+            metrics.pool_connections_max.clone(),
+        );
+        r.register(
             "outbox_waiting",
             "Events that are not published yet; 10001 is that many or more",
             metrics.outbox_waiting.clone(),
@@ -465,10 +479,15 @@ impl Metrics {
 
     fn measure_pools(&self) {
         self.pool_connections.clear();
+        self.pool_connections_max.clear();
         let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, connections) in pools.iter() {
             let idle = i64::try_from(connections.num_idle()).unwrap_or(i64::MAX);
             let used = i64::from(connections.size()) - idle;
+            let most = connections.options().get_max_connections();
+            self.pool_connections_max
+                .get_or_create(&PoolNameLabel { pool: name })
+                .inc_by(most.into());
             for (state, count) in [("used", used), ("idle", idle)] {
                 let label = PoolLabel { pool: name, state };
                 self.pool_connections

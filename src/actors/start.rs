@@ -97,19 +97,16 @@ fn open(
     metrics: &Metrics,
     committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
 ) -> Result<(CheckoutDesk, VendorDirectory), db::Error> {
-    // The slow lane runs one beside them.
-    let transactions_max = config.transactions_in_flight + config.transactions_overdue_max + 1;
     let pool_limits = PoolLimits {
         workload: Workload::KeyLookups,
-        // One more looks at what others hold.
-        connections_max: u32::try_from(transactions_max + 1).expect("configuration bounds it"),
+        connections_max: config.checkout_connections(),
         acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
         statement_max: config.transaction_limit(),
         lock_wait_max: Duration::from_millis(config.lock_ms_max),
     };
     let pool = db::pool::lazy(url, "splitcart checkout", pool_limits)?;
     metrics.watch_pool("checkout", pool.clone());
-    let directory = VendorDirectory::new(transactions_max, metrics.clone());
+    let directory = VendorDirectory::new(config.checkout_transactions(), metrics.clone());
     let held_rows = HeldRows::new(metrics.clone());
     actix_rt::spawn(held_rows.clone().watch(pool.clone()));
     put_away_idle_actors(

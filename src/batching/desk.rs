@@ -115,12 +115,8 @@ impl<W: Work> Desk<W> {
         }
     }
 
-    /// How long nothing has ended although somebody waits; `None` while nobody does. For a coordinator
-    /// that is gone, which nothing ever ends in, the longest time there is.
+    /// For how long no batch has ended while somebody waits for an answer; none while nobody does.
     pub fn stalled_for(&self) -> Option<Duration> {
-        if !self.address.connected() {
-            return Some(Duration::MAX);
-        }
         (*self.unanswered.borrow() > 0).then(|| self.progress.none_for())
     }
 
@@ -173,6 +169,11 @@ impl<W: Work> Desk<W> {
             Ok(Err(_)) => Err(Undecided::Failed),
             Err(_) => Err(Undecided::Unavailable),
         }
+    }
+
+    /// Whether the coordinator is gone: nothing that is handed in will ever be carried out.
+    pub fn has_ended(&self) -> bool {
+        !self.address.connected()
     }
 
     /// Refuses new commands from now on; what is queued is still carried out.

@@ -54,8 +54,7 @@ fn open(config: &Config, url: &SecretString, metrics: &Metrics) -> Result<CartDe
     let slots = config.cart.transactions_in_flight;
     let pool_limits = PoolLimits {
         workload: Workload::KeyLookups,
-        // When a batch fails its members are tried beside each other.
-        connections_max: u32::try_from(slots * 2).expect("configuration bounds it"),
+        connections_max: config.cart_connections(),
         acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
         statement_max: config.transaction_limit(),
         lock_wait_max: Duration::from_millis(config.lock_ms_max),

@@ -1,27 +1,29 @@
 //! `splitcart serve`: runs until it is told to stop.
 
-use std::{io, path::Path};
+use std::{io, path::Path, time::Duration};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{app::App, config::Config};
 
 use super::services::Services;
 
-/// Serves until Ctrl-C or SIGTERM, then finishes what was accepted.
+/// Serves until Ctrl-C, SIGTERM or SIGHUP, then finishes what was accepted.
 ///
 /// # Errors
 /// Something can't be started, or a private service ended by itself.
 pub async fn run(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()> {
     // Before anything is started, so that a signal during the start stops it in order, too.
-    let told_to_stop = stop_signal()?;
+    let told_to_stop = first_stop_signal()?;
+    raise_the_limit_of_open_files();
     tokio::pin!(told_to_stop);
     warn_about_the_secret(config);
     let mut services = Services::get(config, data_dir).await?;
     let urls = services.urls.clone();
     let started = tokio::select! {
         started = App::start(config, &urls.database, &urls.redis) => started,
-        () = &mut told_to_stop => return services.stop().await,
+        _ = &mut told_to_stop => return services.stop().await,
     };
     let app = match started {
         Ok(app) => app,
@@ -30,28 +32,64 @@ pub async fn run(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()>
             return Err(error.into());
         }
     };
-    let failure = tokio::select! {
-        () = &mut told_to_stop => None,
-        failure = services.failure() => Some(failure),
+    let (signal, failure) = tokio::select! {
+        signal = &mut told_to_stop => (Some(signal), None),
+        failure = services.failure() => (None, Some(failure)),
     };
-    app.stop().await;
+    let delay = match signal {
+        Some(StopSignal::Terminate) => Duration::from_secs(config.http.drain_delay_s),
+        Some(StopSignal::Interrupt) | None => Duration::ZERO,
+    };
+    app.stop_after(delay).await;
     services.stop().await?;
     failure.map_or(Ok(()), Err)
 }
 
-/// Resolves at the first SIGINT or SIGTERM.
+/// Who tells us to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StopSignal {
+    /// Ctrl-C: a person, who waits.
+    Interrupt,
+    /// SIGTERM or SIGHUP: whoever runs us.
+    Terminate,
+}
+
+/// Resolves at the first SIGINT, SIGTERM or SIGHUP.
 ///
 /// # Errors
 /// The signals can't be caught.
 pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let signal = first_stop_signal()?;
+    Ok(async move {
+        signal.await;
+    })
+}
+
+fn first_stop_signal() -> io::Result<impl Future<Output = StopSignal>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = interrupt.recv() => StopSignal::Interrupt,
+            _ = terminate.recv() => StopSignal::Terminate,
+            _ = hangup.recv() => StopSignal::Terminate,
         }
     })
+}
+
+/// Each connection is an open file. What the system lets us have is more than most shells begin with.
+fn raise_the_limit_of_open_files() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < hard {
+            setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+        }
+        Ok(hard)
+    });
+    match raised {
+        Ok(limit) => tracing::debug!(limit, "open files are limited to {limit}"),
+        Err(error) => tracing::warn!("the limit of open files can't be raised: {error}"),
+    }
 }
 
 fn warn_about_the_secret(config: &Config) {

@@ -60,6 +60,7 @@ impl Config {
             ("redis.timeout_ms", self.redis.timeout_ms, 1, HOUR_MS),
             ("redis.pause_ms", self.redis.pause_ms, 0, HOUR_MS),
             ("http.workers", self.http.workers as u64, 0, 1024),
+            ("http.drain_delay_s", self.http.drain_delay_s, 0, 3600),
             ("http.drain_s_max", self.http.drain_s_max, 0, 3600),
             ("http.head_ms_max", self.http.head_ms_max, 100, HOUR_MS),
             ("http.keep_alive_ms", self.http.keep_alive_ms, 100, HOUR_MS),
@@ -193,6 +194,11 @@ impl Config {
             (
                 self.queue_max < self.batch_max,
                 "queue_max must be at least batch_max, or no batch could ever be full",
+            ),
+            (
+                self.http.drain_delay_s > 0 && self.http.drain_delay_s * 2 > self.http.drain_s_max,
+                "http.drain_delay_s is more than half of http.drain_s_max, which is for all of the stop: \
+                 nothing would be left for the requests under way",
             ),
             (
                 self.auth.issuer.is_empty(),

@@ -18,6 +18,7 @@ use serde::Deserialize;
 pub struct Http {
     pub addr: SocketAddr,
     pub workers: usize,
+    pub drain_delay_s: u64,
     pub drain_s_max: u64,
     pub head_ms_max: u64,
     pub keep_alive_ms: u64,
@@ -46,6 +47,14 @@ pub enum Protocol<'a> {
 }
 
 impl Http {
+    /// How long requests under way may take after the delay of a stop: what is left of the time for all
+    /// of it, less a quarter for what is done afterwards.
+    pub fn serve_on_s_max(&self) -> u64 {
+        let afterwards = self.drain_s_max.div_ceil(4);
+        self.drain_s_max
+            .saturating_sub(self.drain_delay_s + afterwards)
+    }
+
     /// What is spoken.
     pub fn protocol(&self) -> Protocol<'_> {
         if !self.tls_cert_file.as_os_str().is_empty() {

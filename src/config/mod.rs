@@ -5,6 +5,7 @@
 
 mod auth;
 mod checks;
+mod connections;
 mod http;
 mod limits;
 mod outbox;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 
 pub use self::{
     auth::{Auth, TokenKeys},
+    connections::{BACKGROUND_CONNECTIONS, RELAY_CONNECTIONS},
     http::{Http, Origin, Protocol, Proxy},
     limits::{Limits, RateLimit},
     outbox::{Outbox, Retention},

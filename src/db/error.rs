@@ -2,6 +2,11 @@
 
 use std::{fmt, io};
 
+use super::recycling;
+
+/// What is being done when a pool is asked for a connection.
+pub(super) const GET_A_CONNECTION: &str = "get a connection";
+
 /// A failed statement, with what we were about to do.
 #[derive(Debug, thiserror::Error)]
 #[error("could not {doing}: {source}")]
@@ -13,13 +18,14 @@ pub struct Error {
 /// What a caller can do about a failed statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Deadlock or serialization failure: the transaction is gone, trying it again may well work.
+    /// Deadlock, serialization failure, or a plan of tables that have changed meanwhile: the
+    /// transaction is gone, trying it again may well work.
     Transient,
     /// Somebody else holds a row for longer than we wait, or the statement took too long: the
     /// transaction is gone, and trying it again at once would only wait again.
     Busy,
-    /// PostgreSQL can't be reached, is starting or stopping, or has cut the connection. After a
-    /// COMMIT the outcome is unknown.
+    /// PostgreSQL can't be reached or used: it is starting or stopping, has cut the connection, lets
+    /// nobody in, or has no memory or disk left. After a COMMIT the outcome is unknown.
     Unreachable,
     /// Trying again would fail in the same way.
     Permanent,
@@ -48,6 +54,33 @@ impl Error {
         Self { doing, source }
     }
 
+    /// Whether PostgreSQL, or a pooler in front of it, answers and refuses us for what we are: waiting
+    /// does not help.
+    pub fn is_refusal(&self) -> bool {
+        let code = self.code();
+        // protocol_violation: PgBouncer says so of startup parameters that it does not know.
+        code.is_some_and(|code| code == "08P01" || is_of_class(&code, &["28", "3D"]))
+    }
+
+    /// Whether it was a connection that could not be had, rather than one that failed us.
+    pub fn is_about_a_login(&self) -> bool {
+        self.doing == GET_A_CONNECTION
+    }
+
+    /// A login is not tried at present, because the last one failed.
+    pub(super) fn logins_pause(reason: &str) -> Self {
+        let source = io::Error::other(format!("logins fail at present ({reason})"));
+        Self {
+            doing: GET_A_CONNECTION,
+            source: sqlx::Error::Io(source),
+        }
+    }
+
+    fn code(&self) -> Option<String> {
+        let database = self.source.as_database_error()?;
+        Some(database.code()?.into_owned())
+    }
+
     /// The constraint that refused the statement, if one did.
     pub fn constraint(&self) -> Option<&str> {
         self.source
@@ -61,14 +94,28 @@ fn fault_of(code: &str) -> Fault {
     match code {
         // serialization_failure, deadlock_detected.
         "40001" | "40P01" => Fault::Transient,
+        code if plan_is_stale(code) => Fault::Transient,
         // lock_not_available (by our lock_timeout), query_canceled (by our statement_timeout).
         "55P03" | "57014" => Fault::Busy,
-        // admin_shutdown, crash_shutdown, cannot_connect_now, idle_in_transaction_session_timeout,
-        // too_many_connections; read_only_sql_transaction: a failover has left us with a standby.
-        "57P01" | "57P02" | "57P03" | "25P03" | "53300" | "25006" => Fault::Unreachable,
-        code if code.starts_with("08") => Fault::Unreachable,
+        // read_only_sql_transaction: a failover has left us with a standby. The timeouts of an idle
+        // and of a long transaction, which end the connection.
+        "25006" | "25P03" | "25P04" => Fault::Unreachable,
+        // The connection (or the pooler in front), insufficient resources (disk, memory, connections),
+        // the operator (stopping, starting, a dropped database, an idle session's timeout), the
+        // system. A login that is refused: somebody is about to change a password, or will be soon.
+        code if is_of_class(code, &["08", "53", "57P0", "58", "28", "3D"]) => Fault::Unreachable,
         _ => Fault::Permanent,
     }
+}
+
+/// `feature_not_supported`: "cached plan must not change result type", and our statements ask for no
+/// features that come and go; `invalid_sql_statement_name`: a prepared statement is not there any more.
+fn plan_is_stale(code: &str) -> bool {
+    matches!(code, "0A000" | "26000")
+}
+
+fn is_of_class(code: &str, classes: &[&str]) -> bool {
+    classes.iter().any(|class| code.starts_with(class))
 }
 
 /// Says what was being done when a statement failed.
@@ -79,7 +126,13 @@ pub(crate) trait Doing<T> {
 
 impl<T> Doing<T> for Result<T, sqlx::Error> {
     fn doing(self, doing: &'static str) -> Result<T, Error> {
-        self.map_err(|source| Error { doing, source })
+        self.map_err(|source| {
+            let error = Error { doing, source };
+            if error.code().as_deref().is_some_and(plan_is_stale) {
+                recycling::plans_are_stale();
+            }
+            error
+        })
     }
 }
 
@@ -91,5 +144,34 @@ impl fmt::Display for Fault {
             Self::Unreachable => "unreachable",
             Self::Permanent => "permanent",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_told_apart_by_what_a_caller_can_do() {
+        for (codes, fault) in [
+            (&["40001", "40P01", "0A000", "26000"][..], Fault::Transient),
+            (&["55P03", "57014"], Fault::Busy),
+            (
+                &[
+                    "08006", "08P01", "53100", "53200", "53300", "53400", "57P01", "57P02",
+                    "57P03", "57P04", "57P05", "58000", "58030", "25006", "25P03", "25P04",
+                    "28P01", "3D000",
+                ],
+                Fault::Unreachable,
+            ),
+            (
+                &["23505", "22003", "42P01", "XX000", "25P02"],
+                Fault::Permanent,
+            ),
+        ] {
+            for code in codes {
+                assert_eq!(fault_of(code), fault, "{code}");
+            }
+        }
     }
 }

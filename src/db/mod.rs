@@ -15,9 +15,12 @@ pub mod idempotency;
 pub mod import;
 pub mod inventory;
 pub mod loadtest;
+mod logins;
 pub mod orders;
 pub mod outbox;
 pub mod pool;
+pub mod recycling;
+pub mod server;
 pub mod stores;
 mod within;
 

@@ -12,13 +12,17 @@ use std::{
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    Connection, PgConnection, PgPool, Postgres, Row, Transaction,
-    migrate::Migrator,
+    Connection, PgConnection, PgPool, Postgres, Row, SqlSafeStr, Transaction,
+    error::DatabaseError,
+    migrate::{Migrate, MigrateError, Migrator},
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::error::{Doing, Error, Fault};
+use super::{
+    error::{Doing, Error, Fault, GET_A_CONNECTION},
+    logins, recycling,
+};
 
 /// The schema, compiled in.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -28,6 +32,10 @@ const BEGIN_SNAPSHOT: &str = "begin isolation level repeatable read read only";
 
 /// After so long without use a connection is asked whether it still stands.
 const RESTED: Duration = Duration::from_secs(1);
+
+/// How long migrations wait for a table that others use before they step back and let those through
+/// who queue behind them.
+const MIGRATION_LOCK_WAIT: &str = "set lock_timeout = '2s'";
 
 /// How long a server may take to say that a connection stands.
 const PING_WAIT_MAX: Duration = Duration::from_millis(250);
@@ -41,6 +49,8 @@ const ROLL_BACK_WAIT_MAX: Duration = Duration::from_millis(250);
 /// How often a server that works for us looks whether we are still there, in ms: what a transaction
 /// that was given up in the middle of a statement holds is free after this.
 const CONNECTION_CHECK_MS: &str = "250";
+/// How often is looked whether a connection is free while no login may be tried.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// What a pool's statements are like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +86,20 @@ impl Workload {
         };
         [by_keys, in_order].concat().into_iter()
     }
+
+    /// How its connections come and go.
+    fn pool_options(self, connections_max: u32) -> PgPoolOptions {
+        let options = PgPoolOptions::new().max_connections(connections_max);
+        match self {
+            // Few, and never without work for long: they keep their place at the server, whatever
+            // crowd comes to its other clients.
+            Self::KeyLookups => options
+                .min_connections(connections_max)
+                .idle_timeout(None)
+                .max_lifetime(None),
+            Self::Reads | Self::Background => options,
+        }
+    }
 }
 
 /// How a pool behaves.
@@ -99,27 +123,28 @@ pub struct Limits {
 /// # Errors
 /// The URL is malformed.
 pub fn lazy(url: &SecretString, application_name: &str, limits: Limits) -> Result<PgPool, Error> {
-    let statement_ms = limits.statement_max.as_millis().to_string();
-    let lock_ms = limits.lock_wait_max.as_millis().to_string();
-    let options = connect_options(url)?
-        .application_name(application_name)
-        .options([
-            ("statement_timeout", statement_ms.as_str()),
-            ("lock_timeout", lock_ms.as_str()),
-            ("idle_in_transaction_session_timeout", statement_ms.as_str()),
-            ("client_connection_check_interval", CONNECTION_CHECK_MS),
-        ])
-        .options(limits.workload.planner_settings());
-    Ok(PgPoolOptions::new()
-        .max_connections(limits.connections_max)
+    let options = session_options(url, application_name, limits)?;
+    Ok(limits
+        .workload
+        .pool_options(limits.connections_max)
         .acquire_timeout(limits.acquire_wait_max)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                pin(connection).await?;
+                logins::succeeded();
+                Ok(())
+            })
+        })
         // A ping before every use would cost each transaction a round trip. A connection that has
         // rested may have lost its server, and is asked; one that is lost while it is busy is found
         // by its next statement.
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {
             Box::pin(async move {
-                if meta.idle_for >= RESTED {
+                if recycling::is_stale(meta.age) {
+                    return Ok(false);
+                }
+                if meta.idle_for >= RESTED || recycling::is_suspect(meta.idle_for) {
                     ping(connection).await?;
                 }
                 Ok(true)
@@ -127,13 +152,24 @@ pub fn lazy(url: &SecretString, application_name: &str, limits: Limits) -> Resul
         })
         // sqlx asks a returned connection whether it still stands, without a limit. One whose server
         // is silent must not keep its place in the pool.
-        .after_release(|connection, _| {
+        .after_release(|connection, meta| {
             Box::pin(async move {
                 ping(connection).await?;
-                Ok(true)
+                Ok(!recycling::is_stale(meta.age))
             })
         })
         .connect_lazy_with(options))
+}
+
+/// What was committed is on disk, whatever a role's or a database's default says; where a standby must have
+/// applied it, too, that stays so.
+async fn pin(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // Not `query!`: a prepared statement would be kept for what is asked once.
+    let statement = "select set_config(name, 'on', false)
+        from pg_settings
+        where name = 'synchronous_commit' and setting not in ('on', 'remote_apply')";
+    sqlx::raw_sql(statement).execute(connection).await?;
+    Ok(())
 }
 
 async fn ping(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -147,9 +183,13 @@ async fn ping(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// # Errors
 /// The URL is malformed, or PostgreSQL can't be reached.
 pub async fn connect(url: &SecretString) -> Result<PgConnection, Error> {
-    PgConnection::connect_with(&connect_options(url)?)
+    let mut connection = PgConnection::connect_with(&connect_options(url)?)
         .await
-        .doing("connect to PostgreSQL")
+        .doing("connect to PostgreSQL")?;
+    pin(&mut connection)
+        .await
+        .doing("pin the session's settings")?;
+    Ok(connection)
 }
 
 /// Begins a transaction on a connection that is the caller's own.
@@ -183,7 +223,7 @@ pub async fn wait_for_locks(
 /// # Errors
 /// No connection could be had in time, or the statement failed.
 pub async fn begin_snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
-    pool.begin_with(BEGIN_SNAPSHOT)
+    Transaction::begin(acquire(pool).await?, Some(BEGIN_SNAPSHOT.into_sql_str()))
         .await
         .doing("begin a snapshot")
 }
@@ -267,8 +307,9 @@ async fn begin(connection: &mut PgConnection) -> Result<(DateTime<Utc>, i64), Er
 }
 
 /// Closes the connections that rest in a pool: one of their kind has turned out to be silent, and they
-/// have had the same way to the server.
+/// have had the same way to the server. Those of other pools are asked before they are used again.
 pub fn close_idle(pool: &PgPool) {
+    recycling::server_was_silent();
     while let Some(connection) = pool.try_acquire() {
         drop(connection.detach());
     }
@@ -327,7 +368,65 @@ pub async fn roll_back_opened(connection: &mut PgConnection) -> Result<(), Error
 /// # Errors
 /// No connection could be had in time.
 pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
-    pool.acquire().await.doing("get a connection")
+    wait_for_a_login(pool).await?;
+    let acquired = pool.acquire().await;
+    match &acquired {
+        Ok(_) | Err(sqlx::Error::PoolClosed) => {}
+        // All are in use: that says nothing about logins.
+        Err(sqlx::Error::PoolTimedOut) if pool.size() >= pool.options().get_max_connections() => {}
+        Err(error) => logins::failed(error.to_string()),
+    }
+    acquired.doing(GET_A_CONNECTION)
+}
+
+/// While logins fail they are tried one at a time, after a pause; until then the pool's connections
+/// that stand are waited for, if there are any.
+async fn wait_for_a_login(pool: &PgPool) -> Result<(), Error> {
+    let give_up = Instant::now() + pool.options().get_acquire_timeout();
+    while pool.num_idle() == 0 {
+        let Err(reason) = logins::may_try() else {
+            break;
+        };
+        if pool.size() == 0 || Instant::now() >= give_up {
+            return Err(Error::logins_pause(&reason));
+        }
+        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+    }
+    Ok(())
+}
+
+/// One connection as a pool of these limits would make it.
+///
+/// # Errors
+/// The URL is malformed, or PostgreSQL can't be reached or refuses the settings.
+pub async fn connect_as(
+    url: &SecretString,
+    application_name: &str,
+    limits: Limits,
+) -> Result<PgConnection, Error> {
+    PgConnection::connect_with(&session_options(url, application_name, limits)?)
+        .await
+        .doing("connect to PostgreSQL with our settings")
+}
+
+fn session_options(
+    url: &SecretString,
+    application_name: &str,
+    limits: Limits,
+) -> Result<PgConnectOptions, Error> {
+    let statement_ms = limits.statement_max.as_millis().to_string();
+    let lock_ms = limits.lock_wait_max.as_millis().to_string();
+    Ok(connect_options(url)?
+        .application_name(application_name)
+        .options([
+            ("statement_timeout", statement_ms.as_str()),
+            ("lock_timeout", lock_ms.as_str()),
+            ("idle_in_transaction_session_timeout", statement_ms.as_str()),
+            ("client_connection_check_interval", CONNECTION_CHECK_MS),
+            ("default_transaction_isolation", "read committed"),
+            ("default_transaction_read_only", "off"),
+        ])
+        .options(limits.workload.planner_settings()))
 }
 
 fn connect_options(url: &SecretString) -> Result<PgConnectOptions, Error> {
@@ -336,10 +435,57 @@ fn connect_options(url: &SecretString) -> Result<PgConnectOptions, Error> {
 
 /// Applies the migrations that are missing. Safe from several instances at once: sqlx takes a lock.
 ///
+/// A migration that waits for a table keeps everybody waiting who comes after it: so it gives up soon,
+/// and tries again after a pause, for `wait_max` in all.
+///
 /// # Errors
-/// A migration failed, or an applied one is not the one we know.
-pub async fn migrate(connection: &mut PgConnection) -> Result<(), sqlx::migrate::MigrateError> {
-    MIGRATIONS.run(connection).await
+/// A migration failed, an applied one is not the one we know, or a table was in use all the time.
+pub async fn migrate_within(
+    connection: &mut PgConnection,
+    wait_max: Duration,
+) -> Result<(), MigrateError> {
+    let give_up = Instant::now() + wait_max;
+    let pause = Duration::from_secs(1);
+    loop {
+        sqlx::raw_sql(MIGRATION_LOCK_WAIT)
+            .execute(&mut *connection)
+            .await?;
+        match MIGRATIONS.run(&mut *connection).await {
+            Err(error) if is_lock_timeout(&error) && Instant::now() + pause < give_up => {
+                tracing::warn!(
+                    "a migration waits for a table that another session uses, or for another \
+                     instance's migrations (long transactions are in pg_stat_activity); it is \
+                     tried again: {error}"
+                );
+                // sqlx holds its own lock still: others may migrate meanwhile.
+                // A failure ends with the connection.
+                drop(connection.unlock().await);
+                tokio::time::sleep(pause).await;
+            }
+            result => {
+                sqlx::raw_sql("reset lock_timeout")
+                    .execute(connection)
+                    .await?;
+                return result;
+            }
+        }
+    }
+}
+
+/// The same, with patience for half a minute.
+///
+/// # Errors
+/// See [`migrate_within`].
+pub async fn migrate(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    migrate_within(connection, Duration::from_secs(30)).await
+}
+
+fn is_lock_timeout(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) = error else {
+        return false;
+    };
+    let code = source.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code == "55P03")
 }
 
 /// How many of our migrations are not applied yet.

@@ -10,7 +10,7 @@
 //! | how carts, checkouts and orders look | [`cart_body`], [`checkout_body`], [`preview_body`], [`orders_body`] |
 //! | the contract for programs and people | [`openapi`] |
 //! | request ids, the canonical log line | [`trace`] |
-//! | the listener itself, and what is around every request | [`server`], [`tls`] |
+//! | the listener itself, and what is around every request | [`server`], [`listener`], [`head_limit`], [`tls`] |
 //! | who sends too much | [`rate_limit`] |
 //! | what browsers are told | [`cors`], [`security`] |
 //! | keys and certificates that may be replaced | [`watched_file`] |
@@ -24,8 +24,10 @@ pub mod checkout_body;
 pub mod cors;
 pub mod cursor;
 pub mod error;
+pub mod head_limit;
 pub mod idempotent;
 pub mod json;
+pub mod listener;
 pub mod openapi;
 pub mod orders;
 pub mod orders_body;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     db::{
         self,
-        orders::{Page, Position},
+        orders::{Page, Position, Walk},
     },
     domain::{
         caller::{Access, Perspective},
@@ -30,6 +30,9 @@ use super::{
 pub const LIMIT_DEFAULT: usize = 20;
 /// See [`LIMIT_DEFAULT`].
 pub const LIMIT_MAX: usize = 100;
+/// How many orders are looked at for a page of a status, however rare it is. There is no index by status:
+/// it would cost every checkout, for a list that few read.
+const LOOKED_AT_MAX: usize = 5_000;
 
 /// Lists the active store's orders, newest first.
 ///
@@ -45,14 +48,17 @@ pub async fn list(
     let side = asked.as_ref().ok().and_then(|asked| asked.side);
     let perspective = perspective(&worker, identity, side).await?;
     let asked = asked?;
-    let Page { orders, is_last } = worker
+    let walk = Walk {
+        behind: asked.behind,
+        limit: asked.limit,
+        rows_max: LOOKED_AT_MAX,
+    };
+    let Page { orders, next } = worker
         .read_snapshot(async |snapshot| {
-            let (status, behind) = (asked.status, asked.behind);
-            db::orders::find_page(snapshot, perspective, status, behind, asked.limit).await
+            db::orders::find_page(snapshot, perspective, asked.status, walk).await
         })
         .await?;
-    let last = orders.last().filter(|_| !is_last);
-    let next_cursor = last.map(|order| cursor::write(Position::behind(order)));
+    let next_cursor = next.map(cursor::write);
     Ok(json(orders_body::render_page(&orders, next_cursor)))
 }
 

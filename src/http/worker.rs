@@ -10,7 +10,7 @@ use sqlx::{PgConnection, PgPool};
 use crate::{
     actors::{checkout_batch::CheckoutDesk, start::terms},
     carts::batch::CartDesk,
-    config::{Config, PriceHold},
+    config::{Config, PriceHold, Protocol},
     db::{
         self, Fault,
         pool::{Limits as PoolLimits, Workload},
@@ -22,6 +22,11 @@ use crate::{
 
 use super::{error::ApiError, rate_limit::RateLimits, server::Front, token::TokenVerifier};
 
+/// How long a first attempt to read may take: a connection whose server has gone in silence answers
+/// nothing. It is closed then, and another one is asked.
+const FIRST_TRY_MAX: Duration = Duration::from_secs(1);
+/// How long the second one may take. Reading takes milliseconds.
+const SECOND_TRY_MAX: Duration = Duration::from_millis(1_500);
 /// How soon a lost connection shows: its statement fails, nothing is waited for.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
@@ -44,6 +49,8 @@ pub struct Worker {
     pub rate_limits: Option<Arc<RateLimits>>,
     /// Where to count.
     pub metrics: Metrics,
+    /// Whether clients reach us over TLS of our own.
+    pub is_under_tls: bool,
     /// How long the statements of a request may take in all.
     pub statements_max: Duration,
     /// How long a cart PUT's answer is kept.
@@ -97,29 +104,47 @@ impl Worker {
         .await
     }
 
-    /// Pooled connections may have lost their server meanwhile: that is found at once, one by one, and
-    /// reading again does no harm. A server that is away takes longer than that, and is not asked
-    /// again.
+    /// Pooled connections may have lost their server meanwhile. That one of them falls silent is found out
+    /// once, after a while; reading again does no harm, and the others are asked before they are used.
     async fn read_with<T>(
         &self,
         work: impl AsyncFn() -> Result<T, db::Error>,
     ) -> Result<T, ApiError> {
+        let first_max = FIRST_TRY_MAX.min(self.statements_max);
+        if let Ok(result) = tokio::time::timeout(first_max, self.read_at_once(&work)).await {
+            return Ok(result?);
+        }
+        tracing::info!("PostgreSQL was silent; reading again on another connection");
+        db::recycling::server_was_silent();
+        let second_max = SECOND_TRY_MAX.min(self.statements_max);
+        if let Ok(result) = tokio::time::timeout(second_max, self.read_at_once(&work)).await {
+            return Ok(result?);
+        }
+        db::recycling::server_was_silent();
+        Err(ApiError::unavailable())
+    }
+
+    /// Connections that were cut are found at once, one by one, until a new one is made. A server that is
+    /// away takes longer than that, and is not asked again.
+    async fn read_at_once<T>(
+        &self,
+        work: &impl AsyncFn() -> Result<T, db::Error>,
+    ) -> Result<T, db::Error> {
         let started = Instant::now();
-        let again = async {
-            loop {
-                match work().await {
-                    Err(error)
-                        if error.fault() == Fault::Unreachable && started.elapsed() < AT_ONCE =>
-                    {
-                        tracing::info!("reading again: {error}");
-                    }
-                    result => return result,
+        let mut left = self.pool.options().get_max_connections();
+        loop {
+            match work().await {
+                Err(error)
+                    if matches!(error.fault(), Fault::Unreachable | Fault::Transient)
+                        && !error.is_about_a_login()
+                        && left > 0
+                        && started.elapsed() < AT_ONCE =>
+                {
+                    tracing::info!("reading again: {error}");
+                    left -= 1;
                 }
+                result => return result,
             }
-        };
-        match tokio::time::timeout(self.statements_max, again).await {
-            Ok(result) => Ok(result?),
-            Err(_) => Err(ApiError::unavailable()),
         }
     }
 
@@ -155,6 +180,7 @@ impl Worker {
             tokens: front.tokens.clone(),
             rate_limits: front.rate_limits.clone(),
             metrics: metrics.clone(),
+            is_under_tls: matches!(config.http.protocol(), Protocol::Tls { .. }),
             statements_max: config.transaction_limit(),
             keep_cart_answers_for: keep_cart_answers_for(config),
             keep_checkout_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),

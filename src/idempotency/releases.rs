@@ -4,7 +4,10 @@
 //! their order: a dead Redis is asked no more often for a thousand claims than for one. Each is tried
 //! for as long as its lease lives; then it has gone by itself.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
 use redis::Script;
 use tokio::{sync::mpsc, time};
@@ -21,6 +24,8 @@ const RETRY_EVERY: Duration = Duration::from_millis(100);
 /// Where they are handed in. Dropped, nothing more is tried.
 #[derive(Debug)]
 pub struct Releases {
+    /// How many were left to end with their lease since the log was told.
+    left: AtomicU64,
     waiting: mpsc::Sender<(Claim, Instant)>,
 }
 
@@ -29,7 +34,10 @@ impl Releases {
     pub fn start(connection: Connection, script: Script) -> Self {
         let (waiting, claims) = mpsc::channel(WAITING_MAX);
         tokio::spawn(release_all(connection, script, claims));
-        Self { waiting }
+        Self {
+            left: AtomicU64::default(),
+            waiting,
+        }
     }
 
     /// Gives a claim up as soon as Redis answers.
@@ -39,7 +47,14 @@ impl Releases {
             .try_send((claim, Instant::now() + lease))
             .is_err()
         {
-            tracing::warn!("too many claims wait for Redis; one is left to end with its lease");
+            let left = self.left.fetch_add(1, Ordering::Relaxed);
+            // A line for each would be as many as there are requests.
+            if left.is_multiple_of(WAITING_MAX as u64) {
+                tracing::warn!(
+                    "too many claims wait for Redis; {} are left to end with their lease",
+                    left + 1
+                );
+            }
         }
     }
 }

@@ -7,18 +7,25 @@ use secrecy::SecretString;
 use tokio::sync::watch;
 
 use crate::{
-    actors::vendor_directory::VendorDirectory,
+    actors::{checkout_batch::CheckoutDesk, vendor_directory::VendorDirectory},
+    carts::batch::CartDesk,
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
     outbox::sink_state::SinkState,
 };
 
+pub use self::health::{KeptConnection, connect_early};
+
 /// What the private listener reports on.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Ops {
     /// Asked whether it is reachable and migrated.
-    pub database_url: SecretString,
+    pub database: KeptConnection,
     /// Asked whether it answers; not required.
     pub redis_url: SecretString,
+    /// Asked whether batches end.
+    pub checkouts: CheckoutDesk,
+    /// Likewise.
+    pub carts: CartDesk,
     /// Asked for the deepest mailboxes.
     pub directory: VendorDirectory,
     /// What is shown.

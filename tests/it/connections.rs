@@ -80,6 +80,52 @@ async fn a_head_that_comes_too_slowly_is_cut_off() {
     );
 }
 
+/// Who is late hears why, in the envelope, whether it was the first head of a connection or a later one.
+#[tokio::test]
+async fn a_late_head_is_told_so_in_the_envelope_the_second_one_too() {
+    let world = World::with_settings(&[("SPLITCART_HTTP_HEAD_MS_MAX", "500")]).await;
+    let first = connect(&world.server).await;
+    let mut second = connect(&world.server).await;
+    assert!(ask(&mut second).await.starts_with("HTTP/1.1 404"));
+    for mut stream in [first, second] {
+        stream
+            .write_all(b"GET /nowhere HTTP/1.1\r\n")
+            .await
+            .unwrap();
+        let text = read_to_end(&mut stream).await;
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 408 "), "{text}");
+        let error: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(error["error"]["code"], "REQUEST_TIMEOUT");
+        let id = error["error"]["request_id"].as_str().unwrap();
+        assert!(head.contains(&format!("x-request-id: {id}")), "{text}");
+    }
+    let counted =
+        "splitcart_http_requests_total{method=\"other\",route=\"unknown\",status=\"408\"}";
+    assert_eq!(world.server.metric(counted).await, 2.0);
+}
+
+/// A request that is there is served, however long we have slept.
+#[tokio::test]
+async fn whole_requests_that_came_while_we_slept_are_served() {
+    let world = World::with_settings(&[("SPLITCART_HTTP_HEAD_MS_MAX", "500")]).await;
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        streams.push(connect(&world.server).await);
+    }
+    world.server.freeze();
+    for stream in &mut streams {
+        stream.write_all(REQUEST.as_bytes()).await.unwrap();
+    }
+    // Longer than the limit: its clocks have run out when it wakes up.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    world.server.thaw();
+
+    for mut stream in streams {
+        assert!(answer(&mut stream).await.starts_with("HTTP/1.1 404"));
+    }
+}
+
 #[tokio::test]
 async fn a_connection_is_used_again_and_closed_when_it_is_idle() {
     let world = World::with_settings(&[("SPLITCART_HTTP_KEEP_ALIVE_MS", "700")]).await;

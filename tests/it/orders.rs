@@ -4,6 +4,10 @@ use std::collections::HashSet;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use splitcart::{
+    db::orders::{Position, Walk, find_page},
+    domain::{caller::Perspective, order::OrderStatus},
+};
 use uuid::Uuid;
 
 use crate::support::{
@@ -41,6 +45,57 @@ fn ids(reply: &Reply) -> Vec<String> {
 fn next_cursor(reply: &Reply) -> Option<String> {
     let cursor = reply.json()["page"]["next_cursor"].clone();
     cursor.as_str().map(str::to_owned)
+}
+
+/// How many orders each page of a walk has, which looks at a few orders for each.
+async fn pages(world: &World, buyer: &Buyer, status: OrderStatus, rows_max: usize) -> Vec<usize> {
+    let mut connection = world.market.database.pool.acquire().await.unwrap();
+    let mut behind = Position::START;
+    let mut pages = Vec::new();
+    loop {
+        let walk = Walk {
+            behind,
+            limit: 2,
+            rows_max,
+        };
+        let perspective = Perspective::Buyer(buyer.store_id.into());
+        let page = find_page(&mut connection, perspective, Some(status), walk);
+        let page = page.await.unwrap();
+        pages.push(page.orders.len());
+        match page.next {
+            Some(next) => behind = next,
+            None => return pages,
+        }
+    }
+}
+
+/// Nobody walks through all orders to find a few of a rare status, or none: a page ends where enough
+/// were looked at, and the next one goes on there.
+#[tokio::test]
+async fn a_rare_status_is_looked_for_a_part_at_a_time() {
+    let world = World::start().await;
+    let buyer = world.market.buyer().await;
+    let client = world.client(&buyer);
+    // Two of each checkout were placed at the same time.
+    let products = [
+        world.market.sold_product(500, 90).await,
+        world.market.sold_product(500, 90).await,
+    ];
+    buy(&client, &products, 5).await;
+
+    let none = pages(&world, &buyer, OrderStatus::Canceled, 4).await;
+    let all = pages(&world, &buyer, OrderStatus::CreatedPending, 4).await;
+
+    // Cut before the orders of one time would be torn apart.
+    assert!(none.len() > 2, "{none:?}");
+    assert_eq!(none.iter().sum::<usize>(), 0, "{none:?}");
+    assert_eq!(all, [2; 5]);
+    let one = "update vendor_orders set status = 'canceled'
+        where id = (select id from vendor_orders order by created_at, id limit 1)";
+    world.market.database.run(one).await;
+    let rare = pages(&world, &buyer, OrderStatus::Canceled, 4).await;
+    assert_eq!(rare.iter().sum::<usize>(), 1, "{rare:?}");
+    assert_eq!(read_all(&client, "status=canceled&limit=2").await.len(), 1);
 }
 
 /// All ids, read page by page.

@@ -75,7 +75,8 @@ async fn a_connection_cut_in_the_middle_of_a_transaction_is_replaced() {
 
     let waiting = tokio::spawn(Client::send(shopper.request()));
     world.market.until_a_checkout_waits_for_a_lock().await;
-    assert_eq!(cut_the_checkouts_connections(&world).await, 1);
+    // The one that waits, and those that the pool keeps beside it.
+    assert!(cut_the_checkouts_connections(&world).await > 0);
     held.rollback().await.unwrap();
     let reply = waiting.await.unwrap();
 

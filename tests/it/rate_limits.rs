@@ -18,7 +18,8 @@ fn is_limited(reply: &Reply) -> bool {
     if limited {
         assert_eq!(reply.code(), "RATE_LIMITED");
         let wait: u32 = reply.header("retry-after").parse().unwrap();
-        assert!((1..=2).contains(&wait), "{wait}");
+        // Two seconds at most, and two more by which a crowd is spread.
+        assert!((1..=4).contains(&wait), "{wait}");
     }
     limited
 }

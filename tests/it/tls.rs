@@ -137,6 +137,29 @@ async fn under_tls_the_client_chooses_the_version() {
     );
 }
 
+/// Whoever connects and never shakes hands waits alone for the end of that.
+#[tokio::test]
+async fn silent_handshakes_keep_nobody_out() {
+    let certificate = Certificate::new();
+    let world = World::with_settings(&[
+        ("SPLITCART_HTTP_TLS_CERT_FILE", &certificate.name("cert")),
+        ("SPLITCART_HTTP_TLS_KEY_FILE", &certificate.name("key")),
+        ("SPLITCART_HTTP_WORKERS", "1"),
+        ("SPLITCART_HTTP_HEAD_MS_MAX", "600000"),
+    ])
+    .await;
+    let addr = world.server.http.strip_prefix("http://").unwrap();
+    let silent = (0..400).map(|_| tokio::net::TcpStream::connect(addr));
+    let silent = futures_util::future::try_join_all(silent).await.unwrap();
+
+    let url = https(&world.server);
+    let asked = ask(&url, Speaks::Either, Some(&certificate.der));
+    let answer = tokio::time::timeout(std::time::Duration::from_secs(20), asked).await;
+
+    assert_eq!(answer.expect("it is answered").unwrap().1, 401);
+    drop(silent);
+}
+
 #[tokio::test]
 async fn a_certificate_is_renewed_without_a_restart() {
     let mut certificate = Certificate::new();

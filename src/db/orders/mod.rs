@@ -7,7 +7,7 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
-pub use page::{Page, Position, find_page};
+pub use page::{Page, Position, Walk, find_page};
 pub use read::{find_checkout, find_groups_of_carts, find_order};
 pub use write::insert_checkouts;
 

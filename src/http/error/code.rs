@@ -11,6 +11,7 @@ pub enum Code {
     Forbidden,
     NotFound,
     MethodNotAllowed,
+    RequestTimeout,
     PayloadTooLarge,
     UnsupportedMediaType,
     CartAlreadyConverted,
@@ -42,12 +43,13 @@ pub struct Entry {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ValidationError,
         Self::Unauthorized,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::RequestTimeout,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::CartAlreadyConverted,
@@ -115,6 +117,13 @@ impl Code {
                 status: StatusCode::METHOD_NOT_ALLOWED,
                 when: "The route is there, but does not take this method.",
                 remedy: "Use a method that the `Allow` header names.",
+            },
+            Self::RequestTimeout => Entry {
+                name: "REQUEST_TIMEOUT",
+                status: StatusCode::REQUEST_TIMEOUT,
+                when: "The head of the request did not arrive in time. Nothing was done, and the \
+                       connection is closed.",
+                remedy: "Send the request again, over another connection.",
             },
             Self::PayloadTooLarge => Entry {
                 name: "PAYLOAD_TOO_LARGE",

@@ -49,6 +49,7 @@ pub fn error(code: Code) -> ApiError {
         Code::Forbidden => Forbidden::RoleNotAllowed.into(),
         Code::NotFound => Refusal::CartNotFound.into(),
         Code::MethodNotAllowed => ApiError::method_not_allowed("GET, PUT"),
+        Code::RequestTimeout => ApiError::late_head(),
         Code::PayloadTooLarge => ApiError::payload_too_large(),
         Code::UnsupportedMediaType => ApiError::unsupported_media_type(),
         Code::CartAlreadyConverted => {

@@ -12,7 +12,10 @@ pub mod examples;
 pub mod page;
 pub mod rules;
 
-use std::time::Duration;
+use std::{
+    hash::{DefaultHasher, Hasher},
+    time::Duration,
+};
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
@@ -41,8 +44,29 @@ pub struct ApiError {
     message: String,
     /// Boxed: a value is large, and most errors have none.
     details: Option<Box<Value>>,
-    retry_after: Option<Duration>,
+    retry_after: Option<RetryAfter>,
     allow: Option<&'static str>,
+}
+
+/// When it is worth trying again.
+#[derive(Clone, Copy, Debug)]
+struct RetryAfter {
+    least: Duration,
+    /// By how much more at most, so that those who are refused together do not come back together.
+    spread: Duration,
+}
+
+impl RetryAfter {
+    /// In whole seconds (RFC 9110, 10.2.3), never "at once". Requests differ by their ids, which are
+    /// random: so do their waits, and the same request is always told the same.
+    fn seconds(self, request_id: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(request_id.as_bytes());
+        let place = hasher.finish() as f64 / u64::MAX as f64;
+        let wait = self.least + self.spread.mul_f64(place);
+        let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        whole.max(1)
+    }
 }
 
 impl ApiError {
@@ -83,6 +107,14 @@ impl ApiError {
         }
     }
 
+    /// The head did not arrive in time.
+    pub fn late_head() -> Self {
+        Self::new(
+            Code::RequestTimeout,
+            "The request did not arrive in time; nothing was done. Send it again.",
+        )
+    }
+
     /// The body is too large.
     pub fn payload_too_large() -> Self {
         let message = format!("The body is larger than {BODY_LEN_MAX} bytes.");
@@ -102,7 +134,7 @@ impl ApiError {
             "There were too many requests from this {limit}; nothing was done. Wait as long as \
              Retry-After says, then send them more slowly (see the RateLimit headers)."
         );
-        Self::new(Code::RateLimited, message).retry_after(wait)
+        Self::new(Code::RateLimited, message).retry_after(wait, Duration::from_secs(2))
     }
 
     /// The same request is being worked on.
@@ -112,7 +144,7 @@ impl ApiError {
             "The first request with this Idempotency-Key is still running; try again with the same \
              key.",
         )
-        .retry_after(Duration::from_secs(1))
+        .retry_after(Duration::from_secs(1), Duration::from_secs(1))
     }
 
     /// The key belongs to another request.
@@ -139,7 +171,17 @@ impl ApiError {
             "The database can't be reached at present. Try again with the same Idempotency-Key: what \
              was done is not done twice.",
         )
-        .retry_after(Duration::from_secs(2))
+        .retry_after(Duration::from_secs(1), Duration::from_secs(3))
+    }
+
+    /// Somebody else holds what this needs.
+    pub fn busy() -> Self {
+        Self::new(
+            Code::Overloaded,
+            "Another request holds what this one needs, for longer than it may wait; nothing was done. Try \
+             again with the same Idempotency-Key.",
+        )
+        .retry_after(Duration::from_secs(1), Duration::from_secs(1))
     }
 
     fn invalid(code: Code, what: &str, violations: &[Violation]) -> Self {
@@ -159,8 +201,8 @@ impl ApiError {
     }
 
     #[must_use]
-    fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+    fn retry_after(mut self, least: Duration, spread: Duration) -> Self {
+        self.retry_after = Some(RetryAfter { least, spread });
         self
     }
 
@@ -181,9 +223,7 @@ impl ApiError {
     pub fn respond(&self, request_id: &str) -> HttpResponse {
         let mut response = HttpResponseBuilder::new(self.code.status());
         if let Some(wait) = self.retry_after {
-            // In whole seconds (RFC 9110, 10.2.3), and never "at once".
-            let seconds = wait.as_secs_f64().ceil().max(1.0);
-            response.insert_header((header::RETRY_AFTER, format!("{seconds:.0}")));
+            response.insert_header((header::RETRY_AFTER, wait.seconds(request_id)));
         }
         if let Some(allow) = self.allow {
             response.insert_header((header::ALLOW, allow));
@@ -218,12 +258,20 @@ impl From<Forbidden> for ApiError {
 
 impl From<db::Error> for ApiError {
     fn from(error: db::Error) -> Self {
-        if error.fault() == Fault::Permanent {
-            tracing::error!("{error}");
-            return Self::internal();
+        match error.fault() {
+            Fault::Permanent => {
+                tracing::error!("{error}");
+                Self::internal()
+            }
+            Fault::Busy => {
+                tracing::warn!("{error}");
+                Self::busy()
+            }
+            Fault::Transient | Fault::Unreachable => {
+                tracing::warn!("{error}");
+                Self::unavailable()
+            }
         }
-        tracing::warn!("{error}");
-        Self::unavailable()
     }
 }
 
@@ -293,9 +341,48 @@ impl From<Undecided> for ApiError {
                 "Too many requests are waiting; nothing was done. Try again with the same \
                  Idempotency-Key.",
             )
-            .retry_after(retry_after),
+            // Whoever refuses knows by how much to spread.
+            .retry_after(retry_after, Duration::ZERO),
             Undecided::Unavailable => Self::unavailable(),
             Undecided::Failed => Self::internal(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE_TO_FOUR: RetryAfter = RetryAfter {
+        least: Duration::from_secs(1),
+        spread: Duration::from_secs(3),
+    };
+
+    #[test]
+    fn a_refused_crowd_is_told_to_come_back_at_different_times() {
+        let mut told = [0; 6];
+        for request in 0..3000 {
+            let id = format!("01a20b80-81e5-7281-86b1-{request:012x}");
+            told[usize::try_from(ONE_TO_FOUR.seconds(&id)).unwrap()] += 1;
+        }
+        let [_, one, two, three, four, _] = told;
+        assert_eq!(one + two + three + four, 3000, "{told:?}");
+        for share in [two, three, four] {
+            assert!((900..1100).contains(&share), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_always_told_the_same() {
+        assert_eq!(ONE_TO_FOUR.seconds("a"), ONE_TO_FOUR.seconds("a"));
+    }
+
+    #[test]
+    fn nobody_is_told_to_come_back_at_once() {
+        let none = RetryAfter {
+            least: Duration::ZERO,
+            spread: Duration::ZERO,
+        };
+        assert_eq!(none.seconds("a"), 1);
     }
 }

@@ -10,11 +10,13 @@ use crate::http::error::{Code, examples};
 use super::parts::{headers, schema};
 
 /// The codes that every operation of the API can answer.
-const EVERYWHERE: [Code; 5] = [
+const EVERYWHERE: [Code; 7] = [
     Code::Unauthorized,
     Code::Forbidden,
+    Code::RequestTimeout,
     Code::RateLimited,
     Code::Internal,
+    Code::Overloaded,
     Code::DependencyUnavailable,
 ];
 

@@ -51,7 +51,9 @@ pub fn list_path() -> Value {
         "operationId": "listOrders",
         "summary": "Your store's orders",
         "description": "Newest first, a page at a time: ask for the next one with `cursor` until \
-                        `next_cursor` is null. Orders that are placed meanwhile stand before \
+                        `next_cursor` is null. A page may have fewer orders than `limit`, or none, \
+                        although there is another one: where `status` is rare, a page is what was \
+                        found of it among the next few thousand orders. Orders that are placed meanwhile stand before \
                         what was read: no page shows an order twice. Every member of the store \
                         may look; a buyer's store must still be one that may buy.",
         "parameters": [

@@ -13,6 +13,7 @@ pub mod database;
 pub mod keys;
 pub mod market;
 pub mod pg_messages;
+pub mod pooler;
 pub mod redis;
 pub mod server;
 pub mod silent_proxy;

@@ -105,13 +105,19 @@ impl Server {
         self.process.wait().unwrap();
     }
 
-    /// Stops the process without closing its connections: it sleeps.
+    /// No processor for it, until [`Server::thaw`].
     pub fn freeze(&self) {
         signal(self.process.id(), "STOP");
     }
 
+    /// Goes on after [`Server::freeze`].
     pub fn thaw(&self) {
         signal(self.process.id(), "CONT");
+    }
+
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// SIGTERM.
@@ -161,6 +167,8 @@ fn serve() -> Command {
         .env("SPLITCART_LOG_FORMAT", "json")
         // A test asks as fast as it can; those of the limits turn them on.
         .env("SPLITCART_RATE_LIMIT", "off")
+        // No balancer has to notice; the tests of the delay set it.
+        .env("SPLITCART_HTTP_DRAIN_DELAY_S", "0")
         .stdin(Stdio::null());
     command
 }

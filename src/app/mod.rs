@@ -4,12 +4,9 @@
 //! Stop: public listener (requests under way are finished), actors, relay (what was committed is
 //! published), private listener.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod database;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, web};
 use rustls::sign::CertifiedKey;
@@ -18,17 +15,19 @@ use sqlx::PgPool;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::{
     actors::start::CheckoutActors,
     carts::start::Carts,
-    config::{Config, Protocol, Retention},
+    config::{BACKGROUND_CONNECTIONS, Config, Protocol, RELAY_CONNECTIONS, Retention},
     db::{
         self,
         pool::{Limits as PoolLimits, Workload},
     },
     http::{
+        listener,
         rate_limit::RateLimits,
         server::{self, Front},
         tls,
@@ -36,7 +35,7 @@ use crate::{
         watched_file::{self, WatchedFiles},
     },
     metrics::Metrics,
-    ops::{self, Ops},
+    ops::{self, KeptConnection, Ops},
     outbox::{
         gauges, redis_check,
         redis_stream::RedisStream,
@@ -47,15 +46,18 @@ use crate::{
 };
 
 /// The name of the relay's pool, and its connections.
-const RELAY: (&str, u32) = ("relay", 1);
+const RELAY: (&str, u32) = ("relay", RELAY_CONNECTIONS);
 /// The same of what measures and sweeps: a gauge is measured while a sweep takes its time.
-const BACKGROUND: (&str, u32) = ("background", 2);
+const BACKGROUND: (&str, u32) = ("background", BACKGROUND_CONNECTIONS);
 /// How long closing the background connections may take when we stop.
 const POOL_CLOSE_MAX: Duration = Duration::from_secs(1);
+/// How long the private listener may take to close.
+const OPS_CLOSE_MAX_S: u64 = 1;
+/// The part of the time to stop that is not for the requests under way, but for what is done afterwards:
+/// one in so many.
+const AFTERWARDS: u32 = 4;
 /// How many batches' events may wait for the relay; those of more are found in the outbox later.
 const COMMITTED_BATCHES_MAX: usize = 64;
-/// How long the relay may take to publish what is left when we stop.
-const LAST_ROUND_MAX: Duration = Duration::from_secs(10);
 
 /// Why the service can't start.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +73,22 @@ pub enum Error {
         "{0} migrations are missing and database.migrate_on_start is off; run `splitcart migrate`"
     )]
     NotMigrated(usize),
+    /// PostgreSQL does not take what our connections begin with.
+    #[error(
+        "PostgreSQL refuses the settings that our connections begin with ({0}): if a pooler such as \
+         PgBouncer is in front of it, give us PostgreSQL itself in SPLITCART_DATABASE_URL"
+    )]
+    SettingsRefused(#[source] db::Error),
+    /// PostgreSQL does not get what our connections begin with.
+    #[error(
+        "the settings that our connections begin with do not reach PostgreSQL: a pooler in front of \
+         it drops them (PgBouncer's ignore_startup_parameters); give us PostgreSQL itself in \
+         SPLITCART_DATABASE_URL"
+    )]
+    SettingsLost,
+    /// There is no room for our connections, even if nobody else had any.
+    #[error("{0}")]
+    TooManyConnections(String),
     /// `redis.url` or `outbox.redis_url` is malformed.
     #[error("redis.url or outbox.redis_url can't be used: {0}")]
     Redis(#[from] redis::RedisError),
@@ -142,7 +160,7 @@ impl App {
             .as_ref()
             .map(|it| tls::server_config(it.current()));
         let tls = tls.transpose()?;
-        prepare_schema(config, database_url).await?;
+        database::prepare(config, database_url).await?;
         let metrics = Metrics::new();
         let (committed_events, committed) = mpsc::channel(COMMITTED_BATCHES_MAX);
         let relay_pool = background_pool(config, database_url, &metrics, RELAY)?;
@@ -181,8 +199,10 @@ impl App {
             redis_check::watch_redis(stream_url, stream, sink_report.clone(), stops.clone())?;
         let in_the_background = in_the_background(config, &background_pool, &metrics, &stops);
         let ops = Ops {
-            database_url: database_url.clone(),
+            database: KeptConnection::to(database_url),
             redis_url: redis_url.clone(),
+            checkouts: actors.desk.clone(),
+            carts: carts.desk.clone(),
             directory: actors.directory.clone(),
             metrics: metrics.clone(),
             sink: sink_report.subscribe(),
@@ -241,29 +261,42 @@ impl App {
 
     /// Finishes what was accepted and stops.
     pub async fn stop(self) {
-        tracing::info!("stopping: finishing the requests under way");
+        self.stop_after(Duration::ZERO).await;
+    }
+
+    /// Says that it is not ready any more, serves on for a while, so that a balancer finds out while
+    /// nobody is turned away, then finishes what was accepted and stops. All of it within
+    /// `http.drain_s_max`.
+    pub async fn stop_after(self, delay: Duration) {
+        let ops_close_max = Duration::from_secs(OPS_CLOSE_MAX_S);
+        let give_up = Instant::now() + self.drain_max.saturating_sub(ops_close_max);
         self.stopping.send_replace(true);
-        self.http.stop().await;
+        if !delay.is_zero() {
+            tracing::info!("stopping: not ready any more, serving on for {delay:?}");
+            tokio::time::sleep(delay).await;
+        }
+        tracing::info!("stopping: finishing the requests under way");
+        // It lets go of the requests that are not finished in time; see `server::serve`.
+        let rest = self.drain_max / AFTERWARDS;
+        drop(timeout_at(give_up - rest / 2, self.http.stop()).await);
         // The listener has waited for its requests, but not for tasks whose clients have gone.
         self.actors.desk.close();
         self.carts.desk.close();
         let both = async { tokio::join!(self.actors.stop(), self.carts.stop()) };
-        if tokio::time::timeout(self.drain_max, both).await.is_err() {
+        if timeout_at(give_up - rest / 4, both).await.is_err() {
             tracing::warn!("checkouts were still running; their keys tell what became of them");
         }
         self.drained.send_replace(true);
         let mut relay = self.relay;
-        if tokio::time::timeout(LAST_ROUND_MAX, &mut relay)
-            .await
-            .is_err()
-        {
+        let close_max = POOL_CLOSE_MAX.min(rest / 8);
+        if timeout_at(give_up - close_max, &mut relay).await.is_err() {
             relay.abort();
             tracing::warn!("the relay did not finish; the next one publishes what is left");
         }
         self.background.iter().for_each(JoinHandle::abort);
         let [relays, others] = &self.background_pools;
         let closed = async { tokio::join!(relays.close(), others.close()) };
-        if tokio::time::timeout(POOL_CLOSE_MAX, closed).await.is_err() {
+        if timeout(close_max, closed).await.is_err() {
             tracing::warn!("a connection to PostgreSQL could not be closed in time");
         }
         self.ops.stop().await;
@@ -276,34 +309,6 @@ impl Listener {
         self.handle.stop(true).await;
         if let Ok(Err(error)) = self.task.await {
             tracing::error!("a listener failed: {error}");
-        }
-    }
-}
-
-async fn prepare_schema(config: &Config, url: &SecretString) -> Result<(), Error> {
-    let mut connection = connect_patiently(config, url).await?;
-    if config.database.migrate_on_start {
-        return Ok(db::pool::migrate(&mut connection).await?);
-    }
-    match db::pool::missing_migrations(&mut connection).await? {
-        0 => Ok(()),
-        missing => Err(Error::NotMigrated(missing)),
-    }
-}
-
-/// PostgreSQL may be starting at the same time as we are.
-async fn connect_patiently(
-    config: &Config,
-    url: &SecretString,
-) -> Result<sqlx::PgConnection, db::Error> {
-    let give_up = Instant::now() + Duration::from_secs(config.database.start_wait_s_max);
-    loop {
-        match db::pool::connect(url).await {
-            Err(error) if error.fault() == db::Fault::Unreachable && Instant::now() < give_up => {
-                tracing::warn!("waiting for PostgreSQL: {error}");
-                tokio::time::sleep(Duration::from_millis(500)).await;
-            }
-            result => return result,
         }
     }
 }
@@ -347,7 +352,7 @@ fn in_the_background(
 }
 
 fn bind(addr: SocketAddr, setting: &'static str) -> Result<std::net::TcpListener, Error> {
-    std::net::TcpListener::bind(addr).map_err(|source| Error::Listen {
+    listener::bind(addr).map_err(|source| Error::Listen {
         setting,
         addr,
         source,
@@ -375,6 +380,8 @@ fn beside_the_listener(
 fn serve_ops(listener: std::net::TcpListener, ops: Ops) -> io::Result<Listener> {
     let ops = web::Data::new(ops);
     let factory = move || {
+        // On the thread that is going to use the connection.
+        actix_rt::spawn(ops::connect_early(ops.clone()));
         WebApp::new()
             .app_data(ops.clone())
             .configure(ops::configure)
@@ -382,7 +389,7 @@ fn serve_ops(listener: std::net::TcpListener, ops: Ops) -> io::Result<Listener> 
     let server = HttpServer::new(factory)
         .disable_signals()
         .workers(1)
-        .shutdown_timeout(1);
+        .shutdown_timeout(OPS_CLOSE_MAX_S);
     Ok(spawn(server.listen(listener)?.run()))
 }
 

@@ -1,0 +1,199 @@
+//! What is made sure of at the database before anything is served: it can be reached, it is migrated,
+//! our settings reach it, there is room for our connections. No wait here is without a limit.
+
+use std::time::{Duration, Instant};
+
+use secrecy::SecretString;
+use sqlx::PgConnection;
+use tokio::time::timeout;
+
+use crate::{
+    config::Config,
+    db::{
+        self, Fault,
+        pool::{Limits as PoolLimits, Workload},
+        server::ServerSettings,
+    },
+};
+
+use super::Error;
+
+/// How long an attempt to connect may take: a host that is gone answers nothing at all.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// How long a look at the database may take, once it is connected.
+const LOOK_MAX: Duration = Duration::from_secs(10);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Connections that are left for people: somebody who looks what is wrong, a backup.
+const FOR_PEOPLE: i64 = 3;
+
+/// Waits for PostgreSQL, applies migrations if that is ours to do, and looks at the server.
+pub(super) async fn prepare(config: &Config, url: &SecretString) -> Result<(), Error> {
+    let wait_max = Duration::from_secs(config.database.start_wait_s_max);
+    let mut connection = connect_patiently(wait_max, url).await?;
+    if config.database.migrate_on_start {
+        db::pool::migrate_within(&mut connection, wait_max).await?;
+    } else {
+        let missing = db::pool::missing_migrations(&mut connection);
+        let missing = timeout(LOOK_MAX, missing).await;
+        match missing.unwrap_or_else(|_| Err(silent()))? {
+            0 => {}
+            missing => return Err(Error::NotMigrated(missing)),
+        }
+    }
+    drop(connection);
+    let look = timeout(LOOK_MAX, look(config, url)).await;
+    look.unwrap_or_else(|_| Err(silent().into()))
+}
+
+/// PostgreSQL may be starting at the same time as we are.
+async fn connect_patiently(
+    wait_max: Duration,
+    url: &SecretString,
+) -> Result<PgConnection, db::Error> {
+    let give_up = Instant::now() + wait_max;
+    loop {
+        let left = give_up.saturating_duration_since(Instant::now());
+        let attempt_max = left.clamp(Duration::from_secs(1), CONNECT_MAX);
+        let attempt = timeout(attempt_max, db::pool::connect(url)).await;
+        match attempt.unwrap_or_else(|_| Err(silent())) {
+            Err(error)
+                if error.fault() == Fault::Unreachable
+                    && !error.is_refusal()
+                    && Instant::now() + PAUSE < give_up =>
+            {
+                tracing::warn!("waiting for PostgreSQL: {error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+fn silent() -> db::Error {
+    db::Error::timed_out("hear from PostgreSQL in time")
+}
+
+/// Connects as the pools do.
+async fn look(config: &Config, url: &SecretString) -> Result<(), Error> {
+    let limits = PoolLimits {
+        workload: Workload::KeyLookups,
+        connections_max: 1,
+        acquire_wait_max: CONNECT_MAX,
+        statement_max: config.transaction_limit(),
+        lock_wait_max: config.transaction_limit(),
+    };
+    let connection = db::pool::connect_as(url, "splitcart start", limits).await;
+    let mut connection = connection.map_err(|error| {
+        if error.is_refusal() {
+            Error::SettingsRefused(error)
+        } else {
+            error.into()
+        }
+    })?;
+    let server = db::server::settings(&mut connection).await?;
+    if server.statement_timeout_ms != config.transaction_ms_max {
+        return Err(Error::SettingsLost);
+    }
+    if let Some(warning) = may_lose_commits(&server) {
+        tracing::warn!("{warning}");
+    }
+    let own = i64::try_from(config.connections_max()).unwrap_or(i64::MAX);
+    tracing::info!(
+        database.connections_max = own,
+        database.server_usable = server.usable(),
+        database.server_free = server.free(),
+        "this instance opens up to {own} connections; PostgreSQL has {} of {} free",
+        server.free(),
+        server.usable(),
+    );
+    match judge(own, &server) {
+        Room::Enough => Ok(()),
+        Room::Scarce => {
+            tracing::warn!("{}", too_many(own, &server));
+            Ok(())
+        }
+        Room::TooLittle => Err(Error::TooManyConnections(too_many(own, &server))),
+    }
+}
+
+/// What a server that is not durable is to be told of.
+fn may_lose_commits(server: &ServerSettings) -> Option<&'static str> {
+    (!server.fsync || !server.full_page_writes).then_some(
+        "PostgreSQL runs with fsync or full_page_writes off: when its machine crashes, checkouts that \
+         buyers were told of are lost, or all of the database; turn both on",
+    )
+}
+
+/// Whether a server has room for an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Enough,
+    /// While others have theirs it has not, or nobody else gets in.
+    Scarce,
+    /// Not even if it were alone.
+    TooLittle,
+}
+
+fn judge(own: i64, server: &ServerSettings) -> Room {
+    if own > server.usable() {
+        Room::TooLittle
+    } else if own + FOR_PEOPLE > server.free() {
+        Room::Scarce
+    } else {
+        Room::Enough
+    }
+}
+
+fn too_many(own: i64, server: &ServerSettings) -> String {
+    format!(
+        "this instance may open {own} connections to PostgreSQL, which lets in {} and has {} free, and some \
+         should be left for people: raise its max_connections (or our role's or database's limit), or \
+         lower SPLITCART_DATABASE_CONNECTIONS_PER_WORKER or SPLITCART_HTTP_WORKERS",
+        server.usable(),
+        server.free(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(connections_max: i64, taken: i64) -> ServerSettings {
+        ServerSettings {
+            connections_max,
+            reserved: 3,
+            taken,
+            fsync: true,
+            full_page_writes: true,
+            statement_timeout_ms: 5000,
+        }
+    }
+
+    #[test]
+    fn a_server_that_may_lose_what_it_has_committed_is_warned_of() {
+        let safe = server(100, 0);
+        assert_eq!(may_lose_commits(&safe), None);
+        for (fsync, full_page_writes) in [(false, true), (true, false)] {
+            let server = ServerSettings {
+                fsync,
+                full_page_writes,
+                ..safe.clone()
+            };
+            assert!(may_lose_commits(&server).is_some());
+        }
+    }
+
+    #[test]
+    fn an_instance_fits_if_room_is_left_for_people() {
+        assert_eq!(judge(20, &server(100, 74)), Room::Enough);
+        assert_eq!(judge(20, &server(100, 75)), Room::Scarce);
+        assert_eq!(judge(94, &server(100, 0)), Room::Enough);
+    }
+
+    #[test]
+    fn an_instance_that_does_not_fit_alone_is_refused() {
+        assert_eq!(judge(97, &server(100, 0)), Room::Scarce);
+        assert_eq!(judge(98, &server(100, 0)), Room::TooLittle);
+    }
+}

@@ -1,0 +1,124 @@
+//! A pause between logins that fail: a server that refuses us must not be asked a thousand times a
+//! second, by every request anew.
+
+use std::{
+    sync::{LazyLock, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Of the whole process: its pools all log in at one server, in one way.
+static LOGINS: LazyLock<Mutex<Logins>> = LazyLock::new(Mutex::default);
+
+/// After the first failure; each further one doubles it.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Default)]
+struct Logins {
+    /// None while logins succeed.
+    failing: Option<Failing>,
+}
+
+#[derive(Debug)]
+struct Failing {
+    reason: String,
+    pause: Duration,
+    /// When the pause was set.
+    since: Instant,
+    next_at: Instant,
+}
+
+impl Logins {
+    /// Whether one may be tried now. While they fail one at a time may, after each pause.
+    fn may_try(&mut self, now: Instant) -> Result<(), &str> {
+        match &mut self.failing {
+            None => Ok(()),
+            Some(failing) if now >= failing.next_at => {
+                failing.next_at = now + failing.pause;
+                Ok(())
+            }
+            Some(failing) => Err(&failing.reason),
+        }
+    }
+
+    fn failed(&mut self, reason: String, now: Instant) {
+        let (pause, since) = match &self.failing {
+            None => (PAUSE_MIN, now),
+            // Of those that were under way together the first has said it already.
+            Some(failing) if now < failing.since + failing.pause => (failing.pause, failing.since),
+            Some(failing) => ((failing.pause * 2).min(PAUSE_MAX), now),
+        };
+        self.failing = Some(Failing {
+            reason,
+            pause,
+            since,
+            next_at: now + pause,
+        });
+    }
+}
+
+fn logins<T>(work: impl FnOnce(&mut Logins) -> T) -> T {
+    work(&mut LOGINS.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Whether a login may be tried now.
+///
+/// # Errors
+/// Why the last one failed.
+pub(super) fn may_try() -> Result<(), String> {
+    logins(|it| it.may_try(Instant::now()).map_err(str::to_owned))
+}
+
+/// One has failed.
+pub(super) fn failed(reason: String) {
+    logins(|it| it.failed(reason, Instant::now()));
+}
+
+/// One has succeeded: they are tried as they are needed again.
+pub(super) fn succeeded() {
+    logins(|it| it.failing = None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failing_logins_are_tried_ever_more_rarely_and_one_at_a_time() {
+        let mut logins = Logins::default();
+        let mut now = Instant::now();
+        let end = now + Duration::from_secs(10);
+        let mut tried = 0;
+        while now < end {
+            if logins.may_try(now).is_ok() {
+                tried += 1;
+                logins.failed("no".to_owned(), now);
+            }
+            assert_eq!(logins.may_try(now), Err("no"));
+            now += Duration::from_millis(1);
+        }
+        // At 0, 50, 150, 350, 750 ms, then two a second.
+        assert!((20..=25).contains(&tried), "{tried}");
+    }
+
+    #[test]
+    fn after_a_success_nothing_pauses() {
+        let mut logins = Logins::default();
+        let now = Instant::now();
+        logins.failed("no".to_owned(), now);
+        assert!(logins.may_try(now).is_err());
+        logins.failing = None;
+        assert!(logins.may_try(now).is_ok() && logins.may_try(now).is_ok());
+    }
+
+    #[test]
+    fn a_crowd_that_fails_together_counts_once() {
+        let mut logins = Logins::default();
+        let now = Instant::now();
+        for _ in 0..100 {
+            logins.failed("no".to_owned(), now);
+        }
+        let pause = logins.failing.unwrap().pause;
+        assert_eq!(pause, PAUSE_MIN);
+    }
+}

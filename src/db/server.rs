@@ -1,0 +1,73 @@
+//! What the PostgreSQL server is set to, as far as our promises hang on it.
+
+use sqlx::PgConnection;
+
+use super::error::{Doing, Error};
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// `max_connections`, or the smaller limit of our role or database.
+    pub connections_max: i64,
+    /// How many of them only superusers and operators get.
+    pub reserved: i64,
+    /// How many are taken, our own not counted.
+    pub taken: i64,
+    /// Whether `fsync` is on.
+    pub fsync: bool,
+    /// Whether `full_page_writes` is on.
+    pub full_page_writes: bool,
+    /// The `statement_timeout` of this session.
+    pub statement_timeout_ms: u64,
+}
+
+impl ServerSettings {
+    /// Connections that this process could have if nobody else took any.
+    pub fn usable(&self) -> i64 {
+        self.connections_max - self.reserved
+    }
+
+    /// Connections that are free now.
+    pub fn free(&self) -> i64 {
+        self.usable() - self.taken
+    }
+}
+
+/// Reads them.
+///
+/// # Errors
+/// The statement failed.
+pub async fn settings(connection: &mut PgConnection) -> Result<ServerSettings, Error> {
+    // Not `query!`: it is about the server, not about our schema. Of other people's sessions one may
+    // see that they are there, and not of what kind they are.
+    let row: (i64, i64, i64, bool, bool, i64) = sqlx::query_as(
+        "select
+            least(
+                current_setting('max_connections')::bigint,
+                (select nullif(rolconnlimit, -1) from pg_roles where rolname = current_user),
+                (select nullif(datconnlimit, -1) from pg_database
+                    where datname = current_database())
+            ),
+            current_setting('superuser_reserved_connections')::bigint
+                + coalesce(current_setting('reserved_connections', true)::bigint, 0),
+            (select count(*) from pg_stat_activity
+                where datid is not null
+                    and pid <> pg_backend_pid()
+                    and coalesce(backend_type, 'client backend') = 'client backend'),
+            current_setting('fsync')::bool,
+            current_setting('full_page_writes')::bool,
+            (select setting::bigint from pg_settings where name = 'statement_timeout')",
+    )
+    .fetch_one(connection)
+    .await
+    .doing("read the server's settings")?;
+    let (connections_max, reserved, taken, fsync, full_page_writes, statement_timeout_ms) = row;
+    Ok(ServerSettings {
+        connections_max,
+        reserved,
+        taken,
+        fsync,
+        full_page_writes,
+        statement_timeout_ms: statement_timeout_ms.try_into().unwrap_or(0),
+    })
+}

@@ -1,0 +1,26 @@
+//! Listeners, public and private: with the system's whole backlog, so that a crowd that connects at once
+//! waits in the kernel, and nobody's SYN is dropped and sent again a second later.
+
+use std::{io, net::SocketAddr};
+
+use tokio::net::TcpSocket;
+
+/// As many as the system allows: it cuts this down to `net.core.somaxconn`. The standard library would
+/// ask for 128.
+const BACKLOG: u32 = 65_535;
+
+/// Listens on an address.
+///
+/// # Errors
+/// The address is taken or not ours.
+pub fn bind(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = if addr.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // As the standard library does: a server that starts again gets its address back.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)?.into_std()
+}

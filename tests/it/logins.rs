@@ -1,0 +1,115 @@
+//! PostgreSQL, or a pooler in front of it, lets nobody in: at start that is told, while serving it is
+//! borne, and never answered by a flood of logins.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{
+    Database, Market, Redis, Server, World,
+    pooler::{Logins, Pooler},
+    server::refusal_to_start,
+    wait,
+};
+
+const CUT: &str = "select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity
+    where datname = current_database() and application_name like 'splitcart %'";
+
+async fn world_behind_a_pooler(settings: &[(&str, &str)]) -> (World, Pooler) {
+    let database = Database::create().await;
+    let redis = Redis::start().await;
+    let pooler = Pooler::before(&database.url, Logins::Pass).await;
+    let server = Server::start(&pooler.url(), &redis.url, settings).await;
+    let world = World {
+        server,
+        redis,
+        market: Market::new(database),
+    };
+    (world, pooler)
+}
+
+async fn refusal_behind(logins: Logins) -> (String, usize) {
+    let database = Database::create().await;
+    let pooler = Pooler::before(&database.url, logins).await;
+    let url = pooler.url();
+    let told =
+        tokio::task::spawn_blocking(move || refusal_to_start(&[("SPLITCART_DATABASE_URL", &url)]));
+    (told.await.unwrap(), pooler.refused())
+}
+
+#[tokio::test]
+async fn a_pooler_that_refuses_our_settings_is_told_at_start() {
+    let (told, refused) = refusal_behind(Logins::RefuseOptions).await;
+    assert!(
+        told.contains("unsupported startup parameter: options"),
+        "{told}"
+    );
+    assert!(told.contains("PgBouncer"), "{told}");
+    assert_eq!(refused, 1);
+}
+
+#[tokio::test]
+async fn a_pooler_that_drops_our_settings_is_told_at_start() {
+    let (told, _) = refusal_behind(Logins::DropOptions).await;
+    assert!(told.contains("do not reach PostgreSQL"), "{told}");
+}
+
+#[tokio::test]
+async fn failing_logins_are_few_and_readiness_says_why() {
+    let (world, pooler) = world_behind_a_pooler(&[]).await;
+    let client = world.client(&world.market.buyer().await);
+    assert_eq!(client.get_cart().await.status, 404);
+
+    pooler.treat(Logins::RefuseOptions);
+    assert!(world.market.database.count(CUT).await > 0);
+    let started = Instant::now();
+    let mut refused = 0;
+    for _ in 0..400 {
+        let reply = client.get_cart().await;
+        assert_eq!(reply.status, 503, "{}", reply.text());
+        refused += 1;
+    }
+    let logins = pooler.refused();
+
+    // The first ones of each worker, the relay's, and then one per pause.
+    let most = 30 + 6 * usize::try_from(started.elapsed().as_secs()).unwrap();
+    assert!(
+        logins > 0 && logins <= most,
+        "{logins} for {refused} requests"
+    );
+    let (status, body) = world.server.operations("/readyz").await;
+    assert_eq!(status, 503);
+    let state: Value = serde_json::from_str(&body).unwrap();
+    let reason = state["reasons"][0].as_str().unwrap();
+    assert!(reason.contains("unsupported startup parameter"), "{body}");
+
+    pooler.treat(Logins::Pass);
+    wait::until("it serves again", async || {
+        client.get_cart().await.status == 404
+    })
+    .await;
+    assert_eq!(world.server.operations("/readyz").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_server_that_takes_nobody_new_leaves_a_service_ready_and_serving() {
+    let (world, pooler) = world_behind_a_pooler(&[("SPLITCART_HTTP_WORKERS", "1")]).await;
+    let client = world.client(&world.market.buyer().await);
+    wait::until("readiness has its connection", async || {
+        world.server.operations("/readyz").await.0 == 200
+    })
+    .await;
+    assert_eq!(client.get_cart().await.status, 404);
+
+    pooler.treat(Logins::Full);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(2) {
+        // More at a time than there are connections: they take turns.
+        let replies = futures_util::future::join_all((0..16).map(|_| client.get_cart())).await;
+        assert!(replies.iter().all(|reply| reply.status == 404));
+        let (status, body) = world.server.operations("/readyz").await;
+        assert_eq!(status, 200, "{body}");
+    }
+
+    assert!(pooler.refused() > 0, "somebody wanted another connection");
+}

@@ -1,0 +1,152 @@
+//! What stands between the program and PostgreSQL and has a say in who gets in: a pooler that knows no
+//! `options`, or a server that has no connection left. Connections that stand are left alone.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use sqlx::{
+    ConnectOptions,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream, UnixStream},
+    task::JoinHandle,
+};
+
+/// What becomes of a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logins {
+    /// It goes through as it is.
+    Pass,
+    /// One with `options` is refused, as `PgBouncer` does.
+    RefuseOptions,
+    /// `options` are dropped, as `PgBouncer` does if it is told to.
+    DropOptions,
+    /// Nobody is let in.
+    Full,
+}
+
+/// See the module. Ends everything when dropped.
+pub struct Pooler {
+    port: u16,
+    options: PgConnectOptions,
+    shared: Arc<Shared>,
+    accepting: JoinHandle<()>,
+}
+
+struct Shared {
+    socket: String,
+    logins: Mutex<Logins>,
+    refused: AtomicUsize,
+}
+
+impl Pooler {
+    /// In front of a PostgreSQL that listens on a Unix socket.
+    pub async fn before(url: &str, logins: Logins) -> Self {
+        let options: PgConnectOptions = url.parse().unwrap();
+        let directory = options.get_socket().expect("a Unix socket").display();
+        let shared = Arc::new(Shared {
+            socket: format!("{directory}/.s.PGSQL.{}", options.get_port()),
+            logins: Mutex::new(logins),
+            refused: AtomicUsize::new(0),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let all = Arc::clone(&shared);
+        let accepting = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let shared = Arc::clone(&all);
+                // Whoever hangs up ends both.
+                tokio::spawn(async move { drop(serve(client, &shared).await) });
+            }
+        });
+        Self {
+            port,
+            options,
+            shared,
+            accepting,
+        }
+    }
+
+    /// What the program is given instead of the server's own URL.
+    pub fn url(&self) -> String {
+        let tcp = PgConnectOptions::new_without_pgpass()
+            .host("127.0.0.1")
+            .port(self.port)
+            .username(self.options.get_username())
+            .database(self.options.get_database().expect("a database is named"))
+            .ssl_mode(PgSslMode::Disable);
+        tcp.to_url_lossy().to_string()
+    }
+
+    /// From now on.
+    pub fn treat(&self, logins: Logins) {
+        *self.shared.logins.lock().unwrap() = logins;
+    }
+
+    /// How many logins were refused.
+    pub fn refused(&self) -> usize {
+        self.shared.refused.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
+    let length = client.read_u32().await?;
+    let mut startup = vec![0; length as usize - 4];
+    client.read_exact(&mut startup).await?;
+    let logins = *shared.logins.lock().unwrap();
+    let has_options = parameters(&startup).any(|(name, _)| name == b"options");
+    let refusal = match logins {
+        Logins::RefuseOptions if has_options => {
+            Some(("08P01", "unsupported startup parameter: options"))
+        }
+        Logins::Full => Some(("53300", "sorry, too many clients already")),
+        Logins::Pass | Logins::RefuseOptions | Logins::DropOptions => None,
+    };
+    if let Some((code, message)) = refusal {
+        shared.refused.fetch_add(1, Ordering::SeqCst);
+        let fields = format!("SFATAL\0VFATAL\0C{code}\0M{message}\0\0");
+        client.write_u8(b'E').await?;
+        client
+            .write_u32(u32::try_from(fields.len()).unwrap() + 4)
+            .await?;
+        return client.write_all(fields.as_bytes()).await;
+    }
+    if logins == Logins::DropOptions {
+        startup = without_options(&startup);
+    }
+    let mut server = UnixStream::connect(&shared.socket).await?;
+    server
+        .write_u32(u32::try_from(startup.len()).unwrap() + 4)
+        .await?;
+    server.write_all(&startup).await?;
+    copy_bidirectional(&mut client, &mut server).await?;
+    Ok(())
+}
+
+/// Names and values, behind the version.
+fn parameters(startup: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut parts = startup[4..].split(|byte| *byte == 0);
+    std::iter::from_fn(move || {
+        let name = parts.next().filter(|name| !name.is_empty())?;
+        Some((name, parts.next()?))
+    })
+}
+
+fn without_options(startup: &[u8]) -> Vec<u8> {
+    let mut rest = startup[..4].to_vec();
+    for (name, value) in parameters(startup).filter(|(name, _)| *name != b"options") {
+        rest.extend_from_slice(&[name, b"\0", value, b"\0"].concat());
+    }
+    rest.push(0);
+    rest
+}

@@ -60,7 +60,7 @@ pub async fn put(
         request: cart,
     };
     let (desk, price_hold) = (worker.carts.clone(), worker.terms.price_hold);
-    let work = |_| async move {
+    let work = move |_| async move {
         let cart = desk.submit(command).await??;
         Ok(Ran::Now(StoredResponse {
             status: 200,

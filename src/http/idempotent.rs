@@ -1,12 +1,13 @@
 //! Runs a request once per Idempotency-Key: replay, refuse, or claim, work and keep the answer.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::{StatusCode, header::ContentType, header::HeaderName},
     web,
 };
+use futures_util::FutureExt;
 
 use crate::{
     domain::idempotency::{Fingerprint, Scope, StoredResponse},
@@ -33,50 +34,73 @@ pub enum Ran {
 /// `admit` is the gate for those who only hear what became of the key; the work has one of its own,
 /// or the caller has passed it already.
 ///
-/// The work runs in a task of its own: a client that hangs up in the middle neither stops it nor
-/// leaves its key claimed.
+/// From the claim on all runs in a task of its own: a client that hangs up, at whatever moment,
+/// neither stops the work nor leaves its key claimed.
 ///
 /// # Errors
 /// 409 if the key is in use or was used for another request, or the work's own error; the key is
-/// free again after that. After a panic it is free when the claim's lease ends.
-pub async fn once<A, W>(
+/// free again after that, also after a panic.
+pub async fn once<A, F, W>(
     worker: &web::Data<Worker>,
     scope: Scope,
     fingerprint: Fingerprint,
     keep_for: Duration,
     admit: impl FnOnce() -> A,
-    work: impl FnOnce(Scope) -> W,
+    work: F,
 ) -> Result<HttpResponse, ApiError>
 where
     A: Future<Output = Result<(), ApiError>>,
+    F: FnOnce(Scope) -> W + 'static,
     W: Future<Output = Result<Ran, ApiError>> + 'static,
 {
-    let known = match worker.claims.begin(&scope, fingerprint).await {
-        Begun::Claimed(claim) | Begun::Unknown(claim) => Err(claim),
-        Begun::Answered(response) => Ok(Ok(respond(Ran::Before(response)))),
-        Begun::Reused => Ok(Err(ApiError::key_reused())),
-        Begun::InProgress => Ok(Err(ApiError::in_progress())),
-    };
-    let claim = match known {
-        Err(claim) => claim,
-        Ok(answer) => {
-            admit().await?;
-            return answer;
-        }
-    };
-    let (work, worker) = (work(scope), worker.clone());
+    let claimed = worker.clone();
     let task = actix_web::rt::spawn(async move {
-        let ran = renewing(&worker, &claim, work).await;
-        keep(&worker, claim, &ran, keep_for).await;
-        ran
+        let claim = match claimed.claims.begin(&scope, fingerprint).await {
+            Begun::Claimed(claim) | Begun::Unknown(claim) => claim,
+            Begun::Answered(response) => return Outcome::Known(Ok(Ran::Before(response))),
+            Begun::Reused => return Outcome::Known(Err(ApiError::key_reused())),
+            Begun::InProgress => return Outcome::Known(Err(ApiError::in_progress())),
+        };
+        let ran = guarded(renewing(&claimed, &claim, work(scope))).await;
+        keep(&claimed, claim, &ran, keep_for).await;
+        Outcome::Ran(ran)
     });
-    match task.await {
-        Ok(ran) => ran.map(respond),
+    let ran = match task.await {
+        Ok(Outcome::Ran(ran)) => ran,
+        Ok(Outcome::Known(known)) => {
+            admit().await?;
+            known
+        }
         Err(error) => {
-            tracing::error!("a request's work died: {error}");
+            tracing::error!("a request's task died: {error}");
             Err(ApiError::internal())
         }
-    }
+    };
+    ran.map(respond)
+}
+
+/// What became of a request.
+enum Outcome {
+    /// The key was free, and the work was done or refused.
+    Ran(Result<Ran, ApiError>),
+    /// Redis knew the key: nothing was done.
+    Known(Result<Ran, ApiError>),
+}
+
+/// Turns a panic into an error, so that its key can be given up: what the work had committed by then
+/// is found by the retry.
+async fn guarded(work: impl Future<Output = Result<Ran, ApiError>>) -> Result<Ran, ApiError> {
+    let work = async {
+        faults::place("in_request").await;
+        work.await
+    };
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| {
+            tracing::error!("a request's work panicked");
+            Err(ApiError::internal())
+        })
 }
 
 async fn renewing<W>(worker: &Worker, claim: &Claim, work: W) -> W::Output

@@ -27,6 +27,7 @@ mod crossing;
 mod crowds;
 mod demo;
 mod embedded;
+mod idempotency;
 mod identity;
 mod import;
 mod loadtest;

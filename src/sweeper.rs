@@ -27,9 +27,20 @@ pub async fn run(pool: PgPool, mut stopping: watch::Receiver<bool>) {
 }
 
 async fn sweep(pool: &PgPool) -> Result<(), db::Error> {
+    sweep_cart_answers(pool).await?;
     loop {
         let mut connection = db::pool::acquire(pool).await?;
         let removed = db::idempotency::sweep_expired(&mut connection, Utc::now(), ROWS_MAX).await?;
+        if removed < ROWS_MAX.unsigned_abs() {
+            return Ok(());
+        }
+    }
+}
+
+async fn sweep_cart_answers(pool: &PgPool) -> Result<(), db::Error> {
+    loop {
+        let mut connection = db::pool::acquire(pool).await?;
+        let removed = db::carts::sweep_expired_answers(&mut connection, ROWS_MAX).await?;
         if removed < ROWS_MAX.unsigned_abs() {
             return Ok(());
         }

@@ -9,8 +9,7 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     actors::{checkout_batch::CheckoutDesk, start::terms},
-    carts::batch::CartDesk,
-    config::{Config, PriceHold},
+    carts::{batch::CartDesk, start::promises},
     db::{
         self, Fault,
         pool::{Limits as PoolLimits, Workload},
@@ -156,18 +155,11 @@ impl Worker {
             rate_limits: front.rate_limits.clone(),
             metrics: metrics.clone(),
             statements_max: config.transaction_limit(),
-            keep_cart_answers_for: keep_cart_answers_for(config),
+            keep_cart_answers_for: promises(config)
+                .keep_answers_for
+                .to_std()
+                .expect("a time to keep is no time ago"),
             keep_checkout_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),
         })
-    }
-}
-
-/// No longer than the cart's prices are held: a PUT that is sent again after that is to price the cart
-/// anew, also under its old key.
-fn keep_cart_answers_for(config: &Config) -> Duration {
-    let kept = Duration::from_hours(config.idempotency.cart_hours);
-    match config.cart.price_hold {
-        PriceHold::Off => kept,
-        PriceHold::Lasting(hold) => kept.min(hold),
     }
 }

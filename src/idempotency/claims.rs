@@ -7,6 +7,7 @@
 //! without it.
 
 use std::{
+    fmt::Write,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
@@ -16,12 +17,12 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::{
-    domain::idempotency::{Fingerprint, Scope, StoredResponse},
+    domain::idempotency::{Fingerprint, Scope, ScopeDigest, StoredResponse},
     metrics::{Metrics, ReplayLabel},
     redis_client::connect_lazy,
 };
 
-use super::{fingerprint::redis_key, releases::Releases};
+use super::{fingerprint::of_scope, releases::Releases};
 
 /// KEYS[1] the scope; ARGV: fingerprint, owner, lease in ms. Nil if the claim is ours now, else the
 /// fingerprint, status and body of what is there (no status: at work).
@@ -148,7 +149,7 @@ impl Claims {
     /// Looks a key up and claims it if nothing is known.
     pub async fn begin(&self, scope: &Scope, fingerprint: Fingerprint) -> Begun {
         let claim = Claim {
-            key: redis_key(scope),
+            key: redis_key(of_scope(scope)),
             owner: Uuid::now_v7().to_string(),
             fingerprint,
         };
@@ -238,6 +239,15 @@ impl Claims {
         self.paused_until.store(until, Ordering::Relaxed);
         None
     }
+}
+
+/// Each key is used alone, so a cluster may put it anywhere.
+fn redis_key(digest: ScopeDigest) -> String {
+    let mut key = "splitcart:idempotency:".to_owned();
+    for byte in digest.as_bytes() {
+        write!(key, "{byte:02x}").expect("writing to a string can't fail");
+    }
+    key
 }
 
 fn millis(duration: Duration) -> u64 {

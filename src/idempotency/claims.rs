@@ -12,14 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{RedisResult, Script, aio::ConnectionManager};
+use redis::{RedisResult, Script};
 use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::{
     domain::idempotency::{Fingerprint, Scope, ScopeDigest, StoredResponse},
     metrics::{Metrics, ReplayLabel},
-    redis_client::connect_lazy,
+    redis_client::Connection,
 };
 
 use super::{fingerprint::of_scope, releases::Releases};
@@ -103,7 +103,7 @@ pub struct Limits {
 
 /// One thread's way to Redis.
 pub struct Claims {
-    connection: ConnectionManager,
+    connection: Connection,
     limits: Limits,
     opened_at: Instant,
     /// In ms since `opened_at`.
@@ -127,9 +127,9 @@ impl Claims {
     /// # Errors
     /// The URL is malformed.
     pub fn open(url: &SecretString, limits: Limits, metrics: Metrics) -> RedisResult<Self> {
-        let connection = connect_lazy(url, limits.timeout)?;
+        let connection = Connection::lazy(url, limits.timeout)?;
         let release = Script::new(RELEASE);
-        let releases = Releases::start(connection.clone(), release.clone(), limits.timeout);
+        let releases = Releases::start(connection.clone(), release.clone());
         Ok(Self {
             connection,
             limits,
@@ -225,10 +225,12 @@ impl Claims {
         if now < self.paused_until.load(Ordering::Relaxed) {
             return None;
         }
-        let problem = match tokio::time::timeout(self.limits.timeout, command).await {
-            Ok(Ok(value)) => return Some(value),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {:?}", self.limits.timeout),
+        let problem = match command.await {
+            Ok(value) => return Some(value),
+            Err(error) if error.is_timeout() => {
+                format!("no answer within {:?}", self.limits.timeout)
+            }
+            Err(error) => error.to_string(),
         };
         self.metrics.redis_failures.inc();
         tracing::warn!(

@@ -6,8 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use redis::{Script, aio::ConnectionManager};
+use redis::Script;
 use tokio::{sync::mpsc, time};
+
+use crate::redis_client::Connection;
 
 use super::claims::Claim;
 
@@ -24,11 +26,9 @@ pub struct Releases {
 
 impl Releases {
     /// Begins to wait for claims. Must be called on the runtime of the connection.
-    ///
-    /// `timeout` is how long an attempt may take.
-    pub fn start(connection: ConnectionManager, script: Script, timeout: Duration) -> Self {
+    pub fn start(connection: Connection, script: Script) -> Self {
         let (waiting, claims) = mpsc::channel(WAITING_MAX);
-        tokio::spawn(release_all(connection, script, timeout, claims));
+        tokio::spawn(release_all(connection, script, claims));
         Self { waiting }
     }
 
@@ -45,9 +45,8 @@ impl Releases {
 }
 
 async fn release_all(
-    connection: ConnectionManager,
+    connection: Connection,
     script: Script,
-    timeout: Duration,
     mut claims: mpsc::Receiver<(Claim, Instant)>,
 ) {
     while let Some((claim, lease_end)) = claims.recv().await {
@@ -56,7 +55,7 @@ async fn release_all(
             let mut invocation = script.key(claim.key());
             invocation.arg(claim.owner());
             let attempt = invocation.invoke_async::<i64>(&mut connection);
-            if let Ok(Ok(_)) = time::timeout(timeout, attempt).await {
+            if attempt.await.is_ok() {
                 break;
             }
             time::sleep(RETRY_EVERY).await;

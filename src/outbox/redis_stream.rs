@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use redis::{
-    RedisError, ServerError, ServerErrorKind, aio::ConnectionManager, streams::StreamMaxlen,
-};
+use redis::{RedisError, ServerError, ServerErrorKind, streams::StreamMaxlen};
 use secrecy::SecretString;
 
 use crate::{
     db::outbox::ClaimedEvent,
     domain::event::{ENVELOPE_VERSION, Envelope},
-    redis_client::connect_lazy,
+    redis_client::Connection,
 };
 
 /// How long a publication may take.
@@ -29,7 +27,7 @@ pub enum PublishError {
 
 /// See the module.
 pub struct RedisStream {
-    connection: ConnectionManager,
+    connection: Connection,
     stream: String,
     /// 0: unbounded.
     len_max: usize,
@@ -41,7 +39,7 @@ impl RedisStream {
     /// # Errors
     /// The URL is malformed.
     pub fn open(url: &SecretString, stream: &str, len_max: usize) -> Result<Self, RedisError> {
-        let connection = connect_lazy(url, TIMEOUT)?;
+        let connection = Connection::lazy(url, TIMEOUT)?;
         Ok(Self {
             connection,
             stream: stream.to_owned(),

@@ -35,6 +35,7 @@ use crate::{
         token::{TokenVerifier, key_set::KeySet},
         watched_file::{self, WatchedFiles},
     },
+    idempotency::incarnation::Incarnation,
     metrics::Metrics,
     ops::{self, Ops},
     outbox::{
@@ -146,6 +147,7 @@ impl App {
         let ops_listener = bind(config.ops.addr, "SPLITCART_OPS_ADDR")?;
         let (http_addr, ops_addr) = (http_listener.local_addr()?, ops_listener.local_addr()?);
 
+        let incarnation = Incarnation::read(&relay_pool).await?;
         let actors =
             CheckoutActors::start(config, database_url, &metrics, committed_events).await?;
         let carts = Carts::start(config, database_url, &metrics).await?;
@@ -165,6 +167,8 @@ impl App {
             metrics: metrics.clone(),
         };
         let relay = actix_rt::spawn(relay.run(all_committed));
+        let named = incarnation.clone();
+        let named = actix_rt::spawn(named.keep_current(relay_pool.clone(), stops.clone()));
         let sweeper = actix_rt::spawn(sweeper::run(relay_pool.clone(), stops.clone()));
         let ops = Ops {
             database_url: database_url.clone(),
@@ -180,6 +184,7 @@ impl App {
             redis_url: redis_url.clone(),
             desk: actors.desk.clone(),
             carts: carts.desk.clone(),
+            incarnation,
             tokens: TokenVerifier::new(keys.current()),
             rate_limits: RateLimits::new(config, &metrics),
             metrics,
@@ -190,7 +195,7 @@ impl App {
             "http"
         };
         let mut background = beside_the_listener(config, &front, keys, certificate);
-        background.push(sweeper);
+        background.extend([sweeper, named]);
         let http = spawn(server::serve(http_listener, front, tls)?);
         tracing::info!(
             http.addr = %http_addr,

@@ -134,6 +134,7 @@ pub struct Metrics {
     pub outbox_published: Counter,
     pub outbox_refused: Counter,
     pub redis_failures: Counter,
+    pub answers_left_out: Counter,
     pub rate_limited: Family<LimitLabel, Counter>,
     pub requests: Family<RequestLabel, Counter>,
     pub request_duration: Histogram,
@@ -170,6 +171,7 @@ impl Metrics {
             outbox_published: Counter::default(),
             outbox_refused: Counter::default(),
             redis_failures: Counter::default(),
+            answers_left_out: Counter::default(),
             rate_limited: Family::default(),
             requests: Family::default(),
             request_duration: Histogram::new(SECONDS),
@@ -307,6 +309,11 @@ impl Metrics {
             "redis_failures",
             "Commands that Redis failed or did not answer in time",
             metrics.redis_failures.clone(),
+        );
+        r.register(
+            "answers_left_out",
+            "First answers of which Redis got no copy, because their store has its share there",
+            metrics.answers_left_out.clone(),
         );
         r.register(
             "http_rate_limited",

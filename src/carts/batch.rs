@@ -10,7 +10,7 @@ use crate::{
     batching::{Answer, Member, Undecided, Work, desk::Desk},
     db::{self, Fault},
     domain::ids::StoreId,
-    metrics::{Meters, Metrics},
+    metrics::{Meters, Metrics, ReplayLabel},
 };
 
 use super::{Decision, FreezeCart, Promises, Tries, freeze, in_time};
@@ -78,7 +78,14 @@ impl Work for CartBatches {
         }
     }
 
-    fn count(&self, _: &Answer<Self>) {}
+    fn count(&self, answer: &Answer<Self>) {
+        if let Ok(Decision::Replayed(_)) = answer {
+            let source = ReplayLabel {
+                source: "postgresql",
+            };
+            self.metrics.replays.get_or_create(&source).inc();
+        }
+    }
 
     fn meters(&self) -> &Meters {
         &self.metrics.carts

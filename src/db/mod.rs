@@ -12,6 +12,7 @@ pub mod demo;
 pub mod error;
 pub mod idempotency;
 pub mod import;
+pub mod incarnation;
 pub mod inventory;
 pub mod loadtest;
 pub mod orders;

@@ -10,9 +10,14 @@ use actix_web::{
 use futures_util::FutureExt;
 
 use crate::{
+    db,
     domain::idempotency::{Fingerprint, Scope, StoredResponse},
     faults,
-    idempotency::claims::{Begun, Claim},
+    idempotency::{
+        claims::{Begun, Claim, Known},
+        incarnation::Name,
+    },
+    metrics::ReplayLabel,
 };
 
 use super::{error::ApiError, worker::Worker};
@@ -28,6 +33,9 @@ pub enum Ran {
     /// It had been done before.
     Before(StoredResponse),
 }
+
+/// How often Redis is asked, if what it knows turns out to be of another database.
+const ROUNDS_MAX: u32 = 3;
 
 /// Answers from Redis if it knows the key, and else does the work.
 ///
@@ -45,7 +53,7 @@ pub async fn once<A, F, W>(
     scope: Scope,
     fingerprint: Fingerprint,
     keep_for: Duration,
-    admit: impl FnOnce() -> A,
+    admit: impl Fn() -> A,
     work: F,
 ) -> Result<HttpResponse, ApiError>
 where
@@ -53,38 +61,86 @@ where
     F: FnOnce(Scope) -> W + 'static,
     W: Future<Output = Result<Ran, ApiError>> + 'static,
 {
-    let claimed = worker.clone();
-    let task = actix_web::rt::spawn(async move {
-        let claim = match claimed.claims.begin(&scope, fingerprint).await {
-            Begun::Claimed(claim) | Begun::Unknown(claim) => claim,
-            Begun::Answered(response) => return Outcome::Known(Ok(Ran::Before(response))),
-            Begun::Reused => return Outcome::Known(Err(ApiError::key_reused())),
-            Begun::InProgress => return Outcome::Known(Err(ApiError::in_progress())),
-        };
-        let ran = guarded(renewing(&claimed, &claim, work(scope))).await;
-        keep(&claimed, claim, &ran, keep_for).await;
-        Outcome::Ran(ran)
-    });
-    let ran = match task.await {
-        Ok(Outcome::Ran(ran)) => ran,
-        Ok(Outcome::Known(known)) => {
-            admit().await?;
-            known
-        }
-        Err(error) => {
-            tracing::error!("a request's task died: {error}");
-            Err(ApiError::internal())
-        }
+    let mut asked = Asked {
+        scope,
+        fingerprint,
+        keep_for,
+        work,
     };
-    ran.map(respond)
+    for _ in 0..ROUNDS_MAX {
+        let task = actix_web::rt::spawn(claim_and_work(worker.clone(), asked));
+        match task.await {
+            Ok(Outcome::Ran(ran)) => return ran.map(respond),
+            Ok(Outcome::Known(known, database, again)) => {
+                admit().await?;
+                if is_of(worker, database).await? {
+                    return repeat(worker, known).map(respond);
+                }
+                asked = again;
+            }
+            Err(error) => {
+                tracing::error!("a request's task died: {error}");
+                return Err(ApiError::internal());
+            }
+        }
+    }
+    // Each time that we ask it is another one: behind this address there are several.
+    Err(ApiError::unavailable())
+}
+
+/// A request that wants to run once.
+struct Asked<F> {
+    scope: Scope,
+    fingerprint: Fingerprint,
+    keep_for: Duration,
+    work: F,
 }
 
 /// What became of a request.
-enum Outcome {
+enum Outcome<F> {
     /// The key was free, and the work was done or refused.
     Ran(Result<Ran, ApiError>),
-    /// Redis knew the key: nothing was done.
-    Known(Result<Ran, ApiError>),
+    /// Redis knew the key in this database: nothing was done.
+    Known(Known, Name, Asked<F>),
+}
+
+async fn claim_and_work<F, W>(worker: web::Data<Worker>, asked: Asked<F>) -> Outcome<F>
+where
+    F: FnOnce(Scope) -> W,
+    W: Future<Output = Result<Ran, ApiError>>,
+{
+    let begun = worker.claims.begin(&asked.scope, asked.fingerprint).await;
+    let claim = match begun {
+        Begun::Claimed(claim) | Begun::Unknown(claim) => claim,
+        Begun::Known(known, database) => return Outcome::Known(known, database, asked),
+    };
+    let ran = guarded(renewing(&worker, &claim, (asked.work)(asked.scope))).await;
+    keep(&worker, claim, &ran, asked.keep_for).await;
+    Outcome::Ran(ran)
+}
+
+/// Whether that is the database that we are connected to. One that was restored meanwhile knows of
+/// nothing that Redis would tell.
+async fn is_of(worker: &Worker, database: Name) -> Result<bool, ApiError> {
+    let incarnation = worker
+        .read(async |connection| db::incarnation::read(connection).await)
+        .await?;
+    let present = Name::of(&incarnation);
+    let is_present = present == database;
+    worker.incarnation.set(present);
+    Ok(is_present)
+}
+
+fn repeat(worker: &Worker, known: Known) -> Result<Ran, ApiError> {
+    match known {
+        Known::Answered(response) => {
+            let source = ReplayLabel { source: "redis" };
+            worker.metrics.replays.get_or_create(&source).inc();
+            Ok(Ran::Before(response))
+        }
+        Known::Reused => Err(ApiError::key_reused()),
+        Known::InProgress => Err(ApiError::in_progress()),
+    }
 }
 
 /// Turns a panic into an error, so that its key can be given up: what the work had committed by then

@@ -15,7 +15,10 @@ use crate::{
         pool::{Limits as PoolLimits, Workload},
     },
     domain::checkout::Terms,
-    idempotency::claims::{Claims, Limits as ClaimLimits},
+    idempotency::{
+        claims::{Claims, Limits as ClaimLimits},
+        incarnation::Incarnation,
+    },
     metrics::Metrics,
 };
 
@@ -31,6 +34,8 @@ pub struct Worker {
     pub pool: PgPool,
     /// The fast path of idempotency.
     pub claims: Claims,
+    /// Which database its answers are of.
+    pub incarnation: Incarnation,
     /// Where checkouts are handed in.
     pub desk: CheckoutDesk,
     /// Where carts are handed in to be frozen.
@@ -144,10 +149,18 @@ impl Worker {
             timeout: Duration::from_millis(config.redis.timeout_ms),
             pause: Duration::from_millis(config.redis.pause_ms),
             lease: Duration::from_millis(config.idempotency.claim_lease_ms),
+            keep_max: Duration::from_mins(config.idempotency.redis_minutes),
+            store_bytes_max: config.idempotency.redis_store_kb_max * 1024,
         };
         Ok(Self {
             pool,
-            claims: Claims::open(&front.redis_url, claim_limits, metrics.clone())?,
+            claims: Claims::open(
+                &front.redis_url,
+                claim_limits,
+                front.incarnation.clone(),
+                metrics.clone(),
+            )?,
+            incarnation: front.incarnation.clone(),
             desk: front.desk.clone(),
             carts: front.carts.clone(),
             terms: terms(config),

@@ -3,5 +3,7 @@
 
 mod cart_keys;
 mod hang_ups;
+mod incarnation;
+mod memory;
 #[cfg(feature = "faults")]
 mod panics;

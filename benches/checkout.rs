@@ -12,7 +12,7 @@ use std::{
 
 use actix::{Actor, AtomicResponse, Context, Handler, Message, WrapFuture};
 use actix_rt::{Arbiter, System, SystemRunner};
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use splitcart::{
     actors::{
@@ -20,16 +20,16 @@ use splitcart::{
         command::{CheckoutCommand, Decision},
         start::CheckoutActors,
     },
-    carts::{self, FreezeCart},
+    carts::{self, FreezeCart, Promises, Tries},
     cli::seed::load,
     config::Config,
     db::{self, inventory::Foresight},
     domain::{
         caller::{Access, Caller},
-        cart::{CartRequest, RequestedItem, Totals},
+        cart::{CartRequest, PriceHold, RequestedItem, Totals},
         checkout::{CheckoutRequest, ExpectedCart},
         foresight::Expected,
-        idempotency::{Fingerprint, IdempotencyKey, Scope},
+        idempotency::{Fingerprint, IdempotencyKey, Scope, ScopeDigest},
         ids::{CartId, ProductId, StoreId, UserId, VendorStoreId},
         money::Money,
         order::PaymentMethod,
@@ -38,7 +38,7 @@ use splitcart::{
         violation::{Figure, Violation},
     },
     embedded::{DataDir, EmbeddedServices, Options},
-    http::checkout::render,
+    http::{carts as carts_http, checkout::render},
     metrics::Metrics,
     seed::{self, SeedPlan},
 };
@@ -275,12 +275,28 @@ async fn freeze_carts(pool: &PgPool, batch: usize, hot: Hot, round: u32) -> Vec<
             user_id: caller.user_id,
             store_id: caller.buyer.id.into(),
             request,
+            scope: fresh_scope(),
+            fingerprint: Fingerprint::new([0; 32]),
+            render: carts_http::render,
         };
-        let frozen = carts::freeze(pool, &[&command], None).await.unwrap();
-        let cart_id = frozen[0].as_ref().unwrap().cart.head.id;
+        let promises = Promises {
+            price_hold: PriceHold::FOR_EVER,
+            keep_answers_for: TimeDelta::hours(1),
+        };
+        let (commands_of_one, mut tries) = ([&command], Tries::default());
+        carts::freeze(pool, promises, &commands_of_one, &mut tries, None)
+            .await
+            .unwrap();
+        let frozen = carts::get_active(&mut connection, caller.buyer.id).await;
+        let cart_id = frozen.unwrap().unwrap().cart.head.id;
         commands.push(checkout_command(&caller, cart_id));
     }
     commands
+}
+
+/// A key that nobody has used.
+fn fresh_scope() -> ScopeDigest {
+    ScopeDigest::new(rand::random())
 }
 
 async fn admit(connection: &mut PgConnection, buyer: u32) -> Caller {

@@ -25,6 +25,7 @@ pub mod app;
 pub mod batching;
 pub mod carts;
 pub mod cli;
+pub mod compression;
 pub mod config;
 pub mod db;
 pub mod domain;

@@ -163,6 +163,7 @@ pub struct Metrics {
     pub outbox_claims_ended: Counter,
     pub outbox_removed: Counter,
     pub redis_failures: Counter,
+    pub answers_left_out: Counter,
     pub rate_limited: Family<LimitLabel, Counter>,
     pub requests: Family<RequestLabel, Counter>,
     pub request_duration: Histogram,
@@ -207,6 +208,7 @@ impl Metrics {
             outbox_claims_ended: Counter::default(),
             outbox_removed: Counter::default(),
             redis_failures: Counter::default(),
+            answers_left_out: Counter::default(),
             rate_limited: Family::default(),
             requests: Family::default(),
             request_duration: Histogram::new(SECONDS),
@@ -400,6 +402,11 @@ impl Metrics {
             "redis_failures",
             "Commands that Redis failed or did not answer in time",
             metrics.redis_failures.clone(),
+        );
+        r.register(
+            "answers_left_out",
+            "First answers of which Redis got no copy, because their store has its share there",
+            metrics.answers_left_out.clone(),
         );
         r.register(
             "http_rate_limited",

@@ -23,11 +23,14 @@ const STATEMENT_MAX: Duration = Duration::from_secs(10);
 /// Between two statements others have the disk. Ten thousand rows a second are removed at most.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Removes expired keys until `stopping` is true.
+/// Removes expired keys and what was answered under them until `stopping` is true: of checkouts, and
+/// of cart PUTs.
 pub async fn remove_expired_keys(pool: PgPool, mut stopping: watch::Receiver<bool>) {
     loop {
         let removed = db::within(&pool, STATEMENT_MAX, async |connection| {
-            db::idempotency::sweep_expired(connection, ROWS_MAX).await
+            let of_checkouts = db::idempotency::sweep_expired(connection, ROWS_MAX).await?;
+            let of_carts = db::carts::sweep_expired_answers(connection, ROWS_MAX).await?;
+            Ok(of_checkouts.max(of_carts))
         });
         let pause = match removed.await {
             Ok(removed) if removed >= ROWS_MAX.unsigned_abs() => PAUSE,

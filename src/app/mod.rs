@@ -34,6 +34,7 @@ use crate::{
         token::{TokenVerifier, key_set::KeySet},
         watched_file::{self, WatchedFiles},
     },
+    idempotency::incarnation::Incarnation,
     metrics::Metrics,
     ops::{self, KeptConnection, Ops},
     outbox::{
@@ -173,6 +174,7 @@ impl App {
         let ops_listener = bind(config.ops.addr, "SPLITCART_OPS_ADDR")?;
         let (http_addr, ops_addr) = (http_listener.local_addr()?, ops_listener.local_addr()?);
 
+        let incarnation = Incarnation::read(&relay_pool).await?;
         let actors =
             CheckoutActors::start(config, database_url, &metrics, committed_events).await?;
         let carts = Carts::start(config, database_url, &metrics).await?;
@@ -198,6 +200,8 @@ impl App {
         let redis_check =
             redis_check::watch_redis(stream_url, stream, sink_report.clone(), stops.clone())?;
         let in_the_background = in_the_background(config, &background_pool, &metrics, &stops);
+        let named = incarnation.clone();
+        let named = actix_rt::spawn(named.keep_current(background_pool.clone(), stops.clone()));
         let ops = Ops {
             database: KeptConnection::to(database_url),
             redis_url: redis_url.clone(),
@@ -215,6 +219,7 @@ impl App {
             redis_url: redis_url.clone(),
             desk: actors.desk.clone(),
             carts: carts.desk.clone(),
+            incarnation,
             tokens: TokenVerifier::new(keys.current()),
             rate_limits: RateLimits::new(config, &metrics),
             metrics,
@@ -227,6 +232,7 @@ impl App {
         let mut background = beside_the_listener(config, &front, keys, certificate);
         background.push(actix_rt::spawn(redis_check));
         background.extend(in_the_background);
+        background.push(named);
         let http = spawn(server::serve(http_listener, front, tls)?);
         tracing::info!(
             http.addr = %http_addr,

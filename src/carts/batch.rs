@@ -10,10 +10,13 @@ use crate::{
     batching::{Answer, Ended, Member, Undecided, Work, desk::Desk},
     db::{self, Fault},
     domain::ids::StoreId,
-    metrics::{Meters, Metrics},
+    metrics::{Meters, Metrics, ReplayLabel},
 };
 
-use super::{Decision, FreezeCart, freeze};
+use super::{Decision, FreezeCart, Promises, Tries, freeze, in_time};
+
+/// When a PUT whose cart somebody else holds may well try again.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Where carts are handed in to be frozen.
 pub type CartDesk = Desk<CartBatches>;
@@ -23,8 +26,13 @@ pub type CartDesk = Desk<CartBatches>;
 pub struct CartBatches {
     /// Opened on the desk's arbiter.
     pub pool: PgPool,
-    /// How long a transaction may take, and how long a lone one waits for a cart that is being bought.
+    /// How long a transaction may take.
     pub transaction_limit: Duration,
+    /// How long a lone one waits for a cart that somebody else holds; longer than the pool says for
+    /// those who share one.
+    pub lone_lock_wait_max: Duration,
+    /// What is promised with a cart.
+    pub promises: Promises,
     /// Where to count.
     pub metrics: Metrics,
 }
@@ -47,11 +55,12 @@ impl Work for CartBatches {
     async fn carry_out(&self, batch: Vec<Member<Self>>) -> Ended<Self> {
         self.metrics.cart_batch_size.observe(batch.len() as f64);
         let commands: Vec<_> = batch.iter().map(|member| &member.command).collect();
-        let mut decisions = self.attempt(&commands, None).await;
+        let mut tries = Tries::default();
+        let mut decisions = self.attempt(&commands, &mut tries, None).await;
         if is_unreachable(&decisions) {
-            // A connection that had rested may have lost its server meanwhile. Freezing a cart once
-            // more does no harm, whatever became of the first time.
-            decisions = self.attempt(&commands, None).await;
+            // A connection that had rested may have lost its server meanwhile. What became of the first
+            // time, if it came as far as that, is told by the carts' keys.
+            decisions = self.attempt(&commands, &mut tries, None).await;
         }
         match decisions {
             Ok(decisions) => {
@@ -68,7 +77,8 @@ impl Work for CartBatches {
             Err(error) => {
                 let size = batch.len();
                 tracing::warn!(batch.size = size, "a batch of {size} carts failed: {error}");
-                join_all(batch.into_iter().map(|member| self.carry_out_alone(member))).await;
+                let alone = |member| self.carry_out_alone(member, tries.clone());
+                join_all(batch.into_iter().map(alone)).await;
             }
         }
         Ended::with_all_answered()
@@ -78,7 +88,14 @@ impl Work for CartBatches {
         self.carry_out(batch).await
     }
 
-    fn count(&self, _: &Answer<Self>) {}
+    fn count(&self, answer: &Answer<Self>) {
+        if let Ok(Decision::Replayed(_)) = answer {
+            let source = ReplayLabel {
+                source: "postgresql",
+            };
+            self.metrics.replays.get_or_create(&source).inc();
+        }
+    }
 
     fn meters(&self) -> &Meters {
         &self.metrics.carts
@@ -86,9 +103,10 @@ impl Work for CartBatches {
 }
 
 impl CartBatches {
-    async fn carry_out_alone(&self, member: Member<Self>) {
+    async fn carry_out_alone(&self, member: Member<Self>, mut tries: Tries) {
         let lone = [&member.command];
-        let answer = match self.attempt(&lone, Some(self.transaction_limit)).await {
+        let lock_wait_max = Some(self.lone_lock_wait_max);
+        let answer = match self.attempt(&lone, &mut tries, lock_wait_max).await {
             Ok(decisions) => Ok(decisions
                 .into_iter()
                 .next()
@@ -99,23 +117,26 @@ impl CartBatches {
             }
             Err(error) => {
                 tracing::warn!("a cart could not be frozen: {error}");
-                Err(Undecided::Unavailable)
+                Err(match error.fault() {
+                    // Nothing was changed, and it is not the database that can't be reached.
+                    Fault::Busy | Fault::Transient => Undecided::Overloaded {
+                        retry_after: BUSY_RETRY_AFTER,
+                    },
+                    Fault::Unreachable | Fault::Permanent => Undecided::Unavailable,
+                })
             }
         };
         member.answer(self, answer);
     }
 
-    /// PostgreSQL's own timeouts are of no use when it is PostgreSQL that hangs.
     async fn attempt(
         &self,
         commands: &[&FreezeCart],
+        tries: &mut Tries,
         lock_wait_max: Option<Duration>,
     ) -> Result<Vec<Decision>, db::Error> {
-        let frozen = freeze(&self.pool, commands, lock_wait_max);
-        match tokio::time::timeout(self.transaction_limit, frozen).await {
-            Ok(frozen) => frozen,
-            Err(_) => Err(db::Error::timed_out("freeze carts")),
-        }
+        let frozen = freeze(&self.pool, self.promises, commands, tries, lock_wait_max);
+        in_time(self.transaction_limit, "freeze carts", frozen).await
     }
 }
 

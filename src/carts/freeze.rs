@@ -1,155 +1,193 @@
-//! Checks and prices carts, and makes each the active one of its buyer, in one transaction.
+//! Makes carts the active ones of their buyers, in one transaction, each under its Idempotency-Key.
+//!
+//! Redis has answered nearly every retry before it comes here, so keys are not looked up before they
+//! are used: one that was used before fails the insert, and then the keys of all are looked up.
 
 use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
 use crate::{
     db::{
         self,
-        carts::{NewCart, NewDiscount, NewLine},
+        carts::{AnswerTimes, NewAnswer, NewDiscount, NewLine, PUT_KEY_TAKEN},
     },
     domain::{
-        caller::{Access, Caller},
-        cart::{CartHead, CartRecord, PricedCart},
-        ids::{CartId, CartItemId, CartVendorDiscountId},
-        rules::{self, Catalog},
+        cart::CartHead,
+        idempotency::StoredResponse,
+        ids::{CartItemId, CartVendorDiscountId},
     },
+    faults,
 };
 
-use super::{Decision, FreezeCart, NamedCart, Refusal};
+use super::{
+    Decision, FreezeCart, Promises, in_time,
+    judge::{Judged, LookUp, Priced, judge},
+};
+
+/// How long a commit may take. Then what became of it is looked up over another connection.
+const COMMIT_WAIT_MAX: Duration = Duration::from_secs(1);
+/// How often keys may turn out to be used. Once, unless another instance uses one just then.
+const ROUNDS_MAX: u32 = 4;
+
+/// When the same commands were tried before: what may have been committed though nobody heard so.
+#[derive(Clone, Debug, Default)]
+pub struct Tries {
+    times: Vec<DateTime<Utc>>,
+}
+
+impl Tries {
+    /// Whether an answer of this time is one of theirs.
+    pub(super) fn made(&self, time: DateTime<Utc>) -> bool {
+        self.times.contains(&time)
+    }
+}
 
 /// Decides each command, in the same order. A buyer may be named once. `lock_wait_max` is how long
 /// to wait for a cart that is being bought; `None` leaves it to the pool.
 ///
 /// # Errors
-/// A failed statement: nothing was changed, unless the commit's outcome is unknown.
+/// A failed statement: nothing was changed, unless the commit's outcome is unknown. Another call with
+/// the same `tries` finds out.
 pub async fn freeze(
     pool: &PgPool,
+    promises: Promises,
     commands: &[&FreezeCart],
+    tries: &mut Tries,
     lock_wait_max: Option<Duration>,
 ) -> Result<Vec<Decision>, db::Error> {
-    // PostgreSQL keeps microseconds; an answer must show the same time when it is read back.
-    let now = Utc::now().trunc_subsecs(6);
     let mut connection = db::pool::acquire(pool).await?;
-    let judged = judge(&mut connection, commands, now).await?;
-    let priced: Vec<_> = judged.iter().filter_map(|it| it.as_ref().ok()).collect();
-    if priced.is_empty() {
-        return Ok(judged.into_iter().map(refused).collect());
+    let mut look_up = if tries.times.is_empty() {
+        LookUp::IfRefused
+    } else {
+        LookUp::First
+    };
+    for _ in 0..ROUNDS_MAX {
+        let Judged { verdicts, now } = judge(&mut connection, commands, look_up, tries).await?;
+        tries.times.push(now);
+        let priced: Vec<_> = commands
+            .iter()
+            .zip(&verdicts)
+            .filter_map(|(command, verdict)| Some((*command, verdict.as_ref().ok()?)))
+            .collect();
+        let answers = match save(&mut connection, promises, &priced, now, lock_wait_max).await {
+            Ok(answers) => answers,
+            Err(error) if error.constraint() == Some(PUT_KEY_TAKEN) => {
+                look_up = LookUp::First;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let mut answers = answers.into_iter();
+        let decide = |verdict| match verdict {
+            Ok(_) => Decision::Frozen(answers.next().expect("every priced cart was saved")),
+            Err(decision) => decision,
+        };
+        return Ok(verdicts.into_iter().map(decide).collect());
     }
-    let mut transaction = db::pool::begin_on(&mut connection).await?;
+    Err(db::Error::timed_out("use the keys of cart PUTs"))
+}
+
+/// Saves carts and what their clients will be told, which it returns.
+async fn save(
+    connection: &mut PgConnection,
+    promises: Promises,
+    priced: &[(&FreezeCart, &Priced)],
+    now: DateTime<Utc>,
+    lock_wait_max: Option<Duration>,
+) -> Result<Vec<StoredResponse>, db::Error> {
+    if priced.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut transaction = db::pool::begin_on(connection).await?;
     if let Some(wait_max) = lock_wait_max {
         db::pool::wait_for_locks(&mut transaction, wait_max).await?;
     }
-    let carts: Vec<_> = priced.iter().map(|it| (it.new, &it.cart)).collect();
+    let carts: Vec<_> = priced.iter().map(|(_, it)| (it.new, &it.cart)).collect();
     let heads = db::carts::upsert_active(&mut transaction, &carts).await?;
-    let written = write_lines(&mut transaction, &heads, &priced, now).await?;
-    db::pool::commit(transaction).await?;
-    let mut heads = heads.into_iter().zip(written);
-    let decisions = judged.into_iter().map(|it| {
-        let priced = it?;
-        let (head, ids) = heads.next().expect("every priced cart was saved");
-        Ok(priced.saved(head, ids))
-    });
-    Ok(decisions.collect())
-}
-
-/// A cart that may be saved.
-struct Priced {
-    new: NewCart,
-    cart: PricedCart,
-    catalog: Catalog,
-}
-
-impl Priced {
-    fn saved(self, head: CartHead, ids: Vec<CartItemId>) -> NamedCart {
-        let vendors = self.catalog.vendors.into_iter();
-        NamedCart {
-            cart: CartRecord {
-                head,
-                items: ids.into_iter().zip(self.cart.lines).collect(),
-                discounts: self.cart.discounts,
-            },
-            vendor_names: vendors.map(|(id, store)| (id, store.name)).collect(),
-        }
-    }
-}
-
-fn refused(judged: Result<Priced, Refusal>) -> Decision {
-    Err(judged.err().expect("no cart was priced"))
-}
-
-async fn judge(
-    connection: &mut PgConnection,
-    commands: &[&FreezeCart],
-    now: DateTime<Utc>,
-) -> Result<Vec<Result<Priced, Refusal>>, db::Error> {
-    let callers: Vec<_> = commands
-        .iter()
-        .map(|it| (it.user_id, it.store_id))
-        .collect();
-    let memberships = db::stores::find_memberships(connection, &callers).await?;
-    let requests: Vec<_> = commands.iter().map(|it| &it.request).collect();
-    let catalogs = db::catalog::load_for(connection, &requests).await?;
-    let judged = commands.iter().zip(memberships).zip(catalogs);
-    let judged = judged.map(|((command, membership), catalog)| {
-        let caller = Caller::admit(command.user_id, membership.as_ref(), Access::Change, now)
-            .map_err(Refusal::Forbidden)?;
-        let cart = rules::check_cart(&command.request, &catalog, &caller.buyer, now)
-            .map_err(Refusal::Invalid)?;
-        let new = NewCart {
-            id: CartId::new(Uuid::now_v7()),
-            buyer_store_id: caller.buyer.id,
-            user_id: caller.user_id,
-            now,
-        };
-        Ok(Priced { new, cart, catalog })
-    });
-    Ok(judged.collect())
-}
-
-/// Replaces the lines and discounts; returns the ids of the lines, by cart.
-async fn write_lines(
-    connection: &mut PgConnection,
-    heads: &[CartHead],
-    priced: &[&Priced],
-    now: DateTime<Utc>,
-) -> Result<Vec<Vec<CartItemId>>, db::Error> {
     let replaced: Vec<_> = heads
         .iter()
         .filter(|head| head.version > 1)
         .map(|head| head.id)
         .collect();
     if !replaced.is_empty() {
-        db::carts::clear_lines(connection, &replaced).await?;
+        db::carts::clear_lines(&mut transaction, &replaced).await?;
     }
-    let mut ids = Vec::with_capacity(heads.len());
+    let ids = number_lines(priced);
+    let answers = render(promises, priced, heads, &ids);
+    let expires_at = now + promises.keep_answers_for;
+    write_lines(
+        &mut transaction,
+        priced,
+        &ids,
+        &answers,
+        AnswerTimes { now, expires_at },
+    )
+    .await?;
+    let committed = async {
+        db::pool::commit(transaction).await?;
+        faults::place("cart_commit_unanswered").await;
+        Ok(())
+    };
+    in_time(COMMIT_WAIT_MAX, "commit carts", committed).await?;
+    Ok(answers.into_iter().map(|answer| answer.response).collect())
+}
+
+/// An id for every line, by cart.
+fn number_lines(priced: &[(&FreezeCart, &Priced)]) -> Vec<Vec<CartItemId>> {
+    let new_ids = |count| (0..count).map(|_| CartItemId::new(Uuid::now_v7()));
+    priced
+        .iter()
+        .map(|(_, it)| new_ids(it.cart.lines.len()).collect())
+        .collect()
+}
+
+fn render(
+    promises: Promises,
+    priced: &[(&FreezeCart, &Priced)],
+    heads: Vec<CartHead>,
+    ids: &[Vec<CartItemId>],
+) -> Vec<NewAnswer> {
+    let saved = priced.iter().zip(heads).zip(ids);
+    let answers = saved.map(|(((command, priced), head), ids)| NewAnswer {
+        scope: command.scope,
+        fingerprint: command.fingerprint,
+        cart_id: head.id,
+        response: (command.render)(&priced.saved(head, ids), promises.price_hold),
+    });
+    answers.collect()
+}
+
+/// Writes the new lines and discounts, with the answers that tell of them.
+async fn write_lines(
+    connection: &mut PgConnection,
+    priced: &[(&FreezeCart, &Priced)],
+    ids: &[Vec<CartItemId>],
+    answers: &[NewAnswer],
+    times: AnswerTimes,
+) -> Result<(), db::Error> {
     let mut lines = Vec::new();
     let mut discounts = Vec::new();
-    for (head, priced) in heads.iter().zip(priced) {
-        let first = lines.len();
-        lines.extend(
-            (0..)
-                .zip(&priced.cart.lines)
-                .map(|(position, line)| NewLine {
-                    cart_id: head.id,
-                    id: CartItemId::new(Uuid::now_v7()),
-                    position,
-                    line,
-                }),
-        );
-        ids.push(lines[first..].iter().map(|new| new.id).collect());
+    for (((_, priced), ids), answer) in priced.iter().zip(ids).zip(answers) {
+        let cart_id = answer.cart_id;
+        let numbered = (0..).zip(ids).zip(&priced.cart.lines);
+        lines.extend(numbered.map(|((position, id), line)| NewLine {
+            cart_id,
+            id: *id,
+            position,
+            line,
+        }));
         discounts.extend(priced.cart.discounts.iter().map(|granted| NewDiscount {
-            cart_id: head.id,
+            cart_id,
             id: CartVendorDiscountId::new(Uuid::now_v7()),
             granted,
         }));
     }
-    db::carts::insert_lines(connection, &lines, now).await?;
+    db::carts::insert_lines(connection, &lines, answers, times).await?;
     if !discounts.is_empty() {
-        db::carts::insert_discounts(connection, &discounts, now).await?;
+        db::carts::insert_discounts(connection, &discounts, times.now).await?;
     }
-    Ok(ids)
+    Ok(())
 }

@@ -5,23 +5,26 @@
 
 pub mod batch;
 mod freeze;
+mod judge;
 pub mod start;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
+use chrono::TimeDelta;
 use sqlx::PgConnection;
 
 use crate::{
     db,
     domain::{
         caller::Forbidden,
-        cart::{CartRecord, CartRequest},
+        cart::{CartRecord, CartRequest, PriceHold},
+        idempotency::{Fingerprint, ScopeDigest, StoredResponse},
         ids::{BuyerStoreId, StoreId, UserId, VendorStoreId},
         violation::Violation,
     },
 };
 
-pub use freeze::freeze;
+pub use freeze::{Tries, freeze};
 
 /// A cart that is to be frozen.
 #[derive(Clone, Debug)]
@@ -32,16 +35,41 @@ pub struct FreezeCart {
     pub store_id: StoreId,
     /// What was sent.
     pub request: CartRequest,
+    /// Under which key.
+    pub scope: ScopeDigest,
+    /// Of what was sent.
+    pub fingerprint: Fingerprint,
+    /// How the answer is written: it is kept in the cart's own transaction.
+    pub render: fn(&NamedCart, PriceHold) -> StoredResponse,
+}
+
+/// What is promised with a cart.
+#[derive(Clone, Copy, Debug)]
+pub struct Promises {
+    /// How long it can be bought at its prices.
+    pub price_hold: PriceHold,
+    /// How long its PUT's answer is kept.
+    pub keep_answers_for: TimeDelta,
 }
 
 /// What became of it.
-pub type Decision = Result<NamedCart, Refusal>;
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is the active cart now.
+    Frozen(StoredResponse),
+    /// It had been frozen before, under this key: the first answer.
+    Replayed(StoredResponse),
+    /// Nothing was changed.
+    Refused(Refusal),
+}
 
 /// Why a cart was not frozen; nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The caller may not change this store's cart.
     Forbidden(Forbidden),
+    /// The key belongs to another request.
+    KeyReused,
     /// It breaks rules: all of them.
     Invalid(Vec<Violation>),
 }
@@ -65,4 +93,15 @@ pub async fn get_active(
 ) -> Result<Option<NamedCart>, db::Error> {
     let found = db::carts::find_active(connection, buyer_store_id).await?;
     Ok(found.map(|(cart, vendor_names)| NamedCart { cart, vendor_names }))
+}
+
+/// PostgreSQL's own timeouts are of no use when it is PostgreSQL that hangs.
+async fn in_time<T>(
+    limit: Duration,
+    doing: &'static str,
+    work: impl Future<Output = Result<T, db::Error>>,
+) -> Result<T, db::Error> {
+    tokio::time::timeout(limit, work)
+        .await
+        .unwrap_or_else(|_| Err(db::Error::timed_out(doing)))
 }

@@ -3,19 +3,24 @@
 use std::time::Duration;
 
 use actix_rt::Arbiter;
+use chrono::TimeDelta;
 use secrecy::SecretString;
 
 use crate::{
     batching::{Limits, arbiter},
-    config::Config,
+    config::{self, Config},
     db::{
         self,
         pool::{Limits as PoolLimits, Workload},
     },
+    domain::cart::PriceHold,
     metrics::Metrics,
 };
 
-use super::batch::{CartBatches, CartDesk};
+use super::{
+    Promises,
+    batch::{CartBatches, CartDesk},
+};
 
 /// The running desk.
 #[derive(Debug)]
@@ -50,20 +55,43 @@ impl Carts {
     }
 }
 
+/// What the settings promise with a cart.
+///
+/// An answer is kept no longer than the cart's prices are held: a PUT that is sent again after that is
+/// to price the cart anew, also under its old key.
+pub fn promises(config: &Config) -> Promises {
+    let length = |time| TimeDelta::from_std(time).expect("configuration bounds it");
+    let kept = length(Duration::from_hours(config.idempotency.cart_hours));
+    match config.cart.price_hold {
+        config::PriceHold::Off => Promises {
+            price_hold: PriceHold::FOR_EVER,
+            keep_answers_for: kept,
+        },
+        config::PriceHold::Lasting(hold) => Promises {
+            price_hold: PriceHold::lasting(length(hold)),
+            keep_answers_for: kept.min(length(hold)),
+        },
+    }
+}
+
 fn open(config: &Config, url: &SecretString, metrics: &Metrics) -> Result<CartDesk, db::Error> {
     let slots = config.cart.transactions_in_flight;
+    let lone_lock_wait_max = Duration::from_millis(config.lock_ms_max);
     let pool_limits = PoolLimits {
         workload: Workload::KeyLookups,
         connections_max: config.cart_connections(),
         acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
         statement_max: config.transaction_limit(),
-        lock_wait_max: Duration::from_millis(config.lock_ms_max),
+        // Those who share a transaction wait for none of them for long.
+        lock_wait_max: (lone_lock_wait_max / 5).max(Duration::from_millis(1)),
     };
     let pool = db::pool::lazy(url, "splitcart carts", pool_limits)?;
     metrics.watch_pool("carts", pool.clone());
     let work = CartBatches {
         pool,
         transaction_limit: config.transaction_limit(),
+        lone_lock_wait_max,
+        promises: promises(config),
         metrics: metrics.clone(),
     };
     let queue_wait_max = Duration::from_millis(config.queue_wait_ms_max);

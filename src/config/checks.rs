@@ -125,6 +125,18 @@ impl Config {
                 10 * 365 * 24,
             ),
             (
+                "idempotency.redis_minutes",
+                self.idempotency.redis_minutes,
+                1,
+                7 * 24 * 60,
+            ),
+            (
+                "idempotency.redis_store_kb_max",
+                self.idempotency.redis_store_kb_max as u64,
+                0,
+                1_000_000,
+            ),
+            (
                 "idempotency.checkout_days",
                 self.idempotency.checkout_days,
                 1,

@@ -179,6 +179,8 @@ pub struct Idempotency {
     pub claim_lease_ms: u64,
     pub cart_hours: u64,
     pub checkout_days: u64,
+    pub redis_minutes: u64,
+    pub redis_store_kb_max: usize,
 }
 
 /// `[log]`.

@@ -13,6 +13,7 @@ pub mod error;
 pub mod held;
 pub mod idempotency;
 pub mod import;
+pub mod incarnation;
 pub mod inventory;
 pub mod loadtest;
 mod logins;

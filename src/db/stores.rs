@@ -101,11 +101,25 @@ pub async fn find_memberships(
     connection: &mut PgConnection,
     asked: &[(UserId, StoreId)],
 ) -> Result<Vec<Option<Membership>>, Error> {
+    let (memberships, _) = find_memberships_and_time(connection, asked).await?;
+    Ok(memberships)
+}
+
+/// The same, and what time it is by PostgreSQL's clock, which all instances share; none if nobody was
+/// found.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_memberships_and_time(
+    connection: &mut PgConnection,
+    asked: &[(UserId, StoreId)],
+) -> Result<(Vec<Option<Membership>>, Option<DateTime<Utc>>), Error> {
     let (user_ids, store_ids): (Vec<_>, Vec<_>) = asked.iter().copied().unzip();
     let rows = sqlx::query!(
         r#"
         select
             asked.nr as "nr!",
+            clock_timestamp() as "now!",
             u.is_active as "user_is_active!",
             m.role as "role!: Role",
             m.status as "membership_status!: MembershipStatus",
@@ -132,6 +146,7 @@ pub async fn find_memberships(
     .fetch_all(connection)
     .await
     .doing("read callers' memberships")?;
+    let now = rows.iter().map(|row| row.now).max();
     let mut memberships: Vec<Option<Membership>> = vec![None; asked.len()];
     for row in rows {
         let index = usize::try_from(row.nr - 1).expect("ordinality counts from 1");
@@ -156,7 +171,7 @@ pub async fn find_memberships(
             .licenses
             .extend(license.map(|(state, status)| license_of(&state, status, row.expires_on)));
     }
-    Ok(memberships)
+    Ok((memberships, now))
 }
 
 fn gather(rows: impl Iterator<Item = StoreRow>) -> Vec<Store> {

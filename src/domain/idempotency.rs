@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::ids::{CheckoutGroupId, StoreId, UserId};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::ids::{CartId, CheckoutGroupId, StoreId, UserId};
 
 /// The longest key a client may send, in characters.
 const KEY_LEN_MAX: usize = 255;
@@ -50,6 +53,32 @@ pub struct Scope {
     pub key: IdempotencyKey,
 }
 
+/// SHA-256 of a scope: what it is known by where its parts must not, or need not, be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ScopeDigest([u8; 32]);
+
+impl ScopeDigest {
+    /// Wraps a digest.
+    pub const fn new(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
+    /// The digest.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Its first half, in the form of an id: short enough for a key of a table, and long enough that no
+    /// two scopes of this world share it.
+    pub fn half(&self) -> Uuid {
+        let (half, _) = self
+            .0
+            .split_first_chunk()
+            .expect("32 bytes are more than 16");
+        Uuid::from_bytes(*half)
+    }
+}
+
 /// SHA-256 of a canonical request body: equal if and only if the requests are the same.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; 32]);
@@ -91,6 +120,19 @@ pub struct FirstAnswer {
     pub fingerprint: Fingerprint,
     /// What that checkout created.
     pub checkout_group_id: CheckoutGroupId,
+    /// What the client was told.
+    pub response: StoredResponse,
+}
+
+/// The first answer of a cart PUT, as the database remembers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstCartAnswer {
+    /// Of the request that it answered.
+    pub fingerprint: Fingerprint,
+    /// The cart that it froze.
+    pub cart_id: CartId,
+    /// The time of the cart's transaction.
+    pub created_at: DateTime<Utc>,
     /// What the client was told.
     pub response: StoredResponse,
 }

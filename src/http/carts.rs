@@ -3,10 +3,13 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::{
-    carts::{self, FreezeCart},
+    carts::{self, Decision, FreezeCart, NamedCart},
     domain::{
         caller::Access,
-        cart::{CartRequest, LINES_MAX, RequestedDiscount, RequestedItem, ShippingAddress, Totals},
+        cart::{
+            CartRequest, LINES_MAX, PriceHold, RequestedDiscount, RequestedItem, ShippingAddress,
+            Totals,
+        },
         idempotency::{Fingerprint, IdempotencyKey, Scope, StoredResponse},
         ids::{ProductId, VendorStoreId},
     },
@@ -58,17 +61,28 @@ pub async fn put(
         user_id: identity.user_id,
         store_id: identity.store_id,
         request: cart,
+        scope: fingerprint::of_scope(&scope),
+        fingerprint,
+        render,
     };
-    let (desk, price_hold) = (worker.carts.clone(), worker.terms.price_hold);
-    let work = |_| async move {
-        let cart = desk.submit(command).await??;
-        Ok(Ran::Now(StoredResponse {
-            status: 200,
-            body: cart_body::render(&cart, price_hold),
-        }))
+    let desk = worker.carts.clone();
+    let work = move |_| async move {
+        match desk.submit(command).await? {
+            Decision::Frozen(response) => Ok(Ran::Now(response)),
+            Decision::Replayed(response) => Ok(Ran::Before(response)),
+            Decision::Refused(refusal) => Err(refusal.into()),
+        }
     };
     let keep_for = worker.keep_cart_answers_for;
     idempotent::once(&worker, scope, fingerprint, keep_for, admit, work).await
+}
+
+/// The answer that is kept of a cart.
+pub fn render(cart: &NamedCart, price_hold: PriceHold) -> StoredResponse {
+    StoredResponse {
+        status: 200,
+        body: cart_body::render(cart, price_hold),
+    }
 }
 
 async fn read(

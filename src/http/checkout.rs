@@ -64,7 +64,7 @@ pub async fn post(
     let desk = worker.desk.clone();
     // The gate of a checkout that is carried out is in its transaction, beside all else that decides
     // it: one statement for a whole batch of callers.
-    let work = |scope| async move {
+    let work = move |scope| async move {
         let command = CheckoutCommand {
             request,
             scope,

@@ -1,17 +1,23 @@
 //! Runs a request once per Idempotency-Key: replay, refuse, or claim, work and keep the answer.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
     http::{StatusCode, header::ContentType, header::HeaderName},
     web,
 };
+use futures_util::FutureExt;
 
 use crate::{
+    db,
     domain::idempotency::{Fingerprint, Scope, StoredResponse},
     faults,
-    idempotency::claims::{Begun, Claim},
+    idempotency::{
+        claims::{Begun, Claim, Known},
+        incarnation::Name,
+    },
+    metrics::ReplayLabel,
 };
 
 use super::{error::ApiError, worker::Worker};
@@ -28,55 +34,129 @@ pub enum Ran {
     Before(StoredResponse),
 }
 
+/// How often Redis is asked, if what it knows turns out to be of another database.
+const ROUNDS_MAX: u32 = 3;
+
 /// Answers from Redis if it knows the key, and else does the work.
 ///
 /// `admit` is the gate for those who only hear what became of the key; the work has one of its own,
 /// or the caller has passed it already.
 ///
-/// The work runs in a task of its own: a client that hangs up in the middle neither stops it nor
-/// leaves its key claimed.
+/// From the claim on all runs in a task of its own: a client that hangs up, at whatever moment,
+/// neither stops the work nor leaves its key claimed.
 ///
 /// # Errors
 /// 409 if the key is in use or was used for another request, or the work's own error; the key is
-/// free again after that. After a panic it is free when the claim's lease ends.
-pub async fn once<A, W>(
+/// free again after that, also after a panic.
+pub async fn once<A, F, W>(
     worker: &web::Data<Worker>,
     scope: Scope,
     fingerprint: Fingerprint,
     keep_for: Duration,
-    admit: impl FnOnce() -> A,
-    work: impl FnOnce(Scope) -> W,
+    admit: impl Fn() -> A,
+    work: F,
 ) -> Result<HttpResponse, ApiError>
 where
     A: Future<Output = Result<(), ApiError>>,
+    F: FnOnce(Scope) -> W + 'static,
     W: Future<Output = Result<Ran, ApiError>> + 'static,
 {
-    let known = match worker.claims.begin(&scope, fingerprint).await {
-        Begun::Claimed(claim) | Begun::Unknown(claim) => Err(claim),
-        Begun::Answered(response) => Ok(Ok(respond(Ran::Before(response)))),
-        Begun::Reused => Ok(Err(ApiError::key_reused())),
-        Begun::InProgress => Ok(Err(ApiError::in_progress())),
+    let mut asked = Asked {
+        scope,
+        fingerprint,
+        keep_for,
+        work,
     };
-    let claim = match known {
-        Err(claim) => claim,
-        Ok(answer) => {
-            admit().await?;
-            return answer;
-        }
-    };
-    let (work, worker) = (work(scope), worker.clone());
-    let task = actix_web::rt::spawn(async move {
-        let ran = renewing(&worker, &claim, work).await;
-        keep(&worker, claim, &ran, keep_for).await;
-        ran
-    });
-    match task.await {
-        Ok(ran) => ran.map(respond),
-        Err(error) => {
-            tracing::error!("a request's work died: {error}");
-            Err(ApiError::internal())
+    for _ in 0..ROUNDS_MAX {
+        let task = actix_web::rt::spawn(claim_and_work(worker.clone(), asked));
+        match task.await {
+            Ok(Outcome::Ran(ran)) => return ran.map(respond),
+            Ok(Outcome::Known(known, database, again)) => {
+                admit().await?;
+                if is_of(worker, database).await? {
+                    return repeat(worker, known).map(respond);
+                }
+                asked = again;
+            }
+            Err(error) => {
+                tracing::error!("a request's task died: {error}");
+                return Err(ApiError::internal());
+            }
         }
     }
+    // Each time that we ask it is another one: behind this address there are several.
+    Err(ApiError::unavailable())
+}
+
+/// A request that wants to run once.
+struct Asked<F> {
+    scope: Scope,
+    fingerprint: Fingerprint,
+    keep_for: Duration,
+    work: F,
+}
+
+/// What became of a request.
+enum Outcome<F> {
+    /// The key was free, and the work was done or refused.
+    Ran(Result<Ran, ApiError>),
+    /// Redis knew the key in this database: nothing was done.
+    Known(Known, Name, Asked<F>),
+}
+
+async fn claim_and_work<F, W>(worker: web::Data<Worker>, asked: Asked<F>) -> Outcome<F>
+where
+    F: FnOnce(Scope) -> W,
+    W: Future<Output = Result<Ran, ApiError>>,
+{
+    let begun = worker.claims.begin(&asked.scope, asked.fingerprint).await;
+    let claim = match begun {
+        Begun::Claimed(claim) | Begun::Unknown(claim) => claim,
+        Begun::Known(known, database) => return Outcome::Known(known, database, asked),
+    };
+    let ran = guarded(renewing(&worker, &claim, (asked.work)(asked.scope))).await;
+    keep(&worker, claim, &ran, asked.keep_for).await;
+    Outcome::Ran(ran)
+}
+
+/// Whether that is the database that we are connected to. One that was restored meanwhile knows of
+/// nothing that Redis would tell.
+async fn is_of(worker: &Worker, database: Name) -> Result<bool, ApiError> {
+    let incarnation = worker
+        .read(async |connection| db::incarnation::read(connection).await)
+        .await?;
+    let present = Name::of(&incarnation);
+    let is_present = present == database;
+    worker.incarnation.set(present);
+    Ok(is_present)
+}
+
+fn repeat(worker: &Worker, known: Known) -> Result<Ran, ApiError> {
+    match known {
+        Known::Answered(response) => {
+            let source = ReplayLabel { source: "redis" };
+            worker.metrics.replays.get_or_create(&source).inc();
+            Ok(Ran::Before(response))
+        }
+        Known::Reused => Err(ApiError::key_reused()),
+        Known::InProgress => Err(ApiError::in_progress()),
+    }
+}
+
+/// Turns a panic into an error, so that its key can be given up: what the work had committed by then
+/// is found by the retry.
+async fn guarded(work: impl Future<Output = Result<Ran, ApiError>>) -> Result<Ran, ApiError> {
+    let work = async {
+        faults::place("in_request").await;
+        work.await
+    };
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| {
+            tracing::error!("a request's work panicked");
+            Err(ApiError::internal())
+        })
 }
 
 async fn renewing<W>(worker: &Worker, claim: &Claim, work: W) -> W::Output

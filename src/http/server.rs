@@ -33,6 +33,7 @@ use crate::{
     actors::checkout_batch::CheckoutDesk,
     carts::batch::CartDesk,
     config::{Config, Protocol},
+    idempotency::incarnation::Incarnation,
     metrics::Metrics,
 };
 
@@ -58,6 +59,8 @@ pub struct Front {
     pub redis_url: SecretString,
     pub desk: CheckoutDesk,
     pub carts: CartDesk,
+    /// Which database Redis' answers are of.
+    pub incarnation: Incarnation,
     pub tokens: TokenVerifier,
     /// None if they are off.
     pub rate_limits: Option<Arc<RateLimits>>,

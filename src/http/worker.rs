@@ -9,14 +9,17 @@ use sqlx::{PgConnection, PgPool};
 
 use crate::{
     actors::{checkout_batch::CheckoutDesk, start::terms},
-    carts::batch::CartDesk,
-    config::{Config, PriceHold, Protocol},
+    carts::{batch::CartDesk, start::promises},
+    config::Protocol,
     db::{
         self, Fault,
         pool::{Limits as PoolLimits, Workload},
     },
     domain::checkout::Terms,
-    idempotency::claims::{Claims, Limits as ClaimLimits},
+    idempotency::{
+        claims::{Claims, Limits as ClaimLimits},
+        incarnation::Incarnation,
+    },
     metrics::Metrics,
 };
 
@@ -37,6 +40,8 @@ pub struct Worker {
     pub pool: PgPool,
     /// The fast path of idempotency.
     pub claims: Claims,
+    /// Which database its answers are of.
+    pub incarnation: Incarnation,
     /// Where checkouts are handed in.
     pub desk: CheckoutDesk,
     /// Where carts are handed in to be frozen.
@@ -170,10 +175,18 @@ impl Worker {
             timeout: Duration::from_millis(config.redis.timeout_ms),
             pause: Duration::from_millis(config.redis.pause_ms),
             lease: Duration::from_millis(config.idempotency.claim_lease_ms),
+            keep_max: Duration::from_mins(config.idempotency.redis_minutes),
+            store_bytes_max: config.idempotency.redis_store_kb_max * 1024,
         };
         Ok(Self {
             pool,
-            claims: Claims::open(&front.redis_url, claim_limits, metrics.clone())?,
+            claims: Claims::open(
+                &front.redis_url,
+                claim_limits,
+                front.incarnation.clone(),
+                metrics.clone(),
+            )?,
+            incarnation: front.incarnation.clone(),
             desk: front.desk.clone(),
             carts: front.carts.clone(),
             terms: terms(config),
@@ -182,18 +195,11 @@ impl Worker {
             metrics: metrics.clone(),
             is_under_tls: matches!(config.http.protocol(), Protocol::Tls { .. }),
             statements_max: config.transaction_limit(),
-            keep_cart_answers_for: keep_cart_answers_for(config),
+            keep_cart_answers_for: promises(config)
+                .keep_answers_for
+                .to_std()
+                .expect("a time to keep is no time ago"),
             keep_checkout_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),
         })
-    }
-}
-
-/// No longer than the cart's prices are held: a PUT that is sent again after that is to price the cart
-/// anew, also under its old key.
-fn keep_cart_answers_for(config: &Config) -> Duration {
-    let kept = Duration::from_hours(config.idempotency.cart_hours);
-    match config.cart.price_hold {
-        PriceHold::Off => kept,
-        PriceHold::Lasting(hold) => kept.min(hold),
     }
 }

@@ -11,44 +11,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{RedisResult, Script};
+use redis::RedisResult;
 use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::{
+    compression::{compress, decompress},
     domain::idempotency::{Fingerprint, Scope, StoredResponse},
-    metrics::{Metrics, ReplayLabel},
+    metrics::Metrics,
     redis_client::Connection,
 };
 
-use super::{fingerprint::redis_key, releases::Releases};
+use super::{
+    incarnation::{Incarnation, Name},
+    keys::Keys,
+    releases::Releases,
+    scripts::Scripts,
+};
 
-/// KEYS[1] the scope; ARGV: fingerprint, owner, lease in ms. Nil if the claim is ours now, else the
-/// fingerprint, status and body of what is there (no status: at work).
-const BEGIN: &str = r"
-local found = redis.call('hmget', KEYS[1], 'fingerprint', 'status', 'body')
-if found[1] then return found end
-redis.call('hset', KEYS[1], 'fingerprint', ARGV[1], 'owner', ARGV[2])
-redis.call('pexpire', KEYS[1], ARGV[3])
-return nil
-";
-/// ARGV: owner, lease in ms. Only the owner may renew.
-const RENEW: &str = r"
-if redis.call('hget', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
-return redis.call('pexpire', KEYS[1], ARGV[2])
-";
-/// ARGV: fingerprint, status, body, time to keep in ms. Whoever holds the key now: of a checkout there
-/// is one final answer, PostgreSQL sees to that; of a cart PUT that ran twice the later one is kept.
-const FINISH: &str = r"
-redis.call('del', KEYS[1])
-redis.call('hset', KEYS[1], 'fingerprint', ARGV[1], 'status', ARGV[2], 'body', ARGV[3])
-return redis.call('pexpire', KEYS[1], ARGV[4])
-";
-/// ARGV: owner. Only the owner may give up.
-const RELEASE: &str = r"
-if redis.call('hget', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
-return redis.call('del', KEYS[1])
-";
+/// What Redis needs for an answer beside its body, in bytes, about.
+const OVERHEAD: usize = 512;
 
 /// The script's reply: nil, or fingerprint, status and body.
 type Found = Option<(Vec<u8>, Option<u16>, Option<Vec<u8>>)>;
@@ -58,21 +40,28 @@ type Found = Option<(Vec<u8>, Option<u16>, Option<Vec<u8>>)>;
 pub enum Begun {
     /// Nothing was known: it is ours now.
     Claimed(Claim),
+    /// Redis knows the key, if what it knows is of this database.
+    Known(Known, Name),
+    /// Redis does not answer: go on without it. The claim may have been made nevertheless, so end
+    /// it as if it had been.
+    Unknown(Claim),
+}
+
+/// What Redis knows about a key that is not free.
+#[derive(Debug)]
+pub enum Known {
     /// The first request was answered.
     Answered(StoredResponse),
     /// The key belongs to another request.
     Reused,
     /// The same request is being worked on.
     InProgress,
-    /// Redis does not answer: go on without it. The claim may have been made nevertheless, so end
-    /// it as if it had been.
-    Unknown(Claim),
 }
 
 /// The right to work on a key, until the lease ends.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    key: String,
+    keys: Keys,
     owner: String,
     fingerprint: Fingerprint,
 }
@@ -80,7 +69,7 @@ pub struct Claim {
 impl Claim {
     /// Where it stands in Redis.
     pub(super) fn key(&self) -> &str {
-        &self.key
+        &self.keys.answer
     }
 
     /// Whose it is.
@@ -98,6 +87,10 @@ pub struct Limits {
     pub pause: Duration,
     /// How long a claim holds without being renewed.
     pub lease: Duration,
+    /// How long an answer is kept at most.
+    pub keep_max: Duration,
+    /// How many bytes of answers are kept for a store within that time.
+    pub store_bytes_max: usize,
 }
 
 /// One thread's way to Redis.
@@ -109,14 +102,8 @@ pub struct Claims {
     paused_until: AtomicU64,
     scripts: Scripts,
     releases: Releases,
+    incarnation: Incarnation,
     metrics: Metrics,
-}
-
-struct Scripts {
-    begin: Script,
-    renew: Script,
-    finish: Script,
-    release: Script,
 }
 
 impl Claims {
@@ -125,34 +112,36 @@ impl Claims {
     ///
     /// # Errors
     /// The URL is malformed.
-    pub fn open(url: &SecretString, limits: Limits, metrics: Metrics) -> RedisResult<Self> {
+    pub fn open(
+        url: &SecretString,
+        limits: Limits,
+        incarnation: Incarnation,
+        metrics: Metrics,
+    ) -> RedisResult<Self> {
         let connection = Connection::lazy(url, limits.timeout)?;
-        let release = Script::new(RELEASE);
-        let releases = Releases::start(connection.clone(), release.clone());
+        let scripts = Scripts::new();
+        let releases = Releases::start(connection.clone(), scripts.release.clone());
         Ok(Self {
             connection,
             limits,
             opened_at: Instant::now(),
             paused_until: AtomicU64::new(0),
-            scripts: Scripts {
-                begin: Script::new(BEGIN),
-                renew: Script::new(RENEW),
-                finish: Script::new(FINISH),
-                release,
-            },
+            scripts,
             releases,
+            incarnation,
             metrics,
         })
     }
 
     /// Looks a key up and claims it if nothing is known.
     pub async fn begin(&self, scope: &Scope, fingerprint: Fingerprint) -> Begun {
+        let database = self.incarnation.current();
         let claim = Claim {
-            key: redis_key(scope),
+            keys: Keys::of(scope, &database),
             owner: Uuid::now_v7().to_string(),
             fingerprint,
         };
-        let mut invocation = self.scripts.begin.key(&claim.key);
+        let mut invocation = self.scripts.begin.key(claim.key());
         invocation
             .arg(fingerprint.as_bytes().as_slice())
             .arg(&claim.owner)
@@ -161,19 +150,18 @@ impl Claims {
         let found = self
             .in_time(invocation.invoke_async::<Found>(&mut connection))
             .await;
-        match found {
-            None => Begun::Unknown(claim),
-            Some(None) => Begun::Claimed(claim),
-            Some(Some((first, ..))) if first != fingerprint.as_bytes() => Begun::Reused,
-            Some(Some((_, Some(status), Some(body)))) => {
-                self.metrics
-                    .replays
-                    .get_or_create(&ReplayLabel { source: "redis" })
-                    .inc();
-                Begun::Answered(StoredResponse { status, body })
-            }
-            Some(Some(_)) => Begun::InProgress,
-        }
+        let known = match found {
+            None => return Begun::Unknown(claim),
+            Some(None) => return Begun::Claimed(claim),
+            Some(Some((first, ..))) if first != fingerprint.as_bytes() => Known::Reused,
+            Some(Some((_, Some(status), Some(body)))) => match decompress(&body) {
+                Some(body) => Known::Answered(StoredResponse { status, body }),
+                // Not ours to repeat, or to replace.
+                None => return Begun::Unknown(claim),
+            },
+            Some(Some(_)) => Known::InProgress,
+        };
+        Begun::Known(known, database)
     }
 
     /// How often a claim should be renewed.
@@ -183,7 +171,7 @@ impl Claims {
 
     /// Starts the lease anew.
     pub async fn renew(&self, claim: &Claim) {
-        let mut invocation = self.scripts.renew.key(&claim.key);
+        let mut invocation = self.scripts.renew.key(claim.key());
         invocation.arg(&claim.owner).arg(millis(self.limits.lease));
         let mut connection = self.connection.clone();
         self.in_time(invocation.invoke_async::<i64>(&mut connection))
@@ -192,24 +180,35 @@ impl Claims {
 
     /// Replaces the claim by the final answer. Without Redis the claim is given up: PostgreSQL knows
     /// the answer.
+    ///
+    /// Redis keeps it for a while only, and only as much as a store may have: no one can fill it.
     pub async fn finish(&self, claim: Claim, response: &StoredResponse, keep_for: Duration) {
-        let mut invocation = self.scripts.finish.key(&claim.key);
+        let body = compress(&response.body);
+        let mut invocation = self.scripts.finish.key(claim.key());
         invocation
+            .key(&claim.keys.counter)
             .arg(claim.fingerprint.as_bytes().as_slice())
             .arg(response.status)
-            .arg(response.body.as_slice())
-            .arg(millis(keep_for));
+            .arg(body.as_slice())
+            .arg(millis(keep_for.min(self.limits.keep_max)))
+            .arg(body.len() + OVERHEAD)
+            .arg(self.limits.store_bytes_max)
+            .arg(millis(self.limits.keep_max));
         let mut connection = self.connection.clone();
         let finished = self.in_time(invocation.invoke_async::<i64>(&mut connection));
-        if finished.await.is_none() {
-            self.releases.add(claim, self.limits.lease);
+        match finished.await {
+            None => self.releases.add(claim, self.limits.lease),
+            Some(0) => {
+                self.metrics.answers_left_out.inc();
+            }
+            Some(_) => {}
         }
     }
 
     /// Frees the key: nothing was done, it may be tried again. Without Redis it is freed as soon as
     /// there is one, which may have taken the claim without our having heard so.
     pub async fn release(&self, claim: Claim) {
-        let mut invocation = self.scripts.release.key(&claim.key);
+        let mut invocation = self.scripts.release.key(claim.key());
         invocation.arg(&claim.owner);
         let mut connection = self.connection.clone();
         let released = self.in_time(invocation.invoke_async::<i64>(&mut connection));

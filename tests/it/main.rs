@@ -30,6 +30,7 @@ mod crowds;
 mod demo;
 mod draining;
 mod embedded;
+mod idempotency;
 mod identity;
 mod import;
 mod isolation;

@@ -1,13 +1,15 @@
 //! The repository layer by itself: what `db` writes is what `db` reads, for its owner only.
 
-use chrono::{SubsecRound, Utc};
+use chrono::{SubsecRound, TimeDelta, Utc};
 use splitcart::{
-    carts::{self, FreezeCart},
+    carts::{self, Decision, FreezeCart, Promises, Tries},
     db,
     domain::{
-        cart::{CartRequest, CartStatus, RequestedItem, Totals},
+        cart::{CartRequest, CartStatus, PriceHold, RequestedItem, Totals},
+        idempotency::{Fingerprint, ScopeDigest},
         ids::{BuyerStoreId, CartId, CheckoutGroupId, ProductId, StoreId, UserId, VendorStoreId},
     },
+    http::carts::render,
 };
 
 use crate::support::{Market, World, client::fresh_key, database::Database, market::cart_of};
@@ -42,18 +44,27 @@ async fn a_cart_is_read_back_as_it_was_frozen_by_its_owner_only() {
         user_id: UserId::new(buyer.user_id),
         store_id: StoreId::new(buyer.store_id),
         request,
+        scope: ScopeDigest::new([1; 32]),
+        fingerprint: Fingerprint::new([2; 32]),
+        render,
     };
-    let decisions = carts::freeze(&market.database.pool, &[&command], None).await;
-    let frozen = decisions.unwrap().remove(0).unwrap();
+    let promises = Promises {
+        price_hold: PriceHold::FOR_EVER,
+        keep_answers_for: TimeDelta::hours(1),
+    };
+    let pool = &market.database.pool;
+    let decided = carts::freeze(pool, promises, &[&command], &mut Tries::default(), None).await;
+    let Decision::Frozen(frozen) = decided.unwrap().remove(0) else {
+        panic!("a good cart");
+    };
 
     let mut connection = market.database.pool.acquire().await.unwrap();
     let read = carts::get_active(&mut connection, BuyerStoreId::new(buyer.store_id))
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(read.cart, frozen.cart);
+    assert_eq!(render(&read, promises.price_hold), frozen);
     assert_eq!(read.cart.head.status, CartStatus::Active);
-    assert_eq!(read.vendor_names, frozen.vendor_names);
     let foreign = carts::get_active(&mut connection, BuyerStoreId::new(stranger.store_id))
         .await
         .unwrap();

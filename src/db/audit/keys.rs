@@ -28,6 +28,17 @@ pub(super) const RULES: &[Rule] = &[
             "#,
     },
     Rule {
+        code: "key_of_a_cart",
+        sentence: "the key of a cart PUT points at a cart that exists",
+        subject: "cart",
+        query: r"
+            select k.cart_id
+            from cart_put_keys k
+            left join cart_records c on c.id = k.cart_id
+            where c.id is null
+            ",
+    },
+    Rule {
         code: "key_per_group",
         sentence: "each group was bought under one key, which is kept for as long as was promised",
         subject: "checkout group",

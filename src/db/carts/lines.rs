@@ -3,17 +3,23 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::domain::{
-    cart::{CartLine, GrantedDiscount},
-    ids::{CartId, CartItemId, CartVendorDiscountId, ProductId, VendorStoreId},
-    money::{Money, Percent},
-    pricing::DiscountKind,
-    product::Unit,
+use crate::{
+    compression::compress,
+    domain::{
+        cart::{CartLine, GrantedDiscount},
+        ids::{CartId, CartItemId, CartVendorDiscountId, ProductId, VendorStoreId},
+        money::{Money, Percent},
+        pricing::DiscountKind,
+        product::Unit,
+    },
 };
 
-use super::super::{
-    error::{Doing, Error},
-    of,
+use super::{
+    super::{
+        error::{Doing, Error},
+        of,
+    },
+    answers::{AnswerTimes, NewAnswer},
 };
 
 /// A line about to be written.
@@ -60,19 +66,28 @@ pub async fn clear_lines(connection: &mut PgConnection, carts: &[CartId]) -> Res
     Ok(())
 }
 
-/// Writes the lines of carts.
+/// Writes the lines of carts, and the answers of the PUTs that they came with: one statement, so that
+/// a key costs no round trip.
 ///
 /// # Errors
-/// The statement failed.
+/// The statement failed; the transaction is lost. If the constraint was
+/// [`PUT_KEY_TAKEN`](super::PUT_KEY_TAKEN), one of the keys was used before.
 pub async fn insert_lines(
     connection: &mut PgConnection,
     lines: &[NewLine<'_>],
-    now: DateTime<Utc>,
+    answers: &[NewAnswer],
+    times: AnswerTimes,
 ) -> Result<(), Error> {
     let tier_min_qty = |new: &NewLine<'_>| new.line.price.tier.map(|it| it.min_qty);
     let tier_percent = |new: &NewLine<'_>| new.line.price.tier.map(|it| it.discount_percent);
     sqlx::query!(
         r#"
+        with answers as (
+            insert into cart_put_keys (
+                created_at, expires_at, scope, cart_id, request_fingerprint, response_body)
+            select $1::timestamptz, $21::timestamptz, n.*
+            from unnest($22::uuid[], $23::uuid[], $24::bytea[], $25::bytea[]) as n
+        )
         insert into cart_items (
             created_at, updated_at, cart_id, id, position, product_id, vendor_store_id, sku, title,
             unit, image_url, qty, moq, max_qty, list_price, volume_discount_min_qty,
@@ -84,7 +99,7 @@ pub async fn insert_lines(
             $14::numeric[], $15::integer[], $16::numeric[], $17::numeric[], $18::numeric[],
             $19::numeric[], $20::numeric[]) as n
         "#,
-        now,
+        times.now,
         &of(lines, |new| new.cart_id) as &[CartId],
         &of(lines, |new| new.id) as &[CartItemId],
         &of(lines, |new| new.position),
@@ -104,6 +119,11 @@ pub async fn insert_lines(
         &of(lines, |new| new.line.price.subtotal) as &[Money],
         &of(lines, |new| new.line.price.discount) as &[Money],
         &of(lines, |new| new.line.price.total) as &[Money],
+        times.expires_at,
+        &of(answers, |new| new.scope.half()),
+        &of(answers, |new| new.cart_id) as &[CartId],
+        &of(answers, |new| new.fingerprint.as_bytes().to_vec()),
+        &of(answers, |new| compress(&new.response.body)),
     )
     .execute(connection)
     .await

@@ -1,6 +1,7 @@
 //! Carts: the active one of a buyer is replaced, read, locked for a checkout and converted.
 
 mod active;
+mod answers;
 mod lines;
 mod snapshots;
 
@@ -21,6 +22,9 @@ use super::{
 };
 
 pub use active::find_active;
+pub use answers::{
+    AnswerTimes, NewAnswer, PUT_KEY_TAKEN, find_first_answers, sweep_expired_answers,
+};
 pub use lines::{NewDiscount, NewLine, clear_lines, insert_discounts, insert_lines};
 pub use snapshots::{Snapshots, load_snapshots};
 

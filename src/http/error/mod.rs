@@ -279,6 +279,7 @@ impl From<carts::Refusal> for ApiError {
     fn from(refusal: carts::Refusal) -> Self {
         match refusal {
             carts::Refusal::Forbidden(reason) => reason.into(),
+            carts::Refusal::KeyReused => Self::key_reused(),
             carts::Refusal::Invalid(violations) => {
                 Self::invalid(Code::CartInvalid, "The cart", &violations)
             }

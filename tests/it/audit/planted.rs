@@ -197,6 +197,10 @@ const FAULTS: &[(&str, &[&str])] = &[
         r"update idempotency_keys set response_body = '\xff00'",
         &["key_answers_with_its_group"],
     ),
+    (
+        "update cart_put_keys set cart_id = gen_random_uuid()",
+        &["key_of_a_cart"],
+    ),
     ("delete from idempotency_keys", &["key_per_group"]),
     (
         "insert into idempotency_keys

@@ -254,6 +254,7 @@ pub const CHECKS: &[(&str, &str)] = &[
         "response_status = 300",
     ),
     ("idempotency_keys_expires_later", "expires_at = created_at"),
+    ("cart_put_keys_expires_later", "expires_at = created_at"),
     ("outbox_events_attempts_not_negative", "attempts = -1"),
     ("outbox_dead_letters_attempts_not_negative", "attempts = -1"),
     ("outbox_dead_letters_reason_known", "reason = 'mood'"),

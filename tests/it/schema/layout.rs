@@ -34,6 +34,7 @@ async fn migrations_apply_to_an_empty_database_and_only_once() {
         [
             "_sqlx_migrations",
             "cart_items",
+            "cart_put_keys",
             "cart_records",
             "cart_vendor_discounts",
             "checkout_groups",

@@ -85,6 +85,9 @@ select
     now() + interval '7 days'
 from checkout_groups;
 
+insert into cart_put_keys (scope, cart_id, request_fingerprint, response_body, expires_at)
+select gen_random_uuid(), id, '', '', now() + interval '1 day' from cart_records;
+
 insert into outbox_events (id, event_type, aggregate_type, aggregate_id, payload)
 select gen_random_uuid(), 'order_created', 'checkout_group', id, '{}' from checkout_groups;
 

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod contract;
 pub mod crowd;
 pub mod database;
+pub mod dump;
 pub mod keys;
 pub mod market;
 pub mod pg_messages;

@@ -19,11 +19,19 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// Those of a phase.
-    pub fn of(events: Events<'_>, phase: &Range<Duration>) -> Self {
-        let latency = events.latency(phase);
+    /// Those of the quiet phase.
+    pub fn before(events: Events<'_>, phase: &Range<Duration>) -> Self {
+        Self::new(events.rate(phase), events.latency(phase))
+    }
+
+    /// Those of the fault, and of all who met it.
+    pub fn during(events: Events<'_>, phase: &Range<Duration>) -> Self {
+        Self::new(events.rate(phase), events.latency_across(phase))
+    }
+
+    fn new(per_second: f64, latency: Option<Percentiles>) -> Self {
         Self {
-            per_second: events.rate(phase),
+            per_second,
             p50_ms: latency.map_or(0.0, |it| it.p50_ms),
             p99_ms: latency.map_or(0.0, |it| it.p99_ms),
         }

@@ -43,16 +43,22 @@ pub struct Checkout {
     pub first_sent: Option<Instant>,
 }
 
-/// Where a stream stops.
+/// Checkouts that arrive whatever happens.
 #[derive(Debug, Default)]
 pub struct Stream {
     is_over: Cell<bool>,
+    arrived: Cell<usize>,
 }
 
 impl Stream {
     /// Lets nobody arrive any more.
     pub fn end(&self) {
         self.is_over.set(true);
+    }
+
+    /// How many have.
+    pub fn arrived(&self) -> usize {
+        self.arrived.get()
     }
 }
 
@@ -273,6 +279,7 @@ impl Load {
             let Some(checkout) = self.next_in_need() else {
                 return;
             };
+            stream.arrived.set(stream.arrived.get() + 1);
             actix_rt::spawn(Rc::clone(&self).until_decided(checkout, target));
         }
     }

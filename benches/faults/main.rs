@@ -88,6 +88,7 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
         _ if options.quick => Times::QUICK,
         _ => Times::FULL,
     };
+    warn_if_busy();
     eprintln!("starting PostgreSQL and Redis, and filling the catalogue …");
     let mut stage = Stage::open(program, logs).await?;
     run::calibrate(&mut stage).await?;
@@ -140,6 +141,20 @@ async fn rounds(
     }
     all.sort_by(|one, other| one.share.total_cmp(&other.share));
     Ok(all.swap_remove(all.len() / 2))
+}
+
+/// Figures of a machine that works for somebody else are no figures.
+fn warn_if_busy() {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: f64 = load
+        .split(' ')
+        .next()
+        .and_then(|it| it.parse().ok())
+        .unwrap_or(0.0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if load > 0.5 * cores as f64 {
+        eprintln!("this machine is busy: its load is {load} on {cores} cores; expect noise");
+    }
 }
 
 /// As many as the system lets us have. The servers inherit it.

@@ -112,11 +112,17 @@ impl<'a> Events<'a> {
         bought.count() as f64 / (window.end - window.start).as_secs_f64()
     }
 
-    /// How long it took from the first try to the purchase, of those who came in this time.
+    /// How long it took from the first try to the purchase, of those who were bought in this time.
     pub fn latency(self, window: &Range<Duration>) -> Option<Percentiles> {
-        let bought = self
-            .iter()
-            .filter(|it| it.outcome == Outcome::Bought && window.contains(&it.first_sent));
+        let bought = self.iter().filter(|it| it.outcome == Outcome::Bought);
+        let bought = bought.filter(|it| window.contains(&it.ended));
+        percentiles(bought.map(|it| it.ended - it.first_sent))
+    }
+
+    /// The same of all who waited at some moment of this time, whenever they came and were bought.
+    pub fn latency_across(self, window: &Range<Duration>) -> Option<Percentiles> {
+        let bought = self.iter().filter(|it| it.outcome == Outcome::Bought);
+        let bought = bought.filter(|it| it.first_sent < window.end && it.ended >= window.start);
         percentiles(bought.map(|it| it.ended - it.first_sent))
     }
 

@@ -34,10 +34,7 @@ pub fn print(rows: &[Measured], is_markdown: bool) {
         table.add_row([
             row.row.title().to_owned(),
             percent(row.share),
-            format!(
-                "{:.1} → {:.1} ms ({:.1} ×)",
-                row.before.p99_ms, row.during.p99_ms, row.p99_times
-            ),
+            p99(row),
             refused(row),
             in_need(row),
             back(row),
@@ -58,12 +55,11 @@ pub fn print(rows: &[Measured], is_markdown: bool) {
 /// A row in a line, as soon as it is known.
 pub fn line(row: &Measured) -> String {
     format!(
-        "{}: {} of {:.0}/s, p99 {:.1} → {:.1} ms, back {}; {}; {}",
+        "{}: {} of {:.0}/s, p99 {}, back {}; {}; {}",
         row.row.key(),
         percent(row.share),
         row.before.per_second,
-        row.before.p99_ms,
-        row.during.p99_ms,
+        p99(row),
         back(row),
         verdict(row),
         notes(row)
@@ -78,6 +74,13 @@ pub fn write(rows: &[Measured], path: &Path) -> anyhow::Result<()> {
 
 fn percent(share: f64) -> String {
     format!("{:.0} %", 100.0 * share)
+}
+
+fn p99(row: &Measured) -> String {
+    format!(
+        "{:.1} → {:.1} ms ({:.1} ×)",
+        row.before.p99_ms, row.during.p99_ms, row.p99_times
+    )
 }
 
 fn refused(row: &Measured) -> String {

@@ -21,8 +21,8 @@ use crate::{
     strikes::{self, Beside},
 };
 
-/// What is known of the rate before anything was measured.
-const RATE_UNKNOWN: f64 = 6_000.0;
+/// A machine that was busy when it was measured may become as quick as this.
+const RATE_LEAST: f64 = 3_000.0;
 /// How much quicker than ever before the machine may become.
 const MARGIN: f64 = 1.25;
 /// For refused checkouts that are away, and then some.
@@ -146,11 +146,7 @@ pub async fn run(stage: &mut Stage, row: Row, times: Times) -> anyhow::Result<Me
 /// Draws the carts of a row and puts them into the database.
 async fn prepare(stage: &mut Stage, row: Row, times: Times) -> anyhow::Result<Prepared> {
     let needs = row.needs();
-    let rate = if stage.rate > 0.0 {
-        MARGIN * stage.rate
-    } else {
-        RATE_UNKNOWN
-    };
+    let rate = (MARGIN * stage.rate).max(RATE_LEAST);
     let seconds = times.all(row).as_secs_f64();
     let lasts = row.fault_lasts(times.is_short).as_secs_f64();
     let in_need = match needs.in_need {
@@ -274,8 +270,8 @@ fn figures(
         _ => all.by(Who::Others).at(row.looked_at()),
     };
     let in_need = all.by(Who::InNeed);
-    let before = Figures::of(others, &phases.quiet);
-    let during = Figures::of(others, &phases.fault);
+    let before = Figures::before(others, &phases.quiet);
+    let during = Figures::during(others, &phases.fault);
     let back = others.back_after(&phases.after, before.per_second);
     Measured {
         row,

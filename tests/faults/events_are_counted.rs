@@ -54,7 +54,9 @@ fn a_purchase_after_a_refusal_took_both_and_counts_where_it_ended() {
     ];
     let all = Events::of(&events, &codes);
     let (first, second) = (ms(0)..ms(1_000), ms(1_000)..ms(2_000));
-    assert!((all.latency(&first).unwrap().p99_ms - 1_020.0).abs() < 2.0);
+    assert!(all.latency(&first).is_none(), "nothing was bought yet");
+    assert!((all.latency(&second).unwrap().p99_ms - 1_020.0).abs() < 2.0);
+    assert!((all.latency_across(&first).unwrap().p99_ms - 1_020.0).abs() < 2.0);
     assert!((all.refusals(&first).unwrap().max_ms - 10.0).abs() < 0.1);
     assert!((all.rate(&first), all.rate(&second)) == (0.0, 1.0));
     assert_eq!(all.other_answers(&first)["503 OVERLOADED"], 1);

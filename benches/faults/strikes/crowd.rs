@@ -1,4 +1,4 @@
-//! A crowd at the door: 20,000 fresh connections within a second.
+//! A crowd at the door: 20,000 fresh connections, as fast as this machine can open them.
 
 use std::{
     fs,
@@ -21,11 +21,10 @@ use crate::{
 pub const BUYERS: usize = 5_000;
 /// One buys, the others look at the cart.
 const CONNECTIONS_EACH: usize = 4;
-const WITHIN: Duration = Duration::from_secs(1);
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(20);
 const ANSWER_BAR: Duration = Duration::from_secs(5);
-/// How far behind the time the last connection may be begun.
-const LATE_MAX: Duration = Duration::from_secs(2);
+/// A second, and what a machine may lack that serves others meanwhile.
+const BEGUN_WITHIN_MAX: Duration = Duration::from_secs(2);
 
 /// A connection that was opened for one request.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +85,7 @@ pub async fn comes(field: &mut Field<'_>) -> anyhow::Result<Struck> {
     sleep(field.lasts.saturating_sub(began.elapsed())).await;
     let mut struck = Struck::since(
         began,
-        visits.len() == BUYERS * CONNECTIONS_EACH && last <= LATE_MAX,
+        visits.len() == BUYERS * CONNECTIONS_EACH && last <= BEGUN_WITHIN_MAX,
         format!(
             "{} connections begun within {:.2} s, the longest answer {:.2} s, {unanswered} without one; \
              the listener's queue overflowed {} times",
@@ -118,23 +117,24 @@ fn run(address: SocketAddr, requests: Vec<Vec<u8>>) -> anyhow::Result<Vec<Visit>
         .enable_all()
         .build()?;
     Ok(runtime.block_on(async {
-        let count = u32::try_from(requests.len()).unwrap_or(u32::MAX);
-        let visits = requests
+        // Tasks run in their order, so that all have begun before much is read.
+        let visits: Vec<_> = requests
             .into_iter()
-            .zip(0..)
-            .map(async |(request, number)| {
-                sleep(WITHIN * number / count).await;
-                let begun = Instant::now();
-                let mut wire = Wire::to(address);
-                let answer = timeout(ANSWER_WAIT_MAX, wire.exchange(&request)).await;
-                let is_answered = matches!(answer, Ok(Ok(_)));
-                Visit {
-                    begun,
-                    answered: is_answered.then(Instant::now),
-                }
-            });
-        join_all(visits).await
+            .map(|request| tokio::spawn(visit(address, request)))
+            .collect();
+        join_all(visits).await.into_iter().flatten().collect()
     }))
+}
+
+async fn visit(address: SocketAddr, request: Vec<u8>) -> Visit {
+    let begun = Instant::now();
+    let mut wire = Wire::to(address);
+    let answer = timeout(ANSWER_WAIT_MAX, wire.exchange(&request)).await;
+    let is_answered = matches!(answer, Ok(Ok(_)));
+    Visit {
+        begun,
+        answered: is_answered.then(Instant::now),
+    }
 }
 
 /// How often a connection found no place in a listener's queue, on this whole machine.

@@ -65,17 +65,16 @@ pub async fn overload(
     let had = neighbour.processor_s()? - had;
     let lasted: Duration = began.elapsed();
     field.load.pause_others(false);
-    let arrived = field.load.count(Who::InNeed, began, |_| true);
     let bought = field
         .load
         .count(Who::InNeed, began, |it| it == Outcome::Bought);
     let cores = had / lasted.as_secs_f64();
-    let offered = arrived as f64 / lasted.as_secs_f64();
+    let offered = stream.arrived() as f64 / lasted.as_secs_f64();
     Ok(Struck::since(
         began,
         cores > SHARE_MIN * neighbour.processes.len() as f64 && offered > 1.5 * field.quiet_rate,
         format!(
-            "the neighbour had {cores:.1} cores; {offered:.0} requests a second came, {bought} were bought"
+            "the neighbour had {cores:.1} cores; {offered:.0} checkouts a second arrived, {bought} were bought"
         ),
     ))
 }

@@ -9,6 +9,8 @@ use std::{
 use tokio::{task::JoinHandle, time::sleep};
 use uuid::Uuid;
 
+use super::locks::Holder;
+
 use crate::{
     field::{Field, Struck},
     record::{Outcome, Who},
@@ -24,32 +26,22 @@ const MOVES_EVERY: Duration = Duration::from_millis(5);
 pub async fn import(field: &mut Field<'_>) -> anyhow::Result<Struck> {
     let mut ids: Vec<_> = field.carts.touched.iter().map(|id| id.uuid()).collect();
     ids.sort_unstable();
-    let mut connection = field.stage.connect().await?;
+    let mut import = Holder::begin(field.stage).await?;
     let began = Instant::now();
-    execute(&mut connection, "begin").await?;
     let mut rows = 0;
     for (some, number) in ids.chunks(ids.len() / IMPORT_STATEMENTS as usize).zip(1..) {
         let update = sqlx::query(
             "update inventory_items set available_qty = available_qty + 1, updated_at = now() \
              where product_id = any($1)",
         );
-        rows += update
-            .bind(some)
-            .execute(&mut connection)
-            .await?
-            .rows_affected();
+        let done = update.bind(some).execute(&mut import.connection).await?;
+        rows += done.rows_affected();
         sleep((field.lasts * number / IMPORT_STATEMENTS).saturating_sub(began.elapsed())).await;
     }
-    let held: i64 = sqlx::query_scalar(
-        "select count(*) from inventory_items where product_id = any($1) and xmax <> 0 \
-         and xmax::text = (select backend_xid::text from pg_stat_activity where backend_xid is not null \
-            and state = 'idle in transaction' and pid <> pg_backend_pid() \
-            and query like 'update inventory_items set available_qty = available_qty + 1%' limit 1)",
-    )
-    .bind(&ids)
-    .fetch_one(&mut field.stage.connection)
-    .await?;
-    execute(&mut connection, "commit").await?;
+    let held = import
+        .holds(field.stage, "inventory_items", "product_id", &ids)
+        .await?;
+    execute(&mut import.connection, "commit").await?;
     let is_all = rows == ids.len() as u64 && held == i64::try_from(ids.len())?;
     Ok(Struck::since(
         began,

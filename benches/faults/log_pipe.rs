@@ -65,7 +65,7 @@ fn read(mut reader: PipeReader, shared: &Shared) {
         let rests = shared.rests.load(Ordering::Relaxed);
         shared.is_resting.store(rests, Ordering::Relaxed);
         if rests {
-            thread::sleep(LOOK_EVERY);
+            thread::park_timeout(LOOK_EVERY);
             continue;
         }
         match reader.read(&mut chunk) {

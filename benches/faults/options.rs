@@ -26,6 +26,7 @@ not met. Leave the machine alone meanwhile.";
 #[derive(Clone, Debug, Parser)]
 #[command(name = "faults", bin_name = "cargo bench --bench faults --", after_help = EXAMPLES)]
 #[command(max_term_width = 100)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Options {
     /// Only these rows, with commas between them
     #[arg(long, value_name = "ROW", value_enum, value_delimiter = ',')]
@@ -37,7 +38,7 @@ pub struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=20))]
     pub rounds: u32,
-    /// Hold the first rows against benches/fault_floors.toml, in under three minutes; the status is 1
+    /// Hold the first rows against `benches/fault_floors.toml`, in under three minutes; the status is 1
     /// if one is below its floor
     #[arg(long, conflicts_with_all = ["rows", "quick", "rounds"])]
     pub check: bool,

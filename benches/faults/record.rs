@@ -50,8 +50,13 @@ impl Event {
     }
 
     fn took(&self) -> Duration {
-        self.ended - self.sent
+        self.ended.saturating_sub(self.sent)
     }
+}
+
+/// How long a phase was.
+pub fn length(window: &Range<Duration>) -> Duration {
+    window.end.saturating_sub(window.start)
 }
 
 /// How often each answer was given, by status and code.
@@ -109,21 +114,21 @@ impl<'a> Events<'a> {
         let bought = self
             .iter()
             .filter(|it| it.outcome == Outcome::Bought && window.contains(&it.ended));
-        bought.count() as f64 / (window.end - window.start).as_secs_f64()
+        bought.count() as f64 / length(window).as_secs_f64()
     }
 
     /// How long it took from the first try to the purchase, of those who were bought in this time.
     pub fn latency(self, window: &Range<Duration>) -> Option<Percentiles> {
         let bought = self.iter().filter(|it| it.outcome == Outcome::Bought);
         let bought = bought.filter(|it| window.contains(&it.ended));
-        percentiles(bought.map(|it| it.ended - it.first_sent))
+        percentiles(bought.map(|it| it.ended.saturating_sub(it.first_sent)))
     }
 
     /// The same of all who waited at some moment of this time, whenever they came and were bought.
     pub fn latency_across(self, window: &Range<Duration>) -> Option<Percentiles> {
         let bought = self.iter().filter(|it| it.outcome == Outcome::Bought);
         let bought = bought.filter(|it| it.first_sent < window.end && it.ended >= window.start);
-        percentiles(bought.map(|it| it.ended - it.first_sent))
+        percentiles(bought.map(|it| it.ended.saturating_sub(it.first_sent)))
     }
 
     /// How long refusals took that were asked for in this time.
@@ -179,7 +184,7 @@ impl<'a> Events<'a> {
     /// How many were bought in each step.
     pub fn per_step(self, window: &Range<Duration>) -> Vec<usize> {
         let step_of = |at: Duration| (at.as_millis() / STEP.as_millis()) as usize;
-        let mut steps = vec![0; step_of(window.end - window.start)];
+        let mut steps = vec![0; step_of(length(window))];
         for event in self.iter().filter(|it| it.outcome == Outcome::Bought) {
             if let Some(since) = event.ended.checked_sub(window.start)
                 && let Some(step) = steps.get_mut(step_of(since))

@@ -77,6 +77,9 @@ fn percent(share: f64) -> String {
 }
 
 fn p99(row: &Measured) -> String {
+    if row.during.p99_ms <= 0.0 {
+        return format!("{:.1} ms → nobody was served", row.before.p99_ms);
+    }
     format!(
         "{:.1} → {:.1} ms ({:.1} ×)",
         row.before.p99_ms, row.during.p99_ms, row.p99_times

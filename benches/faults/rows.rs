@@ -8,6 +8,10 @@ use serde::Serialize;
 /// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "some rows of our table are about rows of the database's"
+)]
 pub enum Row {
     RowLock,
     RowLocksLong,

@@ -15,7 +15,7 @@ use crate::{
     judge::{self, Figures, Found, Measured},
     load::Load,
     log_pipe::LogPipe,
-    record::{Events, Who},
+    record::{Events, Who, length},
     rows::{Between, InNeed, Row},
     stage::{Prepared, Stage},
     strikes::{self, Beside},
@@ -279,7 +279,7 @@ fn figures(
         share: during.per_second / before.per_second,
         p99_times: during.p99_ms / before.p99_ms,
         back_s: back.map(|it| it.as_secs_f64()),
-        looked_for_s: (phases.after.end - phases.after.start).as_secs_f64(),
+        looked_for_s: length(&phases.after).as_secs_f64(),
         others_refused: others.other_answers(&phases.fault),
         others_refusals: others.refusals(&phases.fault),
         in_need_came: in_need.came(&phases.fault),
@@ -292,7 +292,7 @@ fn figures(
             .by(Who::Others)
             .at(row.looked_at())
             .per_step(&(phases.quiet.start..phases.after.end)),
-        quiet_steps: (phases.quiet.end - phases.quiet.start).as_millis() / 100,
+        quiet_steps: length(&phases.quiet).as_millis() / 100,
         before,
         during,
         found,

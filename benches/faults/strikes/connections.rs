@@ -9,6 +9,7 @@ use crate::{
     frames::Statement,
     proxy::{Proxy, Trap},
     rows::Row,
+    server::Server,
 };
 
 /// How long we wait for a connection that says what it shall be lost at.
@@ -96,7 +97,7 @@ pub async fn refused(field: &mut Field<'_>) -> anyhow::Result<Struck> {
     proxy(field)?.refuse_new(true);
     let is_proven = is_refused(proxy(field)?).await;
     let mut ready = (0, 0);
-    let ops = field.servers.iter().flatten().map(|it| it.ops()).next();
+    let ops = field.servers.iter().flatten().map(Server::ops).next();
     let url = format!(
         "http://{}/readyz",
         ops.ok_or_else(|| anyhow::anyhow!("there is a server"))?

@@ -10,6 +10,7 @@ use crate::{
     field::{Field, Struck},
     processes,
     rows::Row,
+    server::Server,
     stage::execute,
 };
 
@@ -39,7 +40,7 @@ pub async fn make_users(field: &mut crate::stage::Stage, instances: usize) -> an
 
 /// Freezes the first one for a while, or kills it.
 pub async fn struck(field: &mut Field<'_>) -> anyhow::Result<Struck> {
-    let pid = field.servers[0].as_ref().and_then(|it| it.pid());
+    let pid = field.servers[0].as_ref().and_then(Server::pid);
     let pid = pid.context("the first instance is not running")?;
     for number in 1..=TRIES_MAX {
         let began = Instant::now();

@@ -1,6 +1,9 @@
 //! Whoever reads the log stops, and its pipe fills up.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use tokio::time::sleep;
@@ -28,7 +31,7 @@ pub async fn stops(field: &mut Field<'_>) -> anyhow::Result<Struck> {
     if let Some(server) = field.servers.iter().flatten().next()
         && let Ok(dropped) = server.metric("splitcart_log_lines_dropped_total").await
     {
-        proof += &format!(", {dropped} lines dropped and counted");
+        let _ = write!(proof, ", {dropped} lines dropped and counted");
     }
     let mut struck = Struck::since(began, waited >= PIPE_BYTES, proof);
     struck.ended = ended;

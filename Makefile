@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract bench bench-compare bench-check lint sqlx clean install-missing
+.PHONY: help demo test contract bench bench-compare bench-check fault-bench fault-check lint sqlx clean install-missing
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,12 @@ bench-compare: install-missing ## Measure every bar of the design beside its fig
 
 bench-check: install-missing ## Hold ratios against benches/floors.toml, in under three minutes
 	cargo bench --locked --bench compare -- --check $(ARGS)
+
+fault-bench: install-missing ## Strike every fault of docs/reliability.md and measure it (ARGS=--help)
+	cargo bench --locked --bench faults -- $(ARGS)
+
+fault-check: install-missing ## Hold the first faults against benches/fault_floors.toml, in under three minutes
+	cargo bench --locked --bench faults -- --check $(ARGS)
 
 lint: install-missing ## Check format, clippy, documentation and .sqlx
 	cargo fmt --all -- --check

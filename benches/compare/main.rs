@@ -9,11 +9,12 @@
 //! |---|---|
 //! | what is asked for | `options` |
 //! | the order of things | `rounds`, `steps` |
-//! | where it runs | `cluster`, `history`, `server`, `child`, `conditions` |
+//! | where it runs | `cluster`, `history`, `conditions`; shared: `server`, `child` |
 //! | one measurement | `textbook`, `pgbench_log`, `ours`, `crowd`, `overload`, `probe`, `large` |
 //! | what came of it | `figures`, `bars`, `floors`, `median`, `report` |
 
 mod bars;
+#[path = "../shared/child.rs"]
 mod child;
 mod cluster;
 mod conditions;
@@ -30,6 +31,8 @@ mod pgbench_log;
 mod probe;
 mod report;
 mod rounds;
+#[path = "../shared/server.rs"]
+#[allow(dead_code, reason = "the other benchmark uses the rest of it")]
 mod server;
 mod steps;
 mod textbook;

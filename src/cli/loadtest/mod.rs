@@ -13,37 +13,39 @@
 //! | one request | `driver`, `requests`, `wire`, `answers` |
 //! | what is measured | `record`, `latency`, `batches` |
 //! | what is told | `report`, `settings`, `verdict`, `table`, `plot`, `screen` |
+//!
+//! What makes carts and speaks HTTP is public: `benches/faults` drives a load of its own with it.
 
 mod alarm;
-mod answers;
+pub mod answers;
 mod arrivals;
 mod batches;
-mod buyers;
-mod carts;
+pub mod buyers;
+pub mod carts;
 mod checks;
 mod clients;
 mod driver;
 mod freeze;
-mod latency;
-mod market;
+pub mod latency;
+pub mod market;
 mod options;
 mod place;
 mod plot;
 mod popularity;
-mod prepare;
+pub mod prepare;
 mod private;
 mod ready;
 mod record;
 mod report;
-mod requests;
+pub mod requests;
 mod run;
 mod schedule;
-mod screen;
+pub mod screen;
 mod settings;
 mod table;
 mod trial;
 mod verdict;
-mod wire;
+pub mod wire;
 
 use std::{path::Path, process::ExitCode};
 

@@ -89,6 +89,12 @@ impl Request {
         &self.bytes
     }
 
+    /// The Idempotency-Key; none where the method needs none.
+    pub fn key(&self) -> Option<&str> {
+        let at = self.key_at?;
+        std::str::from_utf8(&self.bytes[at..at + UUID_BYTES]).ok()
+    }
+
     /// Makes another request of it: the same, under a key that nobody has used.
     pub fn renew_key(&mut self) {
         if let Some(at) = self.key_at {

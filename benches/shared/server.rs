@@ -4,7 +4,8 @@ use std::{
     fs::{self, File},
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
+    path::{Path, PathBuf},
+    process::Stdio,
     time::Duration,
 };
 
@@ -19,27 +20,48 @@ use tokio::process::{Child, Command};
 use crate::child;
 
 /// The program under test, built by cargo with us.
-const PROGRAM: &str = env!("CARGO_BIN_EXE_splitcart");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_splitcart");
 const READY_WAIT_MAX: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const END_WAIT_MAX: Duration = Duration::from_secs(40);
+
+/// What a server is started with.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Itself, as it was built.
+    pub program: PathBuf,
+    /// A program with its options that starts it; empty for none.
+    pub through: Vec<String>,
+    /// Where it finds PostgreSQL.
+    pub database_url: String,
+    /// Where it finds Redis.
+    pub redis_url: String,
+    /// Environment variables beside them.
+    pub settings: Vec<(String, String)>,
+}
 
 /// Where everything is.
 #[derive(Clone, Debug)]
 struct Place {
     http: SocketAddr,
     ops: SocketAddr,
-    database_url: String,
-    redis_url: String,
+    start: Start,
 }
 
 impl Place {
     /// The program under test, told of it.
-    fn command(&self) -> Command {
-        let mut command = child::command(PROGRAM);
+    fn command(&self, through: &[String]) -> Command {
+        let mut command = match through {
+            [] => child::command(&self.start.program),
+            [first, rest @ ..] => {
+                let mut command = child::command(first);
+                command.args(rest).arg(&self.start.program);
+                command
+            }
+        };
         command
-            .env("SPLITCART_DATABASE_URL", &self.database_url)
-            .env("SPLITCART_REDIS_URL", &self.redis_url)
+            .env("SPLITCART_DATABASE_URL", &self.start.database_url)
+            .env("SPLITCART_REDIS_URL", &self.start.redis_url)
             .env("SPLITCART_HTTP_ADDR", self.http.to_string())
             .env("SPLITCART_OPS_ADDR", self.ops.to_string());
         command
@@ -54,45 +76,66 @@ pub struct Server {
 }
 
 impl Server {
-    /// Returns when it is ready. It logs as in production, into a file: that is part of the work.
+    /// Starts the program that cargo has built. Returns when it is ready. It logs as in production,
+    /// into a file: that is part of the work.
     pub async fn start(
         services: &EmbeddedServices,
         settings: &[(&str, &str)],
         log: &Path,
     ) -> anyhow::Result<Self> {
-        let [http, ops] = free_addresses().context("there is no free port")?;
-        let place = Place {
-            http,
-            ops,
+        let setting = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let start = Start {
+            program: PathBuf::from(PROGRAM),
+            through: Vec::new(),
             database_url: services.database_url().to_owned(),
             redis_url: services.redis_url().to_owned(),
+            settings: settings.iter().map(setting).collect(),
         };
         let output = File::create(log).with_context(|| format!("can't write {}", log.display()))?;
-        let mut command = place.command();
+        let server = Self::start_with(start, output.into()).await;
+        server.map_err(|error| {
+            let log = fs::read_to_string(log).unwrap_or_default();
+            error.context(format!("its log:\n{log}"))
+        })
+    }
+
+    /// Starts any program that is one of us, with its log wherever it is wanted.
+    pub async fn start_with(start: Start, log: Stdio) -> anyhow::Result<Self> {
+        let [http, ops] = free_addresses().context("there is no free port")?;
+        let place = Place { http, ops, start };
+        let mut command = place.command(&place.start.through);
         command
             .arg("serve")
             // All requests come from one address.
             .env("SPLITCART_RATE_LIMIT", "off")
-            .envs(settings.iter().copied())
-            .stderr(output.try_clone()?)
-            .stdout(output);
+            .envs(place.start.settings.iter().cloned())
+            .stdout(Stdio::null())
+            .stderr(log);
         let process = command.spawn().context("can't start the server")?;
         let mut server = Self { process, place };
-        if let Err(error) = server.until_ready().await {
-            let log = fs::read_to_string(log).unwrap_or_default();
-            bail!("{error:#}; its log:\n{log}");
-        }
+        server.until_ready().await?;
         Ok(server)
     }
 
     /// The program under test, told where the server is and what it works with.
     pub fn command(&self) -> Command {
-        self.place.command()
+        self.place.command(&[])
     }
 
     /// The public listener.
     pub fn http(&self) -> SocketAddr {
         self.place.http
+    }
+
+    /// The private listener.
+    pub fn ops(&self) -> SocketAddr {
+        self.place.ops
+    }
+
+    /// Its process; none once it has been seen to end.
+    pub fn pid(&self) -> Option<Pid> {
+        let pid = self.process.id()?;
+        i32::try_from(pid).ok().map(Pid::from_raw)
     }
 
     /// What it says of itself: the value of a metric without labels.
@@ -120,9 +163,9 @@ impl Server {
 
     /// Lets it finish what it has accepted.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        if let Some(pid) = self.process.id().and_then(|pid| i32::try_from(pid).ok()) {
+        if let Some(pid) = self.pid() {
             // It may have ended just now.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+            let _ = kill(pid, Signal::SIGTERM);
         }
         let ended = tokio::time::timeout(END_WAIT_MAX, self.process.wait()).await;
         let status = ended.context("the server did not end when it was told to")??;

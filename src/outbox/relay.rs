@@ -218,7 +218,13 @@ impl Relay {
                 continue;
             }
             match self.send_alone(event).await {
-                Ok(answers) => self.settle(&[event], answers).await?,
+                Ok(answers) => {
+                    if let Err(error) = self.settle(&[event], answers).await {
+                        let rest = &events[index + 1..];
+                        self.give_back(rest, &error.to_string()).await?;
+                        return Err(error);
+                    }
+                }
                 Err(failure) => return self.give_up(&events[index..], failure).await,
             }
         }

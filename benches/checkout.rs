@@ -74,7 +74,7 @@ impl Stage {
             let services = EmbeddedServices::start(options).await.unwrap();
             let url = secrecy::SecretString::from(services.database_url());
             let mut connection = db::pool::connect(&url).await.unwrap();
-            db::pool::migrate(&mut connection).await.unwrap();
+            db::migrations::migrate(&mut connection).await.unwrap();
             load(&PLAN, Utc::now(), &mut connection, &|_| {})
                 .await
                 .unwrap();

@@ -41,7 +41,7 @@ impl Cluster {
         let data_dir = DataDir::Temporary;
         let services = EmbeddedServices::start(Options { data_dir }).await?;
         let mut connection = history::connect(&services).await?;
-        db::pool::migrate(&mut connection).await?;
+        db::migrations::migrate(&mut connection).await?;
         seed::load(&plan, Utc::now(), &mut connection, &|_| {}).await?;
         history::prepare(&mut connection, plan.seed).await?;
         let mut cluster = Self {

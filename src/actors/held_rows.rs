@@ -299,14 +299,14 @@ async fn look_once(
     rows: &BTreeSet<Row>,
 ) -> Result<Vec<(Row, Option<Holder>)>, db::Error> {
     const DOING: &str = "look for held rows";
-    let mut connection = db::pool::within(LOOK_MAX, DOING, db::pool::acquire(pool)).await?;
+    let mut connection = db::in_time(LOOK_MAX, DOING, db::pool::acquire(pool)).await?;
     let rows = RowsByKind::of(rows);
     let look = async {
         let mut held = rows.find_held(&mut connection).await?;
         held.extend(rows.find_held_for_reference(&mut connection).await?);
         Ok(held)
     };
-    let found = db::pool::within(LOOK_MAX, DOING, look).await;
+    let found = db::in_time(LOOK_MAX, DOING, look).await;
     if found.is_err() {
         // It may be silent, in the middle of a statement.
         drop(connection.detach());

@@ -36,7 +36,6 @@ impl Offer {
         let (active, converted): (Vec<_>, Vec<_>) = carts
             .values()
             .partition(|cart| cart.status == CartStatus::Active);
-        let ids = |carts: &[&CartHead]| carts.iter().map(|cart| cart.id).collect::<Vec<_>>();
         let mut offer = Self {
             groups_of_converted: HashMap::new(),
             snapshots: Snapshots::default(),
@@ -44,11 +43,11 @@ impl Offer {
             carts: HashMap::new(),
         };
         if !converted.is_empty() {
-            offer.groups_of_converted =
-                db::orders::find_groups_of_carts(connection, &ids(&converted)).await?;
+            let ids: Vec<_> = converted.iter().map(|cart| cart.id).collect();
+            offer.groups_of_converted = db::orders::find_groups_of_carts(connection, &ids).await?;
         }
         if !active.is_empty() {
-            offer.snapshots = db::carts::load_snapshots(connection, &ids(&active)).await?;
+            offer.snapshots = db::carts::load_snapshots(connection, &active).await?;
             let vendor_ids = offer.snapshots.vendor_ids();
             let stores = db::stores::find_stores(connection, &vendor_ids).await?;
             let by_vendor = |store: Store| (VendorStoreId::new(store.id.uuid()), store);

@@ -32,9 +32,9 @@ pub(super) async fn prepare(config: &Config, url: &SecretString) -> Result<(), E
     let wait_max = Duration::from_secs(config.database.start_wait_s_max);
     let mut connection = connect_patiently(wait_max, url).await?;
     if config.database.migrate_on_start {
-        db::pool::migrate_within(&mut connection, wait_max).await?;
+        db::migrations::migrate_within(&mut connection, wait_max).await?;
     } else {
-        let missing = db::pool::missing_migrations(&mut connection);
+        let missing = db::migrations::missing_migrations(&mut connection);
         let missing = timeout(LOOK_MAX, missing).await;
         match missing.unwrap_or_else(|_| Err(silent()))? {
             0 => {}

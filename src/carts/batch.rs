@@ -13,7 +13,7 @@ use crate::{
     metrics::{Meters, Metrics, ReplayLabel},
 };
 
-use super::{Decision, FreezeCart, Promises, Tries, freeze, in_time};
+use super::{Decision, FreezeCart, Promises, Tries, freeze};
 
 /// When a PUT whose cart somebody else holds may well try again.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -136,7 +136,7 @@ impl CartBatches {
         lock_wait_max: Option<Duration>,
     ) -> Result<Vec<Decision>, db::Error> {
         let frozen = freeze(&self.pool, self.promises, commands, tries, lock_wait_max);
-        in_time(self.transaction_limit, "freeze carts", frozen).await
+        db::in_time(self.transaction_limit, "freeze carts", frozen).await
     }
 }
 

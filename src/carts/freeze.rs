@@ -23,7 +23,7 @@ use crate::{
 };
 
 use super::{
-    Decision, FreezeCart, Promises, in_time,
+    Decision, FreezeCart, Promises,
     judge::{Judged, LookUp, Priced, judge},
 };
 
@@ -101,9 +101,9 @@ async fn save(
     if priced.is_empty() {
         return Ok(Vec::new());
     }
-    let mut transaction = db::pool::begin_on(connection).await?;
+    let mut transaction = db::transaction::begin_on(connection).await?;
     if let Some(wait_max) = lock_wait_max {
-        db::pool::wait_for_locks(&mut transaction, wait_max).await?;
+        db::transaction::wait_for_locks(&mut transaction, wait_max).await?;
     }
     let carts: Vec<_> = priced.iter().map(|(_, it)| (it.new, &it.cart)).collect();
     let heads = db::carts::upsert_active(&mut transaction, &carts).await?;
@@ -127,11 +127,11 @@ async fn save(
     )
     .await?;
     let committed = async {
-        db::pool::commit(transaction).await?;
+        db::transaction::commit(transaction).await?;
         faults::place("cart_commit_unanswered").await;
         Ok(())
     };
-    in_time(COMMIT_WAIT_MAX, "commit carts", committed).await?;
+    db::in_time(COMMIT_WAIT_MAX, "commit carts", committed).await?;
     Ok(answers.into_iter().map(|answer| answer.response).collect())
 }
 

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-use super::{Decision, FreezeCart, NamedCart, Refusal, freeze::Tries, in_time};
+use super::{Decision, FreezeCart, NamedCart, Refusal, freeze::Tries};
 
 /// How long the first statement on a connection may take: one that does not answer it is lost.
 const FIRST_ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
@@ -75,7 +75,7 @@ pub(super) async fn judge(
         .map(|it| (it.user_id, it.store_id))
         .collect();
     let found = db::stores::find_memberships_and_time(connection, &callers);
-    let (memberships, now) = in_time(FIRST_ANSWER_WAIT_MAX, "ask who calls", found).await?;
+    let (memberships, now) = db::in_time(FIRST_ANSWER_WAIT_MAX, "ask who calls", found).await?;
     // Where nobody is known nothing gets a date.
     let now = now.unwrap_or_default();
     let requests: Vec<_> = commands.iter().map(|it| &it.request).collect();

@@ -8,7 +8,7 @@ mod freeze;
 mod judge;
 pub mod start;
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use chrono::TimeDelta;
 use sqlx::PgConnection;
@@ -93,15 +93,4 @@ pub async fn get_active(
 ) -> Result<Option<NamedCart>, db::Error> {
     let found = db::carts::find_active(connection, buyer_store_id).await?;
     Ok(found.map(|(cart, vendor_names)| NamedCart { cart, vendor_names }))
-}
-
-/// PostgreSQL's own timeouts are of no use when it is PostgreSQL that hangs.
-async fn in_time<T>(
-    limit: Duration,
-    doing: &'static str,
-    work: impl Future<Output = Result<T, db::Error>>,
-) -> Result<T, db::Error> {
-    tokio::time::timeout(limit, work)
-        .await
-        .unwrap_or_else(|_| Err(db::Error::timed_out(doing)))
 }

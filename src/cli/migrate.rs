@@ -21,7 +21,7 @@ pub async fn run(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()>
 
 async fn apply(urls: &Urls) -> anyhow::Result<usize> {
     let mut connection = db::pool::connect(&urls.database).await?;
-    let missing = db::pool::missing_migrations(&mut connection).await?;
-    db::pool::migrate(&mut connection).await?;
+    let missing = db::migrations::missing_migrations(&mut connection).await?;
+    db::migrations::migrate(&mut connection).await?;
     Ok(missing)
 }

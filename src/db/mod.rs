@@ -17,16 +17,18 @@ pub mod incarnation;
 pub mod inventory;
 pub mod loadtest;
 mod logins;
+pub mod migrations;
 pub mod orders;
 pub mod outbox;
 pub mod pool;
 pub mod recycling;
 pub mod server;
 pub mod stores;
+pub mod transaction;
 mod within;
 
 pub use error::{Error, Fault};
-pub use within::within;
+pub use within::{in_time, within};
 
 /// Rows turned on their side, for `unnest`.
 fn of<Row, Value>(rows: &[Row], value: impl Fn(&Row) -> Value) -> Vec<Value> {

@@ -1,4 +1,4 @@
-//! Connections: pools and migrations.
+//! Connections, and the pools that keep them.
 //!
 //! A socket belongs to the runtime that opened it, so every thread that talks to PostgreSQL opens a
 //! pool of its own.
@@ -9,46 +9,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    Connection, PgConnection, PgPool, Postgres, Row, SqlSafeStr, Transaction,
-    error::DatabaseError,
-    migrate::{Migrate, MigrateError, Migrator},
+    Connection, PgConnection, PgPool, Postgres,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
 use super::{
-    error::{Doing, Error, Fault, GET_A_CONNECTION},
+    error::{Doing, Error, GET_A_CONNECTION},
     logins, recycling,
 };
-
-/// The schema, compiled in.
-pub static MIGRATIONS: Migrator = sqlx::migrate!();
-
-/// What begins a snapshot.
-const BEGIN_SNAPSHOT: &str = "begin isolation level repeatable read read only";
 
 /// After so long without use a connection is asked whether it still stands.
 const RESTED: Duration = Duration::from_secs(1);
 
-/// How long migrations wait for a table that others use before they step back and let those through
-/// who queue behind them.
-const MIGRATION_LOCK_WAIT: &str = "set lock_timeout = '2s'";
-
 /// How long a server may take to say that a connection stands.
 const PING_WAIT_MAX: Duration = Duration::from_millis(250);
-
-/// How long `begin` may take on a connection that stands. It needs neither locks nor the disk.
-const BEGIN_WAIT_MAX: Duration = Duration::from_millis(250);
-
-/// How long `rollback` may take. It needs neither locks nor the disk.
-const ROLL_BACK_WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// How often a server that works for us looks whether we are still there, in ms: what a transaction
 /// that was given up in the middle of a statement holds is free after this.
 const CONNECTION_CHECK_MS: &str = "250";
+
 /// How often is looked whether a connection is free while no login may be tried.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
@@ -59,8 +41,6 @@ pub enum Workload {
     KeyLookups,
     /// They do that, or read the beginning of a list that an index has in its order.
     Reads,
-    /// They may want to see whole tables.
-    Background,
 }
 
 impl Workload {
@@ -82,7 +62,6 @@ impl Workload {
         let (by_keys, in_order) = match self {
             Self::KeyLookups => (&by_keys[..], &[][..]),
             Self::Reads => (&by_keys[..], &in_order[..]),
-            Self::Background => (&[][..], &[][..]),
         };
         [by_keys, in_order].concat().into_iter()
     }
@@ -97,7 +76,7 @@ impl Workload {
                 .min_connections(connections_max)
                 .idle_timeout(None)
                 .max_lifetime(None),
-            Self::Reads | Self::Background => options,
+            Self::Reads => options,
         }
     }
 }
@@ -192,120 +171,6 @@ pub async fn connect(url: &SecretString) -> Result<PgConnection, Error> {
     Ok(connection)
 }
 
-/// Begins a transaction on a connection that is the caller's own.
-///
-/// # Errors
-/// The statement failed, or the connection is in a transaction already.
-pub async fn begin_on(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, Error> {
-    connection.begin().await.doing("begin a transaction")
-}
-
-/// Changes how long this transaction waits for rows that others hold.
-///
-/// # Errors
-/// The statement failed.
-pub async fn wait_for_locks(
-    connection: &mut PgConnection,
-    wait_max: Duration,
-) -> Result<(), Error> {
-    sqlx::query!(
-        "select set_config('lock_timeout', $1, true)",
-        wait_max.as_millis().to_string(),
-    )
-    .fetch_one(connection)
-    .await
-    .doing("set lock_timeout")?;
-    Ok(())
-}
-
-/// Begins a read-only transaction all of whose statements see the same snapshot.
-///
-/// # Errors
-/// No connection could be had in time, or the statement failed.
-pub async fn begin_snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
-    Transaction::begin(acquire(pool).await?, Some(BEGIN_SNAPSHOT.into_sql_str()))
-        .await
-        .doing("begin a snapshot")
-}
-
-/// The same on a connection that is the caller's own.
-///
-/// # Errors
-/// The statement failed, or the connection is in a transaction already.
-pub async fn begin_snapshot_on(
-    connection: &mut PgConnection,
-) -> Result<Transaction<'_, Postgres>, Error> {
-    connection
-        .begin_with(BEGIN_SNAPSHOT)
-        .await
-        .doing("begin a snapshot")
-}
-
-/// Commits a transaction.
-///
-/// # Errors
-/// The commit failed. If the connection was lost, whether it took place is unknown.
-pub async fn commit(transaction: Transaction<'_, Postgres>) -> Result<(), Error> {
-    transaction.commit().await.doing("commit")
-}
-
-/// A transaction that was opened on a connection of its own.
-#[derive(Debug)]
-pub struct Opened {
-    /// Whoever has it commits, rolls back or closes it.
-    pub connection: PoolConnection<Postgres>,
-    /// PostgreSQL's time when it began: instances may compare what they derive from it.
-    pub began_at: DateTime<Utc>,
-    /// Its id.
-    pub transaction_id: i64,
-}
-
-/// Opens a transaction on a connection that its owner commits or closes, within `wait_max` in all.
-/// Connections that turn out to be lost are replaced. One that is silent casts doubt on all that rest
-/// in the pool: they are closed, and a new one is made.
-///
-/// # Errors
-/// No connection could be had in time, or the statement failed.
-pub async fn open(pool: &PgPool, wait_max: Duration) -> Result<Opened, Error> {
-    const DOING: &str = "begin a transaction";
-    let give_up = Instant::now() + wait_max;
-    // At worst every pooled connection is lost, and then a new one is made.
-    let mut left = pool.options().get_max_connections();
-    loop {
-        let mut connection = within(time_until(give_up), "get a connection", acquire(pool)).await?;
-        let wait = BEGIN_WAIT_MAX.min(time_until(give_up));
-        let error = match tokio::time::timeout(wait, begin(&mut connection)).await {
-            Ok(Ok((began_at, transaction_id))) => {
-                return Ok(Opened {
-                    connection,
-                    began_at,
-                    transaction_id,
-                });
-            }
-            Ok(Err(error)) => error,
-            Err(_) => {
-                close_idle(pool);
-                Error::timed_out(DOING)
-            }
-        };
-        drop(connection.detach());
-        if error.fault() != Fault::Unreachable || left == 0 || time_until(give_up).is_zero() {
-            return Err(error);
-        }
-        left -= 1;
-    }
-}
-
-async fn begin(connection: &mut PgConnection) -> Result<(DateTime<Utc>, i64), Error> {
-    // Two statements in one round trip: not `query!`, which prepares one.
-    let row = sqlx::raw_sql("begin; select clock_timestamp(), pg_current_xact_id()::text::bigint")
-        .fetch_one(connection)
-        .await
-        .doing("begin a transaction")?;
-    let columns = row.try_get(0).and_then(|at| Ok((at, row.try_get(1)?)));
-    columns.doing("read when a transaction began")
-}
-
 /// Closes the connections that rest in a pool: one of their kind has turned out to be silent, and they
 /// have had the same way to the server. Those of other pools are asked before they are used again.
 pub fn close_idle(pool: &PgPool) {
@@ -313,54 +178,6 @@ pub fn close_idle(pool: &PgPool) {
     while let Some(connection) = pool.try_acquire() {
         drop(connection.detach());
     }
-}
-
-/// Waits for something for so long at most: PostgreSQL's own timeouts are of no use when it is
-/// PostgreSQL that is silent. What was waited for is dropped when the time is up; a connection in the
-/// middle of a statement must then be closed by its owner.
-///
-/// # Errors
-/// Its own, or that the time is up.
-pub async fn within<T>(
-    wait_max: Duration,
-    doing: &'static str,
-    operation: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    tokio::time::timeout(wait_max, operation)
-        .await
-        .unwrap_or_else(|_| Err(Error::timed_out(doing)))
-}
-
-fn time_until(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now())
-}
-
-/// Commits what was begun by [`open`].
-///
-/// # Errors
-/// The commit failed. If the connection was lost, whether it took place is unknown.
-pub async fn commit_opened(connection: &mut PgConnection) -> Result<(), Error> {
-    sqlx::query!("commit")
-        .execute(connection)
-        .await
-        .doing("commit")?;
-    Ok(())
-}
-
-/// Rolls back what was begun by [`open`]. A server that does not answer soon is given up: whoever owns
-/// the connection closes it.
-///
-/// # Errors
-/// The connection was lost, and the transaction with it.
-pub async fn roll_back_opened(connection: &mut PgConnection) -> Result<(), Error> {
-    let statement = async {
-        sqlx::query!("rollback")
-            .execute(connection)
-            .await
-            .doing("roll back")
-    };
-    within(ROLL_BACK_WAIT_MAX, "roll back", statement).await?;
-    Ok(())
 }
 
 /// Takes a connection for statements outside any transaction.
@@ -422,7 +239,12 @@ fn session_options(
             ("statement_timeout", statement_ms.as_str()),
             ("lock_timeout", lock_ms.as_str()),
             ("idle_in_transaction_session_timeout", statement_ms.as_str()),
+            // What the server does about a client that is gone: sqlx has no options for our end.
             ("client_connection_check_interval", CONNECTION_CHECK_MS),
+            ("tcp_keepalives_idle", "10"),
+            ("tcp_keepalives_interval", "5"),
+            ("tcp_keepalives_count", "3"),
+            ("tcp_user_timeout", "10000"),
             ("default_transaction_isolation", "read committed"),
             ("default_transaction_read_only", "off"),
         ])
@@ -431,83 +253,4 @@ fn session_options(
 
 fn connect_options(url: &SecretString) -> Result<PgConnectOptions, Error> {
     PgConnectOptions::from_str(url.expose_secret()).doing("understand database.url")
-}
-
-/// Applies the migrations that are missing. Safe from several instances at once: sqlx takes a lock.
-///
-/// A migration that waits for a table keeps everybody waiting who comes after it: so it gives up soon,
-/// and tries again after a pause, for `wait_max` in all.
-///
-/// # Errors
-/// A migration failed, an applied one is not the one we know, or a table was in use all the time.
-pub async fn migrate_within(
-    connection: &mut PgConnection,
-    wait_max: Duration,
-) -> Result<(), MigrateError> {
-    let give_up = Instant::now() + wait_max;
-    let pause = Duration::from_secs(1);
-    loop {
-        sqlx::raw_sql(MIGRATION_LOCK_WAIT)
-            .execute(&mut *connection)
-            .await?;
-        match MIGRATIONS.run(&mut *connection).await {
-            Err(error) if is_lock_timeout(&error) && Instant::now() + pause < give_up => {
-                tracing::warn!(
-                    "a migration waits for a table that another session uses, or for another \
-                     instance's migrations (long transactions are in pg_stat_activity); it is \
-                     tried again: {error}"
-                );
-                // sqlx holds its own lock still: others may migrate meanwhile.
-                // A failure ends with the connection.
-                drop(connection.unlock().await);
-                tokio::time::sleep(pause).await;
-            }
-            result => {
-                sqlx::raw_sql("reset lock_timeout")
-                    .execute(connection)
-                    .await?;
-                return result;
-            }
-        }
-    }
-}
-
-/// The same, with patience for half a minute.
-///
-/// # Errors
-/// See [`migrate_within`].
-pub async fn migrate(connection: &mut PgConnection) -> Result<(), MigrateError> {
-    migrate_within(connection, Duration::from_secs(30)).await
-}
-
-fn is_lock_timeout(error: &MigrateError) -> bool {
-    let (MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) = error else {
-        return false;
-    };
-    let code = source.as_database_error().and_then(DatabaseError::code);
-    code.is_some_and(|code| code == "55P03")
-}
-
-/// How many of our migrations are not applied yet.
-///
-/// # Errors
-/// PostgreSQL can't be reached.
-pub async fn missing_migrations(connection: &mut PgConnection) -> Result<usize, Error> {
-    // Not `query!`: the table is sqlx's own and does not exist before the first migration.
-    let known = sqlx::query_scalar::<_, bool>("select to_regclass('_sqlx_migrations') is not null")
-        .fetch_one(&mut *connection)
-        .await
-        .doing("look for the table of migrations")?;
-    let applied: Vec<i64> = if known {
-        sqlx::query_scalar("select version from _sqlx_migrations where success")
-            .fetch_all(connection)
-            .await
-            .doing("read the applied migrations")?
-    } else {
-        Vec::new()
-    };
-    Ok(MIGRATIONS
-        .iter()
-        .filter(|migration| !applied.contains(&migration.version))
-        .count())
 }

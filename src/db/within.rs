@@ -38,3 +38,18 @@ pub async fn within<T>(
     }
     outcome
 }
+
+/// Waits for something for so long at most. What was waited for is dropped when the time is up; a
+/// connection in the middle of a statement must then be closed by its owner.
+///
+/// # Errors
+/// Its own, or that the time is up.
+pub async fn in_time<T>(
+    limit: Duration,
+    doing: &'static str,
+    operation: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::time::timeout(limit, operation)
+        .await
+        .unwrap_or_else(|_| Err(Error::timed_out(doing)))
+}

@@ -34,6 +34,8 @@ pub enum Ran {
     Before(StoredResponse),
 }
 
+/// How long an answer may take from its client to Redis.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// How often Redis is asked, if what it knows turns out to be of another database.
 const ROUNDS_MAX: u32 = 3;
 
@@ -109,14 +111,37 @@ where
     F: FnOnce(Scope) -> W,
     W: Future<Output = Result<Ran, ApiError>>,
 {
-    let begun = worker.claims.begin(&asked.scope, asked.fingerprint).await;
+    let begun = begin(&worker, &asked.scope, asked.fingerprint).await;
     let claim = match begun {
         Begun::Claimed(claim) | Begun::Unknown(claim) => claim,
         Begun::Known(known, database) => return Outcome::Known(known, database, asked),
     };
     let ran = guarded(renewing(&worker, &claim, (asked.work)(asked.scope))).await;
-    keep(&worker, claim, &ran, asked.keep_for).await;
+    match &ran {
+        // The answer does not wait for Redis: whoever asks again in between is told to look once more.
+        Ok(Ran::Now(response)) => {
+            let response = response.clone();
+            actix_web::rt::spawn(async move {
+                worker.claims.finish(claim, &response, asked.keep_for).await;
+                faults::place("after_redis").await;
+            });
+        }
+        // Its time to live is PostgreSQL's to say: the key is freed and stays there only.
+        Ok(Ran::Before(_)) | Err(_) => worker.claims.release(claim).await,
+    }
     Outcome::Ran(ran)
+}
+
+/// Asks Redis for the key. One that somebody is at work on may have been answered already, a moment
+/// before Redis hears of it.
+async fn begin(worker: &Worker, scope: &Scope, fingerprint: Fingerprint) -> Begun {
+    match worker.claims.begin(scope, fingerprint).await {
+        Begun::Known(Known::InProgress, _) => {
+            tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+            worker.claims.begin(scope, fingerprint).await
+        }
+        begun => begun,
+    }
 }
 
 /// Whether that is the database that we are connected to. One that was restored meanwhile knows of
@@ -172,17 +197,6 @@ where
     tokio::select! {
         ran = work => ran,
         () = renew => unreachable!("the loop has no end"),
-    }
-}
-
-async fn keep(worker: &Worker, claim: Claim, ran: &Result<Ran, ApiError>, keep_for: Duration) {
-    match ran {
-        Ok(Ran::Now(response)) => {
-            worker.claims.finish(claim, response, keep_for).await;
-            faults::place("after_redis").await;
-        }
-        // Its time to live is PostgreSQL's to say: the key is freed and stays there only.
-        Ok(Ran::Before(_)) | Err(_) => worker.claims.release(claim).await,
     }
 }
 

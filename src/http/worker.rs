@@ -85,9 +85,9 @@ impl Worker {
         work: impl AsyncFn(&mut PgConnection) -> Result<T, db::Error>,
     ) -> Result<T, ApiError> {
         self.read_with(async || {
-            let mut snapshot = db::pool::begin_snapshot(&self.pool).await?;
+            let mut snapshot = db::transaction::begin_snapshot(&self.pool).await?;
             let found = work(&mut snapshot).await?;
-            db::pool::commit(snapshot).await?;
+            db::transaction::commit(snapshot).await?;
             Ok(found)
         })
         .await

@@ -56,7 +56,7 @@ impl KeptConnection {
         let mut kept = self.connection.lock().await;
         // Taken out: one that does not answer is closed, whoever gives up waiting.
         if let Some(mut connection) = kept.take() {
-            let missing = db::pool::missing_migrations(&mut connection);
+            let missing = db::migrations::missing_migrations(&mut connection);
             if let Ok(Ok(missing)) = timeout(KEPT_ANSWER_WAIT_MAX, missing).await {
                 *kept = Some(connection);
                 return Ok(missing);
@@ -64,7 +64,7 @@ impl KeptConnection {
         }
         let mut connection =
             db::pool::connect_as(&self.url, "splitcart readiness", self.limits).await?;
-        let missing = db::pool::missing_migrations(&mut connection).await?;
+        let missing = db::migrations::missing_migrations(&mut connection).await?;
         *kept = Some(connection);
         Ok(missing)
     }
@@ -85,7 +85,7 @@ pub(super) async fn live(ops: web::Data<Ops>) -> HttpResponse {
 }
 
 /// Requests can be served: PostgreSQL is reachable and migrated, batches end, and we are not shutting
-/// down. Redis is reported but not required.
+/// down. Redis and the event stream are reported but not required.
 pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
     let (database, redis) = tokio::join!(database(&ops), redis(&ops));
     let stopping = *ops.stopping.borrow();
@@ -112,11 +112,17 @@ pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
         reasons.push("the service is stopping".to_owned());
     }
     let ready = reasons.is_empty();
+    let sink = ops.sink.borrow().clone();
+    let events = json!({
+        "state": sink.down_because.as_deref().unwrap_or("flowing"),
+        "concerns": sink.concerns,
+    });
     let body = json!({
         "status": if ready { "ready" } else { "not ready" },
         "reasons": reasons,
         "postgresql": database,
         "redis": redis,
+        "events": events,
         "stopping": stopping,
     });
     if ready {

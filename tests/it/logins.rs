@@ -106,7 +106,9 @@ async fn a_server_that_takes_nobody_new_leaves_a_service_ready_and_serving() {
     while started.elapsed() < Duration::from_secs(2) {
         // More at a time than there are connections: they take turns.
         let replies = futures_util::future::join_all((0..16).map(|_| client.get_cart())).await;
-        assert!(replies.iter().all(|reply| reply.status == 404));
+        for reply in replies {
+            assert_eq!(reply.status, 404, "{}", reply.text());
+        }
         let (status, body) = world.server.operations("/readyz").await;
         assert_eq!(status, 200, "{body}");
     }

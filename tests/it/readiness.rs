@@ -35,6 +35,7 @@ async fn batches_that_do_not_end_make_a_service_unready() {
     let world = World::with_settings(&[
         ("SPLITCART_TRANSACTION_MS_MAX", "60000"),
         ("SPLITCART_LOCK_MS_MAX", "60000"),
+        ("SPLITCART_QUEUE_WAIT_MS_MAX", "60000"),
     ])
     .await;
     let product = world.market.sold_product(500, 10).await;

@@ -266,7 +266,7 @@ impl Attempt<'_> {
         let (held_rows, needs) = (&self.context.held_rows, &self.script.needs);
         let rows: BTreeSet<_> = needs.iter().flatten().copied().collect();
         let look = held_rows.look(tx.connection(), &rows);
-        let held = db::pool::within(LOOK_MAX, "look for held rows", look).await?;
+        let held = db::in_time(LOOK_MAX, "look for held rows", look).await?;
         held_rows.note(held.iter().copied());
         let held: HashSet<_> = held.into_iter().collect();
         for (cause, needs) in causes.iter_mut().zip(needs) {

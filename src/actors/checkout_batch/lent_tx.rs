@@ -69,7 +69,7 @@ impl LentTx {
         wait_max: Duration,
         held_rows: &HeldRows,
     ) -> Result<Self, db::Error> {
-        let opened = db::pool::open(pool, wait_max).await?;
+        let opened = db::transaction::open(pool, wait_max).await?;
         Ok(Self {
             connection: Some(opened.connection),
             turns: Vec::new(),
@@ -93,12 +93,12 @@ impl LentTx {
     ) -> Result<(), db::Error> {
         let connection = self.connection.as_mut().expect("it is there until the end");
         let commit = async {
-            db::pool::commit_opened(connection).await?;
+            db::transaction::commit_opened(connection).await?;
             faults::place("commit_unanswered").await;
             Ok(())
         };
         let committed = {
-            let mut commit = pin!(db::pool::within(limits.wait_max, "commit", commit));
+            let mut commit = pin!(db::in_time(limits.wait_max, "commit", commit));
             match tokio::time::timeout(limits.slow_after, &mut commit).await {
                 Ok(committed) => committed,
                 Err(_) => {
@@ -115,7 +115,7 @@ impl LentTx {
 
     /// Undoes everything; the turns are kept, and the connection is worth keeping.
     pub(super) async fn roll_back(&mut self) -> Result<(), db::Error> {
-        db::pool::roll_back_opened(self.connection()).await
+        db::transaction::roll_back_opened(self.connection()).await
     }
 
     /// Gives the connection back to its pool: it is in no transaction any more.

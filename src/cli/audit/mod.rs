@@ -135,14 +135,14 @@ pub async fn audit(
     options: Options,
     progress: &dyn Fn(Progress),
 ) -> anyhow::Result<Report> {
-    let missing = db::pool::missing_migrations(connection).await?;
+    let missing = db::migrations::missing_migrations(connection).await?;
     ensure!(
         missing == 0,
         "this database lacks {missing} of our migrations; run `splitcart migrate` first"
     );
-    let mut snapshot = db::pool::begin_snapshot_on(connection).await?;
+    let mut snapshot = db::transaction::begin_snapshot_on(connection).await?;
     let report = check_all(&mut snapshot, options, progress).await?;
-    db::pool::commit(snapshot).await?;
+    db::transaction::commit(snapshot).await?;
     Ok(report)
 }
 

@@ -118,7 +118,7 @@ async fn write_at_once(
         Kind::Stock => import::apply_stock(&mut transaction, &all).await?,
         _ => import::apply(&mut transaction, kind).await?,
     };
-    db::pool::commit(transaction).await?;
+    db::transaction::commit(transaction).await?;
     report.changes = Some(changes);
     Ok(())
 }
@@ -133,7 +133,7 @@ async fn write_in_parts(
     import::lock_table(&mut transaction, Kind::Stock).await?;
     import::resolve(&mut transaction, Kind::Stock).await?;
     import::check(&mut transaction, Kind::Stock).await?;
-    db::pool::commit(transaction).await?;
+    db::transaction::commit(transaction).await?;
     let mut changes = Changes::default();
     let (mut first, last) = part_of(report.rows).into_inner();
     while first <= last {
@@ -144,7 +144,7 @@ async fn write_in_parts(
         import::lock_stock(&mut transaction, &part).await?;
         import::recheck_stock(&mut transaction, &part).await?;
         changes += import::apply_stock(&mut transaction, &part).await?;
-        db::pool::commit(transaction).await?;
+        db::transaction::commit(transaction).await?;
     }
     // Told last: what goes with what is reserved is known only under the locks.
     report.refused = import::refused_count(connection).await?;

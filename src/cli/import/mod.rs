@@ -120,13 +120,13 @@ pub async fn run(
     let mut refused = RefusedFile::create(args.refused.as_deref(), &sources)?;
     let report = Services::during(config, data_dir, async |urls| {
         let mut connection = db::pool::connect(&urls.database).await?;
-        let missing = db::pool::missing_migrations(&mut connection).await?;
+        let missing = db::migrations::missing_migrations(&mut connection).await?;
         if missing > 0 {
             ensure!(
                 config.database.migrate_on_start && !args.dry_run,
                 "this database lacks {missing} of our migrations; run `splitcart migrate` first"
             );
-            db::pool::migrate(&mut connection).await?;
+            db::migrations::migrate(&mut connection).await?;
         }
         let screen = Screen::on_stderr();
         let report = import(

@@ -102,7 +102,7 @@ impl Private {
         plan: SeedPlan,
     ) -> anyhow::Result<(Child, SocketAddr, SocketAddr)> {
         let mut connection = db::pool::connect(&services.database_url().into()).await?;
-        db::pool::migrate(&mut connection).await?;
+        db::migrations::migrate(&mut connection).await?;
         if !db::bulk::has_stores(&mut connection).await? {
             seed::load(&plan, Utc::now(), &mut connection, &|_| {}).await?;
         }

@@ -71,7 +71,7 @@ pub async fn run_command(
 ) -> anyhow::Result<()> {
     Services::during(config, data_dir, async |urls| {
         let mut connection = db::pool::connect(&urls.database).await?;
-        db::pool::migrate(&mut connection).await?;
+        db::migrations::migrate(&mut connection).await?;
         run(args, &mut connection).await
     })
     .await

@@ -10,7 +10,7 @@
 //! query that does not fit the schema does not stay unseen.
 //!
 //! A rule is one statement, so what others write meanwhile alarms none. That all rules judge the
-//! same state is the caller's to see to, with a snapshot (`db::pool::begin_snapshot_on`).
+//! same state is the caller's to see to, with a snapshot (`db::transaction::begin_snapshot_on`).
 
 mod events;
 mod groups;

@@ -55,11 +55,19 @@ impl Snapshots {
 /// A statement failed.
 pub async fn load_snapshots(
     connection: &mut PgConnection,
-    ids: &[CartId],
+    carts: &[&CartHead],
 ) -> Result<Snapshots, Error> {
     let mut snapshots = Snapshots::default();
-    read_lines(connection, ids, &mut snapshots).await?;
-    read_discounts(connection, ids, &mut snapshots).await?;
+    let ids: Vec<_> = carts.iter().map(|cart| cart.id).collect();
+    read_lines(connection, &ids, &mut snapshots).await?;
+    // Where nothing is taken off there is nothing to grant, and a round trip to save.
+    let discounted = carts
+        .iter()
+        .filter(|cart| cart.totals.discount_total > Money::ZERO);
+    let discounted: Vec<_> = discounted.map(|cart| cart.id).collect();
+    if !discounted.is_empty() {
+        read_discounts(connection, &discounted, &mut snapshots).await?;
+    }
     Ok(snapshots)
 }
 

@@ -108,14 +108,26 @@ pub async fn remove_active_carts(
     connection: &mut PgConnection,
     buyers: &[BuyerStoreId],
 ) -> Result<u64, Error> {
-    let done = sqlx::query!(
-        "delete from cart_records where status = 'active' and buyer_store_id = any($1)",
+    let removed = sqlx::query_scalar!(
+        r#"
+        with removed as (
+            delete from cart_records
+            where status = 'active'
+                and buyer_store_id = any($1)
+            returning id
+        ),
+        -- Their keys point at nothing any more.
+        keys as (
+            delete from cart_put_keys k using removed r where k.cart_id = r.id
+        )
+        select count(*) as "count!" from removed
+        "#,
         buyers as &[BuyerStoreId],
     )
-    .execute(connection)
+    .fetch_one(connection)
     .await
     .doing("remove the carts of an earlier test")?;
-    Ok(done.rows_affected())
+    Ok(removed.unsigned_abs())
 }
 
 /// Puts so much into the stock of each product. What is reserved stays, and leaves less room.

@@ -17,15 +17,19 @@ async fn list(database: &Database, query: &'static str) -> Vec<String> {
 async fn migrations_apply_to_an_empty_database_and_only_once() {
     let database = Database::create_bare().await;
     let mut connection = sqlx::PgConnection::connect(&database.url).await.unwrap();
-    let missing = splitcart::db::pool::missing_migrations(&mut connection).await;
+    let missing = splitcart::db::migrations::missing_migrations(&mut connection).await;
     assert!(missing.unwrap() > 0);
 
-    splitcart::db::pool::migrate(&mut connection).await.unwrap();
+    splitcart::db::migrations::migrate(&mut connection)
+        .await
+        .unwrap();
     let once = database.contents().await;
-    splitcart::db::pool::migrate(&mut connection).await.unwrap();
+    splitcart::db::migrations::migrate(&mut connection)
+        .await
+        .unwrap();
 
     assert_eq!(database.contents().await, once);
-    let missing = splitcart::db::pool::missing_migrations(&mut connection).await;
+    let missing = splitcart::db::migrations::missing_migrations(&mut connection).await;
     assert_eq!(missing.unwrap(), 0);
     let tables = "select relname::text from pg_class
                   where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1";
@@ -64,7 +68,9 @@ async fn migrating_again_leaves_the_rows_alone() {
     let before = database.contents().await;
     let mut connection = sqlx::PgConnection::connect(&database.url).await.unwrap();
 
-    splitcart::db::pool::migrate(&mut connection).await.unwrap();
+    splitcart::db::migrations::migrate(&mut connection)
+        .await
+        .unwrap();
 
     assert_eq!(database.contents().await, before);
 }

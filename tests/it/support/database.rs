@@ -96,7 +96,9 @@ async fn make_template() {
     let mut connection = PgConnection::connect_with(&options_for(TEMPLATE))
         .await
         .unwrap();
-    splitcart::db::pool::migrate(&mut connection).await.unwrap();
+    splitcart::db::migrations::migrate(&mut connection)
+        .await
+        .unwrap();
     connection.close().await.unwrap();
 }
 

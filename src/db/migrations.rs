@@ -1,0 +1,97 @@
+//! The schema's migrations: applied, or found to be missing.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{
+    PgConnection,
+    error::DatabaseError,
+    migrate::{Migrate, MigrateError, Migrator},
+};
+
+use super::error::{Doing, Error};
+
+/// The schema, compiled in.
+pub static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// How long migrations wait for a table that others use before they step back and let those through
+/// who queue behind them.
+const MIGRATION_LOCK_WAIT: &str = "set lock_timeout = '2s'";
+
+/// Applies the migrations that are missing. Safe from several instances at once: sqlx takes a lock.
+///
+/// A migration that waits for a table keeps everybody waiting who comes after it: so it gives up soon,
+/// and tries again after a pause, for `wait_max` in all.
+///
+/// # Errors
+/// A migration failed, an applied one is not the one we know, or a table was in use all the time.
+pub async fn migrate_within(
+    connection: &mut PgConnection,
+    wait_max: Duration,
+) -> Result<(), MigrateError> {
+    let give_up = Instant::now() + wait_max;
+    let pause = Duration::from_secs(1);
+    loop {
+        sqlx::raw_sql(MIGRATION_LOCK_WAIT)
+            .execute(&mut *connection)
+            .await?;
+        match MIGRATIONS.run(&mut *connection).await {
+            Err(error) if is_lock_timeout(&error) && Instant::now() + pause < give_up => {
+                tracing::warn!(
+                    "a migration waits for a table that another session uses, or for another \
+                     instance's migrations (long transactions are in pg_stat_activity); it is \
+                     tried again: {error}"
+                );
+                // sqlx holds its own lock still: others may migrate meanwhile.
+                // A failure ends with the connection.
+                drop(connection.unlock().await);
+                tokio::time::sleep(pause).await;
+            }
+            result => {
+                sqlx::raw_sql("reset lock_timeout")
+                    .execute(connection)
+                    .await?;
+                return result;
+            }
+        }
+    }
+}
+
+/// The same, with patience for half a minute.
+///
+/// # Errors
+/// See [`migrate_within`].
+pub async fn migrate(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    migrate_within(connection, Duration::from_secs(30)).await
+}
+
+fn is_lock_timeout(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) = error else {
+        return false;
+    };
+    let code = source.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code == "55P03")
+}
+
+/// How many of our migrations are not applied yet.
+///
+/// # Errors
+/// PostgreSQL can't be reached.
+pub async fn missing_migrations(connection: &mut PgConnection) -> Result<usize, Error> {
+    // Not `query!`: the table is sqlx's own and does not exist before the first migration.
+    let known = sqlx::query_scalar::<_, bool>("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *connection)
+        .await
+        .doing("look for the table of migrations")?;
+    let applied: Vec<i64> = if known {
+        sqlx::query_scalar("select version from _sqlx_migrations where success")
+            .fetch_all(connection)
+            .await
+            .doing("read the applied migrations")?
+    } else {
+        Vec::new()
+    };
+    Ok(MIGRATIONS
+        .iter()
+        .filter(|migration| !applied.contains(&migration.version))
+        .count())
+}

@@ -163,6 +163,7 @@ pub struct Metrics {
     pub outbox_claims_ended: Counter,
     pub outbox_removed: Counter,
     pub redis_failures: Counter,
+    log_lines_dropped: Counter,
     pub answers_left_out: Counter,
     pub rate_limited: Family<LimitLabel, Counter>,
     pub requests: Family<RequestLabel, Counter>,
@@ -208,6 +209,7 @@ impl Metrics {
             outbox_claims_ended: Counter::default(),
             outbox_removed: Counter::default(),
             redis_failures: Counter::default(),
+            log_lines_dropped: Counter::default(),
             answers_left_out: Counter::default(),
             rate_limited: Family::default(),
             requests: Family::default(),
@@ -409,6 +411,11 @@ impl Metrics {
             metrics.answers_left_out.clone(),
         );
         r.register(
+            "log_lines_dropped",
+            "Log lines that were dropped because nobody read them",
+            metrics.log_lines_dropped.clone(),
+        );
+        r.register(
             "http_rate_limited",
             "Requests refused because there were too many of an address or of a user",
             metrics.rate_limited.clone(),
@@ -454,6 +461,12 @@ impl Metrics {
     /// Counts a thing that happened.
     pub fn count(family: &Family<OutcomeLabel, Counter>, outcome: &'static str) {
         family.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// How many log lines have been dropped so far.
+    pub fn set_log_lines_dropped(&self, dropped: u64) {
+        let counter = &self.log_lines_dropped;
+        counter.inc_by(dropped.saturating_sub(counter.get()));
     }
 
     /// Includes a pool in what is reported; pools of one name are added up.

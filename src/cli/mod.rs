@@ -124,7 +124,7 @@ fn failure_of(command: &Command) -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config_file = cli.common.config.as_deref();
     let config = Config::load(config_file, variables())?;
-    crate::telemetry::start(&config.log, default_filter(&cli.command))?;
+    let _logging = crate::telemetry::start(&config.log, default_filter(&cli.command))?;
     let data_dir = cli.common.data_dir.as_deref();
     match cli.command {
         Command::Demo(args) => demo::run(&args, &config, data_dir).await?,

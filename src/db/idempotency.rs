@@ -65,7 +65,8 @@ pub async fn find_first_answers(
     Ok(answers)
 }
 
-/// Writes first answers. A row that has expired but was not swept yet is overwritten; one that is
+/// Writes first answers, in the order of their scopes: instances that write the same keys wait for each
+/// other in one order. A row that has expired but was not swept yet is overwritten; one that is
 /// still valid makes the count smaller than the slice: somebody was faster.
 ///
 /// # Errors
@@ -76,6 +77,8 @@ pub async fn record_first_answers(
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 ) -> Result<u64, Error> {
+    let mut answers: Vec<_> = answers.iter().collect();
+    answers.sort_unstable_by_key(|(scope, _)| *scope);
     let scopes: Vec<_> = answers.iter().map(|(scope, _)| *scope).collect();
     let columns = ScopeColumns::of(&scopes);
     let answers = || answers.iter().map(|(_, answer)| answer);

@@ -11,7 +11,7 @@ use super::ids::{CartId, CheckoutGroupId, StoreId, UserId};
 const KEY_LEN_MAX: usize = 255;
 
 /// A client's Idempotency-Key: 1 to 255 visible ASCII characters.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(String);
 
 /// Why a text is no Idempotency-Key.
@@ -39,7 +39,7 @@ impl IdempotencyKey {
 }
 
 /// Within which requests are compared: the same key of another user, store or route is another.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope {
     /// The person.
     pub user_id: UserId,

@@ -11,6 +11,7 @@ use crate::{
     carts::batch::CartDesk,
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
     outbox::sink_state::SinkState,
+    telemetry,
 };
 
 pub use self::health::{KeptConnection, connect_early};
@@ -44,6 +45,8 @@ pub fn configure(app: &mut web::ServiceConfig) {
 }
 
 async fn metrics(ops: web::Data<Ops>) -> HttpResponse {
+    ops.metrics
+        .set_log_lines_dropped(telemetry::dropped_lines());
     let deepest = ops.directory.deepest(DEEPEST_VENDORS_MAX);
     let text = ops
         .metrics

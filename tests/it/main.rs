@@ -35,6 +35,7 @@ mod identity;
 mod import;
 mod isolation;
 mod loadtest;
+mod log_reader;
 mod logins;
 mod odd_rows;
 mod operations;

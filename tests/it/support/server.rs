@@ -157,8 +157,8 @@ pub fn splitcart(subcommand: &str) -> Command {
     command
 }
 
-/// `splitcart serve` on free ports.
-fn serve() -> Command {
+/// `splitcart serve` on free ports, with the tests' settings.
+pub fn serve() -> Command {
     let mut command = splitcart("serve");
     command
         .env("SPLITCART_HTTP_ADDR", "127.0.0.1:0")
@@ -187,7 +187,7 @@ pub fn refusal_to_start(settings: &[(&str, &str)]) -> String {
     told
 }
 
-fn addresses_in(line: &str) -> Option<(String, String)> {
+pub fn addresses_in(line: &str) -> Option<(String, String)> {
     let event: serde_json::Value = serde_json::from_str(line).ok()?;
     let address = |name: &str| event[name].as_str().map(|addr| format!("http://{addr}"));
     address("http.addr").zip(address("ops.addr"))

@@ -27,6 +27,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 pub const LOOK_MAX: Duration = Duration::from_millis(250);
 /// What was not confirmed for so long, because the database does not answer, is forgotten.
 const UNCONFIRMED_MAX: Duration = Duration::from_secs(2);
+/// A cart that is held up by what does not show is refused for so long, and for twice as long each time
+/// that it happens again.
+const STUCK_MIN: Duration = Duration::from_secs(2);
+const STUCK_MAX: Duration = Duration::from_secs(8);
 /// How many rows are remembered, and for how many carts what they need.
 const REMEMBERED_MAX: usize = 10_000;
 
@@ -61,6 +65,15 @@ struct Known {
     own: HashSet<Holder>,
     /// Of carts that were set aside: while their rows are held nobody need read them again.
     needs: HashMap<CartId, Vec<Row>>,
+    /// Carts that were held up by what could not be seen, such as another's uncommitted key.
+    stuck: HashMap<CartId, Stuck>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stuck {
+    until: Instant,
+    /// How long it was refused for, each time twice as long.
+    wait: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -163,6 +176,31 @@ impl HeldRows {
         if !known.rows.is_empty() && known.needs.len() < REMEMBERED_MAX {
             known.needs.insert(cart, needs.to_vec());
         }
+    }
+
+    /// A cart was held up, alone, by something that does not show: for a while it is refused at once.
+    /// Returns for how long.
+    pub fn note_stuck(&self, cart: CartId) -> Duration {
+        let now = Instant::now();
+        let mut known = self.known();
+        known.stuck.retain(|_, stuck| now < stuck.until + STUCK_MAX);
+        let wait = known
+            .stuck
+            .get(&cart)
+            .map_or(STUCK_MIN, |stuck| (stuck.wait * 2).min(STUCK_MAX));
+        if known.stuck.len() < REMEMBERED_MAX {
+            let until = now + wait;
+            known.stuck.insert(cart, Stuck { until, wait });
+        }
+        wait
+    }
+
+    /// For how long a cart is still to be refused.
+    pub fn stuck_for(&self, cart: CartId) -> Option<Duration> {
+        let known = self.known();
+        let until = known.stuck.get(&cart)?.until;
+        let left = until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
     }
 
     /// Resolves when none of these is known to be held any more, or at the deadline.

@@ -121,9 +121,15 @@ fn give_up(context: &BatchContext, member: CheckoutMember, error: &AttemptError)
             };
             member.answer(context, Err(undecided));
         }
-        Remedy::Apart | Remedy::Refuse => {
+        Remedy::Apart => {
             tracing::warn!(cart.id = %cart, "cart {cart} was refused: {error}");
-            refuse(context, member, &[]);
+            // It waited for something that does not show. It must not take others along again soon.
+            let wait = context.held_rows.note_stuck(cart);
+            refuse(context, member, wait);
+        }
+        Remedy::Refuse => {
+            tracing::warn!(cart.id = %cart, "cart {cart} was refused: {error}");
+            refuse(context, member, Duration::ZERO);
         }
     }
 }

@@ -74,6 +74,16 @@ pub struct BatchContext {
     pub metrics: Metrics,
 }
 
+/// A cart of more than this share of the lines that fit into a transaction is no company for others.
+const HEAVY_SHARE: usize = 10;
+
+impl BatchContext {
+    /// From how many lines on a checkout goes to the slow lane instead of sharing a transaction.
+    fn heavy_from(&self) -> usize {
+        self.batch_lines_max / HEAVY_SHARE
+    }
+}
+
 /// Checkouts, carried out in batches.
 pub type CheckoutDesk = Desk<BatchContext>;
 

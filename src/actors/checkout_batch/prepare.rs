@@ -97,7 +97,7 @@ impl<'a> Script<'a> {
             prospects,
             available,
         } = judge(tx, &self.commands, context.terms, now).await?;
-        let mut settled = Settled::decided(prospects);
+        let mut settled = Settled::decided(prospects, &self.commands);
         self.note_needs(&settled);
         self.set_aside(&mut settled).await?;
         let bids = settled.bids();
@@ -192,17 +192,24 @@ impl<'a> Script<'a> {
         Ok(())
     }
 
+    /// A cart of so many lines would hold up the others of its batch: it goes to the slow lane. What is
+    /// too much for one transaction waits for the next.
     fn set_heavy_aside(&self, settled: &mut Settled<'_>) {
         let mut left = self.context.batch_lines_max;
         let mut is_first = true;
+        let heavy = self.context.heavy_from();
         let lines = settled
             .plans
             .iter()
             .map(|(_, plan)| plan.lines())
             .collect::<Vec<_>>();
         let mut lines = lines.into_iter();
-        settled.set_aside(|_| {
+        settled.set_aside(|index| {
             let lines = lines.next().expect("one figure per plan");
+            let is_news = self.members[index].notes.lines.is_none();
+            if lines > heavy && is_news && self.members.len() > 1 {
+                return Some(Outcome::TooMuch { lines });
+            }
             let fits = lines <= left || is_first;
             is_first = false;
             if fits {

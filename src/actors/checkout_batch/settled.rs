@@ -19,7 +19,10 @@ use crate::{
 };
 
 use super::{
-    super::command::{CheckoutCommand, Decision, Refusal},
+    super::{
+        command::{CheckoutCommand, Decision, Refusal},
+        held_rows::Row,
+    },
     BatchContext,
     attempt::{AttemptError, Outcome},
     lent_tx::LentTx,
@@ -48,7 +51,7 @@ pub(super) struct Settled<'a> {
 }
 
 impl<'a> Settled<'a> {
-    pub(super) fn decided(prospects: Vec<Prospect>) -> Self {
+    pub(super) fn decided(prospects: Vec<Prospect>, commands: &[&CheckoutCommand]) -> Self {
         let mut settled = Self {
             outcomes: Vec::with_capacity(prospects.len()),
             plans: Vec::new(),
@@ -65,6 +68,10 @@ impl<'a> Settled<'a> {
                 Prospect::Planned(plan) => {
                     settled.outcomes.push(None);
                     settled.plans.push((index, plan));
+                }
+                Prospect::Held => {
+                    let cart = Row::Cart(commands[index].request.cart_id);
+                    settled.outcomes.push(Some(Outcome::Held(vec![cart])));
                 }
             }
         }

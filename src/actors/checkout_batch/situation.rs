@@ -1,14 +1,19 @@
 //! What the database says about a batch, read inside its transaction in a fixed number of
 //! statements, and what follows for each member: a decision, or a plan.
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 
 use crate::{
     db,
     domain::{
         caller::{Access, Caller, Membership},
+        cart::CartHead,
         checkout::{CheckoutPlan, Terms},
         idempotency::FirstAnswer,
+        ids::CartId,
         reservation::ByVendor,
     },
 };
@@ -27,6 +32,8 @@ pub(super) enum Prospect {
     Decided(Decision),
     /// Its stock is to be reserved.
     Planned(CheckoutPlan),
+    /// Somebody else holds its cart.
+    Held,
 }
 
 /// What was found out about a batch.
@@ -45,11 +52,14 @@ pub(super) async fn judge(
     now: DateTime<Utc>,
 ) -> Result<Judged, db::Error> {
     let mut situation = Situation::read(tx, commands, now).await?;
-    let judge = |(index, command): (usize, &&CheckoutCommand)| match situation
-        .plan(index, command, terms, now)
-    {
-        Ok(plan) => Prospect::Planned(plan),
-        Err(decision) => Prospect::Decided(decision),
+    let judge = |(index, command): (usize, &&CheckoutCommand)| {
+        if situation.held.contains(&command.request.cart_id) {
+            return Prospect::Held;
+        }
+        match situation.plan(index, command, terms, now) {
+            Ok(plan) => Prospect::Planned(plan),
+            Err(decision) => Prospect::Decided(decision),
+        }
     };
     Ok(Judged {
         prospects: commands.iter().enumerate().map(judge).collect(),
@@ -58,6 +68,8 @@ pub(super) async fn judge(
 }
 
 struct Situation {
+    /// Carts that could not be locked.
+    held: HashSet<CartId>,
     memberships: Vec<Option<Membership>>,
     first_answers: Vec<Option<FirstAnswer>>,
     offer: Offer,
@@ -73,11 +85,13 @@ impl Situation {
         let requests = || commands.iter().map(|command| command.request);
         let cart_ids: Vec<_> = requests().map(|request| request.cart_id).collect();
         let carts = db::carts::lock(connection, &cart_ids).await?;
+        let held = find_held(connection, &cart_ids, &carts).await?;
         // After the locks, so that we see what the last holder of a lock has committed.
         let callers: Vec<_> = requests().map(|it| (it.user_id, it.store_id)).collect();
         let memberships = db::stores::find_memberships(connection, &callers).await?;
         let scopes: Vec<_> = commands.iter().map(|command| &command.scope).collect();
         Ok(Self {
+            held,
             memberships,
             first_answers: db::idempotency::find_first_answers(connection, &scopes, now).await?,
             offer: Offer::read(connection, carts).await?,
@@ -107,4 +121,20 @@ impl Situation {
         let planned = self.offer.plan(request, buyer, terms, now);
         planned.map_err(Decision::Refused)
     }
+}
+
+/// Which of the carts that were not found are held by somebody else, and not unknown. One that was let
+/// go of in between counts as held: it is looked at again in a moment.
+async fn find_held(
+    connection: &mut PgConnection,
+    asked: &[CartId],
+    found: &HashMap<CartId, CartHead>,
+) -> Result<HashSet<CartId>, db::Error> {
+    let missing = asked.iter().filter(|id| !found.contains_key(id));
+    let missing: Vec<_> = missing.copied().collect();
+    if missing.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let existing = db::carts::find(connection, &missing).await?;
+    Ok(existing.into_keys().collect())
 }

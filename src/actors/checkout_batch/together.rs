@@ -4,7 +4,7 @@
 //! at once; where the cause is not known, all go to the slow lane, where it is found. A slot never waits
 //! twice for the same row.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::batching::{Ended, Next, SetAside, Undecided, desk::retry_after};
 
@@ -15,6 +15,8 @@ use super::{
     prepare::Order,
 };
 
+/// However long a row has been held, whoever needs it is asked to wait for no longer.
+const RETRY_AFTER_HELD_MAX: Duration = Duration::from_secs(6);
 /// How many transactions one batch may take.
 const ROUNDS_MAX: u32 = 4;
 
@@ -57,7 +59,7 @@ pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> E
             }
             Remedy::Refuse => {
                 for member in members {
-                    refuse(context, member, &[]);
+                    refuse(context, member, Duration::ZERO);
                 }
             }
             Remedy::Apart if !is_partitioned => set_apart(members, &mut ended),
@@ -71,7 +73,8 @@ pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> E
     ended
 }
 
-/// What is known beforehand need not be found out: carts whose rows are held are not even read.
+/// What is known beforehand need not be found out: carts whose rows are held are not even read, nor are
+/// those that were held up a moment ago by what could not be seen.
 fn without_the_held(
     context: &BatchContext,
     batch: Vec<CheckoutMember>,
@@ -79,6 +82,11 @@ fn without_the_held(
 ) -> Vec<CheckoutMember> {
     let mut free = Vec::with_capacity(batch.len());
     for member in batch {
+        let cart = member.command.request.cart_id;
+        if let Some(wait) = context.held_rows.stuck_for(cart) {
+            refuse(context, member, wait);
+            continue;
+        }
         let held = context
             .held_rows
             .in_the_way_of(member.command.request.cart_id);
@@ -167,7 +175,11 @@ pub(super) fn settle(
         Outcome::Held(rows) => wait_for(context, member, rows, ended),
         Outcome::TooMuch { lines } => {
             member.notes.lines = Some(lines);
-            let next = Next::Again;
+            let next = if lines > context.heavy_from() {
+                Next::Apart
+            } else {
+                Next::Again
+            };
             ended.undecided.push(SetAside { member, next });
         }
     }
@@ -181,23 +193,25 @@ pub(super) fn wait_for(
     ended: &mut Ended<BatchContext>,
 ) {
     let cart = member.command.request.cart_id;
+    context.held_rows.note(rows.iter().copied());
     context.held_rows.note_needs(cart, &rows);
     let since = *member.notes.set_aside_at.get_or_insert_with(Instant::now);
     let patience = context.held_wait_max;
     if since.elapsed() >= patience || context.held_rows.held_for(&rows) >= patience {
-        return refuse(context, member, &rows);
+        let held_for = context.held_rows.held_for(&rows).min(RETRY_AFTER_HELD_MAX);
+        return refuse(context, member, held_for);
     }
     let next = Next::After(Box::pin(context.held_rows.freed(rows, since + patience)));
     ended.undecided.push(SetAside { member, next });
 }
 
-/// Says 503: nothing was done, or what was done is unknown.
-pub(super) fn refuse(context: &BatchContext, member: CheckoutMember, held: &[Row]) {
+/// Says 503, and to come back after about that time: nothing was done, or what was done is unknown.
+pub(super) fn refuse(context: &BatchContext, member: CheckoutMember, wait: Duration) {
     let undecided = if member.notes.is_commit_unknown {
         Undecided::Unavailable
     } else {
         Undecided::Overloaded {
-            retry_after: retry_after(context.held_rows.held_for(held)),
+            retry_after: retry_after(wait),
         }
     };
     member.answer(context, Err(undecided));

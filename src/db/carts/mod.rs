@@ -170,10 +170,12 @@ pub async fn find(
     Ok(by_id(rows))
 }
 
-/// Locks carts in ascending id until the transaction ends; unknown ids are left out.
+/// Locks carts in ascending id until the transaction ends. Unknown ids are left out, and so are those
+/// that somebody else holds: nobody waits here, because one who does keeps all others of its batch
+/// from theirs. [`super::held::find_held_carts`] tells the ones from the others.
 ///
-/// What depends on the carts must be read by later statements: only those see what the holder of a
-/// lock that we waited for has written.
+/// What depends on the carts must be read by later statements: only those see what the last holder of
+/// a lock has written.
 ///
 /// # Errors
 /// The statement failed.
@@ -200,7 +202,7 @@ pub async fn lock(
         from cart_records
         where id = any($1)
         order by id
-        for update
+        for update skip locked
         "#,
         ids as &[CartId],
     )

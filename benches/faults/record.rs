@@ -36,7 +36,8 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug)]
 pub struct Event {
     pub who: Who,
-    pub target: usize,
+    /// The instance to which the checkout was sent for the first time.
+    pub first_target: usize,
     /// When the checkout was sent for the first time.
     pub first_sent: Duration,
     pub sent: Duration,
@@ -92,7 +93,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// Only those at these instances; at all if none is named.
+    /// Only those who came to these instances; to any if none is named.
     pub fn at(self, targets: &'a [usize]) -> Self {
         Self { targets, ..self }
     }
@@ -100,7 +101,7 @@ impl<'a> Events<'a> {
     fn iter(self) -> impl Iterator<Item = &'a Event> {
         self.all.iter().filter(move |it| {
             self.who.is_none_or(|who| it.who == who)
-                && (self.targets.is_empty() || self.targets.contains(&it.target))
+                && (self.targets.is_empty() || self.targets.contains(&it.first_target))
         })
     }
 

@@ -127,7 +127,7 @@ impl Stage {
         let checkout = |(number, cart): (usize, &Cart)| Checkout {
             request: Request::check_out("shop", &self.tokens[number], cart.id),
             cart: number,
-            first_sent: None,
+            first: None,
         };
         let mut checkouts: Vec<_> = carts.all.iter().enumerate().map(checkout).collect();
         let in_need = checkouts.split_off(carts.others);

@@ -13,7 +13,7 @@ use splitcart::{
 use sqlx::PgConnection;
 use tempfile::TempDir;
 
-use crate::{history, options::Times, ours, server::Server, steps::Step};
+use crate::{history, options::Times, ours, past, server::Server, steps::Step};
 
 /// Checkouts of the past; also the first estimate of what this machine does.
 pub const PAST: u32 = 2000;
@@ -63,7 +63,7 @@ impl Cluster {
         self.until_published().await?;
         server.stop().await?;
         self.answer = history::an_answer(&mut self.connection).await?;
-        history::keep(&mut self.connection).await
+        past::keep(&mut self.connection).await
     }
 
     async fn until_published(&mut self) -> anyhow::Result<()> {
@@ -80,7 +80,7 @@ impl Cluster {
 
     /// A server on a database and a Redis that are as they were before every other measurement.
     pub async fn serve(&mut self, settings: &[(&str, &str)]) -> anyhow::Result<Server> {
-        history::restore(&mut self.connection).await?;
+        past::restore(&mut self.connection, &["textbook_carts"]).await?;
         let redis = redis::Client::open(self.services.redis_url())?;
         let mut redis = redis.get_multiplexed_async_connection().await?;
         redis::cmd("FLUSHALL").exec_async(&mut redis).await?;

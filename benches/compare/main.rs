@@ -9,7 +9,7 @@
 //! |---|---|
 //! | what is asked for | `options` |
 //! | the order of things | `rounds`, `steps` |
-//! | where it runs | `cluster`, `history`, `conditions`; shared: `server`, `child` |
+//! | where it runs | `cluster`, `history`, `conditions`; shared: `server`, `child`, `past` |
 //! | one measurement | `textbook`, `pgbench_log`, `ours`, `crowd`, `overload`, `probe`, `large` |
 //! | what came of it | `figures`, `bars`, `floors`, `median`, `report` |
 
@@ -27,6 +27,8 @@ mod median;
 mod options;
 mod ours;
 mod overload;
+#[path = "../shared/past.rs"]
+mod past;
 mod pgbench_log;
 mod probe;
 mod report;

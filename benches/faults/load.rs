@@ -40,7 +40,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub struct Checkout {
     pub request: Request,
     pub cart: usize,
-    pub first_sent: Option<Instant>,
+    /// When it was sent for the first time, and to which instance.
+    pub first: Option<(Instant, usize)>,
 }
 
 /// Checkouts that arrive whatever happens.
@@ -317,7 +318,7 @@ impl Load {
         target: usize,
     ) -> Option<Duration> {
         let sent = Instant::now();
-        let first_sent = *checkout.first_sent.get_or_insert(sent);
+        let (first_sent, first_target) = *checkout.first.get_or_insert((sent, target));
         self.under_way.set(self.under_way.get() + 1);
         let answer = timeout(ANSWER_WAIT_MAX, wire.exchange(checkout.request.bytes())).await;
         self.under_way.set(self.under_way.get() - 1);
@@ -339,7 +340,7 @@ impl Load {
         };
         self.events.borrow_mut().push(Event {
             who,
-            target,
+            first_target,
             first_sent: self.at(first_sent),
             sent: self.at(sent),
             ended: self.at(Instant::now()),

@@ -9,7 +9,7 @@
 //! | what | files |
 //! |---|---|
 //! | what is asked for | `options`, `rows` |
-//! | where it runs | `stage`, `carts`, `field`; shared with `compare`: `server`, `child` |
+//! | where it runs | `stage`, `carts`, `field`; shared with `compare`: `server`, `child`, `past` |
 //! | a row | `run` |
 //! | the load | `load`, `record` |
 //! | the faults | `strikes/`, `proxy`, `frames`, `log_pipe`, `processes` |
@@ -26,6 +26,8 @@ mod judge;
 mod load;
 mod log_pipe;
 mod options;
+#[path = "../shared/past.rs"]
+mod past;
 mod processes;
 mod proxy;
 mod record;

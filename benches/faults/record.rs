@@ -36,7 +36,8 @@ pub enum Outcome {
 #[derive(Clone, Copy, Debug)]
 pub struct Event {
     pub who: Who,
-    pub target: usize,
+    /// The instance to which the checkout was sent for the first time.
+    pub first_target: usize,
     /// When the checkout was sent for the first time.
     pub first_sent: Duration,
     pub sent: Duration,
@@ -92,7 +93,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// Only those at these instances; at all if none is named.
+    /// Only those who came to these instances; to any if none is named.
     pub fn at(self, targets: &'a [usize]) -> Self {
         Self { targets, ..self }
     }
@@ -100,13 +101,16 @@ impl<'a> Events<'a> {
     fn iter(self) -> impl Iterator<Item = &'a Event> {
         self.all.iter().filter(move |it| {
             self.who.is_none_or(|who| it.who == who)
-                && (self.targets.is_empty() || self.targets.contains(&it.target))
+                && (self.targets.is_empty() || self.targets.contains(&it.first_target))
         })
     }
 
-    fn sent_in(self, window: &Range<Duration>) -> impl Iterator<Item = &'a Event> {
+    /// Requests that were under way at some moment of this time: those that a fault meets were sent
+    /// before it.
+    fn under_way_in(self, window: &Range<Duration>) -> impl Iterator<Item = &'a Event> {
         let window = window.clone();
-        self.iter().filter(move |it| window.contains(&it.sent))
+        self.iter()
+            .filter(move |it| it.sent < window.end && it.ended >= window.start)
     }
 
     /// Checkouts bought a second.
@@ -131,10 +135,10 @@ impl<'a> Events<'a> {
         percentiles(bought.map(|it| it.ended.saturating_sub(it.first_sent)))
     }
 
-    /// How long refusals took that were asked for in this time.
+    /// How long refusals took.
     pub fn refusals(self, window: &Range<Duration>) -> Option<Percentiles> {
         percentiles(
-            self.sent_in(window)
+            self.under_way_in(window)
                 .filter(|it| it.is_refused())
                 .map(Event::took),
         )
@@ -142,13 +146,13 @@ impl<'a> Events<'a> {
 
     /// How long any answer took, or the lack of one.
     pub fn answers(self, window: &Range<Duration>) -> Option<Percentiles> {
-        percentiles(self.sent_in(window).map(Event::took))
+        percentiles(self.under_way_in(window).map(Event::took))
     }
 
     /// What was answered, other than a purchase.
     pub fn other_answers(self, window: &Range<Duration>) -> Answers {
         let mut answers = Answers::new();
-        for event in self.sent_in(window) {
+        for event in self.under_way_in(window) {
             let name = match event.outcome {
                 Outcome::Bought => continue,
                 Outcome::Answered(status, code) => format!("{status} {}", self.codes[code]),

@@ -88,7 +88,11 @@ fn p99(row: &Measured) -> String {
 
 fn refused(row: &Measured) -> String {
     let of = |answers: &Answers| answers.values().sum::<u64>();
-    let (others, in_need) = (of(&row.others_refused), of(&row.in_need_refused));
+    let (mut others, in_need) = (of(&row.others_refused), of(&row.in_need_refused));
+    if row.row.others_wait() {
+        // Everybody is looked at, and they are those who come.
+        others -= in_need;
+    }
     let after = row.refusals.map_or_else(String::new, |it| {
         format!(", p99 {:.0} ms, at most {:.0} ms", it.p99_ms, it.max_ms)
     });

@@ -71,7 +71,7 @@ impl Times {
     }
 }
 
-/// Learns what this machine does: a little load without any fault.
+/// Learns what this machine does: a little load without any fault, which is then the past.
 pub async fn calibrate(stage: &mut Stage) -> anyhow::Result<()> {
     let row = Row::StoreRow;
     let carts = stage.catalogue.draw(0, 12_000, 0, 3)?;
@@ -87,6 +87,12 @@ pub async fn calibrate(stage: &mut Stage) -> anyhow::Result<()> {
     let to = load.at(Instant::now());
     load.end(DECIDED_WAIT_MAX).await;
     let (events, codes) = load.take_events();
+    let since = Instant::now();
+    while stage.unpublished().await? > 0 && since.elapsed() < PUBLISHED_WAIT_MAX {
+        sleep(LOOK_EVERY).await;
+    }
+    drop(server);
+    stage.keep_past().await?;
     let all = Events::of(&events, &codes);
     // Where all of them were bought in this time, the rate is from when they were.
     let last = events.iter().map(|it| it.ended).max().unwrap_or(to);
@@ -251,7 +257,7 @@ async fn settle(field: Field<'_>, mut found: Found) -> anyhow::Result<Found> {
     found.audit = stage.audit().await?;
     if row != Row::Crowd && found.undecided == 0 {
         let seen = i64::try_from(load.bought())?;
-        let kept = stage.groups().await?;
+        let kept = stage.new_groups().await?;
         found.lost_or_doubled = Some(kept - seen).filter(|it| *it != 0);
     }
     Ok(found)

@@ -1,5 +1,5 @@
 //! The private PostgreSQL and Redis with one catalogue, on which all rows run in turn, each from the
-//! same beginning: no carts, no orders, full stock, an empty Redis.
+//! same beginning: some thousand orders of the past, full stock, an empty Redis.
 
 use std::{
     path::{Path, PathBuf},
@@ -28,6 +28,7 @@ use crate::{
     carts::{Carts, Catalogue},
     child,
     load::Checkout,
+    past,
     proxy::Proxy,
     rows::{Between, Row},
     server::{Server, Start},
@@ -38,9 +39,6 @@ const PRODUCTS: u32 = 25_000;
 /// Enough for carts of 200 vendors who may all sell.
 const VENDORS: u32 = 240;
 const TOKEN_GOOD_FOR: Duration = Duration::from_hours(6);
-/// All that a checkout writes refers to these.
-const TABLES: &str = "cart_records, checkout_groups, idempotency_keys, outbox_events, \
-                      outbox_dead_letters";
 
 /// Does without looking at each of a million references: all that is referred to is there.
 const UNCHECKED: &str = "set session_replication_role = replica";
@@ -54,6 +52,8 @@ pub struct Stage {
     /// By buyer.
     tokens: Vec<String>,
     logs: PathBuf,
+    has_past: bool,
+    past_groups: i64,
     /// The greatest rate so far.
     pub rate: f64,
 }
@@ -89,6 +89,8 @@ impl Stage {
             program: program.to_owned(),
             tokens: Vec::new(),
             logs: logs.to_owned(),
+            has_past: false,
+            past_groups: 0,
             rate: 0.0,
         })
     }
@@ -107,15 +109,11 @@ impl Stage {
 
     /// Back to the beginning, with the carts of a row.
     pub async fn prepare(&mut self, carts: Carts) -> anyhow::Result<Prepared> {
-        execute(&mut self.connection, format!("truncate {TABLES} cascade")).await?;
-        execute(
-            &mut self.connection,
-            format!(
-                "update inventory_items set available_qty = {PLENTY}, reserved_qty = 0 \
-                 where (available_qty, reserved_qty) <> ({PLENTY}, 0)"
-            ),
-        )
-        .await?;
+        if self.has_past {
+            past::restore(&mut self.connection, &[]).await?;
+            execute(&mut self.connection, UNCHECKED).await?;
+        }
+        self.past_groups = self.groups().await?;
         let redis = redis::Client::open(self.services.redis_url())?;
         let mut redis = redis.get_multiplexed_async_connection().await?;
         redis::cmd("FLUSHALL").exec_async(&mut redis).await?;
@@ -125,12 +123,11 @@ impl Stage {
         screen.close();
         db::loadtest::settle(&mut self.connection).await?;
         execute(&mut self.connection, "checkpoint").await?;
-
         self.sign_tokens(&carts.all)?;
         let checkout = |(number, cart): (usize, &Cart)| Checkout {
             request: Request::check_out("shop", &self.tokens[number], cart.id),
             cart: number,
-            first_sent: None,
+            first: None,
         };
         let mut checkouts: Vec<_> = carts.all.iter().enumerate().map(checkout).collect();
         let in_need = checkouts.split_off(carts.others);
@@ -222,8 +219,19 @@ impl Stage {
         Ok(count.fetch_one(&mut self.connection).await?)
     }
 
-    /// How many checkouts the database has.
-    pub async fn groups(&mut self) -> anyhow::Result<i64> {
+    /// Makes what was bought so far the past that every row begins with.
+    pub async fn keep_past(&mut self) -> anyhow::Result<()> {
+        past::keep(&mut self.connection).await?;
+        self.has_past = true;
+        Ok(())
+    }
+
+    /// How many checkouts the database has that it had not before the row.
+    pub async fn new_groups(&mut self) -> anyhow::Result<i64> {
+        Ok(self.groups().await? - self.past_groups)
+    }
+
+    async fn groups(&mut self) -> anyhow::Result<i64> {
         let count = sqlx::query_scalar("select count(*) from checkout_groups");
         Ok(count.fetch_one(&mut self.connection).await?)
     }

@@ -11,7 +11,7 @@ const fn ms(ms: u64) -> Duration {
 fn event(who: Who, target: usize, [first_sent, sent, ended]: [u64; 3], outcome: Outcome) -> Event {
     Event {
         who,
-        target,
+        first_target: target,
         first_sent: ms(first_sent),
         sent: ms(sent),
         ended: ms(ended),

@@ -242,7 +242,7 @@ impl Row {
                 ..NEEDS
             },
             Self::CartRow | Self::KeyRow => Needs {
-                in_need: InNeed::PerSecond(10.0),
+                in_need: InNeed::PerSecond(1.0),
                 ..NEEDS
             },
             Self::StockImport => Needs {

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    Connection, PgConnection, PgPool, Postgres, Row, SqlSafeStr, Transaction, pool::PoolConnection,
+    AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Row, SqlSafeStr, Transaction,
+    pool::PoolConnection,
 };
 
 use super::{
@@ -91,13 +92,19 @@ pub struct Opened {
     pub transaction_id: i64,
 }
 
-/// Opens a transaction on a connection that its owner commits or closes, within `wait_max` in all.
+/// Opens a transaction on a connection that its owner commits or closes, within `wait_max` in all. Its
+/// statements wait for rows that others hold for `lock_wait_max`, or as the pool says.
+///
 /// Connections that turn out to be lost are replaced. One that is silent casts doubt on all that rest
 /// in the pool: they are closed, and a new one is made.
 ///
 /// # Errors
 /// No connection could be had in time, or the statement failed.
-pub async fn open(pool: &PgPool, wait_max: Duration) -> Result<Opened, Error> {
+pub async fn open(
+    pool: &PgPool,
+    wait_max: Duration,
+    lock_wait_max: Option<Duration>,
+) -> Result<Opened, Error> {
     const DOING: &str = "begin a transaction";
     let give_up = Instant::now() + wait_max;
     // At worst every pooled connection is lost, and then a new one is made.
@@ -106,7 +113,7 @@ pub async fn open(pool: &PgPool, wait_max: Duration) -> Result<Opened, Error> {
         let mut connection =
             in_time(time_until(give_up), "get a connection", acquire(pool)).await?;
         let wait = BEGIN_WAIT_MAX.min(time_until(give_up));
-        let error = match tokio::time::timeout(wait, begin(&mut connection)).await {
+        let error = match tokio::time::timeout(wait, begin(&mut connection, lock_wait_max)).await {
             Ok(Ok((began_at, transaction_id))) => {
                 return Ok(Opened {
                     connection,
@@ -128,9 +135,19 @@ pub async fn open(pool: &PgPool, wait_max: Duration) -> Result<Opened, Error> {
     }
 }
 
-async fn begin(connection: &mut PgConnection) -> Result<(DateTime<Utc>, i64), Error> {
-    // Two statements in one round trip: not `query!`, which prepares one.
-    let row = sqlx::raw_sql("begin; select clock_timestamp(), pg_current_xact_id()::text::bigint")
+async fn begin(
+    connection: &mut PgConnection,
+    lock_wait_max: Option<Duration>,
+) -> Result<(DateTime<Utc>, i64), Error> {
+    let lock_wait_max =
+        lock_wait_max.map(|it| format!("set local lock_timeout = {};", it.as_millis()));
+    // Several statements in one round trip: not `query!`, which prepares one. Nothing but a number is
+    // put into them.
+    let statements = format!(
+        "begin; {} select clock_timestamp(), pg_current_xact_id()::text::bigint",
+        lock_wait_max.unwrap_or_default()
+    );
+    let row = sqlx::raw_sql(AssertSqlSafe(statements))
         .fetch_one(connection)
         .await
         .doing("begin a transaction")?;

@@ -18,6 +18,9 @@ use super::{
 /// again at random: enough for the other side of a deadlock to finish.
 const RETRY_WAIT: Duration = Duration::from_millis(10);
 
+/// How long those who are tried apart wait for a row: they have waited for it before.
+const LOCK_WAIT: Duration = Duration::from_millis(20);
+
 pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> Ended<BatchContext> {
     let mut ended = Ended::with_all_answered();
     let mut groups = vec![batch];
@@ -31,7 +34,7 @@ pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> E
         }
         let second = group.split_off(group.len() / 2);
         for half in [group, second] {
-            match attempt(context, &half, Order::WritesFirst).await {
+            match attempt(context, &half, Order::WritesFirst, Some(LOCK_WAIT)).await {
                 Ok(outcomes) => {
                     for (member, outcome) in half.into_iter().zip(outcomes) {
                         settle(context, member, outcome, &mut ended);
@@ -76,7 +79,7 @@ async fn run_alone(
     let mut alone = vec![member];
     let mut order = Order::WritesFirst;
     loop {
-        let failure = match attempt(context, &alone, order).await {
+        let failure = match attempt(context, &alone, order, None).await {
             Ok(outcomes) => {
                 for (member, outcome) in alone.into_iter().zip(outcomes) {
                     settle(context, member, outcome, ended);

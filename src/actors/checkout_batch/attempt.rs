@@ -129,18 +129,20 @@ impl AttemptError {
 }
 
 /// Carries members out in one transaction; one outcome per member, in the same order. A panic is an
-/// error like any other here: it must not take the callers along.
+/// error like any other here: it must not take the callers along. Without a `lock_wait_max` statements
+/// wait for rows as the pool says.
 pub(super) async fn attempt(
     context: &BatchContext,
     members: &[CheckoutMember],
     order: Order,
+    lock_wait_max: Option<Duration>,
 ) -> Result<Vec<Outcome>, Failure> {
     let mut attempt = Attempt {
         context,
         script: Script::new(context, members),
         moved: Vec::new(),
     };
-    let carried_out = AssertUnwindSafe(attempt.carry_out(order));
+    let carried_out = AssertUnwindSafe(attempt.carry_out(order, lock_wait_max));
     let error = match carried_out.catch_unwind().await {
         Ok(Ok(outcomes)) => return Ok(outcomes),
         Ok(Err(error)) => error,
@@ -157,14 +159,23 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    async fn carry_out(&mut self, order: Order) -> Result<Vec<Outcome>, AttemptError> {
+    async fn carry_out(
+        &mut self,
+        order: Order,
+        lock_wait_max: Option<Duration>,
+    ) -> Result<Vec<Outcome>, AttemptError> {
         let context = self.context;
         let started = Instant::now();
         let deadline = started + context.transaction_limit;
         faults::place("before_begin").await;
-        let tx = LentTx::begin(&context.pool, context.begin_wait_max, &context.held_rows)
-            .await
-            .map_err(AttemptError::Begin)?;
+        let tx = LentTx::begin(
+            &context.pool,
+            context.begin_wait_max,
+            lock_wait_max,
+            &context.held_rows,
+        )
+        .await
+        .map_err(AttemptError::Begin)?;
         self.script.tx = Some(tx);
         let scripted = self.script.run(order, deadline);
         let Ok(scripted) = tokio::time::timeout_at(deadline.into(), scripted).await else {
@@ -220,13 +231,19 @@ impl Attempt<'_> {
             error,
             causes: vec![Cause::Unknown; self.script.members.len()],
         };
-        let rows_may_be_held = matches!(
+        let is_silent = matches!(
             failure.error,
-            AttemptError::Reserve(ReserveError::NoAnswer) | AttemptError::Commit(_)
+            AttemptError::DeadlinePassed
+                | AttemptError::Reserve(ReserveError::NoAnswer)
+                | AttemptError::Commit(_)
         );
-        if rows_may_be_held {
-            // The server may not have noticed yet that we have given up.
+        if is_silent {
+            // The server may not have noticed yet that we have given up, and whatever has silenced this
+            // connection may have silenced those that rest.
             self.context.held_rows.note(self.script.reserved_rows());
+            db::pool::close_idle(&self.context.pool);
+            // If it is here, it is in the middle of a statement.
+            self.script.tx = None;
         }
         let Some(mut tx) = self.script.tx.take() else {
             return failure;

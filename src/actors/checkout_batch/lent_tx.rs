@@ -67,9 +67,10 @@ impl LentTx {
     pub(super) async fn begin(
         pool: &PgPool,
         wait_max: Duration,
+        lock_wait_max: Option<Duration>,
         held_rows: &HeldRows,
     ) -> Result<Self, db::Error> {
-        let opened = db::transaction::open(pool, wait_max).await?;
+        let opened = db::transaction::open(pool, wait_max, lock_wait_max).await?;
         Ok(Self {
             connection: Some(opened.connection),
             turns: Vec::new(),

@@ -33,6 +33,7 @@ use crate::{
     metrics::{Meters, Metrics, ReplayLabel},
 };
 
+use self::attempt::AttemptError;
 use super::{
     command::{CheckoutCommand, Decision, Lane, Refusal},
     held_rows::HeldRows,
@@ -77,7 +78,17 @@ pub struct BatchContext {
 /// A cart of more than this share of the lines that fit into a transaction is no company for others.
 const HEAVY_SHARE: usize = 10;
 
+/// Reading and writing may each take this part of what a transaction may: a connection that has fallen
+/// silent in one of them is given up long before the whole time is over.
+const PART: u32 = 3;
+
 impl BatchContext {
+    async fn in_time<T>(&self, part: impl Future<Output = T>) -> Result<T, AttemptError> {
+        tokio::time::timeout(self.transaction_limit / PART, part)
+            .await
+            .map_err(|_| AttemptError::DeadlinePassed)
+    }
+
     /// From how many lines on a checkout goes to the slow lane instead of sharing a transaction.
     fn heavy_from(&self) -> usize {
         self.batch_lines_max / HEAVY_SHARE

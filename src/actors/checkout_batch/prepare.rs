@@ -93,10 +93,11 @@ impl<'a> Script<'a> {
         let context = self.context;
         let tx = self.tx.as_mut().expect("it was begun");
         let now = tx.began_at();
+        let judged = judge(tx, &self.commands, context.terms, now);
         let Judged {
             prospects,
             available,
-        } = judge(tx, &self.commands, context.terms, now).await?;
+        } = self.context.in_time(judged).await??;
         let mut settled = Settled::decided(prospects, &self.commands);
         self.note_needs(&settled);
         self.set_aside(&mut settled).await?;
@@ -105,7 +106,8 @@ impl<'a> Script<'a> {
             Order::WritesFirst => {
                 let foreseen = foresee(&bids, &available);
                 settled.settle(&self.commands, &foreseen.allocation.outcomes, now);
-                settled.write(context, self.tx(), now).await?;
+                let written = settled.write(context, self.tx(), now);
+                context.in_time(written).await??;
                 let reservation = Reservation::Foreseen(foreseen.expected);
                 let reserved = self.reserve(reservation, deadline).await?;
                 if let Reserved::StockMoved { products } = reserved {
@@ -119,7 +121,8 @@ impl<'a> Script<'a> {
                     unreachable!("nothing was foreseen");
                 };
                 settled.settle(&self.commands, &outcomes, now);
-                settled.write(context, self.tx(), now).await?;
+                let written = settled.write(context, self.tx(), now);
+                context.in_time(written).await??;
             }
         }
         Ok(Scripted::Prepared(settled.prepared()))

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// However long a row has been held, whoever needs it is asked to wait for no longer.
-const RETRY_AFTER_HELD_MAX: Duration = Duration::from_secs(6);
+const RETRY_AFTER_HELD_MAX: Duration = Duration::from_secs(8);
 /// How many transactions one batch may take.
 const ROUNDS_MAX: u32 = 4;
 
@@ -39,7 +39,7 @@ pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> E
             continue;
         }
         rounds += 1;
-        let failure = match attempt(context, &members, order).await {
+        let failure = match attempt(context, &members, order, None).await {
             Ok(outcomes) => {
                 for (member, outcome) in members.into_iter().zip(outcomes) {
                     settle(context, member, outcome, &mut ended);

@@ -32,6 +32,9 @@ use super::{
 /// commit delays its announcement by.
 const FRESH_CLAIM: Duration = Duration::from_secs(5);
 
+/// How long a transaction may take to begin, the wait for a connection included: all of its members, and
+/// those who wait behind them, are to be answered within three seconds.
+const BEGIN_MAX: Duration = Duration::from_secs(1);
 /// How long PostgreSQL may take to say that a row is held, once it has waited for it.
 const ANSWER_TO_A_LOCK_MAX: Duration = Duration::from_millis(250);
 
@@ -119,7 +122,7 @@ fn open(
         held_rows,
         terms: terms(config),
         batch_lines_max: config.batch_lines_max,
-        begin_wait_max: Duration::from_millis(config.database.acquire_ms_max),
+        begin_wait_max: BEGIN_MAX.min(Duration::from_millis(config.database.acquire_ms_max)),
         transaction_limit: config.transaction_limit(),
         reserve_wait_max: Duration::from_millis(config.lock_ms_max) + ANSWER_TO_A_LOCK_MAX,
         commit_wait_max: Duration::from_millis(config.commit_ms_max),

@@ -150,13 +150,7 @@ impl App {
         redis_url: &SecretString,
     ) -> Result<Self, Error> {
         let keys = KeySet::open(&config.auth)?;
-        let certificate = match config.http.protocol() {
-            Protocol::Tls {
-                cert_file,
-                key_file,
-            } => Some(tls::open(cert_file, key_file)?),
-            Protocol::Plain | Protocol::PlainOrH2c => None,
-        };
+        let certificate = certificate(config)?;
         let tls = certificate
             .as_ref()
             .map(|it| tls::server_config(it.current()));
@@ -317,6 +311,16 @@ impl Listener {
             tracing::error!("a listener failed: {error}");
         }
     }
+}
+
+fn certificate(config: &Config) -> Result<Option<WatchedFiles<CertifiedKey>>, Error> {
+    Ok(match config.http.protocol() {
+        Protocol::Tls {
+            cert_file,
+            key_file,
+        } => Some(tls::open(cert_file, key_file)?),
+        Protocol::Plain | Protocol::PlainOrH2c => None,
+    })
 }
 
 /// A pool for what works on this thread. The relay has one of its own, so that it waits for nobody.

@@ -73,7 +73,7 @@ impl<W: Work> Coordinator<W> {
             limits,
             pace,
             progress,
-            queue: LaneQueue::new(),
+            queue: LaneQueue::default(),
             running: BTreeMap::new(),
             batches_started: 0,
             database_seen_at: None,

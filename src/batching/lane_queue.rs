@@ -32,9 +32,9 @@ struct Lane {
     behind: VecDeque<Ticket>,
 }
 
-impl<L: Clone + Eq + Hash, T> LaneQueue<L, T> {
+impl<L, T> Default for LaneQueue<L, T> {
     /// An empty queue.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             next: 0,
             ready: BTreeMap::new(),
@@ -43,25 +43,24 @@ impl<L: Clone + Eq + Hash, T> LaneQueue<L, T> {
             lanes: HashMap::new(),
         }
     }
+}
 
+impl<L: Clone + Eq + Hash, T> LaneQueue<L, T> {
     /// Puts an item at the end.
     pub fn push(&mut self, item: T, lanes: Vec<L>) -> Ticket {
         let ticket = Ticket(self.next);
         self.next += 1;
         let mut in_front = 0;
         for lane in &lanes {
-            match self.lanes.get_mut(lane) {
-                Some(lane) => {
-                    lane.behind.push_back(ticket);
-                    in_front += 1;
-                }
-                None => {
-                    let alone = Lane {
-                        first: ticket,
-                        behind: VecDeque::new(),
-                    };
-                    self.lanes.insert(lane.clone(), alone);
-                }
+            if let Some(lane) = self.lanes.get_mut(lane) {
+                lane.behind.push_back(ticket);
+                in_front += 1;
+            } else {
+                let alone = Lane {
+                    first: ticket,
+                    behind: VecDeque::new(),
+                };
+                self.lanes.insert(lane.clone(), alone);
             }
         }
         self.unfinished.insert(ticket, (in_front, lanes));
@@ -166,7 +165,7 @@ mod tests {
     use super::*;
 
     fn queue(lanes: &[&[u8]]) -> LaneQueue<u8, usize> {
-        let mut queue = LaneQueue::new();
+        let mut queue = LaneQueue::default();
         for (nr, lanes) in lanes.iter().enumerate() {
             queue.push(nr, lanes.to_vec());
         }
@@ -238,7 +237,7 @@ mod tests {
             lanes in proptest::collection::vec((0u8..6, 10u8..16), 0..40),
             most in 1usize..10,
         ) {
-            let mut queue = LaneQueue::new();
+            let mut queue = LaneQueue::default();
             for (nr, (one, other)) in lanes.iter().enumerate() {
                 queue.push(nr, vec![*one, *other]);
             }

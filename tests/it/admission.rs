@@ -87,7 +87,7 @@ async fn one_is_blocked(settings: &[(&str, &str)]) -> Blocked {
         world,
         shoppers,
         held,
-        blocked,
+        waiting: blocked,
     }
 }
 
@@ -95,13 +95,13 @@ struct Blocked {
     world: World,
     shoppers: Vec<Shopper>,
     held: Transaction<'static, Postgres>,
-    blocked: JoinHandle<Reply>,
+    waiting: JoinHandle<Reply>,
 }
 
 impl Blocked {
-    async fn is_let_go(self) {
+    async fn let_go(self) {
         self.held.rollback().await.unwrap();
-        assert_eq!(self.blocked.await.unwrap().status, 201);
+        assert_eq!(self.waiting.await.unwrap().status, 201);
         assert_consistent(&self.world.market.database).await;
     }
 }
@@ -121,8 +121,8 @@ async fn a_slow_transaction_does_not_keep_a_free_slot_from_the_next() {
     let replies = check_out_together(&stage.shoppers[1..]).await;
 
     assert!(replies.iter().all(|reply| reply.status == 201));
-    assert!(!stage.blocked.is_finished(), "it still waits");
-    stage.is_let_go().await;
+    assert!(!stage.waiting.is_finished(), "it still waits");
+    stage.let_go().await;
 }
 
 /// A transaction that is overdue gives its slot up: with one slot only, the next starts beside it.
@@ -140,8 +140,8 @@ async fn an_overdue_transaction_gives_its_slot_up() {
     let replies = check_out_together(&stage.shoppers[1..]).await;
 
     assert!(replies.iter().all(|reply| reply.status == 201));
-    assert!(!stage.blocked.is_finished(), "it still waits");
+    assert!(!stage.waiting.is_finished(), "it still waits");
     let overdue = "splitcart_coordinator_overdue";
     assert_eq!(stage.world.server.metric(overdue).await, 1.0);
-    stage.is_let_go().await;
+    stage.let_go().await;
 }

@@ -54,7 +54,11 @@ async fn crash_at(place: &str, committed: bool) -> Crashed {
     assert_eq!(groups(&world).await, i64::from(committed), "{place}");
     world.server.kill();
     let answer = caller.await.unwrap();
-    assert!(answer.is_err(), "the caller was never answered: {answer:?}");
+    // Redis is told after the caller.
+    assert!(
+        answer.is_err() || place == "after_redis",
+        "the caller was never answered: {answer:?}"
+    );
 
     world.server = start(&world, &SHORT_LEASES).await;
     let shopper = shopper.at(&world.server);

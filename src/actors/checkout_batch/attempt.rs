@@ -107,9 +107,11 @@ impl AttemptError {
                 Fault::Transient | Fault::Unreachable => Remedy::Again,
                 Fault::Busy | Fault::Permanent => Remedy::Apart,
             },
-            Self::Commit(_) | Self::KeyTaken | Self::StockMoved => Remedy::Again,
+            Self::Commit(_)
+            | Self::KeyTaken
+            | Self::StockMoved
+            | Self::Reserve(ReserveError::NoAnswer) => Remedy::Again,
             Self::Panicked | Self::Reserve(ReserveError::ActorLost) => Remedy::Apart,
-            Self::Reserve(ReserveError::NoAnswer) => Remedy::Again,
             Self::DeadlinePassed
             | Self::TableLocked(_)
             | Self::Reserve(ReserveError::DeadlinePassed) => Remedy::Refuse,

@@ -100,13 +100,12 @@ impl LentTx {
         };
         let committed = {
             let mut commit = pin!(db::in_time(limits.wait_max, "commit", commit));
-            match tokio::time::timeout(limits.slow_after, &mut commit).await {
-                Ok(committed) => committed,
-                Err(_) => {
-                    when_slow();
-                    self.turns.clear();
-                    commit.await
-                }
+            if let Ok(committed) = tokio::time::timeout(limits.slow_after, &mut commit).await {
+                committed
+            } else {
+                when_slow();
+                self.turns.clear();
+                commit.await
             }
         };
         committed?;

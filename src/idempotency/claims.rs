@@ -98,7 +98,7 @@ pub struct Claims {
     connection: Connection,
     limits: Limits,
     opened_at: Instant,
-    /// In ms since `opened_at`.
+    /// In ms since `opened_at`; 0 while Redis is well.
     paused_until: AtomicU64,
     scripts: Scripts,
     releases: Releases,
@@ -220,11 +220,22 @@ impl Claims {
     /// The result, or `None` if Redis is paused, failed, or did not answer in time.
     async fn in_time<T>(&self, command: impl Future<Output = RedisResult<T>>) -> Option<T> {
         let now = millis(self.opened_at.elapsed());
-        if now < self.paused_until.load(Ordering::Relaxed) {
+        let paused_until = self.paused_until.load(Ordering::Relaxed);
+        if now < paused_until {
             return None;
         }
+        if paused_until > 0 {
+            // After a pause one command finds out whether Redis is back; the others do not wait for that.
+            let found_out_by = now + millis(self.limits.timeout);
+            self.paused_until.store(found_out_by, Ordering::Relaxed);
+        }
         let problem = match command.await {
-            Ok(value) => return Some(value),
+            Ok(value) => {
+                if paused_until > 0 {
+                    self.paused_until.store(0, Ordering::Relaxed);
+                }
+                return Some(value);
+            }
             Err(error) if error.is_timeout() => {
                 format!("no answer within {:?}", self.limits.timeout)
             }

@@ -6,10 +6,11 @@
 use sqlx::{AssertSqlSafe, PgConnection};
 
 /// What a checkout writes, each table after those that it refers to.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "cart_records",
     "cart_items",
     "cart_vendor_discounts",
+    "cart_put_keys",
     "checkout_groups",
     "vendor_orders",
     "order_line_items",

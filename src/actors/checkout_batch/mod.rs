@@ -10,8 +10,9 @@
 //! | `situation` | what the database says about the batch |
 //! | [`lent_tx`] | the transaction while it is lent to vendors' actors |
 //!
-//! An unknown commit is resolved by trying again: the next attempt waits for the cart's lock and then
-//! looks the idempotency key up, so what was committed is found and repeated, never guessed.
+//! An unknown commit is resolved by trying again: an attempt that has the cart's lock looks the
+//! idempotency key up, so what was committed is found and repeated, never guessed. While the lost
+//! transaction still holds the cart, the checkout is set aside.
 
 mod apart;
 mod attempt;

@@ -235,7 +235,8 @@ async fn buy_while_a_connection_is_lost(world: &World, proxy: &SilentProxy, prod
         let replies = join_all(shoppers.iter().map(timed)).await;
         for (reply, took) in &replies {
             assert!(reply.status == 201 || is_refused(reply), "{}", reply.text());
-            assert!(*took < Duration::from_secs(3), "{took:?}");
+            // Less than what a caller waits for in any case: the transaction itself was given up.
+            assert!(*took < REFUSED_WITHIN, "{took:?}");
         }
         if proxy.silenced() > silenced {
             rounds_after += 1;

@@ -17,6 +17,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 struct Logins {
     /// None while logins succeed.
     failing: Option<Failing>,
+    succeeded_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -41,7 +42,11 @@ impl Logins {
         }
     }
 
-    fn failed(&mut self, reason: String, now: Instant) {
+    fn failed(&mut self, reason: String, began: Instant, now: Instant) {
+        if self.succeeded_at.is_some_and(|at| at >= began) {
+            // What it met was before that.
+            return;
+        }
         let (pause, since) = match &self.failing {
             None => (PAUSE_MIN, now),
             // Of those that were under way together the first has said it already.
@@ -54,6 +59,11 @@ impl Logins {
             since,
             next_at: now + pause,
         });
+    }
+
+    fn succeeded(&mut self, now: Instant) {
+        self.failing = None;
+        self.succeeded_at = Some(now);
     }
 }
 
@@ -69,14 +79,14 @@ pub(super) fn may_try() -> Result<(), String> {
     logins(|it| it.may_try(Instant::now()).map_err(str::to_owned))
 }
 
-/// One has failed.
-pub(super) fn failed(reason: String) {
-    logins(|it| it.failed(reason, Instant::now()));
+/// One that began then has failed.
+pub(super) fn failed(reason: String, began: Instant) {
+    logins(|it| it.failed(reason, began, Instant::now()));
 }
 
 /// One has succeeded: they are tried as they are needed again.
 pub(super) fn succeeded() {
-    logins(|it| it.failing = None);
+    logins(|it| it.succeeded(Instant::now()));
 }
 
 #[cfg(test)]
@@ -92,7 +102,7 @@ mod tests {
         while now < end {
             if logins.may_try(now).is_ok() {
                 tried += 1;
-                logins.failed("no".to_owned(), now);
+                logins.failed("no".to_owned(), now, now);
             }
             assert_eq!(logins.may_try(now), Err("no"));
             now += Duration::from_millis(1);
@@ -105,10 +115,24 @@ mod tests {
     fn after_a_success_nothing_pauses() {
         let mut logins = Logins::default();
         let now = Instant::now();
-        logins.failed("no".to_owned(), now);
+        logins.failed("no".to_owned(), now, now);
         assert!(logins.may_try(now).is_err());
-        logins.failing = None;
+        logins.succeeded(now);
         assert!(logins.may_try(now).is_ok() && logins.may_try(now).is_ok());
+    }
+
+    #[test]
+    fn a_failure_that_began_before_a_success_pauses_nothing() {
+        let mut logins = Logins::default();
+        let began = Instant::now();
+        let succeeded = began + Duration::from_millis(100);
+        logins.succeeded(succeeded);
+        logins.failed("no".to_owned(), began, began + Duration::from_millis(300));
+        assert!(logins.may_try(began + Duration::from_millis(300)).is_ok());
+
+        let later = succeeded + Duration::from_millis(1);
+        logins.failed("no".to_owned(), later, later);
+        assert!(logins.may_try(later).is_err());
     }
 
     #[test]
@@ -116,7 +140,7 @@ mod tests {
         let mut logins = Logins::default();
         let now = Instant::now();
         for _ in 0..100 {
-            logins.failed("no".to_owned(), now);
+            logins.failed("no".to_owned(), now, now);
         }
         let pause = logins.failing.unwrap().pause;
         assert_eq!(pause, PAUSE_MIN);

@@ -186,12 +186,13 @@ pub fn close_idle(pool: &PgPool) {
 /// No connection could be had in time.
 pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
     wait_for_a_login(pool).await?;
+    let began = Instant::now();
     let acquired = pool.acquire().await;
     match &acquired {
         Ok(_) | Err(sqlx::Error::PoolClosed) => {}
         // All are in use: that says nothing about logins.
         Err(sqlx::Error::PoolTimedOut) if pool.size() >= pool.options().get_max_connections() => {}
-        Err(error) => logins::failed(error.to_string()),
+        Err(error) => logins::failed(error.to_string(), began),
     }
     acquired.doing(GET_A_CONNECTION)
 }
@@ -212,7 +213,8 @@ async fn wait_for_a_login(pool: &PgPool) -> Result<(), Error> {
     Ok(())
 }
 
-/// One connection as a pool of these limits would make it.
+/// One connection as a pool of these limits would make it. That it could be had is known to the pools,
+/// too: whoever is told that we are ready is served at once.
 ///
 /// # Errors
 /// The URL is malformed, or PostgreSQL can't be reached or refuses the settings.
@@ -221,9 +223,11 @@ pub async fn connect_as(
     application_name: &str,
     limits: Limits,
 ) -> Result<PgConnection, Error> {
-    PgConnection::connect_with(&session_options(url, application_name, limits)?)
+    let connection = PgConnection::connect_with(&session_options(url, application_name, limits)?)
         .await
-        .doing("connect to PostgreSQL with our settings")
+        .doing("connect to PostgreSQL with our settings")?;
+    logins::succeeded();
+    Ok(connection)
 }
 
 fn session_options(

@@ -127,6 +127,31 @@ pub async fn record_first_answers(
     Ok(done.rows_affected())
 }
 
+/// The scopes, by their place in the slice, whose first answer another transaction has written and not
+/// yet committed. Each that is held costs a millisecond.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_held(
+    connection: &mut PgConnection,
+    scopes: &[&Scope],
+) -> Result<Vec<usize>, Error> {
+    let columns = ScopeColumns::of(scopes);
+    let held = sqlx::query_scalar!(
+        r#"select held_idempotency_keys($1, $2, $3, $4, $5) as "nr!""#,
+        &columns.user_ids as &[UserId],
+        &columns.store_ids as &[StoreId],
+        &columns.methods,
+        &columns.paths,
+        &columns.keys,
+    )
+    .fetch_all(connection)
+    .await
+    .doing("look for held idempotency keys")?;
+    let index = |nr| usize::try_from(nr - 1).expect("places count from 1");
+    Ok(held.into_iter().map(index).collect())
+}
+
 /// Removes at most `limit` expired answers; returns how many it removed.
 ///
 /// # Errors

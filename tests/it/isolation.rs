@@ -4,6 +4,13 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use splitcart::{
+    db::idempotency,
+    domain::{
+        idempotency::{IdempotencyKey, Scope},
+        ids::{StoreId, UserId},
+    },
+};
 use sqlx::{Postgres, Transaction};
 
 use crate::support::{
@@ -148,6 +155,78 @@ async fn a_cart_that_somebody_holds_costs_only_its_buyer() {
         .unwrap();
 
     others_buy_while_it_is_held(&world, vec![needy], held).await;
+}
+
+/// Another transaction has written the first answer of somebody's key, which no statement can see.
+#[tokio::test]
+async fn a_key_that_somebody_holds_costs_only_its_buyer() {
+    let world = World::start().await;
+    let product = world.market.sold_product(500, 100).await;
+    let needy = Shopper::with_cart(&world.market, &world.server, &cart_of(&[(product, 1)])).await;
+    let held = hold_key(&world, &needy).await;
+
+    others_buy_while_it_is_held(&world, vec![needy], held).await;
+}
+
+#[tokio::test]
+async fn held_keys_are_told_from_free_ones_and_from_those_that_were_bought_with() {
+    let world = World::start().await;
+    let product = world.market.sold_product(500, 100).await;
+    let carts = vec![cart_of(&[(product, 1)]); 3];
+    let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
+    assert_eq!(shoppers[0].check_out().await.status, 201);
+    let held = hold_key(&world, &shoppers[1]).await;
+    let keys = async || {
+        sqlx::query_scalar::<_, i64>("select count(*) from idempotency_keys")
+            .fetch_one(&world.market.database.pool)
+            .await
+            .unwrap()
+    };
+    let before = keys().await;
+
+    let scopes: Vec<_> = shoppers.iter().map(scope_of).collect();
+    let mut connection = world.market.database.pool.acquire().await.unwrap();
+    let found = idempotency::find_held(&mut connection, &scopes.iter().collect::<Vec<_>>()).await;
+
+    assert_eq!(found.unwrap(), [1]);
+    assert_eq!(keys().await, before, "nothing stays written");
+    let lock_timeout: String = sqlx::query_scalar("select current_setting('lock_timeout')")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    assert_ne!(lock_timeout, "1ms", "it was only for that statement");
+    held.rollback().await.unwrap();
+}
+
+fn scope_of(shopper: &Shopper) -> Scope {
+    Scope {
+        user_id: UserId::new(shopper.buyer.user_id),
+        store_id: StoreId::new(shopper.buyer.store_id),
+        method: "POST",
+        path: "/api/v1/checkout",
+        key: IdempotencyKey::parse(shopper.key.as_bytes()).unwrap(),
+    }
+}
+
+async fn hold_key(world: &World, shopper: &Shopper) -> Transaction<'static, Postgres> {
+    let free = world.market.sold_product(300, 1).await;
+    let other = Shopper::with_cart(&world.market, &world.server, &cart_of(&[(free, 1)])).await;
+    assert_eq!(other.check_out().await.status, 201);
+    let mut held = world.market.database.pool.begin().await.unwrap();
+    let done = sqlx::query(
+        "insert into idempotency_keys (user_id, store_id, method, path, key, request_fingerprint, \
+            checkout_group_id, response_status, response_body, expires_at) \
+         select $1, $2, 'POST', '/api/v1/checkout', $3, '', id, 201, '', now() + interval '1 day' \
+         from checkout_groups limit 1",
+    )
+    .bind(shopper.buyer.user_id)
+    .bind(shopper.buyer.store_id)
+    .bind(&shopper.key)
+    .execute(&mut *held)
+    .await
+    .unwrap();
+    assert_eq!(done.rows_affected(), 1);
+    held
 }
 
 /// A store that is about to be changed in a way that forbids to refer to it.

@@ -64,7 +64,7 @@ fn failed_together(
         match (cause, error.remedy()) {
             (Cause::Held(rows), _) => wait_for(context, member, rows, ended),
             (_, Remedy::DatabaseIsAway | Remedy::Refuse) => give_up(context, member, &error),
-            (Cause::Unknown | Cause::StockMoved, _) => left.push(member),
+            (Cause::Unknown | Cause::KeyHeld | Cause::StockMoved, _) => left.push(member),
         }
     }
     left

@@ -82,6 +82,8 @@ pub(super) enum Cause {
     Unknown,
     /// It needs rows that somebody else holds.
     Held(Vec<Row>),
+    /// Its idempotency key is in a transaction of somebody else, which shows only in trying.
+    KeyHeld,
     /// It wants products whose stock has moved.
     StockMoved,
 }
@@ -294,6 +296,19 @@ impl Attempt<'_> {
             if !rows.is_empty() {
                 *cause = Cause::Held(rows);
             }
+        }
+        if held.is_empty() {
+            self.find_held_keys(tx, causes).await?;
+        }
+        Ok(())
+    }
+
+    async fn find_held_keys(&self, tx: &mut LentTx, causes: &mut [Cause]) -> Result<(), db::Error> {
+        let members = self.script.members.iter();
+        let scopes: Vec<_> = members.map(|member| &member.command.scope).collect();
+        let look = db::idempotency::find_held(tx.connection(), &scopes);
+        for index in db::in_time(LOOK_MAX, "look for held keys", look).await? {
+            causes[index] = Cause::KeyHeld;
         }
         Ok(())
     }

@@ -133,6 +133,7 @@ fn partition(
             Cause::Unknown => others.push(member),
             Cause::StockMoved => moved.push(member),
             Cause::Held(rows) => wait_for(context, member, rows, ended),
+            Cause::KeyHeld => set_apart(vec![member], ended),
         }
     }
     if !matches!(error, AttemptError::StockMoved) {

@@ -52,6 +52,17 @@ impl Wire {
         }
     }
 
+    /// Over a connection that is open; one that replaces it comes from any address of ours.
+    ///
+    /// # Errors
+    /// The connection is lost already.
+    pub fn over(stream: TcpStream) -> io::Result<Self> {
+        let mut wire = Self::to(stream.peer_addr()?);
+        stream.set_nodelay(true)?;
+        wire.stream = Some(stream);
+        Ok(wire)
+    }
+
     /// The body of an answer, until the next request.
     pub fn body(&self, answer: &Answer) -> &[u8] {
         &self.buffer[answer.body.clone()]

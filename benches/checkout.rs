@@ -25,16 +25,18 @@ use splitcart::{
     config::Config,
     db::{self, inventory::Foresight},
     domain::{
-        caller::{Access, Caller},
-        cart::{CartRequest, PriceHold, RequestedItem, Totals},
+        caller::{Access, Member},
+        cart::{CartContent, CartRequest, PriceHold, RequestedItem, Totals},
         checkout::{CheckoutRequest, ExpectedCart},
         foresight::Expected,
         idempotency::{Fingerprint, IdempotencyKey, Scope, ScopeDigest},
         ids::{CartId, ProductId, StoreId, UserId, VendorStoreId},
         money::Money,
         order::PaymentMethod,
+        precondition::Precondition,
         reservation::{ByVendor, ShortagePolicy},
         rules,
+        store::EligibleBuyer,
         violation::{Figure, Violation},
     },
     embedded::{DataDir, EmbeddedServices, Options},
@@ -277,6 +279,7 @@ async fn freeze_carts(pool: &PgPool, batch: usize, hot: Hot, round: u32) -> Vec<
             request,
             scope: fresh_scope(),
             fingerprint: Fingerprint::new([0; 32]),
+            precondition: Precondition::default(),
             render: carts_http::render,
         };
         let promises = Promises {
@@ -299,13 +302,24 @@ fn fresh_scope() -> ScopeDigest {
     ScopeDigest::new(rand::random())
 }
 
+/// A person who may buy for a store.
+#[derive(Clone, Copy)]
+struct Caller {
+    user_id: UserId,
+    buyer: EligibleBuyer,
+}
+
 async fn admit(connection: &mut PgConnection, buyer: u32) -> Caller {
     let user = UserId::new(seed::buyer_user_id(PLAN.seed, buyer));
     let store = StoreId::new(seed::buyer_store_id(PLAN.seed, buyer));
     let membership = db::stores::find_membership(connection, user, store)
         .await
         .unwrap();
-    Caller::admit(user, membership.as_ref(), Access::Change, Utc::now()).unwrap()
+    let member = Member::admit(membership.as_ref(), Access::Change).unwrap();
+    Caller {
+        user_id: user,
+        buyer: member.of_eligible_buyer(Utc::now()).unwrap(),
+    }
 }
 
 /// Priced by the rules themselves: what a shop front would have shown.
@@ -330,14 +344,17 @@ async fn cart_of_three(
             line_total: None,
         }
     };
-    let mut request = CartRequest {
+    let content = CartContent {
         currency: "USD".to_owned(),
         shipping_address: None,
         items: (0..3).map(item).collect(),
         discounts: Vec::new(),
+    };
+    let mut request = CartRequest {
+        content,
         totals: Totals::default(),
     };
-    let catalog = db::catalog::load_for(connection, &[&request])
+    let catalog = db::catalog::load_for(connection, &[&request.content])
         .await
         .unwrap()
         .remove(0);

@@ -11,8 +11,8 @@ use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_ma
 use rust_decimal::Decimal;
 use splitcart::domain::{
     cart::{
-        CartHead, CartRecord, CartRequest, CartStatus, PriceHold, PricedCart, RequestedDiscount,
-        RequestedItem, Totals,
+        CartContent, CartHead, CartRecord, CartRequest, CartStatus, PriceHold, PricedCart,
+        RequestedDiscount, RequestedItem, Totals,
     },
     checkout::{CheckoutPlan, CheckoutRequest, Circumstances, ExpectedCart, PaymentPolicy, Terms},
     ids::{CartId, CartItemId, ProductId, StoreId, UserId, VendorStoreId},
@@ -112,11 +112,14 @@ impl Market {
             vendor_store_id: vendor_id(vendor),
             code: "spring".to_owned(),
         });
-        let request = CartRequest {
+        let content = CartContent {
             currency: "USD".to_owned(),
             shipping_address: None,
             items,
             discounts: discounts.collect(),
+        };
+        let request = CartRequest {
+            content,
             totals: Totals::default(),
         };
         let mut market = Self {
@@ -144,7 +147,7 @@ impl Market {
             }
         }
         let cart = self.check();
-        for (item, line) in self.request.items.iter_mut().zip(&cart.lines) {
+        for (item, line) in self.request.content.items.iter_mut().zip(&cart.lines) {
             item.unit_price = Some(line.price.unit_price);
             item.line_total = Some(line.price.total);
         }

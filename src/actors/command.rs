@@ -2,9 +2,9 @@
 
 use crate::domain::{
     caller::Forbidden,
-    checkout::CheckoutRequest,
+    checkout::{AskedCart, CheckoutRequest},
     idempotency::{Fingerprint, Scope, StoredResponse},
-    ids::{CartId, CheckoutGroupId},
+    ids::CheckoutGroupId,
     objection::Objection,
     order::Checkout,
 };
@@ -52,8 +52,9 @@ pub enum Refusal {
 /// Two commands in one lane never run at the same time and never share a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// A cart can be bought once: the second checkout must see what the first has done.
-    Cart(CartId),
+    /// A cart can be bought once: the second checkout must see what the first has done. A stranger's
+    /// checkouts of it are in a lane of their own.
+    Cart(AskedCart),
     /// A key has one first answer.
     Key(Scope),
 }
@@ -62,7 +63,7 @@ impl CheckoutCommand {
     /// The lanes that it occupies while it runs.
     pub fn lanes(&self) -> Vec<Lane> {
         vec![
-            Lane::Cart(self.request.cart_id),
+            Lane::Cart(self.request.asked_cart()),
             Lane::Key(self.scope.clone()),
         ]
     }

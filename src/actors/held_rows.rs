@@ -17,7 +17,10 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     db::{self, held::Holder},
-    domain::ids::{CartId, ProductId, StoreId, UserId, VendorStoreId},
+    domain::{
+        checkout::AskedCart,
+        ids::{ProductId, StoreId, UserId, VendorStoreId},
+    },
     metrics::Metrics,
 };
 
@@ -38,7 +41,7 @@ const REMEMBERED_MAX: usize = 10_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Row {
-    Cart(CartId),
+    Cart(AskedCart),
     Stock(VendorStoreId, ProductId),
     Store(StoreId),
     Product(ProductId),
@@ -64,9 +67,9 @@ struct Known {
     /// Our own transactions: what they hold is no news.
     own: HashSet<Holder>,
     /// Of carts that were set aside: while their rows are held nobody need read them again.
-    needs: HashMap<CartId, Vec<Row>>,
+    needs: HashMap<AskedCart, Vec<Row>>,
     /// Carts that were held up by what could not be seen, such as another's uncommitted key.
-    stuck: HashMap<CartId, Stuck>,
+    stuck: HashMap<AskedCart, Stuck>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -131,7 +134,7 @@ impl HeldRows {
     }
 
     /// Which rows keep a cart from being bought, as far as is known without reading it.
-    pub fn in_the_way_of(&self, cart: CartId) -> Vec<Row> {
+    pub fn in_the_way_of(&self, cart: AskedCart) -> Vec<Row> {
         let known = self.known();
         if known.rows.is_empty() {
             return Vec::new();
@@ -171,7 +174,7 @@ impl HeldRows {
     }
 
     /// Remembers which rows a cart that was set aside needs.
-    pub fn note_needs(&self, cart: CartId, needs: &[Row]) {
+    pub fn note_needs(&self, cart: AskedCart, needs: &[Row]) {
         let mut known = self.known();
         if !known.rows.is_empty() && known.needs.len() < REMEMBERED_MAX {
             known.needs.insert(cart, needs.to_vec());
@@ -180,7 +183,7 @@ impl HeldRows {
 
     /// A cart was held up, alone, by something that does not show: for a while it is refused at once.
     /// Returns for how long.
-    pub fn note_stuck(&self, cart: CartId) -> Duration {
+    pub fn note_stuck(&self, cart: AskedCart) -> Duration {
         let now = Instant::now();
         let mut known = self.known();
         known.stuck.retain(|_, stuck| now < stuck.until + STUCK_MAX);
@@ -196,7 +199,7 @@ impl HeldRows {
     }
 
     /// For how long a cart is still to be refused.
-    pub fn stuck_for(&self, cart: CartId) -> Option<Duration> {
+    pub fn stuck_for(&self, cart: AskedCart) -> Option<Duration> {
         let known = self.known();
         let until = known.stuck.get(&cart)?.until;
         let left = until.saturating_duration_since(Instant::now());
@@ -354,7 +357,7 @@ async fn look_once(
 
 #[derive(Default)]
 struct RowsByKind {
-    carts: Vec<CartId>,
+    carts: Vec<AskedCart>,
     stock: Vec<(VendorStoreId, ProductId)>,
     stores: Vec<StoreId>,
     products: Vec<ProductId>,
@@ -366,7 +369,7 @@ impl RowsByKind {
         let mut by_kind = Self::default();
         for row in rows {
             match *row {
-                Row::Cart(id) => by_kind.carts.push(id),
+                Row::Cart(cart) => by_kind.carts.push(cart),
                 Row::Stock(vendor, product) => by_kind.stock.push((vendor, product)),
                 Row::Store(id) => by_kind.stores.push(id),
                 Row::Product(id) => by_kind.products.push(id),
@@ -391,7 +394,8 @@ impl RowsByKind {
         }
         if !self.carts.is_empty() {
             let found = db::held::find_held_carts(connection, &self.carts).await?;
-            held.extend(found.into_iter().map(|(id, by)| (Row::Cart(id), Some(by))));
+            let rows = found.into_iter();
+            held.extend(rows.map(|(cart, by)| (Row::Cart(cart), Some(by))));
         }
         Ok(held)
     }

@@ -10,7 +10,7 @@ use crate::{
     db::{self, carts::Snapshots},
     domain::{
         cart::{CartHead, CartStatus},
-        checkout::{CheckoutPlan, CheckoutRequest, Circumstances, Terms},
+        checkout::{AskedCart, CheckoutPlan, CheckoutRequest, Circumstances, Terms},
         ids::{CartId, CheckoutGroupId, VendorStoreId},
         reservation::ByVendor,
         store::{EligibleBuyer, Store},
@@ -21,7 +21,7 @@ use super::command::Refusal;
 
 /// See the module.
 pub(super) struct Offer {
-    carts: HashMap<CartId, CartHead>,
+    carts: HashMap<AskedCart, CartHead>,
     groups_of_converted: HashMap<CartId, CheckoutGroupId>,
     snapshots: Snapshots,
     vendors: HashMap<VendorStoreId, Store>,
@@ -31,7 +31,7 @@ impl Offer {
     /// Reads everything about these carts.
     pub(super) async fn read(
         connection: &mut PgConnection,
-        carts: HashMap<CartId, CartHead>,
+        carts: HashMap<AskedCart, CartHead>,
     ) -> Result<Self, db::Error> {
         let (active, converted): (Vec<_>, Vec<_>) = carts
             .values()
@@ -77,8 +77,7 @@ impl Offer {
     ) -> Result<CheckoutPlan, Refusal> {
         let cart = self
             .carts
-            .remove(&request.cart_id)
-            .filter(|cart| cart.buyer_store_id == buyer.id)
+            .remove(&request.asked_cart())
             .ok_or(Refusal::CartNotFound)?;
         if cart.status == CartStatus::Converted {
             let group_id = self.groups_of_converted.get(&cart.id).copied();

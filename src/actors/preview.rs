@@ -38,8 +38,9 @@ pub async fn preview(
     terms: Terms,
     now: DateTime<Utc>,
 ) -> Result<Result<Preview, Refusal>, db::Error> {
-    let carts = db::carts::find(connection, &[request.cart_id]).await?;
-    let Some(cart) = carts.get(&request.cart_id).cloned() else {
+    let asked = request.asked_cart();
+    let carts = db::carts::find(connection, &[asked]).await?;
+    let Some(cart) = carts.get(&asked).cloned() else {
         return Ok(Err(Refusal::CartNotFound));
     };
     let mut offer = Offer::read(connection, carts).await?;

@@ -49,7 +49,7 @@ impl Work for CartBatches {
     }
 
     fn weight(member: &Member<Self>) -> usize {
-        member.command.request.items.len()
+        member.command.request.content.items.len()
     }
 
     async fn carry_out(&self, batch: Vec<Member<Self>>) -> Ended<Self> {

@@ -2,6 +2,8 @@
 //!
 //! Redis has answered nearly every retry before it comes here, so keys are not looked up before they
 //! are used: one that was used before fails the insert, and then the keys of all are looked up.
+//!
+//! What clients expect of the carts that they replace is decided while those are locked.
 
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use crate::{
 use super::{
     Decision, FreezeCart, Promises,
     judge::{Judged, LookUp, Priced, judge},
+    preconditions::{self, Before},
 };
 
 /// How long a commit may take. Then what became of it is looked up over another connection.
@@ -72,17 +75,25 @@ pub async fn freeze(
             .zip(&verdicts)
             .filter_map(|(command, verdict)| Some((*command, verdict.as_ref().ok()?)))
             .collect();
-        let answers = match save(&mut connection, promises, &priced, now, lock_wait_max).await {
-            Ok(answers) => answers,
+        let saving = Saving {
+            promises,
+            now,
+            lock_wait_max,
+            tries,
+        };
+        let saved = match saving.save(&mut connection, &priced).await {
+            Ok(Some(saved)) => saved,
+            // Another instance has started a cart just then.
+            Ok(None) => continue,
             Err(error) if error.constraint() == Some(PUT_KEY_TAKEN) => {
                 look_up = LookUp::First;
                 continue;
             }
             Err(error) => return Err(error),
         };
-        let mut answers = answers.into_iter();
+        let mut saved = saved.into_iter();
         let decide = |verdict| match verdict {
-            Ok(_) => Decision::Frozen(answers.next().expect("every priced cart was saved")),
+            Ok(_) => saved.next().expect("every priced cart was decided"),
             Err(decision) => decision,
         };
         return Ok(verdicts.into_iter().map(decide).collect());
@@ -90,49 +101,108 @@ pub async fn freeze(
     Err(db::Error::timed_out("use the keys of cart PUTs"))
 }
 
-/// Saves carts and what their clients will be told, which it returns.
-async fn save(
-    connection: &mut PgConnection,
+/// How a transaction saves carts.
+struct Saving<'a> {
     promises: Promises,
-    priced: &[(&FreezeCart, &Priced)],
     now: DateTime<Utc>,
     lock_wait_max: Option<Duration>,
-) -> Result<Vec<StoredResponse>, db::Error> {
+    tries: &'a Tries,
+}
+
+impl Saving<'_> {
+    /// Saves the carts whose preconditions hold, with what their clients will be told. `None` if a cart
+    /// was started while this one was to be the first: nothing was changed, and it is to be decided anew.
+    async fn save(
+        &self,
+        connection: &mut PgConnection,
+        priced: &[(&FreezeCart, &Priced)],
+    ) -> Result<Option<Vec<Decision>>, db::Error> {
+        if priced.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let mut transaction = db::transaction::begin_on(connection).await?;
+        if let Some(wait_max) = self.lock_wait_max {
+            db::transaction::wait_for_locks(&mut transaction, wait_max).await?;
+        }
+        let answers = if priced.iter().any(|(it, _)| it.precondition.is_given()) {
+            let judged = preconditions::judge(&mut transaction, priced, self.tries).await?;
+            let accepted: Vec<_> = priced
+                .iter()
+                .zip(&judged)
+                .filter_map(|(priced, judged)| Some((*priced, *judged.as_ref().ok()?)))
+                .collect();
+            let (accepted, before): (Vec<_>, Vec<Before>) = accepted.into_iter().unzip();
+            let heads = upsert(&mut transaction, &accepted).await?;
+            if before
+                .iter()
+                .zip(&heads)
+                .any(|(before, head)| before.is_overtaken(head))
+            {
+                return Ok(None);
+            }
+            let mut responses = self
+                .write(&mut transaction, &accepted, heads)
+                .await?
+                .into_iter();
+            let decide = |judged: Result<_, _>| match judged {
+                Ok(_) => {
+                    Decision::Frozen(responses.next().expect("every accepted cart was written"))
+                }
+                Err(decision) => decision,
+            };
+            judged.into_iter().map(decide).collect()
+        } else {
+            let heads = upsert(&mut transaction, priced).await?;
+            let responses = self.write(&mut transaction, priced, heads).await?;
+            responses.into_iter().map(Decision::Frozen).collect()
+        };
+        let committed = async {
+            db::transaction::commit(transaction).await?;
+            faults::place("cart_commit_unanswered").await;
+            Ok(())
+        };
+        db::in_time(COMMIT_WAIT_MAX, "commit carts", committed).await?;
+        Ok(Some(answers))
+    }
+
+    /// Writes the lines of carts whose heads are written, and returns what their clients will be told.
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        priced: &[(&FreezeCart, &Priced)],
+        heads: Vec<CartHead>,
+    ) -> Result<Vec<StoredResponse>, db::Error> {
+        if heads.is_empty() {
+            return Ok(Vec::new());
+        }
+        let replaced: Vec<_> = heads
+            .iter()
+            .filter(|head| head.version > 1)
+            .map(|head| head.id)
+            .collect();
+        if !replaced.is_empty() {
+            db::carts::clear_lines(connection, &replaced).await?;
+        }
+        let ids = number_lines(priced);
+        let answers = render(self.promises, priced, heads, &ids);
+        let times = AnswerTimes {
+            now: self.now,
+            expires_at: self.now + self.promises.keep_answers_for,
+        };
+        write_lines(connection, priced, &ids, &answers, times).await?;
+        Ok(answers.into_iter().map(|answer| answer.response).collect())
+    }
+}
+
+async fn upsert(
+    connection: &mut PgConnection,
+    priced: &[(&FreezeCart, &Priced)],
+) -> Result<Vec<CartHead>, db::Error> {
     if priced.is_empty() {
         return Ok(Vec::new());
     }
-    let mut transaction = db::transaction::begin_on(connection).await?;
-    if let Some(wait_max) = lock_wait_max {
-        db::transaction::wait_for_locks(&mut transaction, wait_max).await?;
-    }
     let carts: Vec<_> = priced.iter().map(|(_, it)| (it.new, &it.cart)).collect();
-    let heads = db::carts::upsert_active(&mut transaction, &carts).await?;
-    let replaced: Vec<_> = heads
-        .iter()
-        .filter(|head| head.version > 1)
-        .map(|head| head.id)
-        .collect();
-    if !replaced.is_empty() {
-        db::carts::clear_lines(&mut transaction, &replaced).await?;
-    }
-    let ids = number_lines(priced);
-    let answers = render(promises, priced, heads, &ids);
-    let expires_at = now + promises.keep_answers_for;
-    write_lines(
-        &mut transaction,
-        priced,
-        &ids,
-        &answers,
-        AnswerTimes { now, expires_at },
-    )
-    .await?;
-    let committed = async {
-        db::transaction::commit(transaction).await?;
-        faults::place("cart_commit_unanswered").await;
-        Ok(())
-    };
-    db::in_time(COMMIT_WAIT_MAX, "commit carts", committed).await?;
-    Ok(answers.into_iter().map(|answer| answer.response).collect())
+    db::carts::upsert_active(connection, &carts).await
 }
 
 /// An id for every line, by cart.

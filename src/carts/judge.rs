@@ -1,5 +1,5 @@
-//! Decides what can be decided before anything is written: the gate, the keys that were used before,
-//! the rules, in this order.
+//! Decides what can be decided before anything is written: the caller, the keys that were used before,
+//! the store's licence, the rules, in this order.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::{
     db::{self, carts::NewCart},
     domain::{
-        caller::{Access, Caller},
+        caller::{Access, Member},
         cart::{CartHead, CartRecord, PricedCart},
         idempotency::FirstCartAnswer,
         ids::{CartId, CartItemId},
@@ -26,7 +26,8 @@ const FIRST_ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 /// When keys are looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LookUp {
-    /// Only where a rule refuses a cart: it may be a retry of one that was frozen when it did not.
+    /// Only where a licence or a rule refuses a cart: it may be a retry of one that was frozen when it did
+    /// not.
     IfRefused,
     /// Before anything is decided.
     First,
@@ -78,33 +79,33 @@ pub(super) async fn judge(
     let (memberships, now) = db::in_time(FIRST_ANSWER_WAIT_MAX, "ask who calls", found).await?;
     // Where nobody is known nothing gets a date.
     let now = now.unwrap_or_default();
-    let requests: Vec<_> = commands.iter().map(|it| &it.request).collect();
+    let requests: Vec<_> = commands.iter().map(|it| &it.request.content).collect();
     let catalogs = db::catalog::load_for(connection, &requests).await?;
     let judged = commands.iter().zip(memberships).zip(catalogs);
     let mut verdicts: Vec<_> = judged
         .map(|((command, membership), catalog)| {
-            let caller = Caller::admit(command.user_id, membership.as_ref(), Access::Change, now)
-                .map_err(Refusal::Forbidden)?;
-            let cart = rules::check_cart(&command.request, &catalog, &caller.buyer, now)
+            let member =
+                Member::admit(membership.as_ref(), Access::Change).map_err(Refusal::Forbidden)?;
+            let buyer = member.of_eligible_buyer(now).map_err(Refusal::MayNotBuy)?;
+            let cart = rules::check_cart(&command.request, &catalog, &buyer, now)
                 .map_err(Refusal::Invalid)?;
             let new = NewCart {
                 id: CartId::new(Uuid::now_v7()),
-                buyer_store_id: caller.buyer.id,
-                user_id: caller.user_id,
+                buyer_store_id: buyer.id,
+                user_id: command.user_id,
                 now,
             };
             Ok(Priced { new, cart, catalog })
         })
         .map(|verdict| verdict.map_err(Decision::Refused))
         .collect();
-    let is_invalid =
-        |verdict: &Result<_, _>| matches!(verdict, Err(Decision::Refused(Refusal::Invalid(_))));
-    if look_up == LookUp::First || verdicts.iter().any(is_invalid) {
+    let may_be_a_retry = |verdict: &Result<_, _>| matches!(verdict, Err(Decision::Refused(refusal)) if refusal.comes_after_the_key());
+    if look_up == LookUp::First || verdicts.iter().any(may_be_a_retry) {
         let scopes: Vec<_> = commands.iter().map(|command| command.scope).collect();
         let answers = db::carts::find_first_answers(connection, &scopes).await?;
         for ((verdict, answer), command) in verdicts.iter_mut().zip(answers).zip(commands) {
             // A key comes after its caller and before the rules.
-            if let Some(answer) = answer.filter(|_| verdict.is_ok() || is_invalid(verdict)) {
+            if let Some(answer) = answer.filter(|_| verdict.is_ok() || may_be_a_retry(verdict)) {
                 *verdict = Err(repeat(answer, command, tries));
             }
         }
@@ -112,7 +113,8 @@ pub(super) async fn judge(
     Ok(Judged { verdicts, now })
 }
 
-fn repeat(answer: FirstCartAnswer, command: &FreezeCart, tries: &Tries) -> Decision {
+/// What a key that was used before decides.
+pub(super) fn repeat(answer: FirstCartAnswer, command: &FreezeCart, tries: &Tries) -> Decision {
     if answer.fingerprint != command.fingerprint {
         return Decision::Refused(Refusal::KeyReused);
     }

@@ -6,6 +6,8 @@
 pub mod batch;
 mod freeze;
 mod judge;
+mod preconditions;
+mod quote;
 pub mod start;
 
 use std::collections::HashMap;
@@ -20,11 +22,13 @@ use crate::{
         cart::{CartRecord, CartRequest, PriceHold},
         idempotency::{Fingerprint, ScopeDigest, StoredResponse},
         ids::{BuyerStoreId, StoreId, UserId, VendorStoreId},
+        precondition::{CartTag, Precondition},
         violation::Violation,
     },
 };
 
 pub use freeze::{Tries, freeze};
+pub use quote::{NamedQuote, quote};
 
 /// A cart that is to be frozen.
 #[derive(Clone, Debug)]
@@ -39,6 +43,8 @@ pub struct FreezeCart {
     pub scope: ScopeDigest,
     /// Of what was sent.
     pub fingerprint: Fingerprint,
+    /// What the cart that it replaces must be.
+    pub precondition: Precondition,
     /// How the answer is written: it is kept in the cart's own transaction.
     pub render: fn(&NamedCart, PriceHold) -> StoredResponse,
 }
@@ -66,12 +72,30 @@ pub enum Decision {
 /// Why a cart was not frozen; nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The caller may not change this store's cart.
+    /// The caller is no member, or has a role that may only look.
     Forbidden(Forbidden),
     /// The key belongs to another request.
     KeyReused,
+    /// The store may not buy. This and what follows is judged after the key: the request may be a retry of
+    /// one that was answered.
+    MayNotBuy(Forbidden),
     /// It breaks rules: all of them.
     Invalid(Vec<Violation>),
+    /// The active cart is not what the client expects.
+    PreconditionFailed {
+        /// What it is; none if there is none.
+        current: Option<CartTag>,
+    },
+}
+
+impl Refusal {
+    /// Whether a key that was used before is worth more than this reason.
+    const fn comes_after_the_key(&self) -> bool {
+        match self {
+            Self::Forbidden(_) | Self::KeyReused => false,
+            Self::MayNotBuy(_) | Self::Invalid(_) | Self::PreconditionFailed { .. } => true,
+        }
+    }
 }
 
 /// A cart with the names of its vendors.

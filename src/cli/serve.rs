@@ -79,7 +79,7 @@ fn first_stop_signal() -> io::Result<impl Future<Output = StopSignal>> {
 }
 
 /// Each connection is an open file. What the system lets us have is more than most shells begin with.
-fn raise_the_limit_of_open_files() {
+pub(super) fn raise_the_limit_of_open_files() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         if soft < hard {
             setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;

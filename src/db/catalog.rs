@@ -8,7 +8,8 @@ use std::{
 use sqlx::PgConnection;
 
 use crate::domain::{
-    cart::CartRequest,
+    cart::CartContent,
+    folding::Folded,
     ids::{ProductId, StoreId, VendorStoreId},
     money::{Money, Percent},
     pricing::{DiscountKind, DiscountTerms, StoreDiscount},
@@ -28,7 +29,7 @@ use super::{
 /// A statement failed.
 pub async fn load_for(
     connection: &mut PgConnection,
-    requests: &[&CartRequest],
+    requests: &[&CartContent],
 ) -> Result<Vec<Catalog>, Error> {
     let items = || requests.iter().flat_map(|request| &request.items);
     let product_ids: Vec<_> = distinct(items().map(|item| item.product_id));
@@ -129,7 +130,7 @@ pub async fn find_products(
 /// By the index of the request, and by vendor.
 async fn find_discounts(
     connection: &mut PgConnection,
-    requests: &[&CartRequest],
+    requests: &[&CartContent],
 ) -> Result<HashMap<usize, HashMap<VendorStoreId, StoreDiscount>>, Error> {
     let asked: Vec<_> = requests
         .iter()
@@ -162,13 +163,13 @@ async fn find_discounts(
             end as "ends_at?",
             d.is_active
         from unnest($1::uuid[], $2::text[])
-            with ordinality as asked (vendor_store_id, code, nr)
+            with ordinality as asked (vendor_store_id, code_folded, nr)
         join store_discounts d
             on d.vendor_store_id = asked.vendor_store_id
-            and upper(d.code) = upper(asked.code)
+            and d.code_folded = asked.code_folded
         "#,
         &of(&asked, |(_, it)| it.vendor_store_id) as &[VendorStoreId],
-        &of(&asked, |(_, it)| it.code.clone()),
+        &of(&asked, |(_, it)| Folded::of(&it.code)) as &[Folded],
     )
     .fetch_all(connection)
     .await

@@ -9,7 +9,10 @@ use std::collections::HashSet;
 
 use sqlx::PgConnection;
 
-use crate::domain::ids::{CartId, ProductId, StoreId, UserId, VendorStoreId};
+use crate::domain::{
+    checkout::AskedCart,
+    ids::{CartId, ProductId, StoreId, UserId, VendorStoreId},
+};
 
 use super::{
     error::{Doing, Error},
@@ -65,26 +68,32 @@ pub async fn find_held_stock(
 /// The statement failed.
 pub async fn find_held_carts(
     connection: &mut PgConnection,
-    ids: &[CartId],
-) -> Result<Vec<(CartId, Holder)>, Error> {
+    carts: &[AskedCart],
+) -> Result<Vec<(AskedCart, Holder)>, Error> {
     let seen = sqlx::query!(
         r#"
         select
-            id as "id: CartId",
-            xmax::text::bigint as "holder!",
+            c.id as "id: CartId",
+            c.buyer_store_id as "store_id: StoreId",
+            c.xmax::text::bigint as "holder!",
             pg_current_snapshot()::text as "snapshot!"
-        from cart_records
-        where id = any($1)
-            and xmax::text <> '0'
+        from unnest($1::uuid[], $2::uuid[]) as asked (id, store_id)
+        join cart_records c on c.id = asked.id and c.buyer_store_id = asked.store_id
+        where c.xmax::text <> '0'
         "#,
-        ids as &[CartId],
+        &of(carts, |cart| cart.id) as &[CartId],
+        &of(carts, |cart| cart.store_id) as &[StoreId],
     )
     .fetch_all(connection)
     .await
     .doing("look for held carts")?;
     let held = seen.into_iter().filter_map(|row| {
         let holder = in_progress(row.holder, &row.snapshot)?;
-        Some((row.id, holder))
+        let cart = AskedCart {
+            id: row.id,
+            store_id: row.store_id,
+        };
+        Some((cart, holder))
     });
     Ok(held.collect())
 }

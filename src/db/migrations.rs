@@ -8,7 +8,10 @@ use sqlx::{
     migrate::{Migrate, MigrateError, Migrator},
 };
 
-use super::error::{Doing, Error};
+use super::{
+    error::{Doing, Error},
+    folding,
+};
 
 /// The schema, compiled in.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -34,7 +37,7 @@ pub async fn migrate_within(
         sqlx::raw_sql(MIGRATION_LOCK_WAIT)
             .execute(&mut *connection)
             .await?;
-        match MIGRATIONS.run(&mut *connection).await {
+        match run(connection).await {
             Err(error) if is_lock_timeout(&error) && Instant::now() + pause < give_up => {
                 tracing::warn!(
                     "a migration waits for a table that another session uses, or for another \
@@ -54,6 +57,16 @@ pub async fn migrate_within(
             }
         }
     }
+}
+
+async fn run(connection: &mut PgConnection) -> Result<(), MigrateError> {
+    let applied = applied_migrations(connection).await?;
+    let is_applied = |version| applied.contains(&version);
+    // On an empty database there is nothing to fold, and no table to look into.
+    if !is_applied(folding::VERSION) && is_applied(folding::VERSION - 1) {
+        folding::prepare(connection).await?;
+    }
+    MIGRATIONS.run(connection).await
 }
 
 /// The same, with patience for half a minute.
@@ -77,21 +90,24 @@ fn is_lock_timeout(error: &MigrateError) -> bool {
 /// # Errors
 /// PostgreSQL can't be reached.
 pub async fn missing_migrations(connection: &mut PgConnection) -> Result<usize, Error> {
-    // Not `query!`: the table is sqlx's own and does not exist before the first migration.
-    let known = sqlx::query_scalar::<_, bool>("select to_regclass('_sqlx_migrations') is not null")
-        .fetch_one(&mut *connection)
+    let applied = applied_migrations(connection)
         .await
-        .doing("look for the table of migrations")?;
-    let applied: Vec<i64> = if known {
-        sqlx::query_scalar("select version from _sqlx_migrations where success")
-            .fetch_all(connection)
-            .await
-            .doing("read the applied migrations")?
-    } else {
-        Vec::new()
-    };
+        .doing("read the applied migrations")?;
     Ok(MIGRATIONS
         .iter()
         .filter(|migration| !applied.contains(&migration.version))
         .count())
+}
+
+async fn applied_migrations(connection: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
+    // Not `query!`: the table is sqlx's own and does not exist before the first migration.
+    let known = sqlx::query_scalar::<_, bool>("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !known {
+        return Ok(Vec::new());
+    }
+    sqlx::query_scalar("select version from _sqlx_migrations where success")
+        .fetch_all(connection)
+        .await
 }

@@ -10,6 +10,7 @@ pub mod carts;
 pub mod catalog;
 pub mod demo;
 pub mod error;
+mod folding;
 pub mod held;
 pub mod idempotency;
 pub mod import;

@@ -1,9 +1,9 @@
-//! Who is calling: a person, acting for a store whose member he or she is.
+//! The caller: a person who acts for a store of which they are a member.
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    ids::{BuyerStoreId, UserId, VendorStoreId},
+    ids::{BuyerStoreId, VendorStoreId},
     store::{BuyerIneligible, EligibleBuyer, Store, StoreType},
 };
 
@@ -61,7 +61,7 @@ pub struct Membership {
     pub store: Store,
 }
 
-/// Why a caller may not do what he or she wants.
+/// Why a caller may not do what they want.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Forbidden {
@@ -77,30 +77,46 @@ pub enum Forbidden {
     NotAVendor,
 }
 
-/// A person who may act for a buyer: made by [`Caller::admit`] only.
+/// An active member of a store whose role allows what is asked: made by [`Member::admit`] only.
+/// Whether the store may buy is another question, and comes after the key of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// The person.
-    pub user_id: UserId,
-    /// The store.
-    pub buyer: EligibleBuyer,
-}
+pub struct Member<'a>(&'a Store);
 
-impl Caller {
-    /// The gate for callers. `membership` is `None` where there is no such person, store or
-    /// membership.
+impl<'a> Member<'a> {
+    /// The gate for everything that a store has. `membership` is `None` where there is no such person,
+    /// store or membership.
     ///
     /// # Errors
     /// The first reason why not.
-    pub fn admit(
-        user_id: UserId,
-        membership: Option<&Membership>,
-        access: Access,
-        now: DateTime<Utc>,
-    ) -> Result<Self, Forbidden> {
-        let store = store_of_member(membership, access)?;
-        let buyer = EligibleBuyer::admit(store, now)?;
-        Ok(Self { user_id, buyer })
+    pub fn admit(membership: Option<&'a Membership>, access: Access) -> Result<Self, Forbidden> {
+        let membership = membership.ok_or(Forbidden::NotAMember)?;
+        if !membership.user_is_active || membership.status != MembershipStatus::Active {
+            return Err(Forbidden::NotAMember);
+        }
+        if !membership.role.may(access) {
+            return Err(Forbidden::RoleNotAllowed);
+        }
+        Ok(Self(&membership.store))
+    }
+
+    /// The gate for what a buyer has bought: it stays readable whatever has become of the store's
+    /// licence, state or verification since.
+    ///
+    /// # Errors
+    /// The store is not a buyer.
+    pub fn of_buyer(self) -> Result<BuyerStoreId, Forbidden> {
+        match self.0.store_type {
+            StoreType::Buyer => Ok(BuyerStoreId::new(self.0.id.uuid())),
+            StoreType::Vendor => Err(BuyerIneligible::NotABuyer.into()),
+        }
+    }
+
+    /// The gate for the cart, for what a checkout would come to, and for buying.
+    ///
+    /// # Errors
+    /// The first reason why the store may not buy.
+    pub fn of_eligible_buyer(self, now: DateTime<Utc>) -> Result<EligibleBuyer, Forbidden> {
+        Ok(EligibleBuyer::admit(self.0, now)?)
     }
 }
 
@@ -114,35 +130,23 @@ pub enum Perspective {
 }
 
 impl Perspective {
-    /// The gate for who looks at orders: a buyer must pass the buyers' gate; a vendor sees its orders
-    /// whatever has become of its licence, because they are still to be fulfilled. `side` is `None`
-    /// where the store's own side is meant.
+    /// The gate for who looks at orders: what was bought and what is to be fulfilled stay readable
+    /// whatever has become of the store. `side` is `None` where the store's own side is meant.
     ///
     /// # Errors
     /// The first reason why not.
     pub fn admit(
         membership: Option<&Membership>,
         side: Option<StoreType>,
-        now: DateTime<Utc>,
     ) -> Result<Self, Forbidden> {
-        let store = store_of_member(membership, Access::Read)?;
+        let member = Member::admit(membership, Access::Read)?;
+        let store = member.0;
         match side.unwrap_or(store.store_type) {
-            StoreType::Buyer => Ok(Self::Buyer(EligibleBuyer::admit(store, now)?.id)),
+            StoreType::Buyer => Ok(Self::Buyer(member.of_buyer()?)),
             StoreType::Vendor if store.store_type == StoreType::Vendor => {
                 Ok(Self::Vendor(VendorStoreId::new(store.id.uuid())))
             }
             StoreType::Vendor => Err(Forbidden::NotAVendor),
         }
     }
-}
-
-fn store_of_member(membership: Option<&Membership>, access: Access) -> Result<&Store, Forbidden> {
-    let membership = membership.ok_or(Forbidden::NotAMember)?;
-    if !membership.user_is_active || membership.status != MembershipStatus::Active {
-        return Err(Forbidden::NotAMember);
-    }
-    if !membership.role.may(access) {
-        return Err(Forbidden::RoleNotAllowed);
-    }
-    Ok(&membership.store)
 }

@@ -11,8 +11,10 @@ use utoipa::ToSchema;
 use super::{
     ids::{BuyerStoreId, CartId, CartItemId, ProductId, UserId, VendorStoreId},
     money::Money,
+    precondition::CartTag,
     pricing::{DiscountTerms, LinePrice},
     product::Unit,
+    violation::Violation,
 };
 
 /// The most lines a cart may have.
@@ -24,6 +26,15 @@ pub const CURRENCIES: [&str; 1] = ["USD"];
 /// A cart as a buyer sends it: well formed, but nothing in it is believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CartRequest {
+    /// What is wanted.
+    pub content: CartContent,
+    /// The figures that the buyer was shown.
+    pub totals: Totals,
+}
+
+/// What a buyer wants in a cart: all that is needed to price it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CartContent {
     /// Three capitals.
     pub currency: String,
     /// Where the goods are to go.
@@ -32,8 +43,6 @@ pub struct CartRequest {
     pub items: Vec<RequestedItem>,
     /// At most one per vendor.
     pub discounts: Vec<RequestedDiscount>,
-    /// The figures that the buyer was shown.
-    pub totals: Totals,
 }
 
 /// A line as a buyer sends it.
@@ -133,6 +142,37 @@ pub struct GrantedDiscount {
     pub amount: Money,
 }
 
+/// What a PUT of a cart would come to now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quote {
+    /// Three capitals.
+    pub currency: String,
+    /// The lines that can be priced, in the buyer's order.
+    pub lines: Vec<QuotedLine>,
+    /// The store discounts that would be granted.
+    pub discounts: Vec<GrantedDiscount>,
+    /// The cart's figures; none while there is a line that can't be priced.
+    pub totals: Option<Totals>,
+    /// The rules that are broken, all of them: with any, the PUT would be refused.
+    pub violations: Vec<Violation>,
+}
+
+/// A line of a quote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotedLine {
+    /// Its place in the request, from 0.
+    pub position: usize,
+    /// What would be frozen.
+    pub line: CartLine,
+}
+
+impl Quote {
+    /// What the priced lines come to per vendor, in ascending vendor id.
+    pub fn vendor_groups(&self) -> Vec<VendorGroup<'_>> {
+        vendor_groups(self.lines.iter().map(|it| &it.line), &self.discounts)
+    }
+}
+
 /// A cart that satisfies every rule, priced by us: what `rules::check_cart` lets through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PricedCart {
@@ -183,6 +223,16 @@ pub struct CartHead {
     pub updated_at: DateTime<Utc>,
 }
 
+impl CartHead {
+    /// What clients name this version by.
+    pub const fn tag(&self) -> CartTag {
+        CartTag {
+            id: self.id,
+            version: self.version,
+        }
+    }
+}
+
 /// How long after its last PUT a cart can be bought at its prices; for ever if there is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PriceHold(Option<TimeDelta>);
@@ -221,22 +271,7 @@ pub struct CartRecord {
 impl CartRecord {
     /// What the cart comes to per vendor, in ascending vendor id.
     pub fn vendor_groups(&self) -> Vec<VendorGroup<'_>> {
-        group_by_vendor(self.items.iter().map(|(_, line)| line))
-            .into_iter()
-            .map(|(vendor_store_id, lines)| {
-                let store_discount = self
-                    .discounts
-                    .iter()
-                    .find(|granted| granted.vendor_store_id == vendor_store_id);
-                let terms = store_discount.map(|granted| granted.terms);
-                let totals = vendor_totals(lines.iter().map(|line| &line.price), terms);
-                VendorGroup {
-                    vendor_store_id,
-                    totals,
-                    store_discount,
-                }
-            })
-            .collect()
+        vendor_groups(self.items.iter().map(|(_, line)| line), &self.discounts)
     }
 }
 
@@ -249,6 +284,27 @@ pub struct VendorGroup<'a> {
     pub totals: Totals,
     /// Its store discount, if one was granted.
     pub store_discount: Option<&'a GrantedDiscount>,
+}
+
+fn vendor_groups<'a>(
+    lines: impl IntoIterator<Item = &'a CartLine>,
+    discounts: &'a [GrantedDiscount],
+) -> Vec<VendorGroup<'a>> {
+    group_by_vendor(lines)
+        .into_iter()
+        .map(|(vendor_store_id, lines)| {
+            let store_discount = discounts
+                .iter()
+                .find(|granted| granted.vendor_store_id == vendor_store_id);
+            let terms = store_discount.map(|granted| granted.terms);
+            let totals = vendor_totals(lines.iter().map(|line| &line.price), terms);
+            VendorGroup {
+                vendor_store_id,
+                totals,
+                store_discount,
+            }
+        })
+        .collect()
 }
 
 /// Splits lines by vendor (PF-078): vendors ascend, lines keep their order.

@@ -37,6 +37,26 @@ pub struct CheckoutRequest {
     pub expected: ExpectedCart,
 }
 
+/// A cart as it is asked for: its id, and the store that asks. Another store's cart is as good as none: it
+/// is neither locked nor queued for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskedCart {
+    /// The cart.
+    pub id: CartId,
+    /// The store that asks for it.
+    pub store_id: StoreId,
+}
+
+impl CheckoutRequest {
+    /// The cart that is asked for.
+    pub const fn asked_cart(&self) -> AskedCart {
+        AskedCart {
+            id: self.cart_id,
+            store_id: self.store_id,
+        }
+    }
+}
+
 /// What a buyer takes the cart to be; what is `None` may be anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExpectedCart {

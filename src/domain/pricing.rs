@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::{
+    folding::Folded,
     ids::VendorStoreId,
     money::{Money, Percent},
     product::VolumeTier,
@@ -158,7 +159,7 @@ pub struct StoreDiscount {
 impl StoreDiscount {
     /// Whether a buyer who writes this code means this discount: case does not matter.
     pub fn answers_to(&self, code: &str) -> bool {
-        self.code.to_uppercase() == code.to_uppercase()
+        Folded::of(&self.code) == Folded::of(code)
     }
 
     /// Whether it is switched on and inside its window.

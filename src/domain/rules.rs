@@ -1,6 +1,7 @@
 //! What a cart must satisfy to be frozen (PF-075): every rule is checked and every violation
 //! reported, so that a buyer can repair a cart in one go.
 //!
+//! A quote and a PUT are priced and judged by the same function: a PUT compares the buyer's totals beside.
 //! What a line whose product can't be told (unknown, or another vendor's) would cost can't be told
 //! either: then the totals are not compared, because the difference would say nothing new.
 
@@ -10,8 +11,8 @@ use chrono::{DateTime, Utc};
 
 use super::{
     cart::{
-        CURRENCIES, CartLine, CartRequest, GrantedDiscount, PricedCart, RequestedItem, Totals,
-        group_by_vendor, vendor_totals,
+        CURRENCIES, CartContent, CartLine, CartRequest, GrantedDiscount, PricedCart, Quote,
+        QuotedLine, RequestedItem, Totals, group_by_vendor, vendor_totals,
     },
     ids::{ProductId, VendorStoreId},
     money::Money,
@@ -52,6 +53,31 @@ pub fn check_cart(
     buyer: &EligibleBuyer,
     now: DateTime<Utc>,
 ) -> Result<PricedCart, Vec<Violation>> {
+    let quote = quote(&request.content, catalog, buyer, now);
+    let mut violations = quote.violations;
+    if let Some(totals) = quote.totals {
+        compare_totals(request.totals, totals, &mut violations);
+    }
+    match quote.totals {
+        Some(totals) if violations.is_empty() => Ok(PricedCart {
+            currency: quote.currency,
+            shipping_address: request.content.shipping_address.clone(),
+            lines: quote.lines.into_iter().map(|it| it.line).collect(),
+            discounts: quote.discounts,
+            totals,
+        }),
+        _ => Err(violations),
+    }
+}
+
+/// Prices what a buyer wants by the catalogue as it is now, as far as it can be priced, and finds every
+/// violation but those of totals, in the order of [`check_cart`].
+pub fn quote(
+    request: &CartContent,
+    catalog: &Catalog,
+    buyer: &EligibleBuyer,
+    now: DateTime<Utc>,
+) -> Quote {
     let mut violations = Vec::new();
     if !CURRENCIES.contains(&request.currency.as_str()) {
         violations.push(
@@ -62,20 +88,19 @@ pub fn check_cart(
     let lines = check_lines(&request.items, catalog, &mut violations);
     check_vendors(request, catalog, &lines, buyer, now, &mut violations);
     let discounts = check_discounts(request, catalog, &lines, now, &mut violations);
-    let totals = cart_totals(&lines, &discounts);
-    if lines.len() == request.items.len() {
-        compare_totals(request.totals, totals, &mut violations);
-    }
-    if !violations.is_empty() {
-        return Err(violations);
-    }
-    Ok(PricedCart {
+    let is_whole = lines.len() == request.items.len();
+    let totals = is_whole.then(|| cart_totals(lines.iter().map(|it| &it.line), &discounts));
+    assert!(
+        is_whole || !violations.is_empty(),
+        "a line that can't be priced is in violation"
+    );
+    Quote {
         currency: request.currency.clone(),
-        shipping_address: request.shipping_address.clone(),
         lines,
         discounts,
         totals,
-    })
+        violations,
+    }
 }
 
 /// Checks and prices the lines; those that can't be priced are left out of the result.
@@ -83,7 +108,7 @@ fn check_lines(
     items: &[RequestedItem],
     catalog: &Catalog,
     violations: &mut Vec<Violation>,
-) -> Vec<CartLine> {
+) -> Vec<QuotedLine> {
     let mut seen = HashSet::new();
     let mut room = Money::MAX;
     let mut lines = Vec::with_capacity(items.len());
@@ -135,7 +160,10 @@ fn check_lines(
         if let Some(sent) = item.line_total.filter(|sent| *sent != price.total) {
             violations.push(at(Code::LineTotalMismatch, "line_total").figures(price.total, sent));
         }
-        lines.push(freeze(product, item.qty, price));
+        lines.push(QuotedLine {
+            position: index,
+            line: freeze(product, item.qty, price),
+        });
     }
     lines
 }
@@ -159,9 +187,9 @@ pub fn freeze(product: &Product, qty: i32, price: LinePrice) -> CartLine {
 /// Each vendor is reported once, at its first line. A vendor that nobody knows and that sells
 /// nothing here says no more than its lines' own violations.
 fn check_vendors(
-    request: &CartRequest,
+    request: &CartContent,
     catalog: &Catalog,
-    lines: &[CartLine],
+    lines: &[QuotedLine],
     buyer: &EligibleBuyer,
     now: DateTime<Utc>,
     violations: &mut Vec<Violation>,
@@ -174,7 +202,7 @@ fn check_vendors(
         }
         let reasons = match catalog.vendors.get(&vendor) {
             Some(store) => EligibleVendor::admit(store, buyer, now).err(),
-            None if lines.iter().any(|line| line.vendor_store_id == vendor) => {
+            None if lines.iter().any(|it| it.line.vendor_store_id == vendor) => {
                 Some(vec![VendorIneligible::VendorLicenseInvalid])
             }
             None => None,
@@ -187,13 +215,13 @@ fn check_vendors(
 }
 
 fn check_discounts(
-    request: &CartRequest,
+    request: &CartContent,
     catalog: &Catalog,
-    lines: &[CartLine],
+    lines: &[QuotedLine],
     now: DateTime<Utc>,
     violations: &mut Vec<Violation>,
 ) -> Vec<GrantedDiscount> {
-    let groups = group_by_vendor(lines);
+    let groups = group_by_vendor(lines.iter().map(|it| &it.line));
     let mut granted = Vec::with_capacity(request.discounts.len());
     for (index, asked) in request.discounts.iter().enumerate() {
         let vendor = asked.vendor_store_id;
@@ -235,7 +263,10 @@ fn check_discounts(
 }
 
 /// What lines and store discounts come to.
-pub fn cart_totals(lines: &[CartLine], discounts: &[GrantedDiscount]) -> Totals {
+pub fn cart_totals<'a>(
+    lines: impl IntoIterator<Item = &'a CartLine>,
+    discounts: &[GrantedDiscount],
+) -> Totals {
     let terms: BTreeMap<_, _> = discounts
         .iter()
         .map(|granted| (granted.vendor_store_id, granted.terms))

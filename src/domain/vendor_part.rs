@@ -161,7 +161,8 @@ impl VendorPart {
         }
         let totals = vendor_totals(&reserved, self.discount);
         let rejected = reserved.is_empty();
-        let payment_intent = (!rejected).then(|| PaymentIntent {
+        // Where nothing is to be collected there is nothing to intend.
+        let payment_intent = (totals.total > Money::ZERO).then(|| PaymentIntent {
             id: PaymentIntentId::new(new_id()),
             method,
             status: method.first_status(),

@@ -9,8 +9,9 @@ use chrono::Utc;
 use crate::{
     db,
     domain::{
-        caller::{Access, Caller, Forbidden, Membership},
-        ids::{StoreId, UserId},
+        caller::{Access, Forbidden, Member, Membership},
+        ids::{BuyerStoreId, StoreId, UserId},
+        store::EligibleBuyer,
     },
 };
 
@@ -28,20 +29,8 @@ pub struct Identity {
     pub store_id: StoreId,
 }
 
-/// The gate of every route: an active member, with a role that allows it, of a verified buyer.
-///
-/// # Errors
-/// 401 without a good token, 403 for those who may not, 503 without a database.
-pub async fn caller(
-    request: &HttpRequest,
-    worker: &Worker,
-    access: Access,
-) -> Result<Caller, ApiError> {
-    admit(worker, identity(request, worker)?, access).await
-}
-
-/// Reads the token and takes one request of that person's limit. Whether he or she may do anything is
-/// [`admit`]'s to say.
+/// Reads the token and takes one request of that person's limit. Whether they may do anything is
+/// for the gates below to say.
 ///
 /// # Errors
 /// 401 without a good token, 429 for one request too many, 403 where the token names no store.
@@ -70,22 +59,41 @@ pub fn identity(request: &HttpRequest, worker: &Worker) -> Result<Identity, ApiE
     Ok(identity)
 }
 
-/// Asks the database what the person may do.
+/// The gate for the cart and for what a checkout would come to: an active member, with a role that
+/// allows it, of a buyer that may buy.
 ///
 /// # Errors
 /// 403 for those who may not, 503 without a database.
-pub async fn admit(
+pub async fn admit_to_buy(
     worker: &Worker,
     identity: Identity,
     access: Access,
-) -> Result<Caller, ApiError> {
+) -> Result<EligibleBuyer, ApiError> {
     let membership = membership(worker, identity).await?;
-    Ok(Caller::admit(
-        identity.user_id,
-        membership.as_ref(),
-        access,
-        Utc::now(),
-    )?)
+    let member = Member::admit(membership.as_ref(), access)?;
+    Ok(member.of_eligible_buyer(Utc::now())?)
+}
+
+/// The gate for what a buyer has bought: an active member, whatever has become of the store's licence.
+///
+/// # Errors
+/// 403 for those who may not, 503 without a database.
+pub async fn admit_to_read_bought(
+    worker: &Worker,
+    identity: Identity,
+) -> Result<BuyerStoreId, ApiError> {
+    let membership = membership(worker, identity).await?;
+    Ok(Member::admit(membership.as_ref(), Access::Read)?.of_buyer()?)
+}
+
+/// The gate for the key of a request that changes something: it comes before the store's licence.
+///
+/// # Errors
+/// 403 for those who may not, 503 without a database.
+pub async fn admit_to_key(worker: &Worker, identity: Identity) -> Result<(), ApiError> {
+    let membership = membership(worker, identity).await?;
+    Member::admit(membership.as_ref(), Access::Change)?;
+    Ok(())
 }
 
 /// What the person is to the store, for a gate of the caller's own.
@@ -100,14 +108,6 @@ pub async fn membership(
     worker
         .read(async |connection| db::stores::find_membership(connection, user_id, store_id).await)
         .await
-}
-
-/// The gate where nothing else is wanted of it: for who is told something without any work.
-///
-/// # Errors
-/// See [`admit`].
-pub async fn admit_to_change(worker: &Worker, identity: Identity) -> Result<(), ApiError> {
-    admit(worker, identity, Access::Change).await.map(drop)
 }
 
 fn bearer_token(request: &HttpRequest) -> Option<&str> {

@@ -1,7 +1,7 @@
 //! How a cart looks to a client.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
         },
         ids::{BuyerStoreId, CartId, CartItemId, ProductId, VendorStoreId},
         money::{Money, Percent},
+        precondition::CartTag,
         pricing::{DiscountKind, DiscountTerms},
         product::Unit,
     },
@@ -166,6 +167,24 @@ pub fn render(named: &NamedCart, price_hold: PriceHold) -> Vec<u8> {
     serde_json::to_vec(&Envelope { data: body }).expect("a cart is JSON")
 }
 
+/// Which version of which cart a rendered body tells of.
+pub fn tag(body: &[u8]) -> Option<CartTag> {
+    #[derive(Deserialize)]
+    struct Told {
+        data: Version,
+    }
+    #[derive(Deserialize)]
+    struct Version {
+        id: CartId,
+        version: i32,
+    }
+    let Told { data } = serde_json::from_slice(body).ok()?;
+    Some(CartTag {
+        id: data.id,
+        version: data.version,
+    })
+}
+
 fn item(id: CartItemId, position: usize, line: &CartLine) -> ItemBody<'_> {
     ItemBody {
         id,
@@ -189,7 +208,10 @@ fn item(id: CartItemId, position: usize, line: &CartLine) -> ItemBody<'_> {
     }
 }
 
-fn vendor_group<'a>(group: VendorGroup<'a>, name: Option<&'a String>) -> VendorGroupBody<'a> {
+pub(super) fn vendor_group<'a>(
+    group: VendorGroup<'a>,
+    name: Option<&'a String>,
+) -> VendorGroupBody<'a> {
     let discount = |granted: &'a GrantedDiscount| StoreDiscountBody {
         code: &granted.code,
         title: &granted.title,

@@ -1,16 +1,17 @@
-//! `PUT` and `GET /api/v1/cart`.
+//! `PUT` and `GET /api/v1/cart`, and `POST /api/v1/cart/quote`.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use chrono::Utc;
 
 use crate::{
     carts::{self, Decision, FreezeCart, NamedCart},
     domain::{
         caller::Access,
         cart::{
-            CartRequest, LINES_MAX, PriceHold, RequestedDiscount, RequestedItem, ShippingAddress,
-            Totals,
+            CartContent, CartRequest, LINES_MAX, PriceHold, RequestedDiscount, RequestedItem,
+            ShippingAddress, Totals,
         },
-        idempotency::{Fingerprint, IdempotencyKey, Scope, StoredResponse},
+        idempotency::{Fingerprint, Scope, StoredResponse},
         ids::{ProductId, VendorStoreId},
     },
     idempotency::fingerprint,
@@ -20,7 +21,8 @@ use super::{
     auth, body, cart_body,
     error::{ApiError, Code},
     idempotent::{self, Ran},
-    json::{FieldProblem, Node, Shape},
+    json::{FieldProblem, Node, Object, Shape},
+    precondition, quote_body,
     routes::CART,
     worker::Worker,
 };
@@ -41,12 +43,21 @@ pub async fn put(
     let identity = auth::identity(&request, &worker)?;
     worker.carts.check_room()?;
     // Rarely needed, and a query's future is large: boxed, it is no part of every request's.
-    let admit = || Box::pin(auth::admit_to_change(&worker, identity));
-    let (key, cart, fingerprint) = match read(&request, payload).await {
+    let admit = || Box::pin(auth::admit_to_key(&worker, identity));
+    let head =
+        body::idempotency_key(&request).and_then(|key| Ok((key, precondition::of_put(&request)?)));
+    let (key, precondition) = match head {
+        Ok(head) => head,
+        Err(error) => {
+            admit().await?;
+            return Err(error);
+        }
+    };
+    let (cart, fingerprint) = match read(&request, payload).await {
         Ok(asked) => asked,
         Err(error) => {
-            // Who may not change the cart hears that, not what was wrong with the request.
-            admit().await?;
+            // A store that may not buy is told so, not what was wrong with the body.
+            auth::admit_to_buy(&worker, identity, Access::Change).await?;
             return Err(error);
         }
     };
@@ -63,6 +74,7 @@ pub async fn put(
         request: cart,
         scope: fingerprint::of_scope(&scope),
         fingerprint,
+        precondition,
         render,
     };
     let desk = worker.carts.clone();
@@ -74,7 +86,15 @@ pub async fn put(
         }
     };
     let keep_for = worker.keep_cart_answers_for;
-    idempotent::once(&worker, scope, fingerprint, keep_for, admit, work).await
+    let ran = idempotent::once(&worker, scope, fingerprint, keep_for, admit, work).await?;
+    let tag = cart_body::tag(ran.body());
+    let mut response = idempotent::respond(ran);
+    // Of the version that the answer tells of, also when it is a first answer repeated.
+    if let Some(tag) = tag {
+        let value = precondition::etag(tag);
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    Ok(response)
 }
 
 /// The answer that is kept of a cart.
@@ -88,11 +108,10 @@ pub fn render(cart: &NamedCart, price_hold: PriceHold) -> StoredResponse {
 async fn read(
     request: &HttpRequest,
     payload: web::Payload,
-) -> Result<(IdempotencyKey, CartRequest, Fingerprint), ApiError> {
-    let key = body::idempotency_key(request)?;
+) -> Result<(CartRequest, Fingerprint), ApiError> {
     let body = body::json(request, payload).await?;
     let cart = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
-    Ok((key, cart, fingerprint::of_body(&body.canonical())))
+    Ok((cart, fingerprint::of_body(&body.canonical())))
 }
 
 /// Reads the active cart (PF-076).
@@ -103,17 +122,49 @@ pub async fn get(
     request: HttpRequest,
     worker: web::Data<Worker>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = auth::caller(&request, &worker, Access::Read).await?;
+    let identity = auth::identity(&request, &worker)?;
+    let known = precondition::known(&request);
+    let buyer = auth::admit_to_buy(&worker, identity, Access::Read).await?;
+    let known = known?;
     let found = worker
-        .read(async |connection| carts::get_active(connection, caller.buyer.id).await)
+        .read(async |connection| carts::get_active(connection, buyer.id).await)
         .await?;
     let cart = found.ok_or_else(|| {
         let message = "Your store has no active cart; PUT /api/v1/cart starts one.";
         ApiError::new(Code::NotFound, message)
     })?;
+    let tag = cart.cart.head.tag();
+    let etag = (header::ETAG, precondition::etag(tag));
+    if known.is_some_and(|known| known.name(Some(tag))) {
+        return Ok(HttpResponse::NotModified().insert_header(etag).finish());
+    }
     Ok(HttpResponse::Ok()
         .content_type("application/json")
+        .insert_header(etag)
         .body(cart_body::render(&cart, worker.terms.price_hold)))
+}
+
+/// Says what a PUT of a cart would freeze now: the same body without `totals`, the same rules, all of them
+/// at once. Nothing is written or locked.
+///
+/// # Errors
+/// See the contract.
+pub async fn post_quote(
+    request: HttpRequest,
+    payload: web::Payload,
+    worker: web::Data<Worker>,
+) -> Result<HttpResponse, ApiError> {
+    let identity = auth::identity(&request, &worker)?;
+    let buyer = auth::admit_to_buy(&worker, identity, Access::Read).await?;
+    let body = body::json(&request, payload).await?;
+    let content = parse_content(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    let now = Utc::now();
+    let quoted = worker
+        .read_snapshot(async |snapshot| carts::quote(snapshot, &content, buyer, now).await)
+        .await?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .body(quote_body::render(&quoted)))
 }
 
 /// Reads a cart.
@@ -126,26 +177,43 @@ pub fn parse(body: &Node) -> Result<CartRequest, Vec<FieldProblem>> {
     shape.finish(cart)
 }
 
+/// Reads what a quote is asked for.
+///
+/// # Errors
+/// All that is wrong with its shape.
+pub fn parse_content(body: &Node) -> Result<CartContent, Vec<FieldProblem>> {
+    let mut shape = Shape::default();
+    let content = shape
+        .object(body, "", &CONTENT)
+        .and_then(|cart| read_content(&mut shape, &cart));
+    shape.finish(content)
+}
+
+/// The fields of what is wanted.
+const CONTENT: [&str; 4] = ["currency", "shipping_address", "items", "discounts"];
+
 fn read_cart(shape: &mut Shape, node: &Node) -> Option<CartRequest> {
-    let known = [
-        "currency",
-        "shipping_address",
-        "items",
-        "discounts",
-        "totals",
-    ];
+    let [currency, shipping_address, items, discounts] = CONTENT;
+    let known = [currency, shipping_address, items, discounts, "totals"];
     let cart = shape.object(node, "", &known)?;
-    let currency = shape.optional(&cart, "currency", read_currency);
-    let shipping_address = shape.optional(&cart, "shipping_address", read_address);
-    let items = shape.required(&cart, "items", read_items);
-    let discounts = shape.optional(&cart, "discounts", read_discounts);
+    let content = read_content(shape, &cart);
     let totals = shape.required(&cart, "totals", read_totals);
     Some(CartRequest {
+        content: content?,
+        totals: totals?,
+    })
+}
+
+fn read_content(shape: &mut Shape, cart: &Object<'_>) -> Option<CartContent> {
+    let currency = shape.optional(cart, "currency", read_currency);
+    let shipping_address = shape.optional(cart, "shipping_address", read_address);
+    let items = shape.required(cart, "items", read_items);
+    let discounts = shape.optional(cart, "discounts", read_discounts);
+    Some(CartContent {
         currency: currency?.unwrap_or_else(|| "USD".to_owned()),
         shipping_address: shipping_address?,
         items: items?,
         discounts: discounts?.unwrap_or_default(),
-        totals: totals?,
     })
 }
 

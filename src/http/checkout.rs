@@ -11,7 +11,7 @@ use crate::{
     domain::{
         caller::Access,
         checkout::{CheckoutRequest, ExpectedCart},
-        idempotency::{Fingerprint, IdempotencyKey, Scope, StoredResponse},
+        idempotency::{Fingerprint, Scope, StoredResponse},
         ids::CartId,
         order::{Checkout, PaymentMethod},
         reservation::ShortagePolicy,
@@ -43,12 +43,19 @@ pub async fn post(
     // Before anything that costs: under a crowd most of what can be done for the rest is to say so.
     worker.desk.check_room()?;
     // Rarely needed, and a query's future is large: boxed, it is no part of every request's.
-    let admit = || Box::pin(auth::admit_to_change(&worker, identity));
-    let asked = match read(&request, payload).await {
+    let admit = || Box::pin(auth::admit_to_key(&worker, identity));
+    let key = match body::idempotency_key(&request) {
+        Ok(key) => key,
+        Err(error) => {
+            admit().await?;
+            return Err(error);
+        }
+    };
+    let (wish, fingerprint) = match read(&request, payload).await {
         Ok(asked) => asked,
         Err(error) => {
-            // Who may not buy hears that, not what was wrong with the request.
-            admit().await?;
+            // A store that may not buy is told so, not what was wrong with the body.
+            auth::admit_to_buy(&worker, identity, Access::Change).await?;
             return Err(error);
         }
     };
@@ -57,10 +64,9 @@ pub async fn post(
         store_id: identity.store_id,
         method: "POST",
         path: CHECKOUT,
-        key: asked.key,
+        key,
     };
-    let fingerprint = asked.fingerprint;
-    let request = asked.wish.of(identity);
+    let request = wish.of(identity);
     let desk = worker.desk.clone();
     // The gate of a checkout that is carried out is in its transaction, beside all else that decides
     // it: one statement for a whole batch of callers.
@@ -78,7 +84,8 @@ pub async fn post(
         }
     };
     let keep_for = worker.keep_checkout_answers_for;
-    idempotent::once(&worker, scope, fingerprint, keep_for, admit, work).await
+    let ran = idempotent::once(&worker, scope, fingerprint, keep_for, admit, work).await?;
+    Ok(idempotent::respond(ran))
 }
 
 /// Says what a checkout would come to now: the same body, the same refusals, nothing written or locked.
@@ -91,24 +98,17 @@ pub async fn post_preview(
     worker: web::Data<Worker>,
 ) -> Result<HttpResponse, ApiError> {
     let identity = auth::identity(&request, &worker)?;
-    let caller = auth::admit(&worker, identity, Access::Read).await?;
+    let buyer = auth::admit_to_buy(&worker, identity, Access::Read).await?;
     let body = body::json(&request, payload).await?;
     let wish = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
     let now = Utc::now().trunc_subsecs(6);
     let (wanted, terms) = (wish.of(identity), worker.terms);
     let foreseen = worker
-        .read_snapshot(async |snapshot| preview(snapshot, wanted, caller.buyer, terms, now).await)
+        .read_snapshot(async |snapshot| preview(snapshot, wanted, buyer, terms, now).await)
         .await??;
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .body(preview_body::render(&foreseen, worker.terms.price_hold)))
-}
-
-/// What a request for a checkout says.
-struct Asked {
-    key: IdempotencyKey,
-    fingerprint: Fingerprint,
-    wish: Wish,
 }
 
 /// What a body says.
@@ -133,15 +133,13 @@ impl Wish {
     }
 }
 
-async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Asked, ApiError> {
-    let key = body::idempotency_key(request)?;
+async fn read(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<(Wish, Fingerprint), ApiError> {
     let body = body::json(request, payload).await?;
     let wish = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
-    Ok(Asked {
-        key,
-        fingerprint: fingerprint::of_body(&body.canonical()),
-        wish,
-    })
+    Ok((wish, fingerprint::of_body(&body.canonical())))
 }
 
 /// The answer that is kept of a checkout.

@@ -18,11 +18,14 @@ pub fn cors(origins: &[Origin]) -> Condition<Cors> {
         .allowed_headers([
             header::AUTHORIZATION.as_str(),
             header::CONTENT_TYPE.as_str(),
+            header::IF_MATCH.as_str(),
+            header::IF_NONE_MATCH.as_str(),
             "idempotency-key",
             "x-request-id",
         ])
         .expose_headers([
             "x-request-id",
+            header::ETAG.as_str(),
             REPLAYED.as_str(),
             header::RETRY_AFTER.as_str(),
             rate_limit::LEFT.as_str(),

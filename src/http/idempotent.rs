@@ -34,6 +34,14 @@ pub enum Ran {
     Before(StoredResponse),
 }
 
+impl Ran {
+    /// The answer's body.
+    pub fn body(&self) -> &[u8] {
+        let (Self::Now(response) | Self::Before(response)) = self;
+        &response.body
+    }
+}
+
 /// How long an answer may take from its client to Redis.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// How often Redis is asked, if what it knows turns out to be of another database.
@@ -41,8 +49,8 @@ const ROUNDS_MAX: u32 = 3;
 
 /// Answers from Redis if it knows the key, and else does the work.
 ///
-/// `admit` is the gate for those who only hear what became of the key; the work has one of its own,
-/// or the caller has passed it already.
+/// `admit` is the gate for those who only hear what became of the key: members of the store, whatever
+/// has become of its licence. The work has a gate of its own.
 ///
 /// From the claim on all runs in a task of its own: a client that hangs up, at whatever moment,
 /// neither stops the work nor leaves its key claimed.
@@ -57,7 +65,7 @@ pub async fn once<A, F, W>(
     keep_for: Duration,
     admit: impl Fn() -> A,
     work: F,
-) -> Result<HttpResponse, ApiError>
+) -> Result<Ran, ApiError>
 where
     A: Future<Output = Result<(), ApiError>>,
     F: FnOnce(Scope) -> W + 'static,
@@ -72,11 +80,11 @@ where
     for _ in 0..ROUNDS_MAX {
         let task = actix_web::rt::spawn(claim_and_work(worker.clone(), asked));
         match task.await {
-            Ok(Outcome::Ran(ran)) => return ran.map(respond),
+            Ok(Outcome::Ran(ran)) => return ran,
             Ok(Outcome::Known(known, database, again)) => {
                 admit().await?;
                 if is_of(worker, database).await? {
-                    return repeat(worker, known).map(respond);
+                    return repeat(worker, known);
                 }
                 asked = again;
             }
@@ -200,7 +208,8 @@ where
     }
 }
 
-fn respond(ran: Ran) -> HttpResponse {
+/// The response to it.
+pub fn respond(ran: Ran) -> HttpResponse {
     let (response, replayed) = match ran {
         Ran::Now(response) => (response, false),
         Ran::Before(response) => (response, true),

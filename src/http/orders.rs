@@ -2,7 +2,6 @@
 //! `GET /api/v1/checkout-groups/{id}`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use chrono::Utc;
 use uuid::Uuid;
 
 use crate::{
@@ -10,11 +9,7 @@ use crate::{
         self,
         orders::{Page, Position, Walk},
     },
-    domain::{
-        caller::{Access, Perspective},
-        order::OrderStatus,
-        store::StoreType,
-    },
+    domain::{caller::Perspective, order::OrderStatus, store::StoreType},
 };
 
 use super::{
@@ -93,12 +88,11 @@ pub async fn get_group(
     id: web::Path<String>,
     worker: web::Data<Worker>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = auth::caller(&request, &worker, Access::Read).await?;
+    let identity = auth::identity(&request, &worker)?;
+    let buyer = auth::admit_to_read_bought(&worker, identity).await?;
     let id = read_id(&id)?;
     let checkout = worker
-        .read_snapshot(async |snapshot| {
-            db::orders::find_checkout(snapshot, id, caller.buyer.id).await
-        })
+        .read_snapshot(async |snapshot| db::orders::find_checkout(snapshot, id, buyer).await)
         .await?;
     let checkout = checkout
         .ok_or_else(|| ApiError::new(Code::NotFound, "Your store has no such checkout group."))?;
@@ -111,7 +105,7 @@ async fn perspective(
     side: Option<StoreType>,
 ) -> Result<Perspective, ApiError> {
     let membership = auth::membership(worker, identity).await?;
-    Ok(Perspective::admit(membership.as_ref(), side, Utc::now())?)
+    Ok(Perspective::admit(membership.as_ref(), side)?)
 }
 
 /// What a request for a list says.

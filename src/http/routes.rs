@@ -11,6 +11,8 @@ use super::{
 
 /// The buyer's cart.
 pub const CART: &str = "/api/v1/cart";
+/// What a cart would come to.
+pub const CART_QUOTE: &str = "/api/v1/cart/quote";
 /// Buying a cart.
 pub const CHECKOUT: &str = "/api/v1/checkout";
 /// What that would come to.
@@ -30,8 +32,9 @@ pub const DOCS_FILE: &str = "/docs/{file}";
 
 /// Every route with the methods that it takes, as `Allow` names them. The OpenAPI document has just
 /// these.
-pub const ALL: [(&str, &str); 9] = [
+pub const ALL: [(&str, &str); 10] = [
     (CART, "GET, PUT"),
+    (CART_QUOTE, "POST"),
     (CHECKOUT, "POST"),
     (CHECKOUT_PREVIEW, "POST"),
     (CHECKOUT_GROUP, "GET"),
@@ -49,6 +52,7 @@ pub fn configure(app: &mut web::ServiceConfig) {
             .route(web::get().to(carts::get))
             .route(web::put().to(carts::put)),
     )
+    .service(resource(CART_QUOTE).route(web::post().to(carts::post_quote)))
     .service(resource(CHECKOUT).route(web::post().to(checkout::post)))
     .service(resource(CHECKOUT_PREVIEW).route(web::post().to(checkout::post_preview)))
     .service(resource(CHECKOUT_GROUP).route(web::get().to(orders::get_group)))

@@ -29,11 +29,18 @@ pub(super) enum Kind {
     StoreDiscount = 12,
     Inventory = 13,
     Trade = 14,
+    VendorUser = 15,
+    VendorMembership = 16,
 }
 
 /// The user who owns buyer `n` (from 1).
 pub fn buyer_user_id(seed: u64, n: u32) -> Uuid {
     row_id(seed, Kind::BuyerUser, n.into())
+}
+
+/// The user who owns vendor `n` (from 1).
+pub fn vendor_user_id(seed: u64, n: u32) -> Uuid {
+    row_id(seed, Kind::VendorUser, n.into())
 }
 
 /// The store of buyer `n` (from 1).

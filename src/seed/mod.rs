@@ -20,8 +20,10 @@ use thiserror::Error;
 
 pub use discounts::store_discounts;
 pub use goods::{inventory_item, product, volume_tiers};
-pub use id::{buyer_store_id, buyer_user_id, product_id, vendor_store_id};
-pub use people::{owner, owner_membership, viewer, viewer_membership};
+pub use id::{buyer_store_id, buyer_user_id, product_id, vendor_store_id, vendor_user_id};
+pub use people::{
+    owner, owner_membership, vendor_membership, vendor_owner, viewer, viewer_membership,
+};
 pub use stores::{buyer_license, buyer_store, subscription, vendor_license, vendor_store};
 
 /// The most vendors a plan may ask for.
@@ -109,7 +111,7 @@ impl SeedPlan {
     /// Counts what the plan makes, without making it.
     pub fn row_counts(&self) -> RowCounts {
         let [vendors, products, buyers] = [self.vendors, self.products, self.buyers].map(u64::from);
-        let users = buyers + u64::from(self.buyers / VIEWER_EVERY);
+        let users = buyers + u64::from(self.buyers / VIEWER_EVERY) + vendors;
         RowCounts {
             users,
             stores: buyers + vendors,

@@ -1,11 +1,10 @@
-//! Users and their memberships: each buyer has one owner, some have a viewer. Vendors have none; no
-//! endpoint of the service is theirs.
+//! Users and their memberships: each buyer and each vendor has one owner, some buyers have a viewer.
 
 use uuid::Uuid;
 
 use super::{
     SeedPlan,
-    id::{Dice, Kind, buyer_store_id, buyer_user_id, row_id},
+    id::{Dice, Kind, buyer_store_id, buyer_user_id, row_id, vendor_store_id, vendor_user_id},
     names,
     words::{FAMILY_NAMES, GIVEN_NAMES},
 };
@@ -28,6 +27,26 @@ pub fn viewer(plan: &SeedPlan, n: u32) -> UserRow {
         id: viewer_id(plan.seed, n),
         email: address(plan.seed, "accounts", n),
         full_name: person(plan.seed, Kind::ViewerUser, n),
+    }
+}
+
+/// The user who owns vendor `n`.
+pub fn vendor_owner(plan: &SeedPlan, n: u32) -> UserRow {
+    UserRow {
+        id: vendor_user_id(plan.seed, n),
+        email: format!("sales@{}", names::host(&names::vendor_name(plan.seed, n))),
+        full_name: person(plan.seed, Kind::VendorUser, n),
+    }
+}
+
+/// What makes [`vendor_owner`] the owner of vendor `n`.
+pub fn vendor_membership(plan: &SeedPlan, n: u32) -> MembershipRow {
+    MembershipRow {
+        id: row_id(plan.seed, Kind::VendorMembership, n.into()),
+        store_id: vendor_store_id(plan.seed, n),
+        user_id: vendor_user_id(plan.seed, n),
+        role: "owner",
+        status: "active",
     }
 }
 

@@ -70,6 +70,7 @@ fn what_must_be_unique_is_unique() {
         all()
             .map(|n| owner(&plan, n).email)
             .chain(viewers)
+            .chain(all().map(|n| vendor_owner(&plan, n).email))
             .collect(),
     );
     unique(all().map(|n| product(&plan, n).sku).collect());
@@ -94,6 +95,8 @@ fn the_ids_of_all_tables_are_distinct() {
             [
                 owner(&PLAN, n).id,
                 viewer(&PLAN, n).id,
+                vendor_owner(&PLAN, n).id,
+                vendor_membership(&PLAN, n).id,
                 buyer_store(&PLAN, n).id,
                 vendor_store(&PLAN, n).id,
                 owner_membership(&PLAN, n).id,

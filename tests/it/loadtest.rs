@@ -166,6 +166,18 @@ async fn arrivals_without_a_place_are_counted() {
     let options = "--rate 400 --max-in-flight 2 --duration 1s --warmup 0 --lines 1";
     let report = measure(&world, options).await;
 
+    let rates = &report["arrivals_per_second"];
+    let (offered, sent) = (
+        rates["offered"].as_f64().unwrap(),
+        rates["sent"].as_f64().unwrap(),
+    );
+    assert!((offered - 400.0).abs() < 1.0 && sent < offered, "{rates}");
+    let of_series = |name: &str| -> i64 {
+        let seconds = report["series"].as_array().unwrap().iter();
+        seconds.map(|second| second[name].as_i64().unwrap()).sum()
+    };
+    assert_eq!(of_series("offered"), 400);
+    assert_eq!(of_series("not_sent"), report["not_sent"].as_i64().unwrap());
     let not_sent = report["not_sent"].as_i64().unwrap();
     assert!(not_sent > 0);
     assert_eq!(groups(&world).await + not_sent, 400);
@@ -370,4 +382,80 @@ fn private(directory: &TempDir, options: &str) -> Command {
 fn leftovers(directory: &TempDir) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory.path()).unwrap();
     entries.map(|entry| entry.unwrap().path()).collect()
+}
+
+/// What others send is what the driver would have sent: every line once, all of them bought.
+#[tokio::test]
+async fn an_export_has_a_request_a_line_that_any_client_can_send() {
+    let world = seeded(&[]).await;
+    let directory = directory();
+    let file = directory.path().join("requests.ndjson");
+    for (mode, expected) in [("checkout", 201), ("cart-put", 200), ("cart-get", 200)] {
+        let options = format!(
+            "--mode {mode} --carts 25 --prepare-only --export {}",
+            file.display()
+        );
+        let output = tokio::task::spawn_blocking({
+            let mut command = export(&world, &options);
+            move || command.output().unwrap()
+        });
+        let output = output.await.unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{told}");
+
+        let lines = std::fs::read_to_string(&file).unwrap();
+        let lines: Vec<Value> = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+
+        assert_eq!(lines.len(), 25, "{mode}");
+        for line in lines {
+            let text = |name: &str| line[name].as_str().unwrap().to_owned();
+            let path = text("url").replace(&world.server.http, "");
+            let client = world.server.stranger().with_token(Some(&text("token")));
+            let mut request = client.request(text("method").parse().unwrap(), &path);
+            if !line["body"].is_null() {
+                request = request
+                    .header("Idempotency-Key", text("key"))
+                    .header("Content-Type", "application/json")
+                    .body(text("body"));
+            }
+            let reply = crate::support::Client::send(request).await;
+            assert_eq!(reply.status, expected, "{mode}: {}", reply.text());
+        }
+    }
+    assert_eq!(groups(&world).await, 25);
+}
+
+#[test]
+fn an_export_needs_a_server_that_stays_and_requests_that_stand_alone() {
+    for (options, told) in [
+        ("--prepare-only", "--export"),
+        ("--export x.ndjson", "--prepare-only"),
+        ("--prepare-only --export x.ndjson --private", "--private"),
+        (
+            "--prepare-only --export x.ndjson --mode purchase",
+            "--mode purchase",
+        ),
+    ] {
+        let mut command = splitcart("loadtest");
+        let output = command.args(options.split_whitespace()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            !output.status.success() && stderr.contains(told),
+            "{options}: {stderr}"
+        );
+    }
+}
+
+fn export(world: &World, options: &str) -> Command {
+    let mut command = splitcart("loadtest");
+    command
+        .env("SPLITCART_DATABASE_URL", &world.market.database.url)
+        .env("SPLITCART_REDIS_URL", &world.redis.url)
+        .env("SPLITCART_AUTH_HS256_SECRET", SECRET)
+        .args(["--url", &world.server.http])
+        .args(options.split_whitespace());
+    command
 }

@@ -5,9 +5,10 @@ use splitcart::{
     carts::{self, Decision, FreezeCart, Promises, Tries},
     db,
     domain::{
-        cart::{CartRequest, CartStatus, PriceHold, RequestedItem, Totals},
+        cart::{CartContent, CartRequest, CartStatus, PriceHold, RequestedItem, Totals},
         idempotency::{Fingerprint, ScopeDigest},
         ids::{BuyerStoreId, CartId, CheckoutGroupId, ProductId, StoreId, UserId, VendorStoreId},
+        precondition::Precondition,
     },
     http::carts::render,
 };
@@ -22,7 +23,7 @@ async fn a_cart_is_read_back_as_it_was_frozen_by_its_owner_only() {
     let (buyer, stranger) = (market.buyer().await, market.buyer().await);
     let product = market.sold_product(1250, 10).await;
     let total = "25.00".parse().unwrap();
-    let request = CartRequest {
+    let content = CartContent {
         currency: "USD".to_owned(),
         shipping_address: None,
         items: vec![RequestedItem {
@@ -33,6 +34,9 @@ async fn a_cart_is_read_back_as_it_was_frozen_by_its_owner_only() {
             line_total: Some(total),
         }],
         discounts: vec![],
+    };
+    let request = CartRequest {
+        content,
         totals: Totals {
             subtotal: total,
             discount_total: "0.00".parse().unwrap(),
@@ -46,6 +50,7 @@ async fn a_cart_is_read_back_as_it_was_frozen_by_its_owner_only() {
         request,
         scope: ScopeDigest::new([1; 32]),
         fingerprint: Fingerprint::new([2; 32]),
+        precondition: Precondition::default(),
         render,
     };
     let promises = Promises {

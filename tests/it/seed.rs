@@ -79,8 +79,10 @@ async fn the_stores_are_as_eligible_as_told_and_the_ids_name_them() {
         i64::try_from(told.count()).unwrap()
     );
     let (owner, store): (Uuid, Uuid) = sqlx::query_as(
-        "select user_id, store_id from store_memberships where role = 'owner'
-         order by id desc limit 1",
+        "select m.user_id, m.store_id
+         from store_memberships m join stores s on s.id = m.store_id
+         where m.role = 'owner' and s.type = 'buyer'
+         order by m.id desc limit 1",
     )
     .fetch_one(&database.pool)
     .await

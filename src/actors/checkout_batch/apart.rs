@@ -127,7 +127,9 @@ fn give_up(context: &BatchContext, member: CheckoutMember, error: &AttemptError)
         Remedy::Apart => {
             tracing::warn!(cart.id = %cart, "cart {cart} was refused: {error}");
             // It waited for something that does not show. It must not take others along again soon.
-            let wait = context.held_rows.note_stuck(cart);
+            let wait = context
+                .held_rows
+                .note_stuck(member.command.request.asked_cart());
             refuse(context, member, wait);
         }
         Remedy::Refuse => {

@@ -63,7 +63,7 @@ impl<'a> Script<'a> {
         let commands: Vec<_> = members.iter().map(|member| &member.command).collect();
         let needs = commands
             .iter()
-            .map(|command| vec![Row::Cart(command.request.cart_id)]);
+            .map(|command| vec![Row::Cart(command.request.asked_cart())]);
         Self {
             context,
             members,

@@ -70,7 +70,7 @@ impl<'a> Settled<'a> {
                     settled.plans.push((index, plan));
                 }
                 Prospect::Held => {
-                    let cart = Row::Cart(commands[index].request.cart_id);
+                    let cart = Row::Cart(commands[index].request.asked_cart());
                     settled.outcomes.push(Some(Outcome::Held(vec![cart])));
                 }
             }

@@ -9,11 +9,10 @@ use sqlx::PgConnection;
 use crate::{
     db,
     domain::{
-        caller::{Access, Caller, Membership},
+        caller::{Access, Member, Membership},
         cart::CartHead,
-        checkout::{CheckoutPlan, Terms},
+        checkout::{AskedCart, CheckoutPlan, Terms},
         idempotency::FirstAnswer,
-        ids::CartId,
         reservation::ByVendor,
     },
 };
@@ -53,7 +52,7 @@ pub(super) async fn judge(
 ) -> Result<Judged, db::Error> {
     let mut situation = Situation::read(tx, commands, now).await?;
     let judge = |(index, command): (usize, &&CheckoutCommand)| {
-        if situation.held.contains(&command.request.cart_id) {
+        if situation.held.contains(&command.request.asked_cart()) {
             return Prospect::Held;
         }
         match situation.plan(index, command, terms, now) {
@@ -69,7 +68,7 @@ pub(super) async fn judge(
 
 struct Situation {
     /// Carts that could not be locked.
-    held: HashSet<CartId>,
+    held: HashSet<AskedCart>,
     memberships: Vec<Option<Membership>>,
     first_answers: Vec<Option<FirstAnswer>>,
     offer: Offer,
@@ -83,9 +82,9 @@ impl Situation {
     ) -> Result<Self, db::Error> {
         let connection = tx.connection();
         let requests = || commands.iter().map(|command| command.request);
-        let cart_ids: Vec<_> = requests().map(|request| request.cart_id).collect();
-        let carts = db::carts::lock(connection, &cart_ids).await?;
-        let held = find_held(connection, &cart_ids, &carts).await?;
+        let asked: Vec<_> = requests().map(|request| request.asked_cart()).collect();
+        let carts = db::carts::lock(connection, &asked).await?;
+        let held = find_held(connection, &asked, &carts).await?;
         // After the locks, so that we see what the last holder of a lock has committed.
         let callers: Vec<_> = requests().map(|it| (it.user_id, it.store_id)).collect();
         let memberships = db::stores::find_memberships(connection, &callers).await?;
@@ -98,7 +97,8 @@ impl Situation {
         })
     }
 
-    /// The gate comes first: who may not check out learns nothing of carts and keys.
+    /// The caller comes first: who is no member learns nothing of carts and keys. Then the key, whose first
+    /// answer members hear whatever has become of the store's licence; then the licence.
     fn plan(
         &mut self,
         index: usize,
@@ -108,9 +108,8 @@ impl Situation {
     ) -> Result<CheckoutPlan, Decision> {
         let request = command.request;
         let membership = self.memberships[index].as_ref();
-        let buyer = Caller::admit(request.user_id, membership, Access::Change, now)
-            .map_err(|reason| Decision::Refused(Refusal::Forbidden(reason)))?
-            .buyer;
+        let forbidden = |reason| Decision::Refused(Refusal::Forbidden(reason));
+        let member = Member::admit(membership, Access::Change).map_err(forbidden)?;
         if let Some(first) = self.first_answers[index].take() {
             return Err(if first.fingerprint == command.fingerprint {
                 Decision::Replayed(first.response)
@@ -118,6 +117,7 @@ impl Situation {
                 Decision::Refused(Refusal::KeyReused)
             });
         }
+        let buyer = member.of_eligible_buyer(now).map_err(forbidden)?;
         let planned = self.offer.plan(request, buyer, terms, now);
         planned.map_err(Decision::Refused)
     }
@@ -127,10 +127,10 @@ impl Situation {
 /// go of in between counts as held: it is looked at again in a moment.
 async fn find_held(
     connection: &mut PgConnection,
-    asked: &[CartId],
-    found: &HashMap<CartId, CartHead>,
-) -> Result<HashSet<CartId>, db::Error> {
-    let missing = asked.iter().filter(|id| !found.contains_key(id));
+    asked: &[AskedCart],
+    found: &HashMap<AskedCart, CartHead>,
+) -> Result<HashSet<AskedCart>, db::Error> {
+    let missing = asked.iter().filter(|cart| !found.contains_key(cart));
     let missing: Vec<_> = missing.copied().collect();
     if missing.is_empty() {
         return Ok(HashSet::new());

@@ -82,14 +82,12 @@ fn without_the_held(
 ) -> Vec<CheckoutMember> {
     let mut free = Vec::with_capacity(batch.len());
     for member in batch {
-        let cart = member.command.request.cart_id;
+        let cart = member.command.request.asked_cart();
         if let Some(wait) = context.held_rows.stuck_for(cart) {
             refuse(context, member, wait);
             continue;
         }
-        let held = context
-            .held_rows
-            .in_the_way_of(member.command.request.cart_id);
+        let held = context.held_rows.in_the_way_of(cart);
         if held.is_empty() {
             free.push(member);
         } else {
@@ -193,7 +191,7 @@ pub(super) fn wait_for(
     rows: Vec<Row>,
     ended: &mut Ended<BatchContext>,
 ) {
-    let cart = member.command.request.cart_id;
+    let cart = member.command.request.asked_cart();
     context.held_rows.note(rows.iter().copied());
     context.held_rows.note_needs(cart, &rows);
     let since = *member.notes.set_aside_at.get_or_insert_with(Instant::now);

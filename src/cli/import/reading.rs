@@ -122,7 +122,7 @@ fn read_chunk(
             row: &row,
             new_id: Uuid::now_v7(),
         };
-        line.encode(&mut text);
+        line.encode(rows.kind(), &mut text);
     }
     Ok(text)
 }

@@ -34,6 +34,11 @@ enum Layout {
 }
 
 impl RowReader {
+    /// What it reads.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// A reader for a file; `header` is its first record if it is CSV.
     ///
     /// # Errors

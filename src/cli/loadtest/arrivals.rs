@@ -64,6 +64,7 @@ fn arrive(driver: &Rc<Driver>, lines: &Rc<Lines>, intended: Instant, in_flight_m
         driver.recorder.borrow_mut().miss(intended);
         return;
     };
+    driver.recorder.borrow_mut().send(intended);
     let wire = lines.resting.borrow_mut().pop();
     let mut wire = wire.unwrap_or_else(|| Wire::to(driver.address));
     lines.at_work.set(lines.at_work.get() + 1);

@@ -4,12 +4,25 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::ensure;
+use nix::sys::resource::{Resource, getrlimit};
 
 use crate::domain::cart::LINES_MAX;
 
 use super::options::{Length, LoadtestArgs, Mode, Prepare};
 
 const TIME_MAX: Duration = Duration::from_hours(24);
+
+/// The most requests at a time.
+const AT_A_TIME_MAX: u32 = 20_000;
+/// Files that are open for something else than a connection.
+const OTHER_FILES: u64 = 64;
+
+/// The most requests at a time that this process may have: each is a connection, and so an open file.
+pub fn at_a_time_max() -> u32 {
+    let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(_, hard)| hard);
+    let connections = u32::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(u32::MAX);
+    connections.clamp(1, AT_A_TIME_MAX)
+}
 
 /// How a picture is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +76,8 @@ fn check_load(args: &LoadtestArgs) -> anyhow::Result<()> {
     }
     let at_a_time = args.at_a_time();
     ensure!(
-        (1..=20_000).contains(&at_a_time),
-        "{at_a_time} requests at a time are asked for; it must be 1 to 20000"
+        (1..=AT_A_TIME_MAX).contains(&at_a_time),
+        "{at_a_time} requests at a time are asked for; it must be 1 to {AT_A_TIME_MAX}"
     );
     if let Some(rate) = load.rate {
         ensure!(
@@ -145,6 +158,11 @@ fn check_modes(args: &LoadtestArgs) -> anyhow::Result<()> {
     ensure!(
         mode != Mode::CartGet || args.load.retries == 0.0,
         "--retries sends a request again under its Idempotency-Key, and GET /cart has none"
+    );
+    ensure!(
+        !args.output.prepare_only || mode != Mode::Purchase,
+        "--prepare-only writes requests that stand for themselves, but a checkout of --mode purchase needs \
+         what its PUT is answered; export --mode cart-put or checkout"
     );
     match (mode, args.length()) {
         (Mode::Checkout, Length::Count(count)) => ensure!(

@@ -9,6 +9,7 @@
 //! | where, and from beginning to end | `place`, `private`, `trial` |
 //! | who buys what | `market`, `popularity`, `buyers`, `carts` (pure) |
 //! | getting ready | `ready`, `prepare`, `freeze` |
+//! | for other tools | `export` |
 //! | the load | `run`, `clients` (closed), `arrivals`, `schedule`, `alarm` (open) |
 //! | one request | `driver`, `requests`, `wire`, `answers` |
 //! | what is measured | `record`, `latency`, `batches` |
@@ -25,6 +26,7 @@ pub mod carts;
 mod checks;
 mod clients;
 mod driver;
+mod export;
 mod freeze;
 pub mod latency;
 pub mod market;
@@ -71,9 +73,13 @@ pub async fn run(
     data_dir: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
     checks::check(args)?;
+    serve::raise_the_limit_of_open_files();
     let told_to_stop = serve::stop_signal()?.shared();
     if !args.place.private {
         let place = Place::running(args, config).await?;
+        if let (true, Some(file)) = (args.output.prepare_only, &args.output.export) {
+            return export::run(args, config, &place, file, told_to_stop).await;
+        }
         return trial::run(args, config, &place, told_to_stop).await;
     }
     let config = &private::for_ourselves(config);

@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::{checks::parse_time, market::Shape};
+use super::{
+    checks::{self, parse_time},
+    market::Shape,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,6 +22,8 @@ Examples:
   splitcart loadtest --rate 6000 --retry-refused retry-after
                                                       too much, with clients that come back
   splitcart loadtest --mode purchase --clients 16     PUT /cart and checkout, measured as one
+  splitcart loadtest --prepare-only --export requests.ndjson --count 20000
+                                                      for wrk, oha, k6 and locust: scripts/load
   splitcart loadtest --retries 0.1                    a tenth is sent twice and answered the same
 
 The database's URL, the secret of tokens and the addresses are the server's own settings: give both
@@ -77,7 +82,7 @@ pub struct LoadArgs {
     #[arg(long, value_name = "PER SECOND")]
     pub(super) rate: Option<f64>,
     /// With --rate: the most requests at a time; arrivals beyond it are not sent, and counted
-    /// [default: 1000]
+    /// [default: --rate x --timeout, up to what files may be open]
     #[arg(long, value_name = "COUNT", requires = "rate")]
     pub(super) max_in_flight: Option<u32>,
     /// How long to measure [default: 10s]
@@ -154,6 +159,18 @@ pub struct OutputArgs {
     /// stderr then
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
+    /// Prepare carts, buyers and stock, write --export, and measure nothing: for other tools, see
+    /// scripts/load
+    #[arg(
+        long,
+        requires = "export",
+        conflicts_with_all = ["private", "json", "plot"]
+    )]
+    pub(super) prepare_only: bool,
+    /// With --prepare-only: where every request is written, one JSON object a line, with `method`,
+    /// `url`, `token`, `key`, `cart_id` and `body`; - is stdout
+    #[arg(long, value_name = "FILE", requires = "prepare_only")]
+    pub(super) export: Option<PathBuf>,
     /// Draw throughput and latency percentiles over time
     #[arg(long, value_name = "FILE.svg|FILE.png")]
     pub(super) plot: Option<PathBuf>,
@@ -224,12 +241,27 @@ impl LoadtestArgs {
         match self.load.rate {
             Some(rate) => Arrivals::Open {
                 rate,
-                in_flight_max: self.load.max_in_flight.unwrap_or(1000),
+                in_flight_max: self
+                    .load
+                    .max_in_flight
+                    .unwrap_or_else(|| self.in_flight_max_by_itself(rate)),
             },
             None => Arrivals::Closed {
                 clients: self.load.clients.unwrap_or(64),
             },
         }
+    }
+
+    /// So many that an arrival finds no place only where answers take longer than they may.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is bounded, and a rate below 0 is refused"
+    )]
+    fn in_flight_max_by_itself(&self, rate: f64) -> u32 {
+        let most = checks::at_a_time_max();
+        let wanted = (rate * self.load.timeout.as_secs_f64()).ceil();
+        (wanted.min(f64::from(most)) as u32).max(1)
     }
 
     /// The most requests at a time.

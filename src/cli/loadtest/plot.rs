@@ -24,6 +24,7 @@ const LABEL: i32 = 15;
 const BLUE: RGBColor = RGBColor(31, 119, 180);
 const ORANGE: RGBColor = RGBColor(230, 130, 20);
 const RED: RGBColor = RGBColor(200, 40, 50);
+const PURPLE: RGBColor = RGBColor(130, 80, 170);
 const GREY: RGBColor = RGBColor(120, 120, 120);
 /// Up to so many points are marked one by one.
 const MARKED_MAX: usize = 60;
@@ -82,15 +83,17 @@ type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType
 fn charts<B: DrawingBackend>(report: &Report, area: &DrawingArea<B, Shift>) -> Drawn<B> {
     area.fill(&WHITE)?;
     let heading = table::heading(&report.settings);
-    let title = format!(
-        "{heading}: {:.0} successes a second",
-        report.goodput_per_second
-    );
+    let title = format!("{heading}: {}", table::finding(report));
     let style = (FONT, TITLE).into_font();
     let area = area.margin(10, 10, 10, 20).titled(&title, style)?;
     let (upper, lower) = area.split_vertically(RelativeSize::Height(0.45));
     let seconds = report.seconds.max(1.0);
-    chart(&upper, "answers a second", seconds, &throughput(report))?;
+    chart(
+        &upper,
+        "requests and answers a second",
+        seconds,
+        &throughput(report),
+    )?;
     chart(
         &lower,
         "latency of successes in ms",
@@ -108,6 +111,8 @@ fn throughput(report: &Report) -> Vec<Line> {
         points: points(report, of),
     };
     let lines = [
+        line("offered", GREY, &|it| rate(it, it.offered)),
+        line("not sent", PURPLE, &|it| rate(it, it.not_sent)),
         line("successes", BLUE, &|it| rate(it, it.succeeded)),
         line("refusals", ORANGE, &|it| rate(it, it.refused)),
         line("errors", RED, &|it| rate(it, it.failed)),

@@ -23,7 +23,24 @@ use super::{
 /// How long tokens are good for: longer than any test.
 const TOKEN_GOOD_FOR: Duration = Duration::from_hours(48);
 
-/// Makes the carts and their buyers, and the requests.
+/// What there is when all is ready.
+pub struct Ready {
+    /// The carts, and what is in them.
+    pub prepared: Prepared,
+    /// One per cart: its buyer's.
+    pub tokens: Vec<String>,
+}
+
+impl Ready {
+    /// The requests.
+    pub fn jobs(&self, args: &LoadtestArgs, place: &Place) -> Vec<Job> {
+        let carts = self.prepared.carts.iter().zip(&self.tokens);
+        let jobs = carts.map(|(cart, token)| job(args.load.mode, &place.host, token, cart));
+        jobs.collect()
+    }
+}
+
+/// Makes the carts and their buyers.
 ///
 /// # Errors
 /// The catalogue has too little for such carts, the server will not freeze one, or the machine
@@ -34,7 +51,7 @@ pub async fn get_ready(
     place: &Place,
     connection: &mut PgConnection,
     screen: &Screen,
-) -> anyhow::Result<(Prepared, Vec<Job>)> {
+) -> anyhow::Result<Ready> {
     let started = Instant::now();
     let vendors = if args.cart.any_vendor {
         Vendors::Any
@@ -75,13 +92,7 @@ pub async fn get_ready(
         prepared.carts.len(),
         started.elapsed().as_secs_f64()
     ));
-    let jobs = prepared
-        .carts
-        .iter()
-        .zip(&tokens)
-        .map(|(cart, token)| job(args.load.mode, &place.host, token, cart));
-    let jobs = jobs.collect();
-    Ok((prepared, jobs))
+    Ok(Ready { prepared, tokens })
 }
 
 fn token_for(config: &Config, cart: &Cart) -> anyhow::Result<String> {

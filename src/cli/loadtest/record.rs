@@ -37,8 +37,26 @@ impl Counts {
 pub struct Second {
     pub length: Duration,
     pub counts: Counts,
+    /// Arrivals.
+    pub arrivals: Sent,
     /// Of the successes, in milliseconds; none without a success.
     pub percentiles: Option<Percentiles>,
+}
+
+/// What became of arrivals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// They were sent.
+    pub sent: u64,
+    /// There was no place for them.
+    pub not_sent: u64,
+}
+
+impl Sent {
+    /// All of them: what was offered to the server.
+    pub const fn all(self) -> u64 {
+        self.sent + self.not_sent
+    }
 }
 
 /// How a request ended.
@@ -85,14 +103,15 @@ pub struct Recorder {
     pub replays_wrong: u64,
     /// Replays that were refused, which is no fault.
     pub replays_refused: u64,
-    /// Arrivals for which there was no place.
-    pub not_sent: u64,
+    /// Arrivals of an open loop.
+    pub arrivals: Sent,
     /// Refused requests that were sent again.
     pub sent_again: u64,
     /// Clients that were refused until they went away.
     pub gave_up: u64,
     last: Instant,
     second: Counts,
+    second_arrivals: Sent,
     second_latencies: Histogram<u64>,
     series: Vec<Second>,
 }
@@ -114,11 +133,12 @@ impl Recorder {
             unknown_ever: 0,
             replays_wrong: 0,
             replays_refused: 0,
-            not_sent: 0,
+            arrivals: Sent::default(),
             sent_again: 0,
             gave_up: 0,
             last: begin,
             second: Counts::default(),
+            second_arrivals: Sent::default(),
             second_latencies: latency::histogram(),
             series: Vec::new(),
         }
@@ -182,8 +202,19 @@ impl Recorder {
 
     /// A request that was meant to start then was not sent: there was no place for it.
     pub fn miss(&mut self, intended: Instant) {
+        self.arrive(intended, |arrivals| arrivals.not_sent += 1);
+    }
+
+    /// A request that was meant to start then was sent.
+    pub fn send(&mut self, intended: Instant) {
+        self.arrive(intended, |arrivals| arrivals.sent += 1);
+    }
+
+    fn arrive(&mut self, intended: Instant, count: impl Fn(&mut Sent)) {
         if self.measures(intended) {
-            self.not_sent += 1;
+            self.advance(intended);
+            count(&mut self.arrivals);
+            count(&mut self.second_arrivals);
         }
     }
 
@@ -211,7 +242,10 @@ impl Recorder {
         self.end = Some(end);
         let closed = Duration::from_secs(self.series.len() as u64);
         let rest = self.length().saturating_sub(closed);
-        if self.second.all() > 0 || rest >= Duration::from_millis(1) {
+        if self.second.all() > 0
+            || self.second_arrivals.all() > 0
+            || rest >= Duration::from_millis(1)
+        {
             self.close_second(rest.max(Duration::from_micros(1)));
         }
     }
@@ -220,6 +254,7 @@ impl Recorder {
         self.series.push(Second {
             length,
             counts: std::mem::take(&mut self.second),
+            arrivals: std::mem::take(&mut self.second_arrivals),
             percentiles: Percentiles::of(&self.second_latencies),
         });
         self.second_latencies.reset();

@@ -33,6 +33,8 @@ pub struct Report {
     pub succeeded_in_all: u64,
     pub outcomes: Vec<OutcomeCount>,
     pub errors: Vec<ErrorCount>,
+    /// Of an open loop: what was asked for, and what was sent.
+    pub arrivals_per_second: Option<ArrivalRates>,
     /// Arrivals for which there was no place.
     pub not_sent: u64,
     /// Refused requests that were sent again.
@@ -52,6 +54,14 @@ pub struct Report {
     pub notes: Vec<String>,
     /// The first unexpected answers.
     pub unexpected: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ArrivalRates {
+    /// By the schedule.
+    pub offered: f64,
+    /// For which there was a place.
+    pub sent: f64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -112,6 +122,10 @@ pub struct SecondReport {
     pub succeeded: u64,
     pub refused: u64,
     pub failed: u64,
+    /// Arrivals of an open loop in this second.
+    pub offered: u64,
+    /// Those of them for which there was no place.
+    pub not_sent: u64,
     /// Of the successes answered in this second.
     pub latency: Option<Percentiles>,
 }
@@ -177,7 +191,11 @@ impl Report {
             succeeded_in_all: recorder.succeeded_ever,
             outcomes: outcomes.collect(),
             errors: errors.collect(),
-            not_sent: recorder.not_sent,
+            arrivals_per_second: args.load.rate.map(|_| ArrivalRates {
+                offered: per_second(recorder.arrivals.all()),
+                sent: per_second(recorder.arrivals.sent),
+            }),
+            not_sent: recorder.arrivals.not_sent,
             sent_again: recorder.sent_again,
             gave_up: recorder.gave_up,
             bought,
@@ -228,6 +246,8 @@ fn series(recorder: &Recorder) -> Vec<SecondReport> {
             succeeded: it.counts.succeeded,
             refused: it.counts.refused,
             failed: it.counts.failed,
+            offered: it.arrivals.all(),
+            not_sent: it.arrivals.not_sent,
             latency: it.percentiles,
         })
         .collect()

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::{
@@ -38,26 +38,13 @@ impl Request {
 
     /// Freezes a cart.
     pub fn put_cart(host: &str, token: &str, cart: &Cart) -> Self {
-        let item = |line: &CartLine| {
-            json!({
-                "product_id": line.product_id,
-                "vendor_store_id": line.vendor_store_id,
-                "qty": line.qty,
-                "unit_price": line.price.unit_price,
-                "line_total": line.price.total,
-            })
-        };
-        let body = json!({
-            "currency": CURRENCIES[0],
-            "items": cart.lines.iter().map(item).collect::<Vec<_>>(),
-            "totals": cart.totals,
-        });
-        Self::with_key("PUT", CART, host, token, &body.to_string())
+        let body = put_body(cart).to_string();
+        Self::with_key("PUT", CART, host, token, &body)
     }
 
     /// Buys a cart.
     pub fn check_out(host: &str, token: &str, cart_id: CartId) -> Self {
-        let body = format!(r#"{{"cart_id":"{cart_id}"}}"#);
+        let body = checkout_body(cart_id).to_string();
         let mut request = Self::with_key("POST", CHECKOUT, host, token, &body);
         request.cart_at = Some(request.bytes.len() - 2 - UUID_BYTES);
         request
@@ -109,6 +96,29 @@ impl Request {
         let text = cart_id.uuid().hyphenated();
         text.encode_lower(&mut self.bytes[at..at + UUID_BYTES]);
     }
+}
+
+/// The body that buys a cart.
+pub fn checkout_body(cart_id: CartId) -> Value {
+    json!({ "cart_id": cart_id })
+}
+
+/// The body that freezes a cart.
+pub fn put_body(cart: &Cart) -> Value {
+    let item = |line: &CartLine| {
+        json!({
+            "product_id": line.product_id,
+            "vendor_store_id": line.vendor_store_id,
+            "qty": line.qty,
+            "unit_price": line.price.unit_price,
+            "line_total": line.price.total,
+        })
+    };
+    json!({
+        "currency": CURRENCIES[0],
+        "items": cart.lines.iter().map(item).collect::<Vec<_>>(),
+        "totals": cart.totals,
+    })
 }
 
 fn head(host: &str, token: &str) -> String {

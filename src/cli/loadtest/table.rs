@@ -17,8 +17,10 @@ pub fn text(report: &Report) -> String {
     let mut parts = vec![
         heading(&report.settings),
         format!(
-            "{:.0} successes a second, {:.0} answers a second, over {:.1} s",
-            report.goodput_per_second, report.answers_per_second, report.seconds,
+            "{}, {:.0} answers a second, over {:.1} s",
+            finding(report),
+            report.answers_per_second,
+            report.seconds,
         ),
     ];
     parts.extend([latencies(report), outcomes(report)].map(|it| it.to_string()));
@@ -43,6 +45,20 @@ pub fn text(report: &Report) -> String {
     };
     parts.push(verdict.to_owned());
     parts.join("\n") + "\n"
+}
+
+/// What came of it, in a few words: what was sent is said where it is not what was asked for.
+pub fn finding(report: &Report) -> String {
+    let successes = format!("{:.0} successes a second", report.goodput_per_second);
+    match report.arrivals_per_second {
+        Some(rates) if report.not_sent > 0 => {
+            format!(
+                "{:.0} asked, {:.0} sent, {successes}",
+                rates.offered, rates.sent
+            )
+        }
+        _ => successes,
+    }
 }
 
 /// What was tested, in a line.

@@ -21,7 +21,7 @@ use super::{
     place::Place,
     plot,
     prepare::Prepared,
-    ready,
+    ready::{self, Ready},
     record::Recorder,
     report::{Report, Sold, Stocks},
     requests::Supply,
@@ -47,10 +47,12 @@ pub async fn run(
     let screen = Screen::on_stderr();
     let mut connection = db::pool::connect(&place.database).await?;
     let preparing = ready::get_ready(args, config, place, &mut connection, &screen);
-    let (prepared, jobs) = tokio::select! {
+    let ready = tokio::select! {
         ready = preparing => ready?,
         () = told_to_stop.clone() => bail!("stopped by a signal"),
     };
+    let jobs = ready.jobs(args, place);
+    let Ready { prepared, .. } = ready;
     let before = stock(&mut connection, &prepared).await?;
     let mark = if args.warmup().is_zero() {
         Some(Mark::take(place.ops).await)

@@ -319,7 +319,7 @@ mod tests {
             run.ended.cpu = Duration::from_millis(900);
             run.ended.ran_out = true;
             run.ended.batches = Err("refused".to_owned());
-            run.recorder.not_sent = 3;
+            run.recorder.arrivals.not_sent = 3;
         });
         assert_eq!(report.complaints, [""; 0]);
         assert_eq!(report.notes.len(), 4, "{:?}", report.notes);

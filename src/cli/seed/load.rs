@@ -95,7 +95,10 @@ async fn load_tables(
 
     let owners = buyers.clone().map(|n| seed::owner(plan, n));
     let viewers = plan.buyers_with_viewer().map(|n| seed::viewer(plan, n));
-    loading.copy(counts.users, owners.chain(viewers)).await?;
+    let sellers = vendors.clone().map(|n| seed::vendor_owner(plan, n));
+    loading
+        .copy(counts.users, owners.chain(viewers).chain(sellers))
+        .await?;
 
     let buyer_stores = buyers.clone().map(|n| seed::buyer_store(plan, n));
     let vendor_stores = vendors.clone().map(|n| seed::vendor_store(plan, n));
@@ -107,8 +110,9 @@ async fn load_tables(
     let viewers = plan
         .buyers_with_viewer()
         .map(|n| seed::viewer_membership(plan, n));
+    let sellers = vendors.clone().map(|n| seed::vendor_membership(plan, n));
     loading
-        .copy(counts.memberships, owners.chain(viewers))
+        .copy(counts.memberships, owners.chain(viewers).chain(sellers))
         .await?;
 
     let buyer_licenses = buyers.map(|n| seed::buyer_license(plan, n, now));

@@ -2,11 +2,18 @@
 
 mod signer;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::{self, Write},
+    ops::RangeInclusive,
+    path::PathBuf,
+    time::Duration,
+};
 
+use anyhow::Context;
 use chrono::Utc;
 use clap::{ArgGroup, Args};
 use secrecy::SecretString;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{config::Config, http::token::Claims, seed};
@@ -16,23 +23,33 @@ use self::signer::Signer;
 const EXAMPLES: &str = "\
 Examples:
   splitcart token --buyer 1                       the owner of the seed's first buyer
+  splitcart token --vendor 1                      the owner of the seed's first vendor
+  splitcart token --buyers 1-5000                 a token for each, one JSON object a line
   splitcart token --user <UUID> --store <UUID>    anybody, for a store of theirs
   curl -H \"Authorization: Bearer $(splitcart token --buyer 1)\" http://127.0.0.1:8080/api/v1/cart
 
 The token is signed with auth.hs256_secret (SPLITCART_AUTH_HS256_SECRET), which must be the
-server's, or with --private-key, if the server has the public one. It says who calls, not what he or she may do: that is read from the database.";
+server's, or with --private-key, if the server has the public one. It says who calls, not what they may do: that is read
+from the database.";
 
 /// Print a token for a person acting for a store
 #[derive(Args, Clone, Debug)]
 #[command(
     after_help = EXAMPLES,
-    group = ArgGroup::new("who").required(true).args(["buyer", "user"]),
+    group = ArgGroup::new("who").required(true).args(["buyer", "buyers", "vendor", "user"]),
 )]
 pub struct TokenArgs {
     /// The owner of the seed's buyer with this number, from 1
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub buyer: Option<u32>,
-    /// With --buyer: the number that the catalogue was seeded with
+    /// The owners of the seed's buyers with these numbers: a line of JSON for each, with `buyer`,
+    /// `user_id`, `store_id` and `token`
+    #[arg(long, value_name = "FIRST-LAST", value_parser = parse_range)]
+    pub buyers: Option<RangeInclusive<u32>>,
+    /// The owner of the seed's vendor with this number, from 1
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub vendor: Option<u32>,
+    /// With --buyer, --buyers or --vendor: the number that the catalogue was seeded with
     #[arg(
         long,
         value_name = "NUMBER",
@@ -62,19 +79,11 @@ pub struct TokenArgs {
     pub kid: Option<String>,
 }
 
-/// Prints the token.
+/// Prints the token, or one per line.
 ///
 /// # Errors
-/// The token can't be signed.
+/// A token can't be signed, or stdout is closed.
 pub fn run(args: &TokenArgs, config: &Config) -> anyhow::Result<()> {
-    let (user, store) = match (args.buyer, args.user, args.store) {
-        (Some(nr), ..) => (
-            seed::buyer_user_id(args.seed, nr),
-            seed::buyer_store_id(args.seed, nr),
-        ),
-        (None, Some(user), Some(store)) => (user, store),
-        _ => anyhow::bail!("say who: --buyer NUMBER, or --user UUID and --store UUID"),
-    };
     let signer = match &args.private_key {
         Some(file) => Signer::from_file(file, args.kid.clone())?,
         None => Signer::configured(config)?,
@@ -85,9 +94,47 @@ pub fn run(args: &TokenArgs, config: &Config) -> anyhow::Result<()> {
              SPLITCART_AUTH_HS256_SECRET, here and for the server, before anybody else can reach it"
         );
     }
-    let claims = claims(config, user, store, Duration::from_mins(args.minutes));
-    println!("{}", signer.sign(&claims)?);
+    let good_for = Duration::from_mins(args.minutes);
+    let sign = |user, store| signer.sign(&claims(config, user, store, good_for));
+    let buyer = |nr| {
+        (
+            seed::buyer_user_id(args.seed, nr),
+            seed::buyer_store_id(args.seed, nr),
+        )
+    };
+    if let Some(buyers) = &args.buyers {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        for nr in buyers.clone() {
+            let (user, store) = buyer(nr);
+            let token = sign(user, store)?;
+            let line = json!({ "buyer": nr, "user_id": user, "store_id": store, "token": token });
+            writeln!(out, "{line}").context("could not write to stdout")?;
+        }
+        return out.flush().context("could not write to stdout");
+    }
+    let (user, store) = match (args.buyer, args.vendor, args.user, args.store) {
+        (Some(nr), ..) => buyer(nr),
+        (_, Some(nr), ..) => (
+            seed::vendor_user_id(args.seed, nr),
+            seed::vendor_store_id(args.seed, nr),
+        ),
+        (_, _, Some(user), Some(store)) => (user, store),
+        _ => anyhow::bail!(
+            "say who: --buyer NUMBER, --buyers FIRST-LAST, --vendor NUMBER, or --user UUID and \
+             --store UUID"
+        ),
+    };
+    println!("{}", sign(user, store)?);
     Ok(())
+}
+
+/// Reads such as `1-5000`; one number is a range of one.
+fn parse_range(text: &str) -> Result<RangeInclusive<u32>, String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (first.parse(), last.parse()) {
+        (Ok(first), Ok(last)) if 1 <= first && first <= last => Ok(first..=last),
+        _ => Err("write a range of numbers from 1 on, such as 1-5000".to_owned()),
+    }
 }
 
 /// Signs a token with the configured secret.

@@ -5,22 +5,29 @@ use super::Rule;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "payment_per_reserved_order",
-        sentence: "an order has exactly one payment intent if something was reserved for it, \
-            and none otherwise",
+        sentence: "an order has exactly one payment intent if something was reserved for it that costs \
+            more than 0.00, and none otherwise",
         subject: "order",
         query: r"
             select order_id
             from (
-                select order_id, count(*) as intents
+                select order_id, count(*) as intents, max(amount) as amount
                 from payment_intents
                 group by order_id
             ) made
             full join (
-                select distinct order_id, 1 as intents
-                from order_line_items
-                where status <> 'rejected'
+                select o.id as order_id, o.total > 0 as collects
+                from vendor_orders o
+                where exists (
+                    select from order_line_items l where l.order_id = o.id and l.status <> 'rejected'
+                )
             ) due using (order_id)
-            where made.intents is distinct from due.intents
+            where case
+                when due.collects then made.intents is distinct from 1
+                -- Earlier versions intended to collect 0.00.
+                when not due.collects then made.intents > 1 or made.amount <> 0
+                else true
+            end
             ",
     },
     Rule {

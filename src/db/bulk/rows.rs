@@ -11,6 +11,8 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::domain::folding::Folded;
+
 use super::{CopyRow, CopyText};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +24,12 @@ pub struct UserRow {
 
 impl CopyRow for UserRow {
     const TABLE: &'static str = "users";
-    const COLUMNS: &'static str = "id, email, full_name";
+    const COLUMNS: &'static str = "id, email, email_folded, full_name";
 
     fn encode(&self, line: &mut CopyText) {
         line.field(self.id)
             .field(&self.email)
+            .field(Folded::of(&self.email))
             .field(&self.full_name);
     }
 }
@@ -193,13 +196,14 @@ pub struct StoreDiscountRow {
 
 impl CopyRow for StoreDiscountRow {
     const TABLE: &'static str = "store_discounts";
-    const COLUMNS: &'static str = "id, vendor_store_id, code, title, kind, value, min_subtotal, \
-                                   starts_at, ends_at, is_active";
+    const COLUMNS: &'static str = "id, vendor_store_id, code, code_folded, title, kind, value, \
+                                   min_subtotal, starts_at, ends_at, is_active";
 
     fn encode(&self, line: &mut CopyText) {
         line.field(self.id)
             .field(self.vendor_store_id)
             .field(&self.code)
+            .field(Folded::of(&self.code))
             .field(&self.title)
             .field(self.kind)
             .field(self.value)

@@ -12,8 +12,10 @@ use sqlx::{PgConnection, types::Json};
 
 use crate::domain::{
     cart::{CartHead, CartStatus, PricedCart, ShippingAddress, Totals},
-    ids::{BuyerStoreId, CartId, UserId},
+    checkout::AskedCart,
+    ids::{BuyerStoreId, CartId, StoreId, UserId},
     money::Money,
+    precondition::CartTag,
 };
 
 use super::{
@@ -135,43 +137,76 @@ pub async fn upsert_active(
     Ok(heads.collect())
 }
 
-/// Finds carts, whoever holds them; unknown ids are left out.
+/// Locks the buyers' active carts, in ascending id as checkouts do, and says which version each is.
+///
+/// # Errors
+/// The statement failed.
+pub async fn lock_active(
+    connection: &mut PgConnection,
+    buyers: &[BuyerStoreId],
+) -> Result<Vec<(BuyerStoreId, CartTag)>, Error> {
+    let rows = sqlx::query!(
+        r#"
+        select
+            id as "id: CartId",
+            buyer_store_id as "buyer_store_id: BuyerStoreId",
+            version
+        from cart_records
+        where buyer_store_id = any($1)
+            and status = 'active'
+        order by id
+        for update
+        "#,
+        buyers as &[BuyerStoreId],
+    )
+    .fetch_all(connection)
+    .await
+    .doing("lock active carts")?;
+    let tag = |id, version| CartTag { id, version };
+    let carts = rows
+        .into_iter()
+        .map(|row| (row.buyer_store_id, tag(row.id, row.version)));
+    Ok(carts.collect())
+}
+
+/// Finds carts, whoever holds them; those that the store which asks does not have are left out.
 ///
 /// # Errors
 /// The statement failed.
 pub async fn find(
     connection: &mut PgConnection,
-    ids: &[CartId],
-) -> Result<HashMap<CartId, CartHead>, Error> {
+    carts: &[AskedCart],
+) -> Result<HashMap<AskedCart, CartHead>, Error> {
     let rows = sqlx::query_as!(
         HeadRow,
         r#"
         select
-            id as "id: CartId",
-            buyer_store_id as "buyer_store_id: BuyerStoreId",
-            created_by as "created_by: UserId",
-            status as "status: CartStatus",
-            currency,
-            subtotal as "subtotal: Money",
-            discount_total as "discount_total: Money",
-            total as "total: Money",
-            shipping_address,
-            version,
-            created_at,
-            updated_at
-        from cart_records
-        where id = any($1)
+            c.id as "id: CartId",
+            c.buyer_store_id as "buyer_store_id: BuyerStoreId",
+            c.created_by as "created_by: UserId",
+            c.status as "status: CartStatus",
+            c.currency,
+            c.subtotal as "subtotal: Money",
+            c.discount_total as "discount_total: Money",
+            c.total as "total: Money",
+            c.shipping_address,
+            c.version,
+            c.created_at,
+            c.updated_at
+        from unnest($1::uuid[], $2::uuid[]) as asked (id, store_id)
+        join cart_records c on c.id = asked.id and c.buyer_store_id = asked.store_id
         "#,
-        ids as &[CartId],
+        &of(carts, |cart| cart.id) as &[CartId],
+        &of(carts, |cart| cart.store_id) as &[StoreId],
     )
     .fetch_all(connection)
     .await
     .doing("find carts")?;
-    Ok(by_id(rows))
+    Ok(by_asked(rows))
 }
 
-/// Locks carts in ascending id until the transaction ends. Unknown ids are left out, and so are those
-/// that somebody else holds: nobody waits here, because one who does keeps all others of its batch
+/// Locks carts in ascending id until the transaction ends. Those that the store which asks does not have
+/// are left out, so that no stranger locks a cart, and so are those that somebody else holds: nobody waits here, because one who does keeps all others of its batch
 /// from theirs. [`super::held::find_held_carts`] tells the ones from the others.
 ///
 /// What depends on the carts must be read by later statements: only those see what the last holder of
@@ -181,39 +216,46 @@ pub async fn find(
 /// The statement failed.
 pub async fn lock(
     connection: &mut PgConnection,
-    ids: &[CartId],
-) -> Result<HashMap<CartId, CartHead>, Error> {
+    carts: &[AskedCart],
+) -> Result<HashMap<AskedCart, CartHead>, Error> {
     let rows = sqlx::query_as!(
         HeadRow,
         r#"
         select
-            id as "id: CartId",
-            buyer_store_id as "buyer_store_id: BuyerStoreId",
-            created_by as "created_by: UserId",
-            status as "status: CartStatus",
-            currency,
-            subtotal as "subtotal: Money",
-            discount_total as "discount_total: Money",
-            total as "total: Money",
-            shipping_address,
-            version,
-            created_at,
-            updated_at
-        from cart_records
-        where id = any($1)
-        order by id
-        for update skip locked
+            c.id as "id: CartId",
+            c.buyer_store_id as "buyer_store_id: BuyerStoreId",
+            c.created_by as "created_by: UserId",
+            c.status as "status: CartStatus",
+            c.currency,
+            c.subtotal as "subtotal: Money",
+            c.discount_total as "discount_total: Money",
+            c.total as "total: Money",
+            c.shipping_address,
+            c.version,
+            c.created_at,
+            c.updated_at
+        from unnest($1::uuid[], $2::uuid[]) as asked (id, store_id)
+        join cart_records c on c.id = asked.id and c.buyer_store_id = asked.store_id
+        order by c.id
+        for update of c skip locked
         "#,
-        ids as &[CartId],
+        &of(carts, |cart| cart.id) as &[CartId],
+        &of(carts, |cart| cart.store_id) as &[StoreId],
     )
     .fetch_all(connection)
     .await
     .doing("lock carts")?;
-    Ok(by_id(rows))
+    Ok(by_asked(rows))
 }
 
-fn by_id(rows: Vec<HeadRow>) -> HashMap<CartId, CartHead> {
-    let heads = rows.into_iter().map(|row| (row.id, row.into_head()));
+fn by_asked(rows: Vec<HeadRow>) -> HashMap<AskedCart, CartHead> {
+    let heads = rows.into_iter().map(|row| {
+        let asked = AskedCart {
+            id: row.id,
+            store_id: row.buyer_store_id.into(),
+        };
+        (asked, row.into_head())
+    });
     heads.collect()
 }
 

@@ -92,7 +92,7 @@ fn updating(kind: Kind) -> String {
 
 /// In the order of their ids, which is kind to the index.
 fn inserting(kind: Kind) -> String {
-    let columns: Vec<_> = stored(kind).map(|column| column.name).collect();
+    let columns: Vec<_> = stored(kind).collect();
     format!(
         "insert into {table} (id, {columns})
          select r.id, r.{values}
@@ -116,7 +116,5 @@ fn differs(kind: Kind) -> String {
 
 fn changeable(kind: Kind) -> impl Iterator<Item = &'static str> {
     let kept = plans::of(kind).kept;
-    stored(kind)
-        .map(|column| column.name)
-        .filter(|name| !kept.contains(name))
+    stored(kind).filter(|name| !kept.contains(name))
 }

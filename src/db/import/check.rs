@@ -146,8 +146,7 @@ fn repeated(kind: Kind, key: &[&str], condition: &str) -> String {
     )
 }
 
-/// The column in a part of a key, such as `upper($.code)`.
+/// The column of the file that a part of a key is about, such as `$.code_folded`.
 fn bare(part: &str) -> &str {
-    let column = part.split("$.").nth(1).unwrap_or(part);
-    column.trim_end_matches(')')
+    part.trim_start_matches("$.").trim_end_matches("_folded")
 }

@@ -2,18 +2,30 @@
 
 use crate::domain::import::{Column, Format, Kind, Need};
 
+use super::plans;
+
 /// How the rows of a kind become rows of a table.
 pub(super) struct Plan {
     /// The table.
     pub(super) table: &'static str,
     /// The natural key, as expressions over `$`, which stands for a row.
     pub(super) key: &'static [&'static str],
+    /// The column by whose folded text rows are found, if there is one.
+    pub(super) folded: Option<Folding>,
     /// Columns that a row never changes once it is there.
     pub(super) kept: &'static [&'static str],
     /// How a row is found that is not named by its id.
     pub(super) lookup: Option<Lookup>,
     /// What else must be true of a row.
     pub(super) checks: &'static [Check],
+}
+
+/// A text that is compared as it folds, not as it is written.
+pub(super) struct Folding {
+    /// The column of the file.
+    pub(super) of: &'static str,
+    /// The column that has it folded: in the temporary tables, and in the table if it has `of`.
+    pub(super) column: &'static str,
 }
 
 /// A column of ids that other columns can stand for.
@@ -51,9 +63,18 @@ pub(super) fn same_key(key: &[&str], one: &str, other: &str) -> String {
 }
 
 /// The columns that are stored under their own name, the id aside.
-pub(super) fn stored(kind: Kind) -> impl Iterator<Item = &'static Column> {
+pub(super) fn stored(kind: Kind) -> impl Iterator<Item = &'static str> {
     let columns = kind.spec().columns.iter();
-    columns.filter(|column| !matches!(column.need, Need::Made | Need::Optional))
+    let stored = columns
+        .filter(|column| !matches!(column.need, Need::Made | Need::Optional))
+        .map(|column| column.name);
+    let folded = plans::of(kind).folded.as_ref();
+    let is_stored = |folding: &&Folding| {
+        kind.spec().columns.iter().any(|column| {
+            column.name == folding.of && !matches!(column.need, Need::Made | Need::Optional)
+        })
+    };
+    stored.chain(folded.filter(is_stored).map(|folding| folding.column))
 }
 
 /// The type of a column in the temporary tables.

@@ -2,7 +2,7 @@
 
 use crate::domain::import::Kind;
 
-use super::plan::{Check, Lookup, Plan};
+use super::plan::{Check, Folding, Lookup, Plan};
 
 /// The plan of a kind.
 pub(super) const fn of(kind: Kind) -> &'static Plan {
@@ -22,6 +22,7 @@ pub(super) const fn of(kind: Kind) -> &'static Plan {
 const STORES: Plan = Plan {
     table: "stores",
     key: &["$.id"],
+    folded: None,
     kept: &["type"],
     lookup: None,
     checks: &[],
@@ -29,7 +30,8 @@ const STORES: Plan = Plan {
 
 const USERS: Plan = Plan {
     table: "users",
-    key: &["lower($.email)"],
+    key: &["$.email_folded"],
+    folded: Some(EMAIL),
     kept: &[],
     lookup: None,
     checks: &[],
@@ -38,11 +40,12 @@ const USERS: Plan = Plan {
 const MEMBERSHIPS: Plan = Plan {
     table: "store_memberships",
     key: &["$.store_id", "$.user_id"],
+    folded: Some(EMAIL),
     kept: &["store_id", "user_id"],
     lookup: Some(Lookup {
         column: "user_id",
         by: &["email"],
-        from: "users f on lower(f.email) = lower(l.email)",
+        from: "users f on f.email_folded = l.email_folded",
     }),
     checks: &[
         STORE_EXISTS,
@@ -60,7 +63,7 @@ const MEMBERSHIPS: Plan = Plan {
             column: "user_id",
             broken: "exists (
                 select from users x
-                where x.id = r.user_id and lower(x.email) <> lower(r.email))",
+                where x.id = r.user_id and x.email_folded <> r.email_folded)",
             problem: "'is another user than email names'",
         },
     ],
@@ -69,6 +72,7 @@ const MEMBERSHIPS: Plan = Plan {
 const LICENSES: Plan = Plan {
     table: "licenses",
     key: &["$.issuing_state", "$.number"],
+    folded: None,
     kept: &["store_id"],
     lookup: None,
     checks: &[STORE_EXISTS],
@@ -77,6 +81,7 @@ const LICENSES: Plan = Plan {
 const SUBSCRIPTIONS: Plan = Plan {
     table: "subscriptions",
     key: &["$.vendor_store_id"],
+    folded: None,
     kept: &["vendor_store_id"],
     lookup: None,
     checks: &[VENDOR_EXISTS, VENDOR_SELLS],
@@ -85,6 +90,7 @@ const SUBSCRIPTIONS: Plan = Plan {
 const PRODUCTS: Plan = Plan {
     table: "products",
     key: &["$.vendor_store_id", "$.sku"],
+    folded: None,
     kept: &["vendor_store_id"],
     lookup: None,
     checks: &[
@@ -101,6 +107,7 @@ const PRODUCTS: Plan = Plan {
 const TIERS: Plan = Plan {
     table: "product_volume_discounts",
     key: &["$.product_id", "$.min_qty"],
+    folded: None,
     kept: &["product_id"],
     lookup: Some(PRODUCT),
     checks: &[PRODUCT_EXISTS, PRODUCT_FOUND, PRODUCT_AGREES],
@@ -108,7 +115,11 @@ const TIERS: Plan = Plan {
 
 const DISCOUNTS: Plan = Plan {
     table: "store_discounts",
-    key: &["$.vendor_store_id", "upper($.code)"],
+    key: &["$.vendor_store_id", "$.code_folded"],
+    folded: Some(Folding {
+        of: "code",
+        column: "code_folded",
+    }),
     kept: &["vendor_store_id"],
     lookup: None,
     checks: &[
@@ -136,6 +147,7 @@ const DISCOUNTS: Plan = Plan {
 const STOCK: Plan = Plan {
     table: "inventory_items",
     key: &["$.product_id"],
+    folded: None,
     kept: &[],
     lookup: Some(PRODUCT),
     checks: &[
@@ -148,6 +160,11 @@ const STOCK: Plan = Plan {
             problem: "'must not be given beside on_hand_qty'",
         },
     ],
+};
+
+const EMAIL: Folding = Folding {
+    of: "email",
+    column: "email_folded",
 };
 
 const STORE_EXISTS: Check = Check {

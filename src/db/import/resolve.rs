@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    plan::{Plan, default_of, same_key},
+    plan::{Folding, Plan, default_of, same_key, stored},
     plans, run, stock,
 };
 
@@ -49,6 +49,7 @@ fn resolving(kind: Kind) -> String {
         .filter(|column| column.need != Need::Made)
         .map(|column| effective(kind, plan, column))
         .collect();
+    columns.extend(plan.folded.as_ref().map(|folding| folded(kind, folding)));
     columns.extend(
         plan.kept
             .iter()
@@ -78,14 +79,14 @@ pub(super) fn looked_up(kind: Kind) -> String {
     let Some(lookup) = &plans::of(kind).lookup else {
         return "select * from import_lines".to_owned();
     };
-    let columns: Vec<_> = kind
-        .spec()
-        .columns
-        .iter()
-        .map(|column| match column.name {
-            name if name == lookup.column => format!("coalesce(l.{name}, f.id) as {name}"),
-            name => format!("l.{name}"),
-        })
+    let columns = kind.spec().columns.iter();
+    let columns = columns.map(|column| match column.name {
+        name if name == lookup.column => format!("coalesce(l.{name}, f.id) as {name}"),
+        name => format!("l.{name}"),
+    });
+    let folded = plans::of(kind).folded.as_ref();
+    let columns: Vec<_> = columns
+        .chain(folded.map(|folding| format!("l.{}", folding.column)))
         .collect();
     format!(
         "select l.line, l.given, l.new_id, {columns}
@@ -93,6 +94,18 @@ pub(super) fn looked_up(kind: Kind) -> String {
          left join {from}",
         columns = columns.join(", "),
         from = lookup.from,
+    )
+}
+
+/// What the folded copy of a column will say once the row is applied.
+fn folded(kind: Kind, folding: &Folding) -> String {
+    let Folding { of, column } = folding;
+    if !stored(kind).any(|name| name == *column) {
+        return format!("s.{column}");
+    }
+    format!(
+        "case when s.given & {bit} <> 0 then s.{column} else t.{column} end as {column}",
+        bit = kind.bit(of),
     )
 }
 

@@ -8,10 +8,13 @@ use crate::{
         bulk::CopyText,
         error::{Doing, Error},
     },
-    domain::import::{Kind, Row},
+    domain::{
+        folding::Folded,
+        import::{Kind, Row},
+    },
 };
 
-use super::{plan::sql_type, run};
+use super::{plan::sql_type, plans, run};
 
 /// A row and where it came from.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ pub struct Line<'a> {
 
 impl Line<'_> {
     /// Writes it as a line of `COPY` text.
-    pub fn encode(&self, text: &mut CopyText) {
+    pub fn encode(&self, kind: Kind, text: &mut CopyText) {
         let problems = (!self.row.problems.is_empty()).then(|| {
             serde_json::to_string(&self.row.problems).expect("a list of strings becomes JSON")
         });
@@ -39,6 +42,13 @@ impl Line<'_> {
             .field(self.new_id);
         for value in &self.row.values {
             text.nullable(value.as_ref());
+        }
+        if let Some(folding) = &plans::of(kind).folded {
+            let columns = kind.spec().columns.iter();
+            let mut values = columns.zip(&self.row.values);
+            let value = values.find(|(column, _)| column.name == folding.of);
+            let value = value.and_then(|(_, value)| value.as_deref());
+            text.nullable(value.map(Folded::of));
         }
         text.end_line();
     }
@@ -87,11 +97,11 @@ pub async fn stage<E>(
 }
 
 fn create_lines(kind: Kind) -> String {
-    let columns: Vec<_> = kind
-        .spec()
-        .columns
-        .iter()
-        .map(|column| format!("{} {}", column.name, sql_type(column.format)))
+    let columns = kind.spec().columns.iter();
+    let columns = columns.map(|column| format!("{} {}", column.name, sql_type(column.format)));
+    let folded = plans::of(kind).folded.as_ref();
+    let columns: Vec<_> = columns
+        .chain(folded.map(|folding| format!("{} text", folding.column)))
         .collect();
     format!(
         "create temporary table import_lines (

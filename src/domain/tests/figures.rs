@@ -20,8 +20,8 @@ fn at_line(code: Code, path: &str, product: u32) -> Violation {
 fn figures_that_were_not_sent_are_not_compared() {
     let market = market().selling(product(1));
     let mut request = market.ask(&[(1, 2)]);
-    request.items[0].unit_price = None;
-    request.items[0].line_total = None;
+    request.content.items[0].unit_price = None;
+    request.content.items[0].line_total = None;
     assert_eq!(market.violations(&request), []);
 }
 
@@ -30,7 +30,7 @@ fn a_currency_that_nothing_is_priced_in_is_unsupported() {
     let market = market().selling(product(1));
     for currency in ["EUR", "usd"] {
         let mut request = market.ask(&[(1, 1)]);
-        request.currency = currency.to_owned();
+        request.content.currency = currency.to_owned();
         assert_eq!(
             market.violations(&request),
             [violation(Code::CurrencyUnsupported, "/currency")
@@ -43,7 +43,7 @@ fn a_currency_that_nothing_is_priced_in_is_unsupported() {
 fn a_unit_price_that_is_not_ours_is_a_mismatch() {
     let market = market().selling(product(1).with_tier(10, "5"));
     let mut request = market.ask(&[(1, 10)]);
-    request.items[0].unit_price = Some(money("10.00"));
+    request.content.items[0].unit_price = Some(money("10.00"));
     assert_eq!(
         market.violations(&request),
         [at_line(Code::UnitPriceMismatch, "/items/0/unit_price", 1)
@@ -55,7 +55,7 @@ fn a_unit_price_that_is_not_ours_is_a_mismatch() {
 fn a_line_total_that_is_not_ours_is_a_mismatch() {
     let market = market().selling(product(1));
     let mut request = market.ask(&[(1, 2)]);
-    request.items[0].line_total = Some(money("20.01"));
+    request.content.items[0].line_total = Some(money("20.01"));
     assert_eq!(
         market.violations(&request),
         [at_line(Code::LineTotalMismatch, "/items/0/line_total", 1)
@@ -118,9 +118,9 @@ fn a_line_worth_more_than_the_database_can_hold_is_more_than_is_sold() {
     assert_eq!(market.violations(&market.ask(&[(1, 1)])), []);
     for qty in [2, i32::MAX] {
         let mut request = market.ask(&[(1, 1)]);
-        request.items[0].qty = qty;
-        request.items[0].unit_price = None;
-        request.items[0].line_total = None;
+        request.content.items[0].qty = qty;
+        request.content.items[0].unit_price = None;
+        request.content.items[0].line_total = None;
         assert_eq!(
             market.violations(&request),
             [at_line(Code::MaxQtyExceeded, "/items/0/qty", 1)]
@@ -182,9 +182,9 @@ fn a_line_beyond_its_cap_and_beyond_the_database_is_reported_once() {
             .stocked(i32::MAX),
     );
     let mut request = market.ask(&[(1, 1)]);
-    request.items[0].qty = 2;
-    request.items[0].unit_price = None;
-    request.items[0].line_total = None;
+    request.content.items[0].qty = 2;
+    request.content.items[0].unit_price = None;
+    request.content.items[0].line_total = None;
     assert_eq!(
         market.violations(&request),
         [at_line(Code::MaxQtyExceeded, "/items/0/qty", 1).figures(1, 2)]

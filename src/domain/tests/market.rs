@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::support::{buyer, buyer_id, cents, in_cents, now, product_id, vendor, vendor_id};
 use crate::domain::{
     cart::{
-        CartHead, CartRecord, CartRequest, CartStatus, PriceHold, PricedCart, RequestedDiscount,
-        RequestedItem, Totals,
+        CartContent, CartHead, CartRecord, CartRequest, CartStatus, PriceHold, PricedCart,
+        RequestedDiscount, RequestedItem, Totals,
     },
     checkout::{CheckoutPlan, CheckoutRequest, Circumstances, ExpectedCart, PaymentPolicy, Terms},
     ids::{CartId, CartItemId, ProductId, UserId, VendorStoreId},
@@ -73,11 +73,14 @@ impl Market {
             .iter()
             .map(|(number, qty)| self.ask_for(product_id(*number), *qty))
             .collect();
-        let request = CartRequest {
+        let content = CartContent {
             currency: "USD".to_owned(),
             shipping_address: None,
             items,
             discounts: Vec::new(),
+        };
+        let request = CartRequest {
+            content,
             totals: Totals::default(),
         };
         self.with_right_totals(request)
@@ -92,10 +95,9 @@ impl Market {
                 code: (*code).to_owned(),
             })
             .collect();
-        self.with_right_totals(CartRequest {
-            discounts,
-            ..self.ask(wanted)
-        })
+        let mut request = self.ask(wanted);
+        request.content.discounts = discounts;
+        self.with_right_totals(request)
     }
 
     fn ask_for(&self, product_id: ProductId, qty: i32) -> RequestedItem {
@@ -111,11 +113,11 @@ impl Market {
     }
 
     fn with_right_totals(&self, request: CartRequest) -> CartRequest {
-        let lines = request.items.iter().filter_map(|item| {
+        let lines = request.content.items.iter().filter_map(|item| {
             let product = self.catalog.products.get(&item.product_id)?;
             Some((product, item.qty))
         });
-        let terms = request.discounts.iter().filter_map(|asked| {
+        let terms = request.content.discounts.iter().filter_map(|asked| {
             let discount = self.catalog.discounts.get(&asked.vendor_store_id)?;
             Some((asked.vendor_store_id, discount.terms))
         });

@@ -155,7 +155,7 @@ fn granted_terms(
 /// A request whose every figure is taken from a priced cart.
 fn request_of(cart: &PricedCart, request: &CartRequest) -> CartRequest {
     let mut request = request.clone();
-    for (item, line) in request.items.iter_mut().zip(&cart.lines) {
+    for (item, line) in request.content.items.iter_mut().zip(&cart.lines) {
         item.unit_price = Some(line.price.unit_price);
         item.line_total = Some(line.price.total);
     }
@@ -165,8 +165,8 @@ fn request_of(cart: &PricedCart, request: &CartRequest) -> CartRequest {
 
 /// Changes one figure of a request by a cent; answers what must be said about it, and where.
 fn perturb(request: &mut CartRequest, place: Index, figure: usize) -> (ViolationCode, String) {
-    let index = place.index(request.items.len());
-    let item = &mut request.items[index];
+    let index = place.index(request.content.items.len());
+    let item = &mut request.content.items[index];
     let totals = &mut request.totals;
     let (code, path, figure): (_, _, &mut Money) = match figure {
         0 => (
@@ -205,7 +205,7 @@ fn perturb(request: &mut CartRequest, place: Index, figure: usize) -> (Violation
 }
 
 fn product_of<'a>(market: &'a Market, request: &CartRequest, index: usize) -> &'a Product {
-    &market.catalog.products[&request.items[index].product_id]
+    &market.catalog.products[&request.content.items[index].product_id]
 }
 
 proptest! {

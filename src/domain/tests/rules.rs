@@ -87,7 +87,7 @@ fn a_withdrawn_product_is_inactive() {
 fn a_product_of_another_vendor_than_the_line_says_is_a_mismatch() {
     let market = market().selling(product(1)).selling(product(2).sold_by(2));
     let mut request = market.ask(&[(1, 1), (2, 1)]);
-    request.items[1].vendor_store_id = vendor_id(1);
+    request.content.items[1].vendor_store_id = vendor_id(1);
     assert_eq!(
         market.violations(&request),
         [at_line(Code::VendorMismatch, "/items/1/vendor_store_id", 2)]
@@ -217,9 +217,9 @@ fn all_violations_come_at_once_and_in_order() {
         .selling(product(2).sold_by(2).withdrawn())
         .selling(product(3));
     let mut request = market.ask_with(&[(1, 4), (2, 1), (1, 7), (3, 1)], &[(3, "NONE")]);
-    request.currency = "EUR".to_owned();
-    request.items[3].unit_price = Some(money("1.00"));
-    request.items[3].line_total = Some(money("2.00"));
+    request.content.currency = "EUR".to_owned();
+    request.content.items[3].unit_price = Some(money("1.00"));
+    request.content.items[3].line_total = Some(money("2.00"));
     request.totals = totals("0.00", "0.01", "0.00");
     let found: Vec<_> = market
         .violations(&request)
@@ -259,7 +259,7 @@ fn a_vendor_that_nobody_knows_may_not_sell() {
 fn a_vendor_made_up_for_a_product_is_a_mismatch_and_nothing_more() {
     let market = market().selling(product(1));
     let mut request = market.ask(&[(1, 1)]);
-    request.items[0].vendor_store_id = vendor_id(9);
+    request.content.items[0].vendor_store_id = vendor_id(9);
     assert_eq!(
         market.violations(&request),
         [violation(Code::VendorMismatch, "/items/0/vendor_store_id")

@@ -15,6 +15,7 @@ pub enum Code {
     PayloadTooLarge,
     UnsupportedMediaType,
     CartAlreadyConverted,
+    PreconditionFailed,
     IdempotencyKeyReused,
     IdempotencyInProgress,
     CartChanged,
@@ -43,7 +44,7 @@ pub struct Entry {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ValidationError,
         Self::Unauthorized,
         Self::Forbidden,
@@ -53,6 +54,7 @@ impl Code {
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::CartAlreadyConverted,
+        Self::PreconditionFailed,
         Self::IdempotencyKeyReused,
         Self::IdempotencyInProgress,
         Self::CartChanged,
@@ -143,6 +145,14 @@ impl Code {
                 when: "The cart was bought before, under another Idempotency-Key.",
                 remedy: "Read what was bought under `details.checkout_group_id`. To buy more, PUT \
                          a new cart.",
+            },
+            Self::PreconditionFailed => Entry {
+                name: "PRECONDITION_FAILED",
+                status: StatusCode::PRECONDITION_FAILED,
+                when: "The active cart is not one that `If-Match` names, or is one that \
+                       `If-None-Match` names: somebody else has changed, bought or started it.",
+                remedy: "Read the cart with `GET /api/v1/cart`, decide anew, and send its `ETag`. \
+                         Nothing was changed, and the key is still free.",
             },
             Self::IdempotencyKeyReused => Entry {
                 name: "IDEMPOTENCY_KEY_REUSED",

@@ -16,6 +16,7 @@ use crate::{
         caller::Forbidden,
         money::Money,
         objection::{CartChange, Objection, ShortLine},
+        precondition::CartTag,
         rejection::Rejection,
         violation::{Violation, ViolationCode},
     },
@@ -55,6 +56,13 @@ pub fn error(code: Code) -> ApiError {
         Code::CartAlreadyConverted => {
             Refusal::CartAlreadyConverted(Uuid::from_u128(GROUP).into()).into()
         }
+        Code::PreconditionFailed => carts::Refusal::PreconditionFailed {
+            current: Some(CartTag {
+                id: Uuid::from_u128(CART).into(),
+                version: 3,
+            }),
+        }
+        .into(),
         Code::IdempotencyKeyReused => ApiError::key_reused(),
         Code::IdempotencyInProgress => ApiError::in_progress(),
         Code::CartChanged => Objection::CartChanged(vec![
@@ -84,6 +92,8 @@ pub fn error(code: Code) -> ApiError {
 
 /// Ids that look like those of the service.
 const GROUP: u128 = 0x0194_1f29_7c00_7000_8000_0000_0000_0002;
+
+const CART: u128 = 0x0194_1f29_7c00_7000_8000_0000_0000_0003;
 
 const NOON: DateTime<Utc> = DateTime::from_timestamp(1_767_268_800, 0).expect("it is noon");
 

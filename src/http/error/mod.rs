@@ -278,10 +278,23 @@ impl From<db::Error> for ApiError {
 impl From<carts::Refusal> for ApiError {
     fn from(refusal: carts::Refusal) -> Self {
         match refusal {
-            carts::Refusal::Forbidden(reason) => reason.into(),
+            carts::Refusal::Forbidden(reason) | carts::Refusal::MayNotBuy(reason) => reason.into(),
             carts::Refusal::KeyReused => Self::key_reused(),
             carts::Refusal::Invalid(violations) => {
                 Self::invalid(Code::CartInvalid, "The cart", &violations)
+            }
+            carts::Refusal::PreconditionFailed { current } => {
+                let what = current.map_or_else(
+                    || "your store has no active cart".to_owned(),
+                    |tag| format!("it is \"{tag}\""),
+                );
+                Self::new(
+                    Code::PreconditionFailed,
+                    format!(
+                        "The active cart is not what If-Match or If-None-Match expects: {what}. \
+                         Nothing was changed; look at it with GET /api/v1/cart and decide anew."
+                    ),
+                )
             }
         }
     }

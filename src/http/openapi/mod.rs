@@ -41,7 +41,8 @@ use super::{
     json::FieldProblem,
     orders_body::{PageBody, PlacedOrderBody},
     preview_body::PreviewBody,
-    routes::{self, CART, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, ORDER, ORDERS},
+    quote_body::QuoteBody,
+    routes::{self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, ORDER, ORDERS},
 };
 
 const DESCRIPTION: &str = "\
@@ -68,6 +69,8 @@ Makes the request safe to repeat: the same key with the same body gets the first
 the byte, with `Idempotency-Replayed: true`. A fresh one per attempt to buy, the same one for its \
 retries. It counts for your user, store and route; a cart's is kept for 24 hours, a checkout's for \
 7 days. Errors do not use it up.";
+
+const ETAG: &str = "\"01941f29-7c00-7000-8000-000000000003.3\"";
 
 /// The document.
 pub fn document() -> &'static str {
@@ -96,6 +99,7 @@ fn build() -> Value {
         ],
         "paths": {
             CART: cart::path(),
+            CART_QUOTE: cart::quote_path(),
             CHECKOUT: checkout::path(),
             CHECKOUT_PREVIEW: checkout::preview_path(),
             CHECKOUT_GROUP: checkout::group_path(),
@@ -136,6 +140,24 @@ fn parameters() -> Value {
             },
             "example": "3f1c2e1a-7f0b-4d52-9a55-1c4f6f2f8f10",
         },
+        "IfMatch": {
+            "name": "If-Match",
+            "in": "header",
+            "required": false,
+            "description": "Replaces the active cart only if it is this version: the `ETag` of \
+                            a cart's answer, several of them, or `*` for any.",
+            "schema": { "type": "string" },
+            "example": ETAG,
+        },
+        "IfNoneMatch": {
+            "name": "If-None-Match",
+            "in": "header",
+            "required": false,
+            "description": "On `PUT`, `*` starts a cart only if there is none. On `GET`, an `ETag` \
+                            that you know: 304 without a body if the cart is still that version.",
+            "schema": { "type": "string" },
+            "example": "*",
+        },
         "RequestId": {
             "name": "X-Request-Id",
             "in": "header",
@@ -164,6 +186,7 @@ fn parameters() -> Value {
 fn schemas() -> Map<String, Value> {
     let mut all = Map::new();
     add::<CartBody<'_>>(&mut all);
+    add::<QuoteBody<'_>>(&mut all);
     add::<CheckoutBody<'_>>(&mut all);
     add::<PreviewBody<'_>>(&mut all);
     add::<PlacedOrderBody<'_>>(&mut all);
@@ -176,6 +199,7 @@ fn schemas() -> Map<String, Value> {
     add::<ShortLine>(&mut all);
     let answered = all.clone();
     add::<requests::CartRequest>(&mut all);
+    add::<requests::QuoteRequest>(&mut all);
     add::<requests::CheckoutRequest>(&mut all);
     for (name, schema) in &mut all {
         // What is read refuses unknown fields; what is answered may get new ones.

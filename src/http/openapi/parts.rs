@@ -80,6 +80,16 @@ pub fn replayed() -> Value {
     })
 }
 
+/// The header that names a cart's version.
+pub fn etag() -> Value {
+    json!({
+        "required": true,
+        "description": "The cart's version: the `If-Match` of a PUT that is to replace just this one.",
+        "schema": { "type": "string", "pattern": "^\"[0-9a-f-]{36}\\.[0-9]+\"$" },
+        "example": super::ETAG,
+    })
+}
+
 /// An example's text as a value.
 pub fn value(example: &str) -> Value {
     serde_json::from_str(example).expect("the examples are JSON, as a test says")

@@ -30,6 +30,22 @@ pub struct CartRequest {
     totals: TotalsRequest,
 }
 
+/// What a quote is asked for: a cart without `totals`.
+#[derive(ToSchema)]
+pub struct QuoteRequest {
+    /// Three capitals; the catalogue is priced in `USD`, which is also the default.
+    #[schema(pattern = "^[A-Z]{3}$", default = "USD")]
+    currency: Option<String>,
+    /// Where the goods are to go.
+    shipping_address: Option<AddressRequest>,
+    /// The lines; a product stands in one of them at most.
+    #[schema(min_items = 1, max_items = 200)]
+    items: Vec<ItemRequest>,
+    /// Codes of vendors' discounts, one per vendor at most.
+    #[schema(max_items = 200)]
+    discounts: Option<BTreeSet<DiscountRequest>>,
+}
+
 /// An amount of money: digits, at most 12 before and 2 after the point.
 #[derive(ToSchema)]
 #[schema(value_type = String, pattern = r"^[0-9]{1,12}(\.[0-9]{1,2})?$", example = "12.50")]
@@ -86,7 +102,7 @@ pub struct ItemRequest {
 pub struct DiscountRequest {
     /// Whose discount.
     vendor_store_id: Uuid,
-    /// Its code, in any case.
+    /// Its code, in any case; spaces at its ends do not count.
     #[schema(
         min_length = 1,
         max_length = 255,

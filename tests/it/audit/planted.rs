@@ -253,7 +253,6 @@ const POLICY_FAULTS: &[(&str, &[&str])] = &[
             "order_figures",
             "order_rejected_if_empty",
             "line_withheld",
-            "payment_per_reserved_order",
         ],
     ),
 ];

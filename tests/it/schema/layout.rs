@@ -141,9 +141,9 @@ async fn the_indexes_of_the_design_exist() {
         "vendor_orders USING btree (buyer_store_id, created_at DESC)",
         "order_line_items USING btree (order_id)",
         "WHERE (published_at IS NULL)",
-        "UNIQUE INDEX users_email_key ON public.users USING btree (lower(email))",
+        "UNIQUE INDEX users_email_key ON public.users USING btree (email_folded)",
         "UNIQUE INDEX cart_records_one_active_per_buyer",
-        "(vendor_store_id, upper(code))",
+        "(vendor_store_id, code_folded)",
     ] {
         let found = indexes.iter().filter(|index| index.contains(wanted));
         assert_eq!(found.count(), 1, "{wanted} in {indexes:#?}");

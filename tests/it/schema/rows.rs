@@ -11,8 +11,8 @@ pub async fn database() -> Database {
 
 /// Ids are the table's number, repeated; a store has the number 2 (buyer) or 3 (vendor).
 const ROWS: &str = "
-insert into users (id, email)
-values ('10000000-0000-7000-8000-000000000000', 'a@example.com');
+insert into users (id, email, email_folded)
+values ('10000000-0000-7000-8000-000000000000', 'a@example.com', 'a@example.com');
 
 insert into stores (id, type, name, state, kyc_status) values
     ('20000000-0000-7000-8000-000000000000', 'buyer', 'Buyer', 'OK', 'verified'),
@@ -33,8 +33,8 @@ select gen_random_uuid(), id, 'S-1', 'Product', 10 from stores where type = 'ven
 insert into product_volume_discounts (id, product_id, min_qty, discount_percent)
 select gen_random_uuid(), id, 10, 5 from products;
 
-insert into store_discounts (id, vendor_store_id, code, kind, value, ends_at)
-select gen_random_uuid(), id, 'SPRING', 'percentage', 10, now() + interval '1 day'
+insert into store_discounts (id, vendor_store_id, code, code_folded, kind, value, ends_at)
+select gen_random_uuid(), id, 'SPRING', 'spring', 'percentage', 10, now() + interval '1 day'
 from stores where type = 'vendor';
 
 insert into inventory_items (product_id, vendor_store_id, available_qty)

@@ -32,10 +32,28 @@ impl Database {
         Self::copy_of("template0").await
     }
 
+    /// A migrated, empty database whose locale is ICU's.
+    pub async fn create_in_icu_locale(locale: &str) -> Self {
+        let how = format!(
+            "template template0 encoding 'UTF8' locale_provider icu icu_locale '{locale}' \
+             lc_collate 'C' lc_ctype 'C'"
+        );
+        let database = Self::create_as(&how).await;
+        let mut connection = database.pool.acquire().await.unwrap();
+        splitcart::db::migrations::migrate(&mut connection)
+            .await
+            .unwrap();
+        database
+    }
+
     async fn copy_of(template: &str) -> Self {
+        Self::create_as(&format!("template {template}")).await
+    }
+
+    async fn create_as(how: &str) -> Self {
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         let mut admin = admin().await;
-        let create = format!("create database {name} template {template}");
+        let create = format!("create database {name} {how}");
         sqlx::query(AssertSqlSafe(create))
             .execute(&mut admin)
             .await

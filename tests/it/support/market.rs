@@ -1,6 +1,7 @@
 //! Buyers, vendors and products in the test's database, and carts of them.
 
 use serde_json::{Value, json};
+use splitcart::domain::folding::Folded;
 use sqlx::{PgConnection, Postgres, Transaction};
 use uuid::Uuid;
 
@@ -125,14 +126,16 @@ impl Market {
     pub async fn discount(&self, vendor: Vendor, code: &str, kind: &str, value: &str) {
         sqlx::query(
             "insert into store_discounts (
-                id, vendor_store_id, code, title, kind, value, min_subtotal, starts_at, is_active)
-             values ($1, $2, $3, $3, $4, $5::numeric, 0, now() - interval '1 day', true)",
+                id, vendor_store_id, code, code_folded, title, kind, value, min_subtotal, starts_at,
+                is_active)
+             values ($1, $2, $3, $6, $3, $4, $5::numeric, 0, now() - interval '1 day', true)",
         )
         .bind(Uuid::now_v7())
         .bind(vendor.store_id)
         .bind(code)
         .bind(kind)
         .bind(value)
+        .bind(Folded::of(code))
         .execute(&self.database.pool)
         .await
         .unwrap();
@@ -210,8 +213,8 @@ impl Market {
     async fn member(&self, user_id: Uuid, store_id: Uuid, role: &str) {
         sqlx::query(
             "with person as (
-                insert into users (id, email, full_name, is_active)
-                values ($1, $1::text || '@example.com', 'A Person', true)
+                insert into users (id, email, email_folded, full_name, is_active)
+                values ($1, $1::text || '@example.com', $1::text || '@example.com', 'A Person', true)
                 returning id
              )
              insert into store_memberships (id, store_id, user_id, role, status)

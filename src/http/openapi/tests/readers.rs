@@ -20,6 +20,12 @@ fn the_reader_of_carts_takes_what_is_documented_and_nothing_else() {
 }
 
 #[test]
+fn the_reader_of_quotes_takes_what_is_documented_and_nothing_else() {
+    let example = parts::value(cart::QUOTE_REQUEST);
+    hold("QuoteRequest", &example, carts::parse_content);
+}
+
+#[test]
 fn the_reader_of_checkouts_takes_what_is_documented_and_nothing_else() {
     let example = parts::value(checkout::CHECKOUT_REQUEST);
     hold("CheckoutRequest", &example, checkouts::parse);

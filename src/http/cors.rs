@@ -27,6 +27,7 @@ pub fn cors(origins: &[Origin]) -> Condition<Cors> {
             "x-request-id",
             header::ETAG.as_str(),
             REPLAYED.as_str(),
+            header::LOCATION.as_str(),
             header::RETRY_AFTER.as_str(),
             rate_limit::LEFT.as_str(),
             rate_limit::POLICY.as_str(),

@@ -18,6 +18,17 @@ pub const BODY_LEN_MAX: usize = 256 * 1024;
 /// How long a client may take to send its body.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
 
+/// The names that UTF-8 goes by (IANA's register of character sets, and the WHATWG's labels).
+const UTF_8: [&str; 7] = [
+    "utf-8",
+    "utf8",
+    "csutf8",
+    "unicode-1-1-utf-8",
+    "unicode11utf8",
+    "unicode20utf8",
+    "x-unicode20utf8",
+];
+
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// The request's Idempotency-Key.
@@ -51,8 +62,14 @@ pub async fn json(request: &HttpRequest, payload: web::Payload) -> Result<Node, 
     let bytes = tokio::time::timeout(BODY_WAIT_MAX, read(request, payload))
         .await
         .map_err(|_| broken_body(format!("did not arrive within {BODY_WAIT_MAX:?}")))??;
-    serde_json::from_slice(&bytes)
-        .map_err(|error| broken_body(format!("is no valid JSON: {error}")))
+    Node::parse(&bytes).map_err(|error| {
+        let what = if error.is_data() {
+            "can't be read"
+        } else {
+            "is no valid JSON"
+        };
+        broken_body(format!("{what}: {error}"))
+    })
 }
 
 /// Whether the body is what we read, by its own account. Nothing is decompressed: a small body could
@@ -67,7 +84,7 @@ fn is_plain_json(request: &HttpRequest) -> bool {
     let other_charset = parameters
         .split(';')
         .filter_map(|parameter| parameter.split_once('='))
-        .any(|(name, value)| is(name, "charset") && !is(value, "utf-8"));
+        .any(|(name, value)| is(name, "charset") && !UTF_8.iter().any(|it| is(value, it)));
     let encodings = headers.get_all(header::CONTENT_ENCODING);
     let compressed = encodings
         .into_iter()

@@ -4,8 +4,11 @@ use actix_web::{HttpRequest, web};
 
 use super::{
     error::ApiError,
-    json::{FieldProblem, listed},
+    json::{FieldProblem, listed, shortened},
 };
+
+/// How many parameters a query may have. Those that are read are four at most.
+pub const PARAMETERS_MAX: usize = 16;
 
 /// The parameters of a request, whose names have been checked.
 #[derive(Debug)]
@@ -17,12 +20,17 @@ pub struct Query {
 impl Query {
     /// Reads a query string; names that are unknown or stand twice are problems.
     pub fn of(request: &HttpRequest, known: &[&str]) -> Self {
-        let read = web::Query::<Vec<(String, String)>>::from_query(request.query_string());
-        let (parameters, problems) = match read {
-            Ok(parameters) => (parameters.into_inner(), Vec::new()),
-            Err(error) => {
-                let (path, problem) = (String::new(), format!("can't be read: {error}"));
-                (Vec::new(), vec![FieldProblem { path, problem }])
+        let text = request.query_string();
+        let whole = |problem: String| {
+            let path = String::new();
+            (Vec::new(), vec![FieldProblem { path, problem }])
+        };
+        let (parameters, problems) = if text.split('&').count() > PARAMETERS_MAX {
+            whole(format!("has more than {PARAMETERS_MAX} parameters"))
+        } else {
+            match web::Query::<Vec<(String, String)>>::from_query(text) {
+                Ok(parameters) => (parameters.into_inner(), Vec::new()),
+                Err(error) => whole(format!("can't be read: {error}")),
             }
         };
         let mut query = Self {
@@ -37,7 +45,7 @@ impl Query {
             } else {
                 continue;
             };
-            let path = name.clone();
+            let path = shortened(name);
             query.problems.push(FieldProblem { path, problem });
         }
         query

@@ -14,6 +14,7 @@ pub mod rules;
 
 use std::{
     hash::{DefaultHasher, Hasher},
+    sync::Arc,
     time::Duration,
 };
 
@@ -21,6 +22,7 @@ use actix_web::{
     HttpResponse, HttpResponseBuilder, ResponseError,
     http::{StatusCode, header},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -28,7 +30,12 @@ use crate::{
     batching::Undecided,
     carts,
     db::{self, Fault},
-    domain::{caller::Forbidden, objection::Objection, violation::Violation},
+    domain::{
+        caller::Forbidden,
+        objection::Objection,
+        store::BuyerIneligible,
+        violation::{Violation, ViolationCode},
+    },
 };
 
 use super::{body::BODY_LEN_MAX, json::FieldProblem};
@@ -42,11 +49,30 @@ pub struct ApiError {
     /// What went wrong.
     pub code: Code,
     message: String,
-    /// Boxed: a value is large, and most errors have none.
-    details: Option<Box<Value>>,
+    /// Shared: a value is large, and an error is copied on its way.
+    details: Option<Arc<Details>>,
     retry_after: Option<RetryAfter>,
     allow: Option<&'static str>,
+    /// Of a 401 or 403, a word for the log and the metrics.
+    pub auth_reason: Option<&'static str>,
+    /// How many discount codes were tried that are none.
+    pub code_guesses: u32,
 }
+
+/// What a code tells more. Made into JSON where it is answered: until then the gate may say something
+/// else.
+#[derive(Debug)]
+enum Details {
+    Fields(Vec<FieldProblem>),
+    Other(Value),
+}
+
+/// The reason of a request that has no token.
+pub const NO_TOKEN: &str = "no_token";
+
+/// How long a list of details may be, in bytes: no error is much longer than what caused it, and none
+/// is longer than 64 KB. What is left out is counted.
+const LIST_LEN_MAX: usize = 56 * 1024;
 
 /// When it is worth trying again.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +104,16 @@ impl ApiError {
             details: None,
             retry_after: None,
             allow: None,
+            auth_reason: None,
+            code_guesses: 0,
+        }
+    }
+
+    /// Nobody is known to be calling, for a reason of a word.
+    pub fn unauthorized(reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            auth_reason: Some(reason),
+            ..Self::new(Code::Unauthorized, message)
         }
     }
 
@@ -95,7 +131,11 @@ impl ApiError {
             1 => format!("The request is malformed{first}."),
             count => format!("The request is malformed in {count} places, see details{first}."),
         };
-        Self::new(Code::ValidationError, message).details(json!({ "fields": problems }))
+        let details = Details::Fields(problems.to_vec());
+        Self {
+            details: Some(Arc::new(details)),
+            ..Self::new(Code::ValidationError, message)
+        }
     }
 
     /// The method is not one of the route's.
@@ -134,6 +174,20 @@ impl ApiError {
             "There were too many requests from this {limit}; nothing was done. Wait as long as \
              Retry-After says, then send them more slowly (see the RateLimit headers)."
         );
+        Self::new(Code::RateLimited, message).retry_after(wait, Duration::from_secs(2))
+    }
+
+    /// Tokens with a wrong signature, too many of an address.
+    pub fn too_many_refused_tokens(wait: Duration) -> Self {
+        let message = "There were too many tokens with a wrong signature from this address, so this one \
+                       was not looked at. Wait as long as Retry-After says.";
+        Self::new(Code::RateLimited, message).retry_after(wait, Duration::from_secs(2))
+    }
+
+    /// Discount codes that are none, too many of a user.
+    pub fn too_many_code_guesses(wait: Duration) -> Self {
+        let message = "You have tried too many discount codes that are none; nothing was done. Wait as \
+                       long as Retry-After says, or leave the codes out.";
         Self::new(Code::RateLimited, message).retry_after(wait, Duration::from_secs(2))
     }
 
@@ -191,12 +245,18 @@ impl ApiError {
             "several rules"
         };
         let message = format!("{what} breaks {rules}; details.violations names each one.");
-        Self::new(code, message).details(json!({ "violations": violations }))
+        let guesses = violations
+            .iter()
+            .filter(|it| it.code == ViolationCode::DiscountNotFound);
+        Self {
+            code_guesses: u32::try_from(guesses.count()).unwrap_or(u32::MAX),
+            ..Self::new(code, message).details(list("violations", violations))
+        }
     }
 
     #[must_use]
     fn details(mut self, details: Value) -> Self {
-        self.details = Some(Box::new(details));
+        self.details = Some(Arc::new(Details::Other(details)));
         self
     }
 
@@ -214,7 +274,10 @@ impl ApiError {
             "request_id": request_id,
         });
         if let Some(details) = &self.details {
-            error["details"] = Value::clone(details);
+            error["details"] = match &**details {
+                Details::Fields(problems) => json!({ "fields": problems }),
+                Details::Other(value) => value.clone(),
+            };
         }
         json!({ "error": error })
     }
@@ -229,7 +292,13 @@ impl ApiError {
             response.insert_header((header::ALLOW, allow));
         }
         if self.code == Code::Unauthorized {
-            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            // RFC 6750, 3.1: who has sent nothing is told nothing more.
+            let challenge = if self.auth_reason == Some(NO_TOKEN) {
+                "Bearer"
+            } else {
+                "Bearer error=\"invalid_token\""
+            };
+            response.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
         response.json(self.body(request_id))
     }
@@ -248,12 +317,42 @@ impl ResponseError for ApiError {
 
 impl From<Forbidden> for ApiError {
     fn from(reason: Forbidden) -> Self {
+        let word = match reason {
+            Forbidden::NoActiveStore => "no_active_store",
+            Forbidden::NotAMember => "not_a_member",
+            Forbidden::RoleNotAllowed => "role",
+            Forbidden::StoreMayNotBuy(BuyerIneligible::NotABuyer) => "not_a_buyer",
+            Forbidden::StoreMayNotBuy(BuyerIneligible::LicenseInvalid) => "license",
+            Forbidden::NotAVendor => "not_a_vendor",
+        };
         let reason = reason.to_string();
         let mut letters = reason.chars();
         let first = letters.next().map(|first| first.to_ascii_uppercase());
         let sentence: String = first.into_iter().chain(letters).chain(['.']).collect();
-        Self::new(Code::Forbidden, sentence)
+        Self {
+            auth_reason: Some(word),
+            ..Self::new(Code::Forbidden, sentence)
+        }
     }
+}
+
+/// A list of details, as much of it as an answer may have. `more` says how many are left out.
+fn list<T: Serialize>(name: &str, all: &[T]) -> Value {
+    let mut length = 0;
+    let told: Vec<_> = all
+        .iter()
+        .map(|one| json!(one))
+        .take_while(|one| {
+            length += one.to_string().len() + 1;
+            length <= LIST_LEN_MAX
+        })
+        .collect();
+    let more = all.len() - told.len();
+    let mut details = json!({ name: told });
+    if more > 0 {
+        details["more"] = json!(more);
+    }
+    details
 }
 
 impl From<db::Error> for ApiError {
@@ -329,7 +428,7 @@ impl From<Objection> for ApiError {
                 "Not everything can be had any more, and you asked for all or nothing; details.lines \
                  says what is missing. Nothing was bought.",
             )
-            .details(json!({ "lines": lines })),
+            .details(list("lines", &lines)),
         }
     }
 }

@@ -132,7 +132,7 @@ fn problems<T>(
     body: &str,
     parse: impl FnOnce(&Node) -> Result<T, Vec<FieldProblem>>,
 ) -> Vec<FieldProblem> {
-    let node = serde_json::from_str(body).expect("the bad bodies are JSON");
+    let node = Node::parse(body.as_bytes()).expect("the bad bodies are JSON");
     parse(&node).err().unwrap_or_default()
 }
 

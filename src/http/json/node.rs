@@ -1,11 +1,18 @@
-//! JSON as it was sent: unlike `serde_json::Value` it still knows of names that stand twice.
+//! JSON as it was sent: unlike `serde_json::Value` it still knows of names that stand twice, and of a
+//! number's digits.
 
 use std::fmt::{self, Write};
 
 use serde::{
-    Deserialize, Deserializer,
-    de::{Error, MapAccess, SeqAccess, Visitor},
+    Deserializer,
+    de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
+
+use super::number::{self, Numbers};
+
+/// How many members an object may have. Those that are read have six at most; what has many more is
+/// refused before it costs anything.
+pub const MEMBERS_MAX: usize = 64;
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,13 +20,37 @@ use serde::{
 pub enum Node {
     Null,
     Bool(bool),
+    /// Digits and a sign.
     Number(serde_json::Number),
+    /// With a point or an exponent, or too large for the other: as it was written.
+    Decimal(String),
     String(String),
     Array(Vec<Node>),
     Object(Vec<(String, Node)>),
 }
 
 impl Node {
+    /// Reads a text.
+    ///
+    /// # Errors
+    /// It is no JSON in UTF-8, or has an object of more than [`MEMBERS_MAX`] members.
+    pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
+        let numbers = Numbers::of(text);
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let node = Reader(&numbers).deserialize(&mut json)?;
+        json.end()?;
+        Ok(node)
+    }
+
+    /// The value of a whole number, however it is written: 10.0 and 1e1 are whole (JSON Schema, 6.1.1).
+    pub fn whole(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => number.as_i64(),
+            Self::Decimal(text) => number::whole(text),
+            _ => None,
+        }
+    }
+
     /// The canonical form: names sorted, no white space, values as they were sent.
     pub fn canonical(&self) -> String {
         let mut text = String::new();
@@ -33,6 +64,10 @@ impl Node {
             Self::Null => out.write_str("null"),
             Self::Bool(value) => write!(out, "{value}"),
             Self::Number(number) => write!(out, "{number}"),
+            Self::Decimal(text) => match number::whole(text) {
+                Some(whole) => write!(out, "{whole}"),
+                None => out.write_str(text),
+            },
             Self::String(text) => write_text(text, out),
             Self::Array(items) => write_list(out, ['[', ']'], items, Self::write_canonical),
             Self::Object(fields) => {
@@ -68,15 +103,19 @@ fn write_list<T>(
     out.write_char(close)
 }
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NodeVisitor)
+/// Reads one value of a text whose numbers are at hand.
+#[derive(Clone, Copy)]
+struct Reader<'t>(&'t Numbers<'t>);
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Node;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct NodeVisitor;
-
-impl<'de> Visitor<'de> for NodeVisitor {
+impl<'de> Visitor<'de> for Reader<'_> {
     type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -92,18 +131,21 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Node, E> {
+        self.0.pass();
         Ok(Node::Number(value.into()))
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Node, E> {
+        self.0.pass();
         Ok(Node::Number(value.into()))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Node, E> {
-        let number = serde_json::Number::from_f64(value);
-        number
-            .map(Node::Number)
-            .ok_or_else(|| E::custom("a number is out of range"))
+    /// The float is not looked at: it may be another number than the one that was written.
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Node, E> {
+        let digits = self.0.take();
+        digits
+            .map(|digits| Node::Decimal(digits.to_owned()))
+            .ok_or_else(|| E::custom("a number can't be read"))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Node, E> {
@@ -116,16 +158,20 @@ impl<'de> Visitor<'de> for NodeVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
         let mut nodes = Vec::new();
-        while let Some(node) = items.next_element()? {
+        while let Some(node) = items.next_element_seed(self)? {
             nodes.push(node);
         }
         Ok(Node::Array(nodes))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Node, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Node, A::Error> {
         let mut nodes = Vec::new();
-        while let Some(field) = fields.next_entry()? {
-            nodes.push(field);
+        while let Some(name) = members.next_key()? {
+            if nodes.len() == MEMBERS_MAX {
+                let problem = format!("an object has more than {MEMBERS_MAX} members");
+                return Err(A::Error::custom(problem));
+            }
+            nodes.push((name, members.next_value_seed(self)?));
         }
         Ok(Node::Object(nodes))
     }

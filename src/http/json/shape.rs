@@ -9,7 +9,15 @@ use uuid::Uuid;
 
 use crate::domain::money::Money;
 
-use super::Node;
+use super::{MEMBERS_MAX, Node};
+
+/// How many problems are told. What has more is no slip, and the answer must not be larger than what
+/// was sent.
+pub const PROBLEMS_MAX: usize = 100;
+
+/// How much of a name that a client made up is told.
+const NAME_CHARS_MAX: usize = 100;
+const NAME_BYTES_MAX: usize = 400;
 
 /// One thing that is wrong with a request's shape.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -24,6 +32,8 @@ pub struct FieldProblem {
 #[derive(Debug, Default)]
 pub struct Shape {
     problems: Vec<FieldProblem>,
+    /// How many there are beside them.
+    untold: usize,
 }
 
 /// An object whose names have been checked.
@@ -36,17 +46,26 @@ pub struct Object<'n> {
 impl Shape {
     /// Notes a problem.
     pub fn problem(&mut self, path: &str, problem: impl Into<String>) {
-        self.problems.push(FieldProblem {
+        self.note(|| FieldProblem {
             path: path.to_owned(),
             problem: problem.into(),
         });
+    }
+
+    /// Writes a problem down only if it is going to be told.
+    fn note(&mut self, problem: impl FnOnce() -> FieldProblem) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem());
+        } else {
+            self.untold += 1;
+        }
     }
 
     /// The value if nothing was wrong anywhere, else all problems.
     ///
     /// # Errors
     /// All problems; never an empty list.
-    pub fn finish<T>(self, value: Option<T>) -> Result<T, Vec<FieldProblem>> {
+    pub fn finish<T>(mut self, value: Option<T>) -> Result<T, Vec<FieldProblem>> {
         match value {
             Some(value) if self.problems.is_empty() => Ok(value),
             _ => {
@@ -54,6 +73,12 @@ impl Shape {
                     !self.problems.is_empty(),
                     "a reader that returns None says why"
                 );
+                if self.untold > 0 {
+                    self.problems.push(FieldProblem {
+                        path: String::new(),
+                        problem: format!("has {} more problems, which are not told", self.untold),
+                    });
+                }
                 Err(self.problems)
             }
         }
@@ -65,15 +90,24 @@ impl Shape {
             self.problem(path, "must be an object");
             return None;
         };
-        for (index, (name, _)) in fields.iter().enumerate() {
-            let at = format!("{path}/{}", escape(name));
-            if !known.contains(&name.as_str()) {
-                self.problem(
-                    &at,
-                    format!("is not a known field; known: {}", known.join(", ")),
-                );
-            } else if fields[..index].iter().any(|(earlier, _)| earlier == name) {
-                self.problem(&at, "stands twice");
+        assert!(
+            known.len() <= MEMBERS_MAX,
+            "an object of ours fits into what is read"
+        );
+        let mut seen = 0_u64;
+        for (name, _) in fields {
+            let place = known.iter().position(|known| known == name);
+            let at = || format!("{path}/{}", escape(&shortened(name)));
+            match place {
+                None => self.note(|| FieldProblem {
+                    path: at(),
+                    problem: format!("is not a known field; known: {}", known.join(", ")),
+                }),
+                Some(place) if seen & (1 << place) != 0 => self.note(|| FieldProblem {
+                    path: at(),
+                    problem: "stands twice".to_owned(),
+                }),
+                Some(place) => seen |= 1 << place,
             }
         }
         Some(Object {
@@ -157,10 +191,7 @@ impl Shape {
 
     /// Reads a positive integer of at most 2147483647.
     pub fn positive(&mut self, node: &Node, path: &str) -> Option<i32> {
-        let number = match node {
-            Node::Number(number) => number.as_i64().and_then(|it| i32::try_from(it).ok()),
-            _ => None,
-        };
+        let number = node.whole().and_then(|it| i32::try_from(it).ok());
         let positive = number.filter(|it| *it > 0);
         if positive.is_none() {
             self.problem(
@@ -225,6 +256,27 @@ impl<'n> Object<'n> {
             .find(|(known, _)| known == name)
             .map(|(_, node)| node)
     }
+}
+
+/// The beginning of a name that a client made up, so long that a person finds it.
+pub fn shortened(name: &str) -> String {
+    let mut bytes = 0;
+    let mut chars = 0;
+    let mut fits = |char: &char| {
+        // As JSON writes it, and as a pointer does.
+        bytes += match char {
+            '\0'..='\u{1f}' => 6,
+            '"' | '\\' | '~' | '/' => 2,
+            other => other.len_utf8(),
+        };
+        chars += 1;
+        chars <= NAME_CHARS_MAX && bytes <= NAME_BYTES_MAX
+    };
+    let mut short: String = name.chars().take_while(|char| fits(char)).collect();
+    if short.len() < name.len() {
+        short.push('…');
+    }
+    short
 }
 
 /// RFC 6901, section 3.

@@ -115,6 +115,10 @@ async fn a_body_that_is_not_called_json_is_refused() {
     for content_type in [
         "application/json; charset=utf-8",
         "application/json;charset=\"UTF-8\"",
+        "application/json; charset=utf8",
+        "application/json; charset=\"UTF8\"",
+        "application/json; Charset=csUTF8",
+        "application/json;charset=unicode-1-1-utf-8",
         "Application/JSON",
     ] {
         let request = fixture

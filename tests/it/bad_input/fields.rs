@@ -4,6 +4,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::support::{Client, client::fresh_key};
+
 use super::{Fixture, bad_fields};
 
 /// Values that are wrong for a field of a kind, whatever the field.
@@ -34,8 +36,10 @@ fn wrong_values(kind: &str) -> Vec<Value> {
             json!(0),
             json!(-1),
             json!(1.5),
-            json!(1.0),
-            json!(1e3),
+            json!(0.0),
+            json!(-1.0),
+            json!(2_147_483_648.0),
+            json!(1e18),
             json!(2_147_483_648_u64),
             json!(i64::MIN),
             json!(u64::MAX),
@@ -184,6 +188,38 @@ async fn every_wrong_value_of_every_field_of_a_cart_is_named() {
         }
     }
     fixture.finish().await;
+}
+
+/// As JSON Schema says: what counts is the value, by its digits.
+#[tokio::test]
+async fn a_whole_number_is_one_however_it_is_written() {
+    let fixture = Fixture::new().await;
+    let key = fresh_key();
+    let text = fixture.cart.to_string();
+    let send = async |key: &str, qty: &str| {
+        let body = text.replacen("\"qty\":2", &format!("\"qty\":{qty}"), 1);
+        assert!(qty == "2" || body != text);
+        let request = fixture.client.put_cart_request(key, &json!({})).body(body);
+        Client::send(request).await
+    };
+    let first = send(&key, "2").await;
+    for qty in ["2.0", "2.000", "2e0", "0.2e1", "20E-1"] {
+        let fresh = send(&fresh_key(), qty).await;
+        assert_eq!((fresh.status, fresh.is_replay()), (200, false), "{qty}");
+        // It is the same request, too.
+        let again = send(&key, qty).await;
+        assert!(again.is_replay(), "{qty}: {}", again.text());
+        assert_eq!(again.bytes, first.bytes, "{qty}");
+    }
+    for qty in [
+        "2.5",
+        "2e-1",
+        "2.0000000000000000000001",
+        "2147483647.0000000001",
+    ] {
+        let reply = send(&fresh_key(), qty).await;
+        assert_eq!(bad_fields(&reply, qty), ["/items/0/qty"]);
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! problem named, and never a changed row.
 
 mod bodies;
+mod bombs;
 mod fields;
 mod keys;
 

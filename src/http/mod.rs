@@ -13,6 +13,7 @@
 //! | the listener itself, and what is around every request | [`server`], [`listener`], [`head_limit`], [`tls`] |
 //! | who sends too much | [`rate_limit`] |
 //! | what browsers are told | [`cors`], [`security`] |
+//! | headers that may stand once | [`single_headers`] |
 //! | keys and certificates that may be replaced | [`watched_file`] |
 
 pub mod auth;
@@ -37,6 +38,7 @@ pub mod rate_limit;
 pub mod routes;
 pub mod security;
 pub mod server;
+pub mod single_headers;
 pub mod tls;
 pub mod token;
 pub mod trace;

@@ -41,7 +41,7 @@ use super::{
     cors::cors,
     head_limit::{HeadLimit, HeadLimits},
     rate_limit::{self, RateLimits},
-    routes,
+    routes, single_headers,
     token::TokenVerifier,
     trace::trace,
     worker::Worker,
@@ -196,6 +196,7 @@ where
         .app_data(web::Data::new(worker))
         .wrap(from_fn(rate_limit::limit))
         .wrap(cors(&front.config.http.cors_origins))
+        .wrap(from_fn(single_headers::refuse_repeated))
         .wrap(from_fn(trace))
         .configure(routes::configure)
         .into_factory()

@@ -61,6 +61,7 @@ mod session_settings;
 mod shortage_policy;
 mod silent_connections;
 mod silent_reads;
+mod single_headers;
 mod start_checks;
 mod stock_moved;
 mod tls;

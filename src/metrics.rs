@@ -87,8 +87,15 @@ pub struct RequestLabel {
 /// The limit that was used up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LimitLabel {
-    /// `address` or `user`.
+    /// `address`, `user`, `refused_tokens` or `code_guesses`.
     pub limit: &'static str,
+}
+
+/// A file, by the setting that names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FileLabel {
+    /// The setting.
+    pub setting: &'static str,
 }
 
 /// Why something failed.
@@ -166,6 +173,9 @@ pub struct Metrics {
     log_lines_dropped: Counter,
     pub answers_left_out: Counter,
     pub rate_limited: Family<LimitLabel, Counter>,
+    pub auth_refused: Family<ReasonLabel, Counter>,
+    pub file_ok: Family<FileLabel, Gauge>,
+    pub file_read: Family<FileLabel, Gauge<f64, AtomicU64>>,
     pub requests: Family<RequestLabel, Counter>,
     pub request_duration: Histogram,
     pools: Arc<Mutex<Vec<(&'static str, PgPool)>>>,
@@ -212,6 +222,9 @@ impl Metrics {
             log_lines_dropped: Counter::default(),
             answers_left_out: Counter::default(),
             rate_limited: Family::default(),
+            auth_refused: Family::default(),
+            file_ok: Family::default(),
+            file_read: Family::default(),
             requests: Family::default(),
             request_duration: Histogram::new(SECONDS),
             pools: Arc::default(),
@@ -421,6 +434,22 @@ impl Metrics {
             metrics.rate_limited.clone(),
         );
         r.register(
+            "auth_refused",
+            "Requests answered with 401 or 403, by reason",
+            metrics.auth_refused.clone(),
+        );
+        r.register(
+            "watched_file_ok",
+            "Whether what a file of keys or certificates says now is in use (1), or it can't be used (0)",
+            metrics.file_ok.clone(),
+        );
+        r.register_with_unit(
+            "watched_file_read_timestamp",
+            "When a file of keys or certificates was last read and could be used, since 1970",
+            Unit::Seconds,
+            metrics.file_read.clone(),
+        );
+        r.register(
             "http_requests",
             "Requests, by route and status",
             metrics.requests.clone(),
@@ -450,7 +479,7 @@ impl Metrics {
                 drop(meters.rejected.get_or_create(&RefusedLabel { reason }));
             }
         }
-        for limit in ["address", "user"] {
+        for limit in ["address", "user", "refused_tokens", "code_guesses"] {
             drop(self.rate_limited.get_or_create(&LimitLabel { limit }));
         }
         for source in ["redis", "postgresql"] {

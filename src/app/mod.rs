@@ -214,7 +214,7 @@ impl App {
             desk: actors.desk.clone(),
             carts: carts.desk.clone(),
             incarnation,
-            tokens: TokenVerifier::new(keys.current()),
+            tokens: TokenVerifier::new(keys.current(), &config.auth, &metrics),
             rate_limits: RateLimits::new(config, &metrics),
             metrics,
         };
@@ -377,9 +377,10 @@ fn beside_the_listener(
     certificate: Option<WatchedFiles<CertifiedKey>>,
 ) -> Vec<JoinHandle<()>> {
     let reload_every = Duration::from_millis(config.reload_files_ms);
-    let mut tasks = vec![actix_rt::spawn(keys.watch(reload_every))];
+    let metrics = || front.metrics.clone();
+    let mut tasks = vec![actix_rt::spawn(keys.watch(reload_every, metrics()))];
     if let Some(certificate) = certificate {
-        tasks.push(actix_rt::spawn(certificate.watch(reload_every)));
+        tasks.push(actix_rt::spawn(certificate.watch(reload_every, metrics())));
     }
     if let Some(limits) = &front.rate_limits {
         tasks.push(actix_rt::spawn(Arc::clone(limits).forget_the_idle()));

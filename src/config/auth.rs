@@ -23,7 +23,9 @@ pub struct Auth {
     pub jwks_file: PathBuf,
     pub issuer: String,
     pub audience: String,
-    pub leeway_s: u64,
+    pub typ: String,
+    pub lifetime_s_max: u32,
+    pub leeway_s: u32,
 }
 
 /// What tokens are checked with. One of them: a public key beside a secret would let whoever knows

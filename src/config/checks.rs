@@ -71,7 +71,37 @@ impl Config {
                 1_000_000,
             ),
             ("reload_files_ms", self.reload_files_ms, 10, HOUR_MS),
-            ("auth.leeway_s", self.auth.leeway_s, 0, 300),
+            ("auth.leeway_s", self.auth.leeway_s.into(), 0, 300),
+            (
+                "auth.lifetime_s_max",
+                self.auth.lifetime_s_max.into(),
+                0,
+                YEAR_S,
+            ),
+            (
+                "limits.refused_tokens_per_s",
+                self.limits.refused_tokens_per_s.get().into(),
+                1,
+                1_000_000,
+            ),
+            (
+                "limits.refused_tokens_burst",
+                self.limits.refused_tokens_burst.get().into(),
+                1,
+                1_000_000,
+            ),
+            (
+                "limits.code_guesses_per_minute",
+                self.limits.code_guesses_per_minute.get().into(),
+                1,
+                1_000_000,
+            ),
+            (
+                "limits.code_guesses_burst",
+                self.limits.code_guesses_burst.get().into(),
+                1,
+                1_000_000,
+            ),
             (
                 "limits.address_per_s",
                 self.limits.address_per_s.get().into(),

@@ -40,4 +40,8 @@ pub struct Limits {
     pub address_burst: NonZeroU32,
     pub user_per_s: NonZeroU32,
     pub user_burst: NonZeroU32,
+    pub refused_tokens_per_s: NonZeroU32,
+    pub refused_tokens_burst: NonZeroU32,
+    pub code_guesses_per_minute: NonZeroU32,
+    pub code_guesses_burst: NonZeroU32,
 }

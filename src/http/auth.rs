@@ -15,7 +15,8 @@ use crate::{
 };
 
 use super::{
-    error::{ApiError, Code},
+    error::{ApiError, NO_TOKEN},
+    token::{TokenBody, refused::Refused},
     worker::Worker,
 };
 
@@ -46,16 +47,15 @@ pub async fn caller(
 /// # Errors
 /// 401 without a good token, 429 for one request too many, 403 where the token names no store.
 pub fn identity(request: &HttpRequest, worker: &Worker) -> Result<Identity, ApiError> {
-    let token = bearer_token(request)
-        .ok_or_else(|| unauthorized("Send a token: \"Authorization: Bearer <JWT>\"."))?;
-    let claims = worker
-        .tokens
-        .verify(token)
-        .map_err(|refused| unauthorized(&refused.to_string()))?;
+    let token = bearer_token(request).ok_or_else(|| {
+        let message = "Send a token: \"Authorization: Bearer <JWT>\".";
+        ApiError::unauthorized(NO_TOKEN, message)
+    })?;
+    let claims = claims(request, worker, token)?;
     let user_id: UserId = claims
         .sub
         .parse()
-        .map_err(|_| unauthorized("The token's `sub` is no user id."))?;
+        .map_err(|_| no_id("The token's `sub` is no user id."))?;
     if let Some(limits) = &worker.rate_limits {
         limits.take_of_user(request, user_id)?;
     }
@@ -63,11 +63,32 @@ pub fn identity(request: &HttpRequest, worker: &Worker) -> Result<Identity, ApiE
         .active_store_id
         .map(|id| id.parse::<StoreId>())
         .transpose()
-        .map_err(|_| unauthorized("The token's `active_store_id` is no store id."))?
+        .map_err(|_| no_id("The token's `active_store_id` is no store id."))?
         .ok_or(Forbidden::NoActiveStore)?;
     let identity = Identity { user_id, store_id };
     request.extensions_mut().insert(identity);
     Ok(identity)
+}
+
+/// What the token says, once it is known to be true. To check a signature is what costs: that comes last,
+/// once per wrong token, and only so often for an address that sends wrong ones.
+fn claims(request: &HttpRequest, worker: &Worker, token: &str) -> Result<TokenBody, ApiError> {
+    let refuse = |refused: Refused| ApiError::unauthorized(refused.reason(), refused.to_string());
+    let unproven = worker.tokens.read(token).map_err(refuse)?;
+    if unproven.was_refused() {
+        return Err(refuse(Refused::Signature));
+    }
+    let Some(limits) = &worker.rate_limits else {
+        return unproven.prove().map_err(refuse);
+    };
+    // Behind one address there may be an office, or a proxy: who is known is not locked out.
+    if !unproven.was_good() {
+        limits.ask_for_refused_token(request)?;
+    }
+    unproven.prove().map_err(|refused| {
+        limits.take_of_refused_tokens(request);
+        refuse(refused)
+    })
 }
 
 /// Asks the database what the person may do.
@@ -120,6 +141,6 @@ fn bearer_token(request: &HttpRequest) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-fn unauthorized(message: &str) -> ApiError {
-    ApiError::new(Code::Unauthorized, message)
+fn no_id(message: &str) -> ApiError {
+    ApiError::unauthorized("claims", message)
 }

@@ -17,7 +17,7 @@ use actix_web::{
 };
 use uuid::Uuid;
 
-use crate::metrics::RequestLabel;
+use crate::metrics::{ReasonLabel, RequestLabel};
 
 use super::{
     auth::Identity,
@@ -28,6 +28,10 @@ use super::{
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_LEN_MAX: usize = 128;
+
+/// Why a request was answered with 401 or 403.
+#[derive(Clone, Copy, Debug)]
+struct AuthReason(&'static str);
 
 /// The middleware.
 ///
@@ -57,10 +61,9 @@ fn request_id(request: &ServiceRequest) -> String {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     };
-    let sent = request
-        .headers()
-        .get(REQUEST_ID)
-        .and_then(|id| id.to_str().ok());
+    let mut sent = request.headers().get_all(REQUEST_ID);
+    let only = sent.next().filter(|_| sent.next().is_none());
+    let sent = only.and_then(|id| id.to_str().ok());
     sent.filter(decent)
         .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
@@ -76,6 +79,9 @@ fn with_envelope(response: ServiceResponse, request_id: &str) -> ServiceResponse
     };
     let (request, plain) = response.into_parts();
     request.extensions_mut().insert(error.code);
+    if let Some(reason) = error.auth_reason {
+        request.extensions_mut().insert(AuthReason(reason));
+    }
     let mut enveloped = error.respond(request_id);
     // What those between us and the handler have to say is true of the envelope, too.
     for (name, value) in plain.headers() {
@@ -119,6 +125,11 @@ fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
         worker.metrics.request_duration.observe(took.as_secs_f64());
     }
     let extensions = request.extensions();
+    let auth_reason = extensions.get::<AuthReason>().map(|reason| reason.0);
+    if let (Some(reason), Some(worker)) = (auth_reason, request.app_data::<web::Data<Worker>>()) {
+        let refused = &worker.metrics.auth_refused;
+        refused.get_or_create(&ReasonLabel { reason }).inc();
+    }
     let caller = extensions.get::<Identity>();
     let code = extensions.get::<Code>().map(|code| code.as_str());
     tracing::info!(
@@ -129,6 +140,7 @@ fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
         http.duration_ms = took.as_micros() as f64 / 1000.0,
         http.replayed = response.headers().contains_key(super::idempotent::REPLAYED),
         error.code = code,
+        auth.reason = auth_reason,
         user.id = caller.map(|caller| display(caller.user_id)),
         store.id = caller.map(|caller| display(caller.store_id)),
         "{} {route} answered {status}",

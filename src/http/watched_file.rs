@@ -3,12 +3,24 @@
 //! What a file says is shared by all workers and read without any I/O. A file that can't be used
 //! leaves in use what was read before: an operator's slip must not lock everybody out.
 
-use std::{fs::File, io::Read, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs::OpenOptions,
+    io::Read,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
-use tokio::sync::watch;
+use nix::fcntl::OFlag;
+use tokio::sync::{oneshot, watch};
+
+use crate::metrics::{FileLabel, Metrics};
 
 /// The largest file, in bytes.
 const FILE_LEN_MAX: u64 = 1024 * 1024;
+/// How long reading may take before it is reported: a file system of another machine may hang.
+const READ_MAX: Duration = Duration::from_secs(10);
 
 /// What the files say at present. Cloning shares it.
 pub type Current<T> = watch::Receiver<Arc<T>>;
@@ -31,6 +43,8 @@ pub struct WatchedFiles<T> {
     paths: Vec<PathBuf>,
     parse: Parse<T>,
     seen: Contents,
+    /// Whether what was seen last is in use.
+    is_ok: bool,
     current: watch::Sender<Arc<T>>,
 }
 
@@ -52,6 +66,7 @@ impl<T: Send + Sync + 'static> WatchedFiles<T> {
             paths,
             parse: Box::new(parse),
             seen: Ok(contents),
+            is_ok: true,
             current: watch::Sender::new(Arc::new(value)),
         })
     }
@@ -64,14 +79,45 @@ impl<T: Send + Sync + 'static> WatchedFiles<T> {
     /// Looks at the files now and then, for ever; at once over if there are none.
     ///
     /// Whole contents are compared: times and sizes may stay the same, and the files are small.
-    pub async fn watch(mut self, every: Duration) {
-        while !self.paths.is_empty() {
+    pub async fn watch(mut self, every: Duration, metrics: Metrics) {
+        let label = FileLabel {
+            setting: self.setting,
+        };
+        let is_ok = |ok: bool| metrics.file_ok.get_or_create(&label).set(ok.into());
+        let was_read = || {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            let now = now.unwrap_or_default().as_secs_f64();
+            metrics.file_read.get_or_create(&label).set(now);
+        };
+        if self.paths.is_empty() {
+            return;
+        }
+        is_ok(true);
+        was_read();
+        loop {
             tokio::time::sleep(every).await;
-            let paths = self.paths.clone();
-            // A disk may hang, and other work runs on this thread.
-            match tokio::task::spawn_blocking(move || read_all(&paths)).await {
-                Ok(contents) if contents != self.seen => self.replace(contents),
-                _ => {}
+            let mut reading = read_elsewhere(self.paths.clone());
+            let in_time = tokio::time::timeout(READ_MAX, &mut reading).await;
+            let contents = if let Ok(contents) = in_time {
+                contents
+            } else {
+                is_ok(false);
+                tracing::error!(
+                    "{} can't be read: the file system has not answered for {READ_MAX:?}; what it said \
+                     before stays in use",
+                    self.setting
+                );
+                reading.await
+            };
+            let Ok(contents) = contents else {
+                continue;
+            };
+            if contents != self.seen {
+                self.replace(contents);
+            }
+            is_ok(self.is_ok);
+            if self.is_ok {
+                was_read();
             }
         }
     }
@@ -85,32 +131,54 @@ impl<T: Send + Sync + 'static> WatchedFiles<T> {
         match value {
             Ok(value) => {
                 self.current.send_replace(Arc::new(value));
+                self.is_ok = true;
                 tracing::info!("{setting} has changed and is in use now");
             }
-            Err(problem) => tracing::error!(
-                "{setting} has changed and can't be used: {problem}; what it said before stays in \
-                 use"
-            ),
+            Err(problem) => {
+                self.is_ok = false;
+                tracing::error!(
+                    "{setting} has changed and can't be used: {problem}; what it said before stays in \
+                     use"
+                );
+            }
         }
         self.seen = contents;
     }
 }
 
+/// Reads in a thread of its own, which nobody waits for at the end: where the disk hangs, the process
+/// must still be able to stop.
+fn read_elsewhere(paths: Vec<PathBuf>) -> oneshot::Receiver<Contents> {
+    let (done, reading) = oneshot::channel();
+    std::thread::spawn(move || drop(done.send(read_all(&paths))));
+    reading
+}
+
 fn read_all(paths: &[PathBuf]) -> Contents {
-    let read = |path: &PathBuf| {
-        let mut bytes = Vec::new();
-        let read =
-            File::open(path).and_then(|file| file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes));
-        match read {
-            Err(error) => Err(format!("{}: {error}", path.display())),
-            Ok(_) if bytes.len() as u64 > FILE_LEN_MAX => Err(format!(
-                "{} is larger than {FILE_LEN_MAX} bytes",
-                path.display()
-            )),
-            Ok(_) => Ok(bytes),
-        }
-    };
+    let read =
+        |path: &PathBuf| read_one(path).map_err(|problem| format!("{}: {problem}", path.display()));
     paths.iter().map(read).collect()
+}
+
+/// Anything but a regular file could have us wait for ever, or never come to an end.
+fn read_one(path: &Path) -> Result<Vec<u8>, String> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)
+        .map_err(|error| error.to_string())?;
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    file.take(FILE_LEN_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > FILE_LEN_MAX {
+        return Err(format!("it is larger than {FILE_LEN_MAX} bytes"));
+    }
+    Ok(bytes)
 }
 
 impl<T> std::fmt::Debug for WatchedFiles<T> {

@@ -65,3 +65,4 @@ mod single_headers;
 mod start_checks;
 mod stock_moved;
 mod tls;
+mod tokens;

@@ -228,6 +228,44 @@ async fn a_forwarded_address_counts_only_if_the_proxy_is_trusted() {
 }
 
 #[tokio::test]
+async fn discount_codes_can_not_be_guessed_without_end() {
+    let settings = [
+        ON,
+        ("SPLITCART_LIMITS_CODE_GUESSES_PER_MINUTE", "60"),
+        ("SPLITCART_LIMITS_CODE_GUESSES_BURST", "10"),
+    ];
+    let world = World::with_settings(&settings).await;
+    let (guesser, other) = (world.market.buyer().await, world.market.buyer().await);
+    let product = world.market.sold_product(500, 9).await;
+    let with_code = |code: &str| {
+        let mut cart = cart_of(&[(product, 1)]);
+        cart["discounts"] = json!([{ "vendor_store_id": product.vendor.store_id, "code": code }]);
+        cart
+    };
+    let client = world.client(&guesser);
+    let taken = exhaust(async || {
+        client
+            .put_cart(&fresh_key(), &with_code(&fresh_key()))
+            .await
+    })
+    .await;
+    assert!((10..=20).contains(&taken), "{taken}");
+    // It is that user, and those carts only.
+    assert_eq!(
+        client
+            .put_cart(&fresh_key(), &cart_of(&[(product, 1)]))
+            .await
+            .status,
+        200
+    );
+    let reply = world
+        .client(&other)
+        .put_cart(&fresh_key(), &with_code("NONE"))
+        .await;
+    assert_eq!(reply.violations(), ["discount_not_found"]);
+}
+
+#[tokio::test]
 async fn what_was_taken_is_given_back() {
     let settings = [
         ON,

@@ -23,7 +23,7 @@ use crate::{
 };
 
 use super::{ApiError, Code};
-use crate::http::json::FieldProblem;
+use crate::http::{json::FieldProblem, token::refused::Refused};
 
 /// The request id of the examples.
 const REQUEST_ID: &str = "01941f29-7c00-7000-8000-000000000001";
@@ -45,7 +45,9 @@ pub fn error(code: Code) -> ApiError {
             ),
             problem("/totals", "is required"),
         ]),
-        Code::Unauthorized => ApiError::new(code, "The token has expired; get a new one."),
+        Code::Unauthorized => {
+            ApiError::unauthorized(Refused::Expired.reason(), Refused::Expired.to_string())
+        }
         Code::Forbidden => Forbidden::RoleNotAllowed.into(),
         Code::NotFound => Refusal::CartNotFound.into(),
         Code::MethodNotAllowed => ApiError::method_not_allowed("GET, PUT"),

@@ -4,15 +4,19 @@
 //! token's signature was found to be good: nobody can use up what is another's. Every answer tells
 //! how much is left (draft-ietf-httpapi-ratelimit-headers).
 //!
+//! Two more limits are paid only by those who do what they are about: tokens with a wrong signature, per
+//! address, and discount codes that are none, per user.
+//!
 //! The memory is bounded without a maximum: to be remembered for a second an address or a person must
 //! send as many requests as are given back in it, and whoever is idle is forgotten soon.
 
 pub mod client_address;
+mod debts;
 
 use std::{
     fmt::Write,
     hash::Hash,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     num::NonZeroU32,
     sync::Arc,
     time::Duration,
@@ -40,7 +44,8 @@ use crate::{
 };
 
 use self::client_address::{client_address, limited_together};
-use super::{error::ApiError, worker::Worker};
+use self::debts::Debts;
+use super::{auth::Identity, error::ApiError, worker::Worker};
 
 /// How much is left.
 pub const LEFT: HeaderName = HeaderName::from_static("ratelimit");
@@ -55,6 +60,8 @@ const FORGET_EVERY: Duration = Duration::from_secs(10);
 pub struct RateLimits {
     addresses: Limit<IpAddr>,
     users: Limit<UserId>,
+    refused_tokens: Debts<IpAddr>,
+    code_guesses: Debts<UserId>,
     proxies: Vec<Proxy>,
     /// Of a request whose sender is not known.
     policy_of_address: HeaderValue,
@@ -141,6 +148,14 @@ impl RateLimits {
             policy_of_both: value(format!("{}, {}", addresses.policy(), users.policy())),
             addresses,
             users,
+            refused_tokens: Debts::new(
+                Duration::from_secs(1) / limits.refused_tokens_per_s.get(),
+                limits.refused_tokens_burst.get(),
+            ),
+            code_guesses: Debts::new(
+                Duration::from_mins(1) / limits.code_guesses_per_minute.get(),
+                limits.code_guesses_burst.get(),
+            ),
             proxies: config.http.trusted_proxies.clone(),
             metrics: metrics.clone(),
         }))
@@ -152,6 +167,8 @@ impl RateLimits {
             tokio::time::sleep(FORGET_EVERY).await;
             self.addresses.forget_the_idle();
             self.users.forget_the_idle();
+            self.refused_tokens.forget_the_idle();
+            self.code_guesses.forget_the_idle();
         }
     }
 
@@ -165,13 +182,43 @@ impl RateLimits {
         taken.map_err(|wait| self.refuse(self.users.name, wait))
     }
 
-    fn take_of_address(&self, request: &ServiceRequest) -> (Left, Result<(), ApiError>) {
+    /// Before a signature is checked.
+    ///
+    /// # Errors
+    /// 429 if the address has sent too many wrong ones.
+    pub fn ask_for_refused_token(&self, request: &HttpRequest) -> Result<(), ApiError> {
+        let address = self.address(request.peer_addr(), request.headers());
+        self.refused_tokens.ask(&address).map_err(|wait| {
+            self.count("refused_tokens");
+            ApiError::too_many_refused_tokens(wait)
+        })
+    }
+
+    /// After one was found to be wrong.
+    pub fn take_of_refused_tokens(&self, request: &HttpRequest) {
+        let address = self.address(request.peer_addr(), request.headers());
+        self.refused_tokens.pay(address, 1);
+    }
+
+    /// What a user is told who has tried codes that are none: one who has tried too many learns nothing.
+    fn judge_guesses(&self, user: UserId, count: u32) -> Result<(), ApiError> {
+        let asked = self.code_guesses.ask(&user).map_err(|wait| {
+            self.count("code_guesses");
+            ApiError::too_many_code_guesses(wait)
+        });
+        self.code_guesses.pay(user, count);
+        asked
+    }
+
+    fn address(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> IpAddr {
         // Without an address there is no TCP, and nobody who could be told from others.
-        let peer = request
-            .peer_addr()
-            .map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
-        let address = client_address(peer, request.headers(), &self.proxies);
-        let (left, taken) = self.addresses.take(&limited_together(address));
+        let peer = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
+        limited_together(client_address(peer, headers, &self.proxies))
+    }
+
+    fn take_of_address(&self, request: &ServiceRequest) -> (Left, Result<(), ApiError>) {
+        let address = self.address(request.peer_addr(), request.headers());
+        let (left, taken) = self.addresses.take(&address);
         (
             left,
             taken.map_err(|wait| self.refuse(self.addresses.name, wait)),
@@ -179,9 +226,13 @@ impl RateLimits {
     }
 
     fn refuse(&self, limit: &'static str, wait: Duration) -> ApiError {
+        self.count(limit);
+        ApiError::rate_limited(limit, wait)
+    }
+
+    fn count(&self, limit: &'static str) {
         let label = LimitLabel { limit };
         self.metrics.rate_limited.get_or_create(&label).inc();
-        ApiError::rate_limited(limit, wait)
     }
 
     fn tell(&self, headers: &mut HeaderMap, address: Left, user: Option<LeftOfUser>) {
@@ -215,12 +266,35 @@ pub async fn limit<B: MessageBody + 'static>(
     };
     let (left, taken) = limits.take_of_address(&request);
     let mut response = match taken {
-        Ok(()) => next.call(request).await?.map_into_boxed_body(),
+        Ok(()) => hide_codes(&limits, next.call(request).await?.map_into_boxed_body()),
         Err(refused) => request.error_response(refused),
     };
     let user = response.request().extensions().get().copied();
     limits.tell(response.headers_mut(), left, user);
     Ok(response)
+}
+
+/// Which discount codes there are, nobody finds out by trying them all.
+fn hide_codes(limits: &RateLimits, response: ServiceResponse) -> ServiceResponse {
+    let error = response.response().error();
+    let guesses = error
+        .and_then(|error| error.as_error::<ApiError>())
+        .map_or(0, |error| error.code_guesses);
+    let user = response
+        .request()
+        .extensions()
+        .get::<Identity>()
+        .map(|identity| identity.user_id);
+    let (1.., Some(user)) = (guesses, user) else {
+        return response;
+    };
+    match limits.judge_guesses(user, guesses) {
+        Ok(()) => response,
+        Err(refused) => {
+            let (request, _) = response.into_parts();
+            ServiceResponse::from_err(refused, request)
+        }
+    }
 }
 
 impl<K: Hash + Eq + Clone> std::fmt::Debug for Limit<K> {

@@ -5,7 +5,7 @@
 
 use ed25519_dalek::VerifyingKey as Ed25519Key;
 use jsonwebtoken::{
-    Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, Validation,
+    Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, crypto,
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse},
 };
 use p256::elliptic_curve::sec1::ToEncodedPoint;
@@ -16,19 +16,11 @@ use rsa::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+/// What RFC 9864 calls it; to the library it is `EdDSA`.
+const ED25519: &str = "Ed25519";
+
 /// Shorter RSA keys can be broken.
 const RSA_BITS_MIN: usize = 2048;
-
-/// What every token must say, whoever has signed it.
-#[derive(Clone, Debug)]
-pub struct Expected {
-    /// The `iss`.
-    pub issuer: String,
-    /// The `aud`, unless it is not looked at.
-    pub audience: Option<String>,
-    /// By how much clocks may differ, in seconds.
-    pub leeway_s: u64,
-}
 
 /// A key, ready for use.
 #[derive(Clone, Debug)]
@@ -36,9 +28,8 @@ pub struct Key {
     /// What tokens call it.
     pub id: Option<String>,
     /// The only algorithm that it is used with.
-    pub algorithm: Algorithm,
-    pub(super) verifying: DecodingKey,
-    pub(super) validation: Validation,
+    algorithm: Algorithm,
+    verifying: DecodingKey,
 }
 
 /// Why a JWK is not used.
@@ -61,16 +52,16 @@ impl NotUsed {
 
 impl Key {
     /// HS256 with a secret.
-    pub fn hs256(secret: &SecretString, expected: &Expected) -> Self {
+    pub fn hs256(secret: &SecretString) -> Self {
         let verifying = DecodingKey::from_secret(secret.expose_secret().as_bytes());
-        Self::new(None, Algorithm::HS256, verifying, expected)
+        Self::new(None, Algorithm::HS256, verifying)
     }
 
     /// A public key as PEM (`BEGIN PUBLIC KEY`).
     ///
     /// # Errors
     /// It is no such key, with a sentence.
-    pub fn from_pem(pem: &[u8], expected: &Expected) -> Result<Self, String> {
+    pub fn from_pem(pem: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(pem).map_err(|_| "it is no PEM file".to_owned())?;
         let (algorithm, verifying) = if let Some((modulus, exponent)) = rsa_numbers(text) {
             check_rsa(&modulus, &exponent).map_err(NotUsed::of_the_only_one)?;
@@ -95,57 +86,67 @@ impl Key {
                     .to_owned(),
             );
         };
-        Ok(Self::new(None, algorithm, verifying, expected))
+        Ok(Self::new(None, algorithm, verifying))
     }
 
     /// A key of a set.
     ///
     /// # Errors
     /// See [`NotUsed`].
-    pub fn from_jwk(jwk: &Value, expected: &Expected) -> Result<Self, NotUsed> {
+    pub fn from_jwk(jwk: &Value) -> Result<Self, NotUsed> {
         let refuse = |problem: &str| Err(NotUsed::Refused(problem.to_owned()));
         if jwk.get("d").is_some() || jwk.get("k").is_some() {
             return refuse("is private or symmetric; a set of public keys must not hold it");
         }
-        let jwk: Jwk = serde_json::from_value(jwk.clone())
+        let said = jwk.get("alg").and_then(Value::as_str);
+        let mut jwk = jwk.clone();
+        if said == Some(ED25519) && jwk["crv"] == ED25519 {
+            jwk["alg"] = "EdDSA".into();
+        }
+        let said = said.map(str::to_owned);
+        let jwk: Jwk = serde_json::from_value(jwk)
             .map_err(|error| NotUsed::Refused(format!("is no JWK: {error}")))?;
-        let algorithm = algorithm_of(&jwk)?;
+        let algorithm = algorithm_of(&jwk, said.as_deref().unwrap_or_default())?;
         let verifying = DecodingKey::from_jwk(&jwk)
             .map_err(|error| NotUsed::Refused(format!("can't be read: {error}")))?;
         check(&verifying)?;
-        Ok(Self::new(jwk.common.key_id, algorithm, verifying, expected))
+        Ok(Self::new(jwk.common.key_id, algorithm, verifying))
     }
 
-    fn new(
-        id: Option<String>,
-        algorithm: Algorithm,
-        verifying: DecodingKey,
-        expected: &Expected,
-    ) -> Self {
-        let mut validation = Validation::new(algorithm);
-        validation.set_issuer(&[&expected.issuer]);
-        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        validation.leeway = expected.leeway_s;
-        // At `exp` a token has ended (RFC 7519, 4.1.4); the library would let it live that second.
-        validation.reject_tokens_expiring_in_less_than = 1;
-        validation.validate_nbf = true;
-        validation.validate_aud = false;
-        if let Some(audience) = &expected.audience {
-            validation.set_audience(&[audience]);
-            validation.set_required_spec_claims(&["aud", "exp", "iss", "sub"]);
-            validation.validate_aud = true;
-        }
+    fn new(id: Option<String>, algorithm: Algorithm, verifying: DecodingKey) -> Self {
         Self {
             id,
             algorithm,
             verifying,
-            validation,
         }
+    }
+
+    /// Whether a token that calls its algorithm so may have been signed with this key. Ed25519 has two
+    /// names: the new one says which curve it is (RFC 9864).
+    pub fn is_for(&self, alg: &str) -> bool {
+        match self.algorithm {
+            Algorithm::HS256 => alg == "HS256",
+            Algorithm::RS256 => alg == "RS256",
+            Algorithm::ES256 => alg == "ES256",
+            Algorithm::EdDSA => alg == "EdDSA" || alg == ED25519,
+            _ => false,
+        }
+    }
+
+    /// Whether this key has signed the message.
+    pub fn has_signed(&self, message: &str, signature: &str) -> bool {
+        crypto::verify(
+            signature,
+            message.as_bytes(),
+            &self.verifying,
+            self.algorithm,
+        )
+        .unwrap_or(false)
     }
 }
 
 /// The algorithm that a JWK's kind and curve imply; what it says of itself must agree.
-fn algorithm_of(jwk: &Jwk) -> Result<Algorithm, NotUsed> {
+fn algorithm_of(jwk: &Jwk, said_alg: &str) -> Result<Algorithm, NotUsed> {
     let ignore = |reason: String| Err(NotUsed::Ignored(reason));
     let common = &jwk.common;
     if common
@@ -190,11 +191,12 @@ fn algorithm_of(jwk: &Jwk) -> Result<Algorithm, NotUsed> {
         _ => return ignore("is of a kind or on a curve that is not used here".to_owned()),
     };
     match common.key_algorithm {
-        Some(said) if siblings.contains(&said) => {
-            ignore(format!("is for an algorithm other than {algorithm:?}"))
-        }
+        Some(said) if siblings.contains(&said) => ignore(format!(
+            "is for another algorithm (its `alg` is {said_alg:?}); keys of its kind are used for \
+                 {algorithm:?} here"
+        )),
         Some(said) if said != algorithm.into() => Err(NotUsed::Refused(format!(
-            "contradicts itself: its `alg` is {said}, and its kind allows {algorithm:?}"
+            "contradicts itself: its `alg` is {said_alg:?}, and its kind allows {algorithm:?}"
         ))),
         _ => Ok(algorithm),
     }

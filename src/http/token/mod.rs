@@ -2,17 +2,47 @@
 //!
 //! | piece | file |
 //! |---|---|
+//! | what a token says, and all that can be refused of it unproven | [`parts`] |
 //! | one key and the one algorithm that goes with it | [`key`] |
 //! | all keys that are trusted, and which one a token means | [`key_set`] |
+//! | tokens that were seen a moment ago | [`seen`] |
+//! | why a token is refused | [`refused`] |
 
 pub mod key;
 pub mod key_set;
+pub mod parts;
+pub mod refused;
+pub mod seen;
 
-use jsonwebtoken::errors::{Error as JwtError, ErrorKind};
-use serde::{Deserialize, Serialize};
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
-use self::key_set::KeySet;
+use chrono::Utc;
+use serde::Serialize;
+
+use crate::{
+    config::Auth,
+    metrics::{Metrics, ReasonLabel},
+};
+
+use self::{
+    key::Key,
+    key_set::KeySet,
+    parts::{Expected, Parts},
+    refused::Refused,
+    seen::Seen,
+};
 use super::watched_file::Current;
+
+/// How many refused tokens are remembered, and for how long.
+const REFUSED_MAX: usize = 10_000;
+const REFUSED_LASTS: Duration = Duration::from_secs(5);
+/// The same of good ones.
+const GOOD_MAX: usize = 50_000;
+const GOOD_LASTS: Duration = Duration::from_mins(10);
 
 /// The claims of a token that we issue.
 #[derive(Clone, Debug, Serialize)]
@@ -37,8 +67,8 @@ pub struct Claims {
     pub jti: Option<String>,
 }
 
-/// What is read of a token once its signature, issuer, audience and times have been checked.
-#[derive(Debug, Deserialize)]
+/// What is read of a token.
+#[derive(Clone, Debug)]
 pub struct TokenBody {
     /// The person, as the issuer says.
     pub sub: String,
@@ -46,60 +76,91 @@ pub struct TokenBody {
     pub active_store_id: Option<String>,
 }
 
-/// Why a token is none of ours, in a sentence for its sender.
-#[derive(Debug, thiserror::Error)]
-pub enum Refused {
-    /// The token itself.
-    #[error("{}", explain(.0))]
-    Token(#[from] JwtError),
-    /// It names a key that is not (or no longer) trusted.
-    #[error("The token was signed with a key (`kid`) that is not one of ours.")]
-    UnknownKey,
-    /// It names no key, and there is not exactly one of its kind.
-    #[error("The token does not say which key it was signed with: it has no `kid`.")]
-    NoKeyNamed,
-    /// It wants something understood that we don't know (RFC 7515, 4.1.11).
-    #[error("The token has a `crit` header, and none is understood here.")]
-    Critical,
-}
-
 /// Checks signatures, issuers, audiences and times. Cloning shares the keys.
 #[derive(Clone, Debug)]
 pub struct TokenVerifier {
     keys: Current<KeySet>,
+    expected: Arc<Expected>,
+    /// Keyed anew in every process: nobody can make tokens whose digests meet.
+    digests: RandomState,
+    refused: Arc<Seen>,
+    good: Arc<Seen>,
+}
+
+/// A token that says what it should. Whether it is true, its signature tells.
+#[derive(Debug)]
+pub struct Unproven<'t> {
+    verifier: &'t TokenVerifier,
+    parts: Parts<'t>,
+    key: Arc<Key>,
+    body: TokenBody,
+    digest: u64,
 }
 
 impl TokenVerifier {
     /// Trusts the keys that are there at the time of each token.
-    pub fn new(keys: Current<KeySet>) -> Self {
-        Self { keys }
+    pub fn new(keys: Current<KeySet>, auth: &Auth, metrics: &Metrics) -> Self {
+        for reason in Refused::REASONS {
+            drop(metrics.auth_refused.get_or_create(&ReasonLabel { reason }));
+        }
+        Self {
+            keys,
+            expected: Arc::new(Expected::of(auth)),
+            digests: RandomState::new(),
+            refused: Arc::new(Seen::new(REFUSED_MAX, REFUSED_LASTS)),
+            good: Arc::new(Seen::new(GOOD_MAX, GOOD_LASTS)),
+        }
     }
 
-    /// What the token says.
+    /// What the token says, so far as that can be told without looking at its signature.
     ///
     /// # Errors
-    /// It is none of ours.
-    pub fn verify(&self, token: &str) -> Result<TokenBody, Refused> {
-        let header = jsonwebtoken::decode_header(token)?;
-        if header.crit.is_some() {
-            return Err(Refused::Critical);
-        }
+    /// It is none of ours, whoever has signed it.
+    pub fn read<'t>(&'t self, token: &'t str) -> Result<Unproven<'t>, Refused> {
+        let parts = Parts::of(token)?;
         let keys = self.keys.borrow().clone();
-        let key = keys.find(&header)?;
-        Ok(jsonwebtoken::decode(token, &key.verifying, &key.validation)?.claims)
+        let key = keys.find(&parts.header)?;
+        let body = parts.check(&self.expected, Utc::now())?;
+        Ok(Unproven {
+            verifier: self,
+            parts,
+            key,
+            body,
+            // With other keys it is another question.
+            digest: self.digests.hash_one((token, keys.serial())),
+        })
     }
 }
 
-fn explain(error: &JwtError) -> String {
-    match error.kind() {
-        ErrorKind::ExpiredSignature => "The token has expired; get a new one.".to_owned(),
-        ErrorKind::ImmatureSignature => "The token is not valid yet.".to_owned(),
-        ErrorKind::InvalidIssuer => "The token was issued by somebody else.".to_owned(),
-        ErrorKind::InvalidAudience => "The token is meant for somebody else (`aud`).".to_owned(),
-        ErrorKind::MissingRequiredClaim(claim) => format!("The token has no `{claim}`."),
-        ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => {
-            "The token's signature is not one of ours.".to_owned()
+impl Unproven<'_> {
+    /// Whether this very token was found to be good not long ago.
+    pub fn was_good(&self) -> bool {
+        self.verifier.good.has(self.digest)
+    }
+
+    /// Whether this very token's signature was found to be wrong a moment ago.
+    pub fn was_refused(&self) -> bool {
+        self.verifier.refused.has(self.digest)
+    }
+
+    /// Checks the signature, which is what costs.
+    ///
+    /// # Errors
+    /// It is not one of ours.
+    pub fn prove(self) -> Result<TokenBody, Refused> {
+        let Self {
+            verifier,
+            parts,
+            key,
+            body,
+            digest,
+        } = self;
+        if key.has_signed(parts.message, parts.signature) {
+            verifier.good.add(digest);
+            Ok(body)
+        } else {
+            verifier.refused.add(digest);
+            Err(Refused::Signature)
         }
-        _ => "The token can't be read.".to_owned(),
     }
 }

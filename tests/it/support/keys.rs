@@ -122,6 +122,11 @@ impl KeyPair {
         jsonwebtoken::encode(header, claims, &self.signing).unwrap()
     }
 
+    /// What a token ends with.
+    pub fn sign_message(&self, message: &[u8]) -> String {
+        jsonwebtoken::crypto::sign(message, &self.signing, self.algorithm).unwrap()
+    }
+
     /// The public half as a JWK.
     pub fn jwk(&self, kid: &str) -> Value {
         let mut jwk = self.jwk.clone();

@@ -14,9 +14,10 @@ use splitcart::http::openapi;
 use super::Reply;
 
 /// Headers that the contract is about: where one comes, it is documented.
-const OURS: [&str; 7] = [
+const OURS: [&str; 8] = [
     "allow",
     "idempotency-replayed",
+    "location",
     "ratelimit",
     "ratelimit-policy",
     "retry-after",
@@ -63,7 +64,7 @@ pub fn check(method: &Method, path: &str, reply: &Reply) {
 
 impl Contract {
     fn compile() -> Self {
-        let mut document: Value = serde_json::from_str(openapi::document()).unwrap();
+        let mut document: Value = serde_json::from_str(openapi::whole_document()).unwrap();
         strict::refuse_what_is_not_documented(&mut document);
         let paths = document["paths"].as_object().unwrap();
         let shared = &document["components"]["responses"];

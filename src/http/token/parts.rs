@@ -1,0 +1,218 @@
+//! What a token says, before anybody has asked whether it is true: its three parts, its header, its
+//! claims. All that can be refused without looking at the signature is refused here, because that
+//! costs nothing.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::config::Auth;
+
+use super::{TokenBody, refused::Refused};
+
+/// The longest token, in bytes. Identity providers that put a person's groups in make some of 8 KB.
+const TOKEN_LEN_MAX: usize = 16 * 1024;
+
+/// The last second of the year 9999.
+const SECONDS_MAX: f64 = 253_402_300_799.0;
+
+/// What every token must say, whoever has signed it.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// The `iss`.
+    pub issuer: String,
+    /// The `aud`, unless it is not looked at.
+    pub audience: Option<String>,
+    /// The header's `typ`, unless it is not looked at.
+    pub typ: Option<String>,
+    /// By how much clocks may differ, in seconds.
+    pub leeway_s: u32,
+    /// How long a token may live, in seconds, unless that is not looked at.
+    pub lifetime_s_max: Option<u32>,
+}
+
+impl Expected {
+    /// As configured.
+    pub fn of(auth: &Auth) -> Self {
+        let unless_empty = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        Self {
+            issuer: auth.issuer.clone(),
+            audience: unless_empty(&auth.audience),
+            typ: unless_empty(&auth.typ),
+            leeway_s: auth.leeway_s,
+            lifetime_s_max: Some(auth.lifetime_s_max).filter(|max| *max > 0),
+        }
+    }
+}
+
+/// A token, cut up.
+#[derive(Debug)]
+pub struct Parts<'t> {
+    /// What is signed: the first two parts with the point between them.
+    pub message: &'t str,
+    /// The last part.
+    pub signature: &'t str,
+    /// What the first part says.
+    pub header: Header,
+    claims: Claims,
+}
+
+/// What is looked at of a header.
+#[derive(Debug, Deserialize)]
+pub struct Header {
+    /// The algorithm that it claims to be signed with.
+    pub alg: String,
+    /// The key.
+    #[serde(default)]
+    pub kid: Option<String>,
+    #[serde(default)]
+    typ: Option<String>,
+    #[serde(default, deserialize_with = "present")]
+    crit: Option<Value>,
+}
+
+/// What is looked at of the claims: of whatever kind, so that what is wrong with one can be said.
+#[derive(Debug, Deserialize)]
+struct Claims {
+    #[serde(default, deserialize_with = "present")]
+    sub: Option<Value>,
+    #[serde(default)]
+    active_store_id: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    iss: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    aud: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    exp: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    nbf: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    iat: Option<Value>,
+}
+
+/// A null is something wrong, not something missing.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(value).map(Some)
+}
+
+impl<'t> Parts<'t> {
+    /// Cuts a token up and reads it.
+    ///
+    /// # Errors
+    /// It is no token.
+    pub fn of(token: &'t str) -> Result<Self, Refused> {
+        if token.len() > TOKEN_LEN_MAX {
+            return Err(Refused::TooLong);
+        }
+        let (message, signature) = token.rsplit_once('.').ok_or(Refused::Malformed)?;
+        let (header, claims) = message.split_once('.').ok_or(Refused::Malformed)?;
+        Ok(Self {
+            message,
+            signature,
+            header: read(header)?,
+            claims: read(claims)?,
+        })
+    }
+
+    /// What the token says, if that is what it must say. Nothing of it is proven.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn check(&self, expected: &Expected, now: DateTime<Utc>) -> Result<TokenBody, Refused> {
+        if self.header.crit.is_some() {
+            return Err(Refused::Critical);
+        }
+        if let Some(typ) = &expected.typ {
+            let said = self.header.typ.as_deref().unwrap_or_default();
+            if !media_type(said).eq_ignore_ascii_case(media_type(typ)) {
+                return Err(Refused::Type);
+            }
+        }
+        let claims = &self.claims;
+        // One text: a list of issuers is no issuer (RFC 7519, 4.1.1).
+        match &claims.iss {
+            None => return Err(Refused::NoClaim("iss")),
+            Some(Value::String(issuer)) if *issuer == expected.issuer => {}
+            Some(_) => return Err(Refused::Issuer),
+        }
+        if let Some(audience) = &expected.audience {
+            match &claims.aud {
+                None => return Err(Refused::NoClaim("aud")),
+                Some(Value::String(one)) if one == audience => {}
+                Some(Value::Array(several)) if several.iter().any(|it| it == audience) => {}
+                Some(_) => return Err(Refused::Audience),
+            }
+        }
+        claims.check_times(expected, now)?;
+        let text = |name, claim: &Option<Value>| match claim {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(Refused::BadClaim(name)),
+        };
+        Ok(TokenBody {
+            sub: text("sub", &claims.sub)?.ok_or(Refused::NoClaim("sub"))?,
+            active_store_id: text("active_store_id", &claims.active_store_id)?,
+        })
+    }
+}
+
+impl Claims {
+    fn check_times(&self, expected: &Expected, now: DateTime<Utc>) -> Result<(), Refused> {
+        let now = now.timestamp_micros() as f64 / 1e6;
+        let leeway = f64::from(expected.leeway_s);
+        let exp = seconds("exp", self.exp.as_ref())?.ok_or(Refused::NoClaim("exp"))?;
+        // At `exp` a token has ended (RFC 7519, 4.1.4).
+        if now >= exp + leeway {
+            return Err(Refused::Expired);
+        }
+        if let Some(nbf) = seconds("nbf", self.nbf.as_ref())?
+            && now + leeway < nbf
+        {
+            return Err(Refused::NotYet);
+        }
+        if let Some(lifetime_max) = expected.lifetime_s_max {
+            let iat = seconds("iat", self.iat.as_ref())?.ok_or(Refused::NoClaim("iat"))?;
+            // What was issued in the future would live longer than it says.
+            if iat > now + leeway {
+                return Err(Refused::NotYet);
+            }
+            if exp - iat > f64::from(lifetime_max) {
+                return Err(Refused::Lifetime);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A time in seconds since 1970, perhaps with a fraction (RFC 7519, 2), that a calendar knows.
+fn seconds(name: &'static str, claim: Option<&Value>) -> Result<Option<f64>, Refused> {
+    let Some(claim) = claim else {
+        return Ok(None);
+    };
+    let time = claim
+        .as_f64()
+        .filter(|time| (0.0..=SECONDS_MAX).contains(time));
+    time.map(Some).ok_or(Refused::BadClaim(name))
+}
+
+/// `at+jwt` is short for `application/at+jwt` (RFC 7515, 4.1.9).
+fn media_type(text: &str) -> &str {
+    const PREFIX: &str = "application/";
+    match text.get(..PREFIX.len()) {
+        Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => &text[PREFIX.len()..],
+        _ => text,
+    }
+}
+
+/// One part. A list is no object, although it could be read as one, field by field.
+fn read<T: DeserializeOwned>(part: &str) -> Result<T, Refused> {
+    let bytes = URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| Refused::Malformed)?;
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first != Some(&b'{') {
+        return Err(Refused::Malformed);
+    }
+    serde_json::from_slice(&bytes).map_err(|_| Refused::Malformed)
+}

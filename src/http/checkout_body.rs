@@ -19,6 +19,8 @@ use crate::domain::{
     rejection::{LineRejectionReason, Rejection},
 };
 
+use super::routes::CHECKOUT_GROUP;
+
 #[derive(Serialize)]
 pub(super) struct Envelope<T> {
     pub data: T,
@@ -167,6 +169,13 @@ pub fn render(checkout: &Checkout) -> Vec<u8> {
         rejected_vendors: checkout.orders.iter().filter_map(rejected_vendor).collect(),
     };
     serde_json::to_vec(&Envelope { data: body }).expect("a checkout is JSON")
+}
+
+/// Where what was bought can be read again, told by the answer that is kept of it.
+pub fn location(answer: &[u8]) -> Option<String> {
+    let id = answer.strip_prefix(br#"{"data":{"checkout_group_id":""#)?;
+    let id = std::str::from_utf8(id.get(..36)?).ok()?;
+    Some(CHECKOUT_GROUP.replace("{id}", id))
 }
 
 pub(super) fn order(order: &VendorOrder) -> OrderBody<'_> {

@@ -24,6 +24,7 @@ pub fn cors(origins: &[Origin]) -> Condition<Cors> {
         .expose_headers([
             "x-request-id",
             REPLAYED.as_str(),
+            header::LOCATION.as_str(),
             header::RETRY_AFTER.as_str(),
             rate_limit::LEFT.as_str(),
             rate_limit::POLICY.as_str(),

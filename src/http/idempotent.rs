@@ -4,7 +4,10 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
-    http::{StatusCode, header::ContentType, header::HeaderName},
+    http::{
+        StatusCode,
+        header::{self, ContentType, HeaderName},
+    },
     web,
 };
 use futures_util::FutureExt;
@@ -20,7 +23,7 @@ use crate::{
     metrics::ReplayLabel,
 };
 
-use super::{error::ApiError, worker::Worker};
+use super::{checkout_body, error::ApiError, worker::Worker};
 
 /// The header that marks a repeated answer.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -208,6 +211,11 @@ fn respond(ran: Ran) -> HttpResponse {
     let status = StatusCode::from_u16(response.status).expect("only successes are kept");
     let mut builder = HttpResponseBuilder::new(status);
     builder.content_type(ContentType::json());
+    if status == StatusCode::CREATED
+        && let Some(location) = checkout_body::location(&response.body)
+    {
+        builder.insert_header((header::LOCATION, location));
+    }
     if replayed {
         builder.insert_header((REPLAYED, "true"));
     }

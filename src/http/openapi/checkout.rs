@@ -20,6 +20,12 @@ pub const PREVIEW: &str = include_str!("examples/preview.json");
 pub fn path() -> Value {
     let mut created = success("What was bought.", &schema("Checkout"), CHECKOUT);
     created["headers"]["Idempotency-Replayed"] = replayed();
+    created["headers"]["Location"] = json!({
+        "required": true,
+        "description": "Where what was bought can be read again.",
+        "schema": { "type": "string" },
+        "example": "/api/v1/checkout-groups/01941f29-7c01-7a37-9bad-1e97eeb7f7f1",
+    });
     created["links"] = json!({
         "getCheckoutGroup": {
             "operationId": "getCheckoutGroup",

@@ -44,11 +44,15 @@ pub fn by_status(codes: &[Code]) -> Map<String, Value> {
 
 /// One error answer, which may have any of the codes.
 pub fn answer(codes: &[Code]) -> Value {
-    let schemas: Vec<_> = codes.iter().map(|code| schema(&name(*code))).collect();
-    let schema = match schemas.as_slice() {
-        [only] => only.clone(),
-        several => json!({ "oneOf": several }),
+    let error = match codes {
+        [only] => schema(&name(*only)),
+        several => one_of(several),
     };
+    let schema = json!({
+        "type": "object",
+        "required": ["error"],
+        "properties": { "error": error },
+    });
     let examples: Map<_, _> = codes
         .iter()
         .map(|code| {
@@ -81,13 +85,31 @@ pub fn answer(codes: &[Code]) -> Value {
     })
 }
 
-/// The name of the schema of a code's envelope.
+/// One of several errors, told apart by its code.
+fn one_of(codes: &[Code]) -> Value {
+    let schemas: Vec<_> = codes.iter().map(|code| schema(&name(*code))).collect();
+    let mapping: Map<_, _> = codes
+        .iter()
+        .map(|code| {
+            (
+                code.as_str().to_owned(),
+                schema(&name(*code))["$ref"].clone(),
+            )
+        })
+        .collect();
+    json!({
+        "oneOf": schemas,
+        "discriminator": { "propertyName": "code", "mapping": mapping },
+    })
+}
+
+/// The name of the schema of a code's error.
 pub fn name(code: Code) -> String {
     format!("Error{code:?}")
 }
 
-/// The schema of a code's envelope.
-pub fn envelope(code: Code) -> Value {
+/// The schema of a code's error, as it stands in its envelope.
+pub fn error(code: Code) -> Value {
     let entry = code.entry();
     let mut properties = json!({
         "code": { "type": "string", "const": entry.name },
@@ -111,10 +133,8 @@ pub fn envelope(code: Code) -> Value {
     json!({
         "type": "object",
         "description": format!("{} {}", entry.when, entry.remedy),
-        "required": ["error"],
-        "properties": {
-            "error": { "type": "object", "required": required, "properties": properties },
-        },
+        "required": required,
+        "properties": properties,
     })
 }
 
@@ -127,9 +147,20 @@ fn details(code: Code) -> Option<Value> {
             "properties": { name: { "type": "array", "minItems": 1, "items": item } },
         })
     };
+    let bounded = |name: &str, item: Value| {
+        let mut schema = list(name, item);
+        schema["properties"]["more"] = json!({
+            "type": "integer",
+            "minimum": 1,
+            "description": "How many there are beside these, left out because the answer would be too long.",
+        });
+        schema
+    };
     match code {
         Code::ValidationError => Some(list("fields", schema("FieldProblem"))),
-        Code::CartInvalid | Code::CheckoutInvalid => Some(list("violations", schema("Violation"))),
+        Code::CartInvalid | Code::CheckoutInvalid => {
+            Some(bounded("violations", schema("Violation")))
+        }
         Code::CartAlreadyConverted => Some(json!({
             "type": "object",
             "required": ["checkout_group_id"],
@@ -141,7 +172,7 @@ fn details(code: Code) -> Option<Value> {
             "required": ["valid_until"],
             "properties": { "valid_until": { "type": "string", "format": "date-time" } },
         })),
-        Code::StockChanged => Some(list("lines", schema("ShortLine"))),
+        Code::StockChanged => Some(bounded("lines", schema("ShortLine"))),
         _ => None,
     }
 }
@@ -157,9 +188,13 @@ fn headers_of(code: Code) -> BTreeMap<String, Value> {
         Code::Unauthorized => (
             "WWW-Authenticate",
             json!({
-                "description": "How to say who you are.",
-                "schema": { "type": "string", "const": "Bearer" },
-                "example": "Bearer",
+                "description": "How to say who you are, and whether what you have sent was no good \
+                                (RFC 6750, 3).",
+                "schema": {
+                    "type": "string",
+                    "enum": ["Bearer", "Bearer error=\"invalid_token\""],
+                },
+                "example": "Bearer error=\"invalid_token\"",
             }),
         ),
         Code::MethodNotAllowed => (

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::error::Code;
 
-use super::{errors, page, parts::headers};
+use super::{CONTRACT, errors, page, parts::headers};
 
 /// `/openapi.json`.
 pub fn document_path() -> Value {
@@ -63,7 +63,7 @@ fn get(id: &str, summary: &str, parameters: &Value, content: &Value, own: &[Code
         &[own, &[Code::RateLimited, Code::Internal]].concat(),
     ));
     let operation = json!({
-        "tags": ["contract"],
+        "tags": [CONTRACT],
         "operationId": id,
         "summary": summary,
         "security": [],

@@ -8,12 +8,15 @@
 //! |---|---|
 //! | operations, by tag | [`cart`], [`checkout`], [`orders`], [`meta`] |
 //! | what they are put together from | [`parts`], [`errors`] |
+//! | what is done to all of it for programs that make clients of it | [`finish`], [`enumerations`] |
 //! | what clients may send | [`requests`] |
 //! | serving it, and the page for people | [`page`] |
 
 pub mod cart;
 pub mod checkout;
+pub mod enumerations;
 pub mod errors;
+pub mod finish;
 pub mod meta;
 pub mod orders;
 pub mod page;
@@ -50,14 +53,16 @@ exactly once per Idempotency-Key.
 
 **Try it**: the examples are of the demo catalogue. After `splitcart seed`, take a token from \
 `splitcart token --buyer 1`, press *Authorize*, freeze the example's cart, and check out with the \
-`id` that you get.
+`id` that you get. On this page every request gets an Idempotency-Key of its own unless you type one, and \
+a checkout the cart that you froze last.
 
 **Answers.** A success is `{\"data\": …}`. An error is `{\"error\": {\"code\", \"message\", \
 \"request_id\", \"details\"?}}`, also for unknown routes (404 `NOT_FOUND`) and wrong methods (405 \
 `METHOD_NOT_ALLOWED`, with `Allow`), which is not repeated for every route below.
 
 **Money** is a string with two decimals, such as `\"12.50\"`. **Ids** are UUIDs. Unknown fields are \
-refused.";
+refused. A request that sends `Authorization`, `Content-Type`, `Idempotency-Key` or `X-Request-Id` twice is \
+400. `HEAD` is answered wherever `GET` is: the same headers without a body.";
 
 const SCHEME: &str = "\
 A JWT with the claims `sub` (the person), `active_store_id` (the store he or she acts for), `iss` \
@@ -69,12 +74,45 @@ the byte, with `Idempotency-Replayed: true`. A fresh one per attempt to buy, the
 retries. It counts for your user, store and route; a cart's is kept for 24 hours, a checkout's for \
 7 days. Errors do not use it up.";
 
-/// The document.
+/// The document, for those who use the API.
 pub fn document() -> &'static str {
     static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-        serde_json::to_string_pretty(&build()).expect("a document of JSON values is JSON")
+        let mut document = build();
+        leave_out(&mut document, CONTRACT);
+        finish::finish(&mut document);
+        serde_json::to_string_pretty(&document).expect("a document of JSON values is JSON")
     });
     &DOCUMENT
+}
+
+/// The document with the routes of its own, which no client of the API has a use for.
+pub fn whole_document() -> &'static str {
+    static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+        let mut document = build();
+        finish::finish(&mut document);
+        serde_json::to_string_pretty(&document).expect("a document of JSON values is JSON")
+    });
+    &DOCUMENT
+}
+
+/// The tag of the document's own routes.
+pub const CONTRACT: &str = "contract";
+
+/// Leaves out all operations of a tag.
+fn leave_out(document: &mut Value, tag: &str) {
+    let is_of_tag = |operation: &Value| {
+        let tags = operation["tags"].as_array();
+        tags.is_some_and(|tags| tags.iter().any(|it| it == tag))
+    };
+    if let Some(paths) = document["paths"].as_object_mut() {
+        paths.retain(|_, item| {
+            let mut operations = item.as_object().into_iter().flat_map(Map::values);
+            !operations.any(is_of_tag)
+        });
+    }
+    if let Some(tags) = document["tags"].as_array_mut() {
+        tags.retain(|it| it["name"] != tag);
+    }
 }
 
 fn build() -> Value {
@@ -92,7 +130,7 @@ fn build() -> Value {
             { "name": "cart", "description": "What a buyer is about to buy." },
             { "name": "checkout", "description": "Buying it, and what became of it." },
             { "name": "orders", "description": "What was bought, and what is to be delivered." },
-            { "name": "contract", "description": "This document." },
+            { "name": CONTRACT, "description": "This document." },
         ],
         "paths": {
             CART: cart::path(),
@@ -134,7 +172,6 @@ fn parameters() -> Value {
             "schema": {
                 "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$",
             },
-            "example": "3f1c2e1a-7f0b-4d52-9a55-1c4f6f2f8f10",
         },
         "RequestId": {
             "name": "X-Request-Id",
@@ -188,8 +225,10 @@ fn schemas() -> Map<String, Value> {
         all["Figure"] = json!({ "anyOf": kinds, "description": all["Figure"]["description"] });
     }
     for code in Code::ALL {
-        all.insert(errors::name(code), errors::envelope(code));
+        all.insert(errors::name(code), errors::error(code));
     }
+    all.insert("OrderPerspective".to_owned(), enumerations::perspective());
+    enumerations::explain(&mut all);
     all
 }
 

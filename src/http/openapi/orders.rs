@@ -2,12 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    domain::order::OrderStatus,
-    http::{
-        error::Code,
-        orders::{LIMIT_DEFAULT, LIMIT_MAX},
-    },
+use crate::http::{
+    error::Code,
+    orders::{LIMIT_DEFAULT, LIMIT_MAX},
 };
 
 use super::{
@@ -61,12 +58,9 @@ pub fn list_path() -> Value {
                 "perspective",
                 "The orders that your store has placed (`buyer`) or is to fulfil (`vendor`). \
                  Without it the store's own side is taken.",
-                &json!({ "type": "string", "enum": ["buyer", "vendor"] }),
+                &schema("OrderPerspective"),
             ),
-            query("status", "Only orders that stand there.", &json!({
-                "type": "string",
-                "enum": OrderStatus::WORDS.map(|(word, _)| word),
-            })),
+            query("status", "Only orders that stand there.", &schema("OrderStatus")),
             query("limit", "How many orders a page has at most.", &json!({
                 "type": "integer",
                 "minimum": 1,

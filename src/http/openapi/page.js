@@ -1,14 +1,72 @@
 // Shows the document of the server that this page came from. No validator is asked about it: that
 // would be a request to somebody else.
-SwaggerUIBundle({
-  url: "/openapi.json",
-  dom_id: "#page",
-  deepLinking: true,
-  validatorUrl: null,
-  persistAuthorization: false,
-  tryItOutEnabled: true,
-  displayRequestDuration: true,
-  defaultModelsExpandDepth: 0,
-  defaultModelExpandDepth: 3,
-  docExpansion: "list",
-});
+"use strict";
+
+const FRESH_KEY = "a-fresh-one-for-each-request";
+const LAST_CART = "/api/v1/cart";
+
+// The cart that this page froze last: the examples' is nobody's.
+let cartId = null;
+let exampleCartId = null;
+
+// crypto.randomUUID is there under https and on localhost only.
+function freshKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function pathOf(url) {
+  return new URL(url, location.href).pathname;
+}
+
+function beforeRequest(request) {
+  const headers = request.headers || {};
+  for (const name of Object.keys(headers)) {
+    if (name.toLowerCase() === "idempotency-key" && headers[name] === FRESH_KEY) {
+      headers[name] = freshKey();
+    }
+  }
+  if (cartId && typeof request.body === "string" && pathOf(request.url).startsWith("/api/v1/checkout")) {
+    request.body = request.body.replace(exampleCartId, cartId);
+  }
+  return request;
+}
+
+function afterResponse(response) {
+  const body = response.body || response.obj;
+  if (response.ok && pathOf(response.url) === LAST_CART && body && body.data) {
+    cartId = body.data.id;
+  }
+  return response;
+}
+
+function followColours() {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+  dark.addEventListener("change", follow);
+  follow();
+}
+
+async function show() {
+  const spec = await (await fetch("/openapi.json")).json();
+  spec.components.parameters.IdempotencyKey.example = FRESH_KEY;
+  const checkout = spec.paths["/api/v1/checkout"].post.requestBody;
+  exampleCartId = checkout.content["application/json"].example.cart_id;
+  SwaggerUIBundle({
+    spec,
+    dom_id: "#page",
+    deepLinking: true,
+    validatorUrl: null,
+    persistAuthorization: false,
+    tryItOutEnabled: true,
+    displayRequestDuration: true,
+    defaultModelsExpandDepth: 0,
+    defaultModelExpandDepth: 3,
+    docExpansion: "list",
+    requestInterceptor: beforeRequest,
+    responseInterceptor: afterResponse,
+  });
+}
+
+followColours();
+show();

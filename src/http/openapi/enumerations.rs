@@ -1,0 +1,112 @@
+//! What each value of an enumeration means, beside the enumeration as a whole: for people in its description,
+//! for programs that make clients of it as `x-enum-descriptions`.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    domain::{rejection::LineRejectionReason, violation::ViolationCode},
+    http::error::rules,
+};
+
+/// An order's statuses; the vendor's work moves it from one to the next.
+const ORDER: [(&str, &str); 11] = [
+    ("created_pending", "Placed, and not answered by its vendor."),
+    (
+        "rejected",
+        "Nothing of it can be had, or its vendor refuses it.",
+    ),
+    ("accepted", "Its vendor delivers all of it."),
+    (
+        "partially_accepted",
+        "Its vendor delivers some of its lines.",
+    ),
+    ("fulfilled", "Its vendor has handed it over."),
+    ("hold", "Stopped for now."),
+    ("in_transit", "On its way."),
+    ("delivered", "With its buyer."),
+    ("closed", "Delivered and paid: nothing is left to do."),
+    ("canceled", "Called off by its buyer."),
+    ("expired", "Not answered by its vendor in time."),
+];
+
+/// A filter's values.
+const PERSPECTIVES: [(&str, &str); 2] = [
+    ("buyer", "Orders that your store has placed."),
+    ("vendor", "Orders that your store is to fulfil."),
+];
+
+const SHORTAGE_POLICIES: [(&str, &str); 4] = [
+    (
+        "reject_line",
+        "The line is rejected, the rest goes through.",
+    ),
+    (
+        "fill",
+        "What there is of the line is reserved, and the rest of it is rejected.",
+    ),
+    (
+        "reject_vendor",
+        "Its vendor's order goes through whole or not at all.",
+    ),
+    (
+        "all_or_nothing",
+        "The checkout goes through whole or not at all.",
+    ),
+];
+
+/// Whose orders are listed.
+pub fn perspective() -> Value {
+    json!({
+        "type": "string",
+        "description": "The side from which orders are seen.",
+        "enum": PERSPECTIVES.map(|(value, _)| value),
+    })
+}
+
+/// Adds to every enumeration that is known here what its values mean.
+pub fn explain(schemas: &mut Map<String, Value>) {
+    let owned = |table: &[(&str, &'static str)]| {
+        let owned = |(value, meaning): &(&str, &'static str)| ((*value).to_owned(), *meaning);
+        table.iter().map(owned).collect::<Vec<_>>()
+    };
+    let violations = ViolationCode::ALL.map(|code| (name(&code), rules::violation(code).when));
+    let rejections =
+        LineRejectionReason::ALL.map(|reason| (name(&reason), rules::rejection(reason).when));
+    for (schema, meanings) in [
+        ("ViolationCode", violations.to_vec()),
+        ("LineRejectionReason", rejections.to_vec()),
+        ("OrderStatus", owned(&ORDER)),
+        ("OrderPerspective", owned(&PERSPECTIVES)),
+        ("ShortagePolicy", owned(&SHORTAGE_POLICIES)),
+    ] {
+        let schema = schemas.get_mut(schema).expect("a test looks at each");
+        explain_one(schema, &meanings);
+    }
+}
+
+/// In the order in which the enumeration has them.
+fn explain_one(schema: &mut Value, meanings: &[(String, &'static str)]) {
+    let values = schema["enum"].as_array().cloned().unwrap_or_default();
+    let meaning = |value: &Value| {
+        let known = meanings.iter().find(|(known, _)| value == known);
+        known.map_or("", |(_, meaning)| meaning)
+    };
+    let described: Vec<_> = values.iter().map(meaning).collect();
+    let mut text = schema["description"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    for (value, meaning) in values.iter().zip(&described) {
+        let value = value.as_str().unwrap_or_default();
+        text.extend(["\n- `", value, "`: ", meaning]);
+    }
+    schema["description"] = json!(text);
+    schema["x-enum-descriptions"] = json!(described);
+}
+
+/// As clients see it.
+fn name(value: &impl Serialize) -> String {
+    let name = json!(value);
+    name.as_str().expect("a word is a text").to_owned()
+}

@@ -1,0 +1,131 @@
+//! What is done to the whole document for programs that make clients of it: numbers say how large they may be,
+//! descriptions stand where they are looked for, and every answer's envelope has a name.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::parts::schema;
+
+/// See the module.
+pub fn finish(document: &mut Value) {
+    complete(document);
+    name_envelopes(document);
+}
+
+fn complete(node: &mut Value) {
+    match node {
+        Value::Object(fields) => {
+            size_integer(fields);
+            lift_description(fields);
+            for (name, field) in fields.iter_mut() {
+                if name != "example" && name != "examples" {
+                    complete(field);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(complete),
+        _ => {}
+    }
+}
+
+/// All our whole numbers are of 32 bits.
+fn size_integer(fields: &mut Map<String, Value>) {
+    let is_integer = match fields.get("type") {
+        Some(Value::String(kind)) => kind == "integer",
+        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "integer"),
+        _ => false,
+    };
+    if is_integer {
+        fields.insert("format".to_owned(), json!("int32"));
+        fields.entry("maximum").or_insert(json!(i32::MAX));
+    }
+}
+
+/// What may be null is one of two: what is said of it belongs to both.
+fn lift_description(fields: &mut Map<String, Value>) {
+    if fields.contains_key("description") {
+        return;
+    }
+    let Some(Value::Array(kinds)) = fields.get_mut("oneOf") else {
+        return;
+    };
+    let described = |kind: &Value| kind.get("$ref").is_some() && kind.get("description").is_some();
+    if kinds.iter().any(|kind| kind["type"] == "null")
+        && let Some(Value::Object(kind)) = kinds.iter_mut().find(|kind| described(kind))
+        && let Some(description) = kind.remove("description")
+    {
+        fields.insert("description".to_owned(), description);
+    }
+}
+
+/// A name for every envelope, so that programs need not make one up: what is answered by several
+/// operations has one name.
+fn name_envelopes(document: &mut Value) {
+    let mut uses: BTreeMap<String, usize> = BTreeMap::new();
+    each_envelope(document, &mut |_, _, envelope| {
+        *uses.entry(envelope.to_string()).or_default() += 1;
+    });
+    let mut named = Map::new();
+    each_envelope(document, &mut |operation, status, envelope| {
+        let is_shared = uses[&envelope.to_string()] > 1;
+        let name = name_of(operation, status, envelope, is_shared);
+        let earlier = named.insert(name.clone(), envelope.clone());
+        assert!(
+            earlier.is_none_or(|earlier| earlier == *envelope),
+            "two envelopes are called {name}"
+        );
+        *envelope = schema(&name);
+    });
+    let schemas = document["components"]["schemas"].as_object_mut();
+    schemas.expect("there are schemas").extend(named);
+}
+
+fn name_of(operation: &str, status: &str, envelope: &Value, is_shared: bool) -> String {
+    let properties = &envelope["properties"];
+    let referred = |schema: &Value| {
+        let reference = schema["$ref"].as_str()?;
+        reference.rsplit('/').next().map(str::to_owned)
+    };
+    let own = referred(&properties["data"]).or_else(|| referred(&properties["error"]));
+    if let Some(name) = own {
+        return format!("{name}Answer");
+    }
+    if let Some(item) = referred(&properties["data"]["items"]) {
+        return format!("{item}Page");
+    }
+    if is_shared {
+        return format!("Error{status}Answer");
+    }
+    let mut letters = operation.chars();
+    let first: String = letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    format!("{first}{}Error{status}Answer", letters.as_str())
+}
+
+/// Every envelope that stands in an answer, with its operation and status.
+fn each_envelope(document: &mut Value, visit: &mut impl FnMut(&str, &str, &mut Value)) {
+    let mut answers = |operation: &str, answers: &mut Value| {
+        let answers = answers.as_object_mut().into_iter().flatten();
+        for (status, answer) in answers {
+            let envelope = answer.pointer_mut("/content/application~1json/schema");
+            if let Some(envelope) = envelope.filter(|it| it["properties"].is_object()) {
+                visit(operation, status, envelope);
+            }
+        }
+    };
+    let items = document["paths"].as_object_mut().into_iter().flatten();
+    for (_, item) in items {
+        for (_, operation) in item.as_object_mut().into_iter().flatten() {
+            let id = operation["operationId"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            answers(&id, &mut operation["responses"]);
+        }
+    }
+    answers("", &mut document["components"]["responses"]);
+}

@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract bench bench-compare bench-check fault-bench fault-check lint sqlx clean install-missing
+.PHONY: help demo test contract clients bench bench-compare bench-check fault-bench fault-check lint sqlx clean install-missing
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ test: install-missing ## Run all tests (ARGS=... for cargo test)
 
 contract: install-missing ## Hold a running server against its OpenAPI document (ARGS=... for schemathesis)
 	scripts/check-contract $(ARGS)
+
+clients: install-missing ## Generate clients with four tools and let each buy (ARGS="python openapi-fetch hey-api orval")
+	scripts/generated-clients $(ARGS)
 
 bench: install-missing ## Run the Criterion benchmarks (ARGS=... for cargo bench)
 	cargo bench --locked $(or $(ARGS),--bench domain --bench checkout)

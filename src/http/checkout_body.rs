@@ -234,3 +234,19 @@ fn rejected_vendor(order: &VendorOrder) -> Option<RejectedVendorBody> {
         rejected_line_item_ids: rejected.iter().map(|line| line.id).collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::location;
+    use crate::http::openapi::checkout::{CHECKOUT, PREVIEW};
+
+    #[test]
+    fn an_answer_tells_where_it_can_be_read_again() {
+        let checkout: serde_json::Value = serde_json::from_str(CHECKOUT).unwrap();
+        let id = checkout["data"]["checkout_group_id"].as_str().unwrap();
+        let found = location(checkout.to_string().as_bytes()).unwrap();
+        assert_eq!(found, format!("/api/v1/checkout-groups/{id}"));
+        assert_eq!(location(PREVIEW.as_bytes()), None);
+        assert_eq!(location(b""), None);
+    }
+}

@@ -97,17 +97,17 @@ impl<T: Send + Sync + 'static> WatchedFiles<T> {
         loop {
             tokio::time::sleep(every).await;
             let mut reading = read_elsewhere(self.paths.clone());
-            let contents = match tokio::time::timeout(READ_MAX, &mut reading).await {
-                Ok(contents) => contents,
-                Err(_) => {
-                    is_ok(false);
-                    tracing::error!(
-                        "{} can't be read: the file system has not answered for {READ_MAX:?}; what it \
-                         said before stays in use",
-                        self.setting
-                    );
-                    reading.await
-                }
+            let in_time = tokio::time::timeout(READ_MAX, &mut reading).await;
+            let contents = if let Ok(contents) = in_time {
+                contents
+            } else {
+                is_ok(false);
+                tracing::error!(
+                    "{} can't be read: the file system has not answered for {READ_MAX:?}; what it said \
+                     before stays in use",
+                    self.setting
+                );
+                reading.await
             };
             let Ok(contents) = contents else {
                 continue;

@@ -183,6 +183,7 @@ fn assert_readable(answer: &Answer) {
         answer.list("access-control-expose-headers"),
         [
             "idempotency-replayed",
+            "location",
             "ratelimit",
             "ratelimit-policy",
             "retry-after",

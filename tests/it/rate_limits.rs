@@ -243,13 +243,13 @@ async fn discount_codes_can_not_be_guessed_without_end() {
         cart
     };
     let client = world.client(&guesser);
-    let guessed = exhaust(async || {
+    let taken = exhaust(async || {
         client
             .put_cart(&fresh_key(), &with_code(&fresh_key()))
             .await
     })
     .await;
-    assert!((10..=20).contains(&guessed), "{guessed}");
+    assert!((10..=20).contains(&taken), "{taken}");
     // It is that user, and those carts only.
     assert_eq!(
         client

@@ -16,7 +16,7 @@ fn worked() -> Duration {
 fn cost(work: impl FnOnce()) -> Duration {
     let before = worked();
     work();
-    worked() - before
+    worked().saturating_sub(before)
 }
 
 /// Without optimization, and with room for slow machines. What was read before took seconds.

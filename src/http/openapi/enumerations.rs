@@ -99,7 +99,7 @@ fn explain_one(schema: &mut Value, meanings: &[(String, &'static str)]) {
         .to_owned();
     for (value, meaning) in values.iter().zip(&described) {
         let value = value.as_str().unwrap_or_default();
-        text.push_str(&format!("\n- `{value}`: {meaning}"));
+        text.extend(["\n- `", value, "`: ", meaning]);
     }
     schema["description"] = json!(text);
     schema["x-enum-descriptions"] = json!(described);

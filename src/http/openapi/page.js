@@ -5,8 +5,8 @@
 const FRESH_KEY = "a-fresh-one-for-each-request";
 const LAST_CART = "/api/v1/cart";
 
-// The cart that this page froze last: the examples' is nobody's.
-let cartId = null;
+// The cart that this page froze last: the example's is nobody's.
+let cart = null;
 let exampleCartId = null;
 
 // crypto.randomUUID is there under https and on localhost only.
@@ -26,16 +26,34 @@ function beforeRequest(request) {
       headers[name] = freshKey();
     }
   }
-  if (cartId && typeof request.body === "string" && pathOf(request.url).startsWith("/api/v1/checkout")) {
-    request.body = request.body.replace(exampleCartId, cartId);
+  if (cart && typeof request.body === "string" && pathOf(request.url).startsWith("/api/v1/checkout")) {
+    request.body = withLastCart(request.body);
   }
   return request;
+}
+
+// Whoever has typed a cart's id is left alone.
+function withLastCart(text) {
+  let body;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return text;
+  }
+  if (body?.cart_id !== exampleCartId) {
+    return text;
+  }
+  body.cart_id = cart.id;
+  if ("expected_version" in body) {
+    body.expected_version = cart.version;
+  }
+  return JSON.stringify(body, null, 2);
 }
 
 function afterResponse(response) {
   const body = response.body || response.obj;
   if (response.ok && pathOf(response.url) === LAST_CART && body && body.data) {
-    cartId = body.data.id;
+    cart = body.data;
   }
   return response;
 }

@@ -16,7 +16,7 @@ use rsa::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-/// What RFC 9864 calls it; to the library it is EdDSA.
+/// What RFC 9864 calls it; to the library it is `EdDSA`.
 const ED25519: &str = "Ed25519";
 
 /// Shorter RSA keys can be broken.

@@ -21,7 +21,7 @@ pub enum Refused {
     NoKeyNamed,
     #[error("The token has no `{0}`.")]
     NoClaim(&'static str),
-    #[error("The token's `{0}` is none.")]
+    #[error("The token's `{0}` can't be read.")]
     BadClaim(&'static str),
     #[error("The token has expired; get a new one.")]
     Expired,

@@ -83,6 +83,144 @@ fn gather_references(node: &Value, references: &mut BTreeSet<String>) {
     }
 }
 
+/// Every node with its path.
+fn each(node: &Value, path: &str, visit: &mut impl FnMut(&str, &serde_json::Map<String, Value>)) {
+    match node {
+        Value::Object(fields) => {
+            visit(path, fields);
+            for (name, field) in fields
+                .iter()
+                .filter(|(name, _)| !name.starts_with("example"))
+            {
+                each(field, &format!("{path}/{name}"), visit);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                each(item, &format!("{path}/{index}"), visit);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn errors_are_told_apart_by_their_code_inside_one_envelope() {
+    let document = read();
+    let mut unions = 0;
+    each(&document, "", &mut |path, fields| {
+        let Some(mapping) = fields.get("discriminator").map(|it| &it["mapping"]) else {
+            return;
+        };
+        unions += 1;
+        assert_eq!(fields["discriminator"]["propertyName"], "code", "{path}");
+        let alternatives = fields["oneOf"].as_array().unwrap();
+        let mapping = mapping.as_object().unwrap();
+        assert_eq!(mapping.len(), alternatives.len(), "{path}");
+        for (code, reference) in mapping {
+            let error = document.pointer(&reference.as_str().unwrap()[1..]).unwrap();
+            assert_eq!(error["properties"]["code"]["const"], *code, "{path}");
+            assert!(
+                alternatives.contains(&json!({ "$ref": reference })),
+                "{path}"
+            );
+        }
+    });
+    assert!(unions >= 4, "{unions}");
+}
+
+#[test]
+fn every_answer_s_envelope_has_a_name() {
+    let document = read();
+    let mut answers = 0;
+    for item in document["paths"].as_object().unwrap().values() {
+        for operation in item.as_object().unwrap().values() {
+            for (status, answer) in operation["responses"].as_object().unwrap() {
+                let content = &answer["content"]["application/json"];
+                let id = &operation["operationId"];
+                if content.is_object() && id != "getDocument" {
+                    assert!(content["schema"]["$ref"].is_string(), "{id} {status}");
+                    answers += 1;
+                }
+            }
+        }
+    }
+    assert!(answers > 40, "{answers}");
+    for name in [
+        "CartAnswer",
+        "CheckoutAnswer",
+        "PreviewAnswer",
+        "PlacedOrderPage",
+    ] {
+        assert!(
+            document["components"]["schemas"][name].is_object(),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn numbers_say_their_size_and_what_may_be_null_its_meaning() {
+    let mut numbers = 0;
+    each(&read(), "", &mut |path, fields| {
+        let kinds = fields.get("type").map(Value::to_string).unwrap_or_default();
+        if kinds.contains("\"integer\"") {
+            assert_eq!(fields["format"], "int32", "{path}");
+            assert!(
+                fields["maximum"].as_i64().unwrap() <= i64::from(i32::MAX),
+                "{path}"
+            );
+            numbers += 1;
+        }
+        let kinds = fields.get("oneOf").and_then(Value::as_array);
+        if kinds.is_some_and(|kinds| kinds.contains(&json!({ "type": "null" }))) {
+            assert!(fields["description"].is_string(), "{path}");
+        }
+    });
+    assert!(numbers > 15, "{numbers}");
+}
+
+#[test]
+fn enumerations_are_referred_to_and_each_value_is_explained() {
+    let document = read();
+    let parameters = document["paths"][routes::ORDERS]["get"]["parameters"]
+        .as_array()
+        .unwrap();
+    for (name, schema) in [
+        ("status", "OrderStatus"),
+        ("perspective", "OrderPerspective"),
+    ] {
+        let parameter = parameters.iter().find(|it| it["name"] == name).unwrap();
+        assert_eq!(parameter["schema"], parts::schema(schema));
+    }
+    for name in [
+        "ViolationCode",
+        "LineRejectionReason",
+        "OrderStatus",
+        "OrderPerspective",
+        "ShortagePolicy",
+    ] {
+        let schema = &document["components"]["schemas"][name];
+        let values = schema["enum"].as_array().unwrap();
+        let meanings = schema["x-enum-descriptions"].as_array().unwrap();
+        assert_eq!(values.len(), meanings.len(), "{name}");
+        let said = |it: &Value| it.as_str().is_some_and(|it| !it.is_empty());
+        assert!(meanings.iter().all(said), "{name}: {meanings:?}");
+    }
+}
+
+#[test]
+fn clients_see_no_routes_of_the_document_s_own_and_no_key_that_is_always_the_same() {
+    let document: Value = serde_json::from_str(document()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    assert!(
+        paths.keys().all(|path| path.starts_with("/api/v1/")),
+        "{paths:?}"
+    );
+    let key = &document["components"]["parameters"]["IdempotencyKey"];
+    assert!(key.is_object() && key.get("example").is_none(), "{key}");
+}
+
 #[test]
 fn every_example_is_valid() {
     let mut checked = 0;

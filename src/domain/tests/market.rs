@@ -19,7 +19,7 @@ use crate::domain::{
     pricing::{DiscountTerms, StoreDiscount},
     product::{Product, VolumeTier},
     reservation::{ReservationOutcome, ShortagePolicy},
-    rules::{Catalog, check_cart},
+    rules::{Catalog, check_cart, quote},
     store::{EligibleBuyer, Store},
     violation::Violation,
 };
@@ -130,6 +130,11 @@ impl Market {
     pub(super) fn check(&self, request: &CartRequest) -> Result<PricedCart, Vec<Violation>> {
         let buyer = EligibleBuyer::admit(&self.buyer, now()).expect("the buyer may buy");
         check_cart(request, &self.catalog, &buyer, now())
+    }
+
+    pub(super) fn quote(&self, content: &CartContent) -> Quote {
+        let buyer = EligibleBuyer::admit(&self.buyer, now()).expect("the buyer may buy");
+        quote(content, &self.catalog, &buyer, now())
     }
 
     /// What is wrong with a request; the empty list if nothing is.

@@ -172,6 +172,8 @@ fn check_modes(args: &LoadtestArgs) -> anyhow::Result<()> {
         (Mode::Checkout, Length::Time(_)) => {
             ensure!(carts > 0, "--carts is 0; nothing can be bought");
         }
+        // Whoever sends them decides how many are under way.
+        _ if args.output.prepare_only => ensure!(carts > 0, "--carts is 0; nothing can be written"),
         _ => ensure!(
             carts >= args.at_a_time(),
             "--carts is {carts}, but {} requests may be under way at a time, each of a buyer of \

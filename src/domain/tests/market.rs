@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::support::{buyer, buyer_id, cents, in_cents, now, product_id, vendor, vendor_id};
 use crate::domain::{
     cart::{
-        CartContent, CartHead, CartRecord, CartRequest, CartStatus, PriceHold, PricedCart,
+        CartContent, CartHead, CartRecord, CartRequest, CartStatus, PriceHold, PricedCart, Quote,
         RequestedDiscount, RequestedItem, Totals,
     },
     checkout::{CheckoutPlan, CheckoutRequest, Circumstances, ExpectedCart, PaymentPolicy, Terms},

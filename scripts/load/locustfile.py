@@ -12,7 +12,9 @@ import os
 from collections import Counter, deque
 from urllib.parse import urlsplit
 
+import gevent
 from locust import FastHttpUser, constant, events, task
+from locust.exception import StopUser
 from locust.runners import WorkerRunner
 
 requests: deque = deque()
@@ -21,6 +23,8 @@ statuses: Counter = Counter()
 
 @events.init.add_listener
 def read(environment, **_):
+    # Whoever still waits for an answer when the lines are used up gets it.
+    environment.stop_timeout = 60
     runner = environment.runner
     first, step = 0, 1
     if isinstance(runner, WorkerRunner):
@@ -44,8 +48,9 @@ class Buyer(FastHttpUser):
     @task
     def send(self):
         if not requests:
-            self.environment.runner.quit()
-            return
+            # Whoever quits waits for all users, itself not among them.
+            gevent.spawn(self.environment.runner.quit)
+            raise StopUser()
         it = requests.popleft()
         headers = {"Authorization": f"Bearer {it['token']}"}
         if it["body"] is not None:

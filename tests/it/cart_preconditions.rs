@@ -112,7 +112,7 @@ async fn a_put_goes_through_only_if_the_cart_is_what_its_sender_expects() {
         &fresh_key(),
         &cart,
         "If-Match",
-        &one_of.replace("x", &now[1..now.len() - 1]),
+        &one_of.replace('x', &now[1..now.len() - 1]),
     )
     .await;
     assert_eq!(reply.status, 200, "{}", reply.text());

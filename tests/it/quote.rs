@@ -57,7 +57,11 @@ async fn a_quote_says_what_a_put_of_its_totals_then_freezes_and_writes_nothing()
                 .unwrap()
                 .push(item(product, qty));
             if nr == 2 {
-                let (kind, value) = [("percentage", "12.5"), ("fixed", "3.33")][round as usize % 2];
+                let (kind, value) = if round % 2 == 0 {
+                    ("percentage", "12.5")
+                } else {
+                    ("fixed", "3.33")
+                };
                 market.discount(product.vendor, "CODE", kind, value).await;
                 content["discounts"] =
                     json!([{ "vendor_store_id": product.vendor.store_id, "code": " code" }]);

@@ -172,6 +172,8 @@ fn check_modes(args: &LoadtestArgs) -> anyhow::Result<()> {
         (Mode::Checkout, Length::Time(_)) => {
             ensure!(carts > 0, "--carts is 0; nothing can be bought");
         }
+        // Whoever sends them decides how many are under way.
+        _ if args.output.prepare_only => ensure!(carts > 0, "--carts is 0; nothing can be written"),
         _ => ensure!(
             carts >= args.at_a_time(),
             "--carts is {carts}, but {} requests may be under way at a time, each of a buyer of \
@@ -290,7 +292,12 @@ mod tests {
         assert_eq!(args.shape().vendors, 5);
 
         let args = parse("--rate 200 --duration 1.5s --warmup 500ms").unwrap();
-        assert_eq!((args.carts(), args.at_a_time()), (401, 1000));
+        let most = at_a_time_max();
+        assert_eq!((args.carts(), args.at_a_time()), (401, 6000.min(most)));
+        let args = parse("--rate 200 --timeout 500ms").unwrap();
+        assert_eq!(args.at_a_time(), 100.min(most));
+        let args = parse("--rate 100000").unwrap();
+        assert_eq!(args.at_a_time(), most);
 
         let args = parse("--mode purchase --clients 3000").unwrap();
         assert_eq!((args.carts(), args.prepare()), (3000, None));

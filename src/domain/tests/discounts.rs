@@ -52,7 +52,7 @@ fn a_discount_is_taken_off_the_sum_after_tiers() {
 #[test]
 fn a_code_is_kept_in_the_vendors_spelling() {
     let market = market_granting(discount(1, "SpringSale"));
-    for written in ["SpringSale", "springsale", "SPRINGSALE"] {
+    for written in ["SpringSale", "springsale", "SPRINGSALE", " SpringSale "] {
         let request = market.ask_with(&[(1, 10)], &[(1, written)]);
         let cart = market.check(&request).unwrap();
         assert_eq!(cart.discounts[0].code, "SpringSale", "{written}");
@@ -71,7 +71,7 @@ fn a_code_that_the_vendor_does_not_have_is_not_found() {
 #[test]
 fn another_code_than_the_one_that_was_found_is_not_found() {
     let market = market_granting(discount(1, "SPRING"));
-    for written in ["SPRIN", "SPRING ", "SUMMER", ""] {
+    for written in ["SPRIN", "SPR ING", "SUMMER", ""] {
         assert_eq!(
             violations_without(&market, written),
             [refused(Code::DiscountNotFound)],

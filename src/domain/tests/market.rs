@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::support::{buyer, buyer_id, cents, in_cents, now, product_id, vendor, vendor_id};
 use crate::domain::{
     cart::{
-        CartContent, CartHead, CartRecord, CartRequest, CartStatus, PriceHold, PricedCart,
+        CartContent, CartHead, CartRecord, CartRequest, CartStatus, PriceHold, PricedCart, Quote,
         RequestedDiscount, RequestedItem, Totals,
     },
     checkout::{CheckoutPlan, CheckoutRequest, Circumstances, ExpectedCart, PaymentPolicy, Terms},
@@ -19,7 +19,7 @@ use crate::domain::{
     pricing::{DiscountTerms, StoreDiscount},
     product::{Product, VolumeTier},
     reservation::{ReservationOutcome, ShortagePolicy},
-    rules::{Catalog, check_cart},
+    rules::{Catalog, check_cart, quote},
     store::{EligibleBuyer, Store},
     violation::Violation,
 };
@@ -130,6 +130,11 @@ impl Market {
     pub(super) fn check(&self, request: &CartRequest) -> Result<PricedCart, Vec<Violation>> {
         let buyer = EligibleBuyer::admit(&self.buyer, now()).expect("the buyer may buy");
         check_cart(request, &self.catalog, &buyer, now())
+    }
+
+    pub(super) fn quote(&self, content: &CartContent) -> Quote {
+        let buyer = EligibleBuyer::admit(&self.buyer, now()).expect("the buyer may buy");
+        quote(content, &self.catalog, &buyer, now())
     }
 
     /// What is wrong with a request; the empty list if nothing is.

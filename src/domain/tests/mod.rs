@@ -8,6 +8,7 @@ mod cart;
 mod checkout;
 mod discounts;
 mod figures;
+mod folding;
 mod import;
 mod market;
 mod money;

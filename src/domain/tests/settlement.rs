@@ -134,7 +134,8 @@ fn an_order_that_is_free_is_no_rejected_one() {
     let cart = market.freeze(&market.ask_with(&[(1, 1)], &[(1, "FREE")]));
     let order = &market.check_out(&cart, &[]).orders[0];
     assert_eq!(order.status, OrderStatus::CreatedPending);
-    assert_eq!(order.payment_intent.unwrap().amount, money("0.00"));
+    assert_eq!(order.balance_due, money("0.00"));
+    assert_eq!(order.payment_intent, None, "nothing is to be collected");
 }
 
 /// PF-080: a product that is no longer sold.

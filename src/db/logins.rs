@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::outages::POSTGRESQL;
+
 /// Of the whole process: its pools all log in at one server, in one way.
 static LOGINS: LazyLock<Mutex<Logins>> = LazyLock::new(Mutex::default);
 
@@ -71,6 +73,7 @@ pub(super) fn may_try() -> Result<(), String> {
 
 /// One has failed.
 pub(super) fn failed(reason: String) {
+    POSTGRESQL.suspect();
     logins(|it| it.failed(reason, Instant::now()));
 }
 

@@ -18,6 +18,7 @@ use crate::{
         incarnation::Name,
     },
     metrics::ReplayLabel,
+    request_id,
 };
 
 use super::{error::ApiError, worker::Worker};
@@ -70,7 +71,8 @@ where
         work,
     };
     for _ in 0..ROUNDS_MAX {
-        let task = actix_web::rt::spawn(claim_and_work(worker.clone(), asked));
+        let work = claim_and_work(worker.clone(), asked);
+        let task = actix_web::rt::spawn(request_id::scope(request_id::current(), work));
         match task.await {
             Ok(Outcome::Ran(ran)) => return ran.map(respond),
             Ok(Outcome::Known(known, database, again)) => {
@@ -81,7 +83,10 @@ where
                 asked = again;
             }
             Err(error) => {
-                tracing::error!("a request's task died: {error}");
+                tracing::error!(
+                    http.request_id = request_id::current().as_deref(),
+                    "a request's task died: {error}"
+                );
                 return Err(ApiError::internal());
             }
         }
@@ -179,7 +184,10 @@ async fn guarded(work: impl Future<Output = Result<Ran, ApiError>>) -> Result<Ra
         .catch_unwind()
         .await
         .unwrap_or_else(|_| {
-            tracing::error!("a request's work panicked");
+            tracing::error!(
+                http.request_id = request_id::current().as_deref(),
+                "a request's work panicked"
+            );
             Err(ApiError::internal())
         })
 }

@@ -40,4 +40,5 @@ pub struct Limits {
     pub address_burst: NonZeroU32,
     pub user_per_s: NonZeroU32,
     pub user_burst: NonZeroU32,
+    pub address_connections: NonZeroU32,
 }

@@ -14,6 +14,7 @@ pub mod rules;
 
 use std::{
     hash::{DefaultHasher, Hasher},
+    sync::Arc,
     time::Duration,
 };
 
@@ -46,7 +47,12 @@ pub struct ApiError {
     details: Option<Box<Value>>,
     retry_after: Option<RetryAfter>,
     allow: Option<&'static str>,
+    cause: Option<Cause>,
 }
+
+/// What is behind an error: for the log, never for a client.
+#[derive(Clone, Debug)]
+pub struct Cause(pub Arc<str>);
 
 /// When it is worth trying again.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +84,13 @@ impl ApiError {
             details: None,
             retry_after: None,
             allow: None,
+            cause: None,
         }
+    }
+
+    /// What is behind it.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.as_ref()
     }
 
     /// A malformed request, with all its problems.
@@ -113,6 +125,42 @@ impl ApiError {
             Code::RequestTimeout,
             "The request did not arrive in time; nothing was done. Send it again.",
         )
+    }
+
+    /// The head is too large, or has too many fields.
+    pub fn head_too_large() -> Self {
+        Self::new(
+            Code::ValidationError,
+            "The request's head is too large, or has too many fields; nothing was done.",
+        )
+    }
+
+    /// The request is broken as HTTP.
+    pub fn broken_http() -> Self {
+        Self::new(
+            Code::ValidationError,
+            "The request is no well-formed HTTP; nothing was done.",
+        )
+    }
+
+    /// More requests are under way on the connection than it may have.
+    pub fn too_many_streams() -> Self {
+        Self::new(
+            Code::Overloaded,
+            "Too many requests are under way on this connection; nothing was done. Wait for some of them, \
+             or open another connection.",
+        )
+        .retry_after(Duration::from_secs(1), Duration::from_secs(2))
+    }
+
+    /// More bodies are in memory than there may be.
+    pub fn too_many_bodies() -> Self {
+        Self::new(
+            Code::Overloaded,
+            "Too many large requests are being received; nothing was done. Try again with the same \
+             Idempotency-Key.",
+        )
+        .retry_after(Duration::from_secs(1), Duration::from_secs(3))
     }
 
     /// The body is too large.
@@ -172,6 +220,15 @@ impl ApiError {
              was done is not done twice.",
         )
         .retry_after(Duration::from_secs(1), Duration::from_secs(3))
+    }
+
+    /// The error with what is behind it, for the log.
+    #[must_use]
+    pub fn because(self, cause: &str) -> Self {
+        Self {
+            cause: Some(Cause(cause.into())),
+            ..self
+        }
     }
 
     /// Somebody else holds what this needs.
@@ -258,20 +315,13 @@ impl From<Forbidden> for ApiError {
 
 impl From<db::Error> for ApiError {
     fn from(error: db::Error) -> Self {
-        match error.fault() {
-            Fault::Permanent => {
-                tracing::error!("{error}");
-                Self::internal()
-            }
-            Fault::Busy => {
-                tracing::warn!("{error}");
-                Self::busy()
-            }
-            Fault::Transient | Fault::Unreachable => {
-                tracing::warn!("{error}");
-                Self::unavailable()
-            }
-        }
+        let answer = match error.fault() {
+            Fault::Permanent => Self::internal(),
+            Fault::Busy => Self::busy(),
+            Fault::Transient | Fault::Unreachable => Self::unavailable(),
+        };
+        // It stands in the request's own line.
+        answer.because(&error.to_string())
     }
 }
 

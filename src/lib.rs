@@ -17,8 +17,8 @@
 //! | SQL | [`db`], and only there |
 //! | rules | [`domain`]: no I/O, no async, no clock, no randomness |
 //!
-//! Beside the house: [`config`], [`telemetry`], [`metrics`], [`redis_client`], [`faults`],
-//! [`embedded`] (our private PostgreSQL and Redis) and [`seed`] (the demo catalogue).
+//! Beside the house: [`config`], [`telemetry`], [`log_floods`], [`request_id`], [`outages`],
+//! [`metrics`], [`redis_client`], [`faults`], [`embedded`] (our private PostgreSQL and Redis) and [`seed`] (the demo catalogue).
 
 pub mod actors;
 pub mod app;
@@ -33,10 +33,13 @@ pub mod embedded;
 pub mod faults;
 pub mod http;
 pub mod idempotency;
+pub mod log_floods;
 pub mod metrics;
 pub mod ops;
+pub mod outages;
 pub mod outbox;
 pub mod redis_client;
+pub mod request_id;
 pub mod seed;
 pub mod sweeper;
 pub mod telemetry;

@@ -176,6 +176,12 @@ pub struct Metrics {
     pub auth_refused: Family<ReasonLabel, Counter>,
     pub file_ok: Family<FileLabel, Gauge>,
     pub file_read: Family<FileLabel, Gauge<f64, AtomicU64>>,
+    connections_cut: Family<ReasonLabel, Counter>,
+    broken_requests: Family<ReasonLabel, Counter>,
+    pub connections: Gauge,
+    pub requests_under_way: Gauge,
+    pub bodies_bytes: Gauge,
+    pub certificate_not_after: Gauge,
     pub requests: Family<RequestLabel, Counter>,
     pub request_duration: Histogram,
     pools: Arc<Mutex<Vec<(&'static str, PgPool)>>>,
@@ -225,6 +231,12 @@ impl Metrics {
             auth_refused: Family::default(),
             file_ok: Family::default(),
             file_read: Family::default(),
+            connections_cut: Family::default(),
+            broken_requests: Family::default(),
+            connections: Gauge::default(),
+            requests_under_way: Gauge::default(),
+            bodies_bytes: Gauge::default(),
+            certificate_not_after: Gauge::default(),
             requests: Family::default(),
             request_duration: Histogram::new(SECONDS),
             pools: Arc::default(),
@@ -450,6 +462,38 @@ impl Metrics {
             metrics.file_read.clone(),
         );
         r.register(
+            "http_connections",
+            "Open connections of the public listener",
+            metrics.connections.clone(),
+        );
+        r.register(
+            "http_requests_under_way",
+            "Requests of the public listener whose answer is not handed on yet",
+            metrics.requests_under_way.clone(),
+        );
+        r.register(
+            "http_connections_cut",
+            "Connections that we ended before their time, by reason",
+            metrics.connections_cut.clone(),
+        );
+        r.register(
+            "http_broken_requests",
+            "Requests that were broken as HTTP and reached no route, by reason",
+            metrics.broken_requests.clone(),
+        );
+        r.register_with_unit(
+            "http_bodies",
+            "Requests' bodies in memory",
+            Unit::Bytes,
+            metrics.bodies_bytes.clone(),
+        );
+        r.register_with_unit(
+            "tls_certificate_not_after_timestamp",
+            "When the certificate of the public listener expires, as Unix time; 0 without TLS",
+            Unit::Seconds,
+            metrics.certificate_not_after.clone(),
+        );
+        r.register(
             "http_requests",
             "Requests, by route and status",
             metrics.requests.clone(),
@@ -482,6 +526,12 @@ impl Metrics {
         for limit in ["address", "user", "refused_tokens", "code_guesses"] {
             drop(self.rate_limited.get_or_create(&LimitLabel { limit }));
         }
+        for reason in ["unread", "requests", "head", "frames", "address"] {
+            drop(self.connections_cut.get_or_create(&ReasonLabel { reason }));
+        }
+        for reason in ["malformed", "head_too_large", "late_head", "body", "http2"] {
+            drop(self.broken_requests.get_or_create(&ReasonLabel { reason }));
+        }
         for source in ["redis", "postgresql"] {
             drop(self.replays.get_or_create(&ReplayLabel { source }));
         }
@@ -490,6 +540,18 @@ impl Metrics {
     /// Counts a thing that happened.
     pub fn count(family: &Family<OutcomeLabel, Counter>, outcome: &'static str) {
         family.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Counts a connection that we end before its time.
+    pub fn count_cut_connection(&self, reason: &'static str) {
+        let label = ReasonLabel { reason };
+        self.connections_cut.get_or_create(&label).inc();
+    }
+
+    /// Counts a request that was broken as HTTP.
+    pub fn count_broken(&self, reason: &'static str) {
+        let label = ReasonLabel { reason };
+        self.broken_requests.get_or_create(&label).inc();
     }
 
     /// How many log lines have been dropped so far.

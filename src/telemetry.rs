@@ -4,10 +4,12 @@
 //! are dropped and counted, and nobody else waits.
 
 use std::{
-    io::{IsTerminal, stderr},
+    io::{self, IsTerminal, Write, stderr},
     sync::OnceLock,
 };
 
+use chrono::{SecondsFormat, Utc};
+use serde_json::json;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
@@ -20,6 +22,11 @@ pub struct BadFilter(#[from] ParseError);
 
 /// How many lines may wait for their reader: some megabytes, and some seconds of a busy service.
 const WAITING_MAX: usize = 16_384;
+
+/// The longest line, in bytes. Whatever stands in one, others must find a place, too.
+const LINE_LEN_MAX: usize = 16 * 1024;
+/// How much is left of a longer one.
+const KEPT_OF_LONG: usize = 2 * 1024;
 
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
@@ -56,13 +63,92 @@ pub fn start(log: &Log, default_filter: &str) -> Result<Logging, BadFilter> {
         .finish(stderr());
     drop(DROPPED.set(writer.error_counter()));
     let colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let format = log.format;
+    let bounded = move || BoundedLines {
+        writer: writer.clone(),
+        format,
+    };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colours)
-        .with_writer(writer);
+        .with_writer(bounded);
     match log.format {
         LogFormat::Human => subscriber.with_target(false).compact().init(),
         LogFormat::Json => subscriber.json().flatten_event(true).init(),
     }
     Ok(Logging { writer: guard })
+}
+
+/// Cuts lines that are too long. A line is written at once.
+struct BoundedLines<W> {
+    writer: W,
+    format: LogFormat,
+}
+
+impl<W: Write> Write for BoundedLines<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if line.len() <= LINE_LEN_MAX {
+            return self.writer.write(line);
+        }
+        let cut = cut(line, self.format);
+        self.writer.write_all(cut.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// The beginning of a line that is too long, and how long it was.
+fn cut(line: &[u8], format: LogFormat) -> String {
+    let begins_with = String::from_utf8_lossy(&line[..KEPT_OF_LONG]);
+    let length = line.len();
+    match format {
+        LogFormat::Human => format!("{begins_with} ... (a line of {length} bytes)\n"),
+        // Half an object is none.
+        LogFormat::Json => {
+            let line = json!({
+                "timestamp": Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true),
+                "level": "WARN",
+                "message": format!("a log line of {length} bytes was cut"),
+                "begins_with": begins_with,
+            });
+            format!("{line}\n")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(line: &str, format: LogFormat) -> String {
+        let mut lines = BoundedLines {
+            writer: Vec::new(),
+            format,
+        };
+        lines.write_all(line.as_bytes()).unwrap();
+        String::from_utf8(lines.writer).unwrap()
+    }
+
+    #[test]
+    fn a_line_of_sane_length_is_written_as_it_is() {
+        for format in [LogFormat::Human, LogFormat::Json] {
+            let line = "x".repeat(LINE_LEN_MAX);
+            assert_eq!(written(&line, format), line);
+        }
+    }
+
+    #[test]
+    fn a_longer_one_is_cut_and_stays_a_line_of_its_format() {
+        let line = format!("{}\"\n", "ä\"".repeat(100_000));
+        let human = written(&line, LogFormat::Human);
+        assert!(human.len() < 3 * KEPT_OF_LONG && human.ends_with("bytes)\n"));
+        let json = written(&line, LogFormat::Json);
+        assert!(json.len() < 3 * KEPT_OF_LONG);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let message = json["message"].as_str().unwrap();
+        assert!(message.contains(&line.len().to_string()), "{message}");
+    }
 }

@@ -8,7 +8,7 @@ mod database;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
-use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, web};
+use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use rustls::sign::CertifiedKey;
 use secrecy::SecretString;
 use sqlx::PgPool;
@@ -27,6 +27,8 @@ use crate::{
         pool::{Limits as PoolLimits, Workload},
     },
     http::{
+        answer_body::{self, BodyBudget},
+        connection::place::{Connections, Places},
         listener,
         rate_limit::RateLimits,
         server::{self, Front},
@@ -35,8 +37,10 @@ use crate::{
         watched_file::{self, WatchedFiles},
     },
     idempotency::incarnation::Incarnation,
+    log_floods,
     metrics::Metrics,
-    ops::{self, KeptConnection, Ops},
+    ops::{self, KeptConnection, Ops, Remembered, redis_role},
+    outages::{POSTGRESQL, REDIS},
     outbox::{
         gauges, redis_check,
         redis_stream::RedisStream,
@@ -54,6 +58,8 @@ const BACKGROUND: (&str, u32) = ("background", BACKGROUND_CONNECTIONS);
 const POOL_CLOSE_MAX: Duration = Duration::from_secs(1);
 /// How long the private listener may take to close.
 const OPS_CLOSE_MAX_S: u64 = 1;
+/// How many connections it may have: files are set aside for them.
+const OPS_CONNECTIONS_MAX: usize = 100;
 /// The part of the time to stop that is not for the requests under way, but for what is done afterwards:
 /// one in so many.
 const AFTERWARDS: u32 = 4;
@@ -150,13 +156,13 @@ impl App {
         redis_url: &SecretString,
     ) -> Result<Self, Error> {
         let keys = KeySet::open(&config.auth)?;
-        let certificate = certificate(config)?;
+        let metrics = Metrics::new();
+        let certificate = certificate(config, &metrics)?;
         let tls = certificate
             .as_ref()
             .map(|it| tls::server_config(it.current()));
         let tls = tls.transpose()?;
         database::prepare(config, database_url).await?;
-        let metrics = Metrics::new();
         let (committed_events, committed) = mpsc::channel(COMMITTED_BATCHES_MAX);
         let relay_pool = background_pool(config, database_url, &metrics, RELAY)?;
         let background_pool = background_pool(config, database_url, &metrics, BACKGROUND)?;
@@ -175,17 +181,11 @@ impl App {
         let (stopping, stops) = watch::channel(false);
         // The relay's own: it must outlive the last commit.
         let (drained, all_committed) = watch::channel(false);
-        let relay_limits = RelayLimits {
-            poll: Duration::from_millis(config.outbox.poll_ms),
-            claim_max: config.outbox.claim_max,
-            claim_lease: Duration::from_secs(config.outbox.claim_lease_s),
-            attempts_max: config.outbox.attempts_max,
-        };
         let relay = Relay::new(
             relay_pool.clone(),
             stream,
             committed,
-            relay_limits,
+            relay_limits(config),
             sink_report.clone(),
             metrics.clone(),
         );
@@ -198,6 +198,7 @@ impl App {
         let named = actix_rt::spawn(named.keep_current(background_pool.clone(), stops.clone()));
         let ops = Ops {
             database: KeptConnection::to(database_url),
+            remembered: Remembered::default(),
             redis_url: redis_url.clone(),
             checkouts: actors.desk.clone(),
             carts: carts.desk.clone(),
@@ -216,6 +217,8 @@ impl App {
             incarnation,
             tokens: TokenVerifier::new(keys.current(), &config.auth, &metrics),
             rate_limits: RateLimits::new(config, &metrics),
+            places: Places::new(config, &metrics),
+            bodies: bodies(config, &metrics),
             metrics,
         };
         let scheme = if certificate.is_some() {
@@ -225,13 +228,18 @@ impl App {
         };
         let mut background = beside_the_listener(config, &front, keys, certificate);
         background.push(actix_rt::spawn(redis_check));
+        background.extend(watch_for_outages(database_url, redis_url)?);
         background.extend(in_the_background);
         background.push(named);
+        let connections = connections(config);
         let http = spawn(server::serve(http_listener, front, tls)?);
         tracing::info!(
             http.addr = %http_addr,
             ops.addr = %ops_addr,
-            "listening on {scheme}://{http_addr} (operations on http://{ops_addr})"
+            http.connections_max = connections.in_all,
+            "listening on {scheme}://{http_addr} (operations on http://{ops_addr}), up to {} \
+             connections at a time",
+            connections.in_all
         );
         Ok(Self {
             http_addr,
@@ -300,6 +308,7 @@ impl App {
             tracing::warn!("a connection to PostgreSQL could not be closed in time");
         }
         self.ops.stop().await;
+        log_floods::tell_the_rest();
         tracing::info!("stopped");
     }
 }
@@ -313,14 +322,42 @@ impl Listener {
     }
 }
 
-fn certificate(config: &Config) -> Result<Option<WatchedFiles<CertifiedKey>>, Error> {
+fn certificate(
+    config: &Config,
+    metrics: &Metrics,
+) -> Result<Option<WatchedFiles<CertifiedKey>>, Error> {
     Ok(match config.http.protocol() {
         Protocol::Tls {
             cert_file,
             key_file,
-        } => Some(tls::open(cert_file, key_file)?),
+        } => {
+            let not_after = metrics.certificate_not_after.clone();
+            Some(tls::open(cert_file, key_file, not_after)?)
+        }
         Protocol::Plain | Protocol::PlainOrH2c => None,
     })
+}
+
+/// How many connections of clients there may be.
+fn connections(config: &Config) -> Connections {
+    let connections = Connections::of(config);
+    if connections.are_few() {
+        tracing::warn!(
+            "the system lets this process open {} files, so it serves {} connections per worker, not \
+             http.connections_per_worker = {}; raise the limit (ulimit -n, LimitNOFILE) for more",
+            connections.files_max,
+            connections.per_worker,
+            config.http.connections_per_worker,
+        );
+    }
+    connections
+}
+
+/// How much of requests' bodies may be in memory.
+fn bodies(config: &Config, metrics: &Metrics) -> Arc<BodyBudget> {
+    const MB: usize = 1024 * 1024;
+    let shown = metrics.bodies_bytes.clone();
+    BodyBudget::new(config.http.bodies_mb_max * MB, shown)
 }
 
 /// A pool for what works on this thread. The relay has one of its own, so that it waits for nobody.
@@ -343,6 +380,16 @@ fn background_pool(
     Ok(pool)
 }
 
+/// How the relay works.
+fn relay_limits(config: &Config) -> RelayLimits {
+    RelayLimits {
+        poll: Duration::from_millis(config.outbox.poll_ms),
+        claim_max: config.outbox.claim_max,
+        claim_lease: Duration::from_secs(config.outbox.claim_lease_s),
+        attempts_max: config.outbox.attempts_max,
+    }
+}
+
 /// What measures and sweeps, each in a task of its own: none waits for another.
 fn in_the_background(
     config: &Config,
@@ -352,13 +399,40 @@ fn in_the_background(
 ) -> Vec<JoinHandle<()>> {
     let gauges = gauges::measure(pool.clone(), metrics.clone(), stops.clone());
     let keys = sweeper::remove_expired_keys(pool.clone(), stops.clone());
-    let mut tasks = vec![actix_rt::spawn(gauges), actix_rt::spawn(keys)];
+    let sums = log_floods::tell_sums();
+    let mut tasks = vec![
+        actix_rt::spawn(gauges),
+        actix_rt::spawn(keys),
+        actix_rt::spawn(sums),
+    ];
     if let Retention::Lasting(retention) = config.outbox.retention {
         let (pool, metrics, stops) = (pool.clone(), metrics.clone(), stops.clone());
         let events = sweeper::remove_published_events(pool, retention, metrics, stops);
         tasks.push(actix_rt::spawn(events));
     }
     tasks
+}
+
+/// Says when PostgreSQL or Redis is away and when it is back; of Redis also what it is, once it is there.
+fn watch_for_outages(
+    database_url: &SecretString,
+    redis_url: &SecretString,
+) -> Result<[JoinHandle<()>; 2], Error> {
+    let url = database_url.clone();
+    let postgresql = POSTGRESQL.watch(db::pool::place_of(&url)?, async move || {
+        let connection = db::pool::connect(&url).await;
+        connection.map(drop).map_err(|error| error.to_string())
+    });
+    let place = redis_role::place_of(redis_url)?;
+    let url = redis_url.clone();
+    let redis = REDIS.watch(place, async move || match redis_role::judge(&url).await {
+        Ok(None) => Ok(()),
+        Ok(Some(problem)) => Err(problem),
+        Err(error) => Err(error.to_string()),
+    });
+    // Whether it is there at all is to be known from the start.
+    REDIS.suspect();
+    Ok([actix_rt::spawn(postgresql), actix_rt::spawn(redis)])
 }
 
 fn bind(addr: SocketAddr, setting: &'static str) -> Result<std::net::TcpListener, Error> {
@@ -395,11 +469,13 @@ fn serve_ops(listener: std::net::TcpListener, ops: Ops) -> io::Result<Listener> 
         actix_rt::spawn(ops::connect_early(ops.clone()));
         WebApp::new()
             .app_data(ops.clone())
+            .wrap(from_fn(answer_body::read_no_body))
             .configure(ops::configure)
     };
     let server = HttpServer::new(factory)
         .disable_signals()
         .workers(1)
+        .max_connections(OPS_CONNECTIONS_MAX)
         .shutdown_timeout(OPS_CLOSE_MAX_S);
     Ok(spawn(server.listen(listener)?.run()))
 }

@@ -14,7 +14,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use rand::RngExt;
 use tokio::sync::{oneshot, watch};
 
-use crate::metrics::{RefusedBecause, RefusedLabel};
+use crate::{
+    metrics::{RefusedBecause, RefusedLabel},
+    request_id,
+};
 
 use super::{
     Answer, Limits, Member, Undecided, Work,
@@ -166,7 +169,13 @@ impl<W: Work> Desk<W> {
             Ok(Ok(answer)) => answer,
             // The batch died with our reply in its hands (a panic, logged there). What it had
             // committed is found by a retry with the same key.
-            Ok(Err(_)) => Err(Undecided::Failed),
+            Ok(Err(_)) => {
+                tracing::error!(
+                    http.request_id = request_id::current().as_deref(),
+                    "the batch of this request died"
+                );
+                Err(Undecided::Failed)
+            }
             Err(_) => Err(Undecided::Unavailable),
         }
     }

@@ -28,7 +28,10 @@ use std::{fmt::Debug, hash::Hash, sync::Arc, time::Duration, time::Instant};
 use futures_util::future::BoxFuture;
 use tokio::sync::{oneshot, watch};
 
-use crate::metrics::Meters;
+use crate::{
+    metrics::Meters,
+    request_id::{self, RequestId},
+};
 
 use self::lane_queue::Ticket;
 
@@ -154,6 +157,11 @@ pub struct Limits {
     pub answer_wait_max: Duration,
 }
 
+/// The ids of the requests that wait for a batch, for a line about all of it.
+pub fn request_ids<W: Work>(batch: &[Member<W>]) -> String {
+    request_id::list(batch.iter().map(Member::request_id))
+}
+
 /// A command of a batch, with its caller.
 #[derive(Debug)]
 pub struct Member<W: Work> {
@@ -163,6 +171,8 @@ pub struct Member<W: Work> {
     pub notes: W::Notes,
     /// When it was handed in.
     pub queued_at: Instant,
+    /// The request that waits for it.
+    request_id: Option<RequestId>,
     /// Its place in the queue.
     ticket: Ticket,
     /// Where the caller waits.
@@ -193,10 +203,16 @@ impl<W: Work> Member<W> {
             command,
             notes: W::Notes::default(),
             queued_at: Instant::now(),
+            request_id: request_id::current(),
             ticket: Ticket::default(),
             reply,
             unanswered: Unanswered(Arc::clone(unanswered)),
         }
+    }
+
+    /// The id of the request that waits for it, for the log.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
     }
 
     /// Whether nobody waits any more, so that nobody would learn what was done.

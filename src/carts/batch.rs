@@ -7,9 +7,10 @@ use futures_util::future::join_all;
 use sqlx::PgPool;
 
 use crate::{
-    batching::{Answer, Ended, Member, Undecided, Work, desk::Desk},
+    batching::{Answer, Ended, Member, Undecided, Work, desk::Desk, request_ids},
     db::{self, Fault},
     domain::ids::StoreId,
+    log_floods::{self, Kind},
     metrics::{Meters, Metrics, ReplayLabel},
 };
 
@@ -17,6 +18,13 @@ use super::{Decision, FreezeCart, Promises, Tries, freeze};
 
 /// When a PUT whose cart somebody else holds may well try again.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// While PostgreSQL is away there may be many.
+const FAILED: Kind = Kind {
+    what: "batches of carts failed",
+    status: 0,
+    code: "",
+};
 
 /// Where carts are handed in to be frozen.
 pub type CartDesk = Desk<CartBatches>;
@@ -69,14 +77,23 @@ impl Work for CartBatches {
                 }
             }
             Err(error) if error.fault() == Fault::Unreachable => {
-                tracing::warn!("carts can't be frozen: {error}");
+                if log_floods::admits(FAILED) {
+                    tracing::warn!(
+                        http.request_ids = request_ids(&batch),
+                        "carts can't be frozen: {error}"
+                    );
+                }
                 for member in batch {
                     member.answer(self, Err(Undecided::Unavailable));
                 }
             }
             Err(error) => {
                 let size = batch.len();
-                tracing::warn!(batch.size = size, "a batch of {size} carts failed: {error}");
+                tracing::warn!(
+                    batch.size = size,
+                    http.request_ids = request_ids(&batch),
+                    "a batch of {size} carts failed: {error}"
+                );
                 let alone = |member| self.carry_out_alone(member, tries.clone());
                 join_all(batch.into_iter().map(alone)).await;
             }
@@ -112,11 +129,17 @@ impl CartBatches {
                 .next()
                 .expect("one cart, one decision")),
             Err(error) if error.fault() == Fault::Permanent => {
-                tracing::error!("a cart could not be frozen: {error}");
+                tracing::error!(
+                    http.request_id = member.request_id(),
+                    "a cart could not be frozen: {error}"
+                );
                 Err(Undecided::Failed)
             }
             Err(error) => {
-                tracing::warn!("a cart could not be frozen: {error}");
+                tracing::warn!(
+                    http.request_id = member.request_id(),
+                    "a cart could not be frozen: {error}"
+                );
                 Err(match error.fault() {
                     // Nothing was changed, and it is not the database that can't be reached.
                     Fault::Busy | Fault::Transient => Undecided::Overloaded {

@@ -64,6 +64,14 @@ impl Config {
             ("http.drain_s_max", self.http.drain_s_max, 0, 3600),
             ("http.head_ms_max", self.http.head_ms_max, 100, HOUR_MS),
             ("http.keep_alive_ms", self.http.keep_alive_ms, 100, HOUR_MS),
+            ("http.answer_ms_max", self.http.answer_ms_max, 100, HOUR_MS),
+            ("http.streams_max", self.http.streams_max as u64, 1, 10_000),
+            (
+                "http.bodies_mb_max",
+                self.http.bodies_mb_max as u64,
+                1,
+                1_000_000,
+            ),
             (
                 "http.connections_per_worker",
                 self.http.connections_per_worker as u64,
@@ -123,6 +131,12 @@ impl Config {
             (
                 "limits.user_burst",
                 self.limits.user_burst.get().into(),
+                1,
+                1_000_000,
+            ),
+            (
+                "limits.address_connections",
+                self.limits.address_connections.get().into(),
                 1,
                 1_000_000,
             ),

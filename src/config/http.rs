@@ -22,12 +22,16 @@ pub struct Http {
     pub drain_s_max: u64,
     pub head_ms_max: u64,
     pub keep_alive_ms: u64,
+    pub answer_ms_max: u64,
     pub connections_per_worker: usize,
+    pub streams_max: usize,
+    pub bodies_mb_max: usize,
     pub h2c: bool,
     pub tls_cert_file: PathBuf,
     pub tls_key_file: PathBuf,
     pub cors_origins: Vec<Origin>,
     pub trusted_proxies: Vec<Proxy>,
+    pub docs: bool,
 }
 
 /// What is spoken on the public listener.

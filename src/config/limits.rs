@@ -44,4 +44,5 @@ pub struct Limits {
     pub refused_tokens_burst: NonZeroU32,
     pub code_guesses_per_minute: NonZeroU32,
     pub code_guesses_burst: NonZeroU32,
+    pub address_connections: NonZeroU32,
 }

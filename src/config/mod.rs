@@ -193,6 +193,7 @@ pub struct Idempotency {
 pub struct Log {
     pub format: LogFormat,
     pub filter: String,
+    pub addresses: bool,
 }
 
 /// `log.format`.

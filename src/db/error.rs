@@ -41,6 +41,8 @@ impl Error {
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::Protocol(_)
             | sqlx::Error::Tls(_) => Fault::Unreachable,
+            // Whatever a server has against us: nothing was asked of it yet.
+            sqlx::Error::Database(_) if self.is_about_a_login() => Fault::Unreachable,
             sqlx::Error::Database(database) => database
                 .code()
                 .map_or(Fault::Permanent, |code| fault_of(&code)),

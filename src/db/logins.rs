@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::outages::POSTGRESQL;
+
 /// Of the whole process: its pools all log in at one server, in one way.
 static LOGINS: LazyLock<Mutex<Logins>> = LazyLock::new(Mutex::default);
 
@@ -81,6 +83,7 @@ pub(super) fn may_try() -> Result<(), String> {
 
 /// One that began then has failed.
 pub(super) fn failed(reason: String, began: Instant) {
+    POSTGRESQL.suspect();
     logins(|it| it.failed(reason, began, Instant::now()));
 }
 

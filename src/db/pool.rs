@@ -171,6 +171,18 @@ pub async fn connect(url: &SecretString) -> Result<PgConnection, Error> {
     Ok(connection)
 }
 
+/// Where PostgreSQL is, for people.
+///
+/// # Errors
+/// The URL is malformed.
+pub fn place_of(url: &SecretString) -> Result<String, Error> {
+    let options = connect_options(url)?;
+    Ok(match options.get_socket() {
+        Some(directory) => directory.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    })
+}
+
 /// Closes the connections that rest in a pool: one of their kind has turned out to be silent, and they
 /// have had the same way to the server. Those of other pools are asked before they are used again.
 pub fn close_idle(pool: &PgPool) {

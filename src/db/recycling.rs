@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::outages::POSTGRESQL;
+
 /// What the process has found out; its connections all lead to one server.
 static FOUND: LazyLock<Mutex<Found>> = LazyLock::new(Mutex::default);
 
@@ -53,6 +55,7 @@ pub(super) fn plans_are_stale() {
 /// A statement was not answered in time: connections that have rested since then are asked whether they
 /// still stand before they are used.
 pub fn server_was_silent() {
+    POSTGRESQL.suspect();
     found(|it| it.silent_at = Some(Instant::now()));
 }
 

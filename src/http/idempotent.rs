@@ -21,6 +21,7 @@ use crate::{
         incarnation::Name,
     },
     metrics::ReplayLabel,
+    request_id,
 };
 
 use super::{checkout_body, error::ApiError, worker::Worker};
@@ -81,7 +82,8 @@ where
         work,
     };
     for _ in 0..ROUNDS_MAX {
-        let task = actix_web::rt::spawn(claim_and_work(worker.clone(), asked));
+        let work = claim_and_work(worker.clone(), asked);
+        let task = actix_web::rt::spawn(request_id::scope(request_id::current(), work));
         match task.await {
             Ok(Outcome::Ran(ran)) => return ran,
             Ok(Outcome::Known(known, database, again)) => {
@@ -92,7 +94,10 @@ where
                 asked = again;
             }
             Err(error) => {
-                tracing::error!("a request's task died: {error}");
+                tracing::error!(
+                    http.request_id = request_id::current().as_deref(),
+                    "a request's task died: {error}"
+                );
                 return Err(ApiError::internal());
             }
         }
@@ -190,7 +195,10 @@ async fn guarded(work: impl Future<Output = Result<Ran, ApiError>>) -> Result<Ra
         .catch_unwind()
         .await
         .unwrap_or_else(|_| {
-            tracing::error!("a request's work panicked");
+            tracing::error!(
+                http.request_id = request_id::current().as_deref(),
+                "a request's work panicked"
+            );
             Err(ApiError::internal())
         })
 }

@@ -10,22 +10,23 @@
 //! | how carts, checkouts and orders look | [`cart_body`], [`checkout_body`], [`preview_body`], [`orders_body`] |
 //! | the contract for programs and people | [`openapi`] |
 //! | request ids, the canonical log line | [`trace`] |
-//! | the listener itself, and what is around every request | [`server`], [`listener`], [`head_limit`], [`tls`] |
+//! | the listener itself, and what is around every request | [`server`], [`listener`], [`connection`], [`answer_body`], [`tls`] |
 //! | who sends too much | [`rate_limit`] |
 //! | what browsers are told | [`cors`], [`security`] |
 //! | headers that may stand once | [`single_headers`] |
 //! | keys and certificates that may be replaced | [`watched_file`] |
 
+pub mod answer_body;
 pub mod auth;
 pub mod body;
 pub mod cart_body;
 pub mod carts;
 pub mod checkout;
 pub mod checkout_body;
+pub mod connection;
 pub mod cors;
 pub mod cursor;
 pub mod error;
-pub mod head_limit;
 pub mod idempotent;
 pub mod json;
 pub mod listener;

@@ -1,6 +1,6 @@
 //! All public routes, on one page.
 
-use actix_web::{HttpResponse, Resource, web};
+use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 
 use super::{
     carts, checkout,
@@ -31,37 +31,48 @@ pub const DOCS: &str = "/docs";
 pub const DOCS_FILE: &str = "/docs/{file}";
 
 /// Every route with the methods that it takes, as `Allow` names them. The OpenAPI document has just
-/// these.
+/// these, but for HEAD.
 pub const ALL: [(&str, &str); 10] = [
-    (CART, "GET, PUT"),
+    (CART, "GET, HEAD, PUT"),
     (CART_QUOTE, "POST"),
     (CHECKOUT, "POST"),
     (CHECKOUT_PREVIEW, "POST"),
-    (CHECKOUT_GROUP, "GET"),
-    (ORDERS, "GET"),
-    (ORDER, "GET"),
-    (OPENAPI, "GET"),
-    (DOCS, "GET"),
-    (DOCS_FILE, "GET"),
+    (CHECKOUT_GROUP, "GET, HEAD"),
+    (ORDERS, "GET, HEAD"),
+    (ORDER, "GET, HEAD"),
+    (OPENAPI, "GET, HEAD"),
+    (DOCS, "GET, HEAD"),
+    (DOCS_FILE, "GET, HEAD"),
 ];
 
 /// Adds the routes; whatever is not among them is 404, a wrong method 405 with `Allow`.
-pub fn configure(app: &mut web::ServiceConfig) {
-    app.service(
-        resource(CART)
-            .route(web::get().to(carts::get))
-            .route(web::put().to(carts::put)),
-    )
-    .service(resource(CART_QUOTE).route(web::post().to(carts::post_quote)))
-    .service(resource(CHECKOUT).route(web::post().to(checkout::post)))
-    .service(resource(CHECKOUT_PREVIEW).route(web::post().to(checkout::post_preview)))
-    .service(resource(CHECKOUT_GROUP).route(web::get().to(orders::get_group)))
-    .service(resource(ORDERS).route(web::get().to(orders::list)))
-    .service(resource(ORDER).route(web::get().to(orders::get)))
-    .service(resource(OPENAPI).route(web::get().to(page::get_document)))
-    .service(resource(DOCS).route(web::get().to(page::get_page)))
-    .service(resource(DOCS_FILE).route(web::get().to(page::get_file)))
-    .default_service(web::to(unknown_route));
+pub fn configure(app: &mut web::ServiceConfig, docs: bool) {
+    app.service(read(CART, carts::get).route(web::put().to(carts::put)))
+        .service(resource(CART_QUOTE).route(web::post().to(carts::post_quote)))
+        .service(resource(CHECKOUT).route(web::post().to(checkout::post)))
+        .service(resource(CHECKOUT_PREVIEW).route(web::post().to(checkout::post_preview)))
+        .service(read(CHECKOUT_GROUP, orders::get_group))
+        .service(read(ORDERS, orders::list))
+        .service(read(ORDER, orders::get))
+        .default_service(web::to(unknown_route));
+    if docs {
+        app.service(read(OPENAPI, page::get_document))
+            .service(read(DOCS, page::get_page))
+            .service(read(DOCS_FILE, page::get_file));
+    }
+}
+
+/// A route of [`ALL`] that can be read: HEAD is answered as GET is, by the same handler; the server
+/// leaves the body out.
+fn read<F, Args>(path: &'static str, handler: F) -> Resource
+where
+    F: Handler<Args> + Clone,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    resource(path)
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
 }
 
 /// A route of [`ALL`] without its handlers yet.

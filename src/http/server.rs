@@ -12,7 +12,8 @@ use std::{
 use actix_http::{HttpService, Protocol as Version, error::DispatchError};
 use actix_server::GracefulShutdownSignal;
 use actix_service::{
-    IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config,
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_service,
+    map_config,
 };
 use actix_tls::accept::{
     TlsError,
@@ -27,6 +28,7 @@ use actix_web::{
 };
 use rustls::ServerConfig;
 use secrecy::SecretString;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
@@ -34,12 +36,18 @@ use crate::{
     carts::batch::CartDesk,
     config::{Config, Protocol},
     idempotency::incarnation::Incarnation,
+    log_floods::{self, Kind},
     metrics::Metrics,
 };
 
 use super::{
+    answer_body::BodyBudget,
+    connection::{
+        Connection, Limits,
+        place::{Connections, Placed, Places},
+        requests::Requests,
+    },
     cors::cors,
-    head_limit::{HeadLimit, HeadLimits},
     rate_limit::{self, RateLimits},
     routes, single_headers,
     token::TokenVerifier,
@@ -64,23 +72,28 @@ pub struct Front {
     pub tokens: TokenVerifier,
     /// None if they are off.
     pub rate_limits: Option<Arc<RateLimits>>,
+    /// Of all connections.
+    pub places: Arc<Places>,
+    /// Of all workers.
+    pub bodies: Arc<BodyBudget>,
     pub metrics: Metrics,
 }
 
 /// Serves the API; with TLS if there is a configuration of it.
 ///
-/// What `HttpServer` of actix-web does, with a limit of our own beneath it (see `head_limit`).
+/// What `HttpServer` of actix-web does, with limits of our own beneath it (see `connection`).
 ///
 /// # Errors
 /// The listener can't be used.
 pub fn serve(listener: TcpListener, front: Front, tls: Option<ServerConfig>) -> io::Result<Server> {
     let http = front.config.http.clone();
-    actix_tls::accept::max_concurrent_tls_connect(http.connections_per_worker);
+    let connections = Connections::of(&front.config);
+    actix_tls::accept::max_concurrent_tls_connect(connections.per_worker);
     let builder = Server::build()
         .disable_signals()
         .workers(front.config.http_workers())
         .shutdown_timeout(http.serve_on_s_max())
-        .max_concurrent_connections(http.connections_per_worker);
+        .max_concurrent_connections(connections.per_worker);
     let stopping = builder.graceful_shutdown_signal();
     let plain = match http.protocol() {
         Protocol::PlainOrH2c => Plain::EitherVersion,
@@ -93,35 +106,45 @@ pub fn serve(listener: TcpListener, front: Front, tls: Option<ServerConfig>) -> 
                 let limits = limits(&front);
                 let mut acceptor = Acceptor::new(tls.clone());
                 acceptor.set_handshake_timeout(limits.head_max);
-                acceptor
+                let acceptor = acceptor
                     .map_init_err(|()| unreachable!("there is nothing that could fail"))
-                    .map_err(TlsError::into_service_error)
-                    .map(move |io: TlsStream<TcpStream>| {
-                        let (tcp, session) = io.get_ref();
-                        let is_http2 = session.alpn_protocol() == Some(b"h2");
-                        let version = if is_http2 {
-                            Version::Http2
-                        } else {
-                            Version::Http1
-                        };
-                        let peer = peer_of(tcp);
-                        (
-                            HeadLimit::new(io, version, Rc::clone(&limits)),
-                            version,
-                            peer,
-                        )
-                    })
-                    .and_then(http_service(&front, &stopping).map_err(TlsError::Service))
+                    .map_err(TlsError::into_service_error);
+                let places = Arc::clone(&front.places);
+                let answer_max = limits.answer_max;
+                fn_service(move |tcp| {
+                    let counted = place(&places, tcp, answer_max);
+                    async move { counted.map_err(TlsError::Service) }
+                })
+                .and_then(acceptor)
+                .map(move |io: TlsStream<Placed>| {
+                    let (counted, session) = io.get_ref();
+                    let is_http2 = session.alpn_protocol() == Some(b"h2");
+                    let version = if is_http2 {
+                        Version::Http2
+                    } else {
+                        Version::Http1
+                    };
+                    let peer = counted.tcp().peer_addr().ok();
+                    (
+                        Connection::new(io, version, Rc::clone(&limits)),
+                        version,
+                        peer,
+                    )
+                })
+                .and_then(http_service(&front, &stopping).map_err(TlsError::Service))
             })?
         }
         None => builder.listen("http", listener, move || {
             let limits = limits(&front);
-            fn_service(move |io: TcpStream| {
+            let places = Arc::clone(&front.places);
+            fn_service(move |tcp: TcpStream| {
                 let limits = Rc::clone(&limits);
+                let counted = place(&places, tcp, limits.answer_max);
                 async move {
-                    let version = plain.version(&io, limits.head_max).await?;
-                    let peer = peer_of(&io);
-                    Ok((HeadLimit::new(io, version, limits), version, peer))
+                    let counted = counted?;
+                    let version = plain.version(counted.tcp(), limits.head_max).await?;
+                    let peer = counted.tcp().peer_addr().ok();
+                    Ok((Connection::new(counted, version, limits), version, peer))
                 }
             })
             .and_then(http_service(&front, &stopping))
@@ -161,27 +184,44 @@ impl Plain {
     }
 }
 
-fn limits(front: &Front) -> Rc<HeadLimits> {
+fn limits(front: &Front) -> Rc<Limits> {
     let http = &front.config.http;
-    Rc::new(HeadLimits {
+    Rc::new(Limits {
         head_max: Duration::from_millis(http.head_ms_max),
         idle_max: Duration::from_millis(http.keep_alive_ms),
+        answer_max: Duration::from_millis(http.answer_ms_max),
+        requests_max: http.streams_max,
         metrics: front.metrics.clone(),
     })
 }
 
-fn peer_of(io: &TcpStream) -> Option<SocketAddr> {
+/// Gives a connection its place, if there is one.
+fn place(
+    places: &Arc<Places>,
+    tcp: TcpStream,
+    answer_max: Duration,
+) -> Result<Placed, DispatchError> {
+    let address = tcp.peer_addr().ok().map(|peer| peer.ip());
+    let place = places.take(address);
+    let place = place.ok_or_else(|| DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))?;
     // Answers go out at once, however short. Who has hung up will be found gone.
-    drop(io.set_nodelay(true));
-    io.peer_addr().ok()
+    drop(tcp.set_nodelay(true));
+    // What the system has of an answer is not kept for longer than what we have.
+    #[cfg(target_os = "linux")]
+    drop(SockRef::from(&tcp).set_tcp_user_timeout(Some(answer_max)));
+    Ok(Placed::new(tcp, place))
 }
+
+/// How much of requests' bodies HTTP/2 clients may send before it is read: of one, a whole one.
+const HTTP2_WINDOW: u32 = 256 * 1024;
+const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// The application, and HTTP around it. Its own limit for heads is off.
 fn http_service<Io>(
     front: &Front,
     stopping: &GracefulShutdownSignal,
 ) -> impl ServiceFactory<
-    (HeadLimit<Io>, Version, Option<SocketAddr>),
+    (Connection<Io>, Version, Option<SocketAddr>),
     Config = (),
     Response = (),
     Error = DispatchError,
@@ -198,11 +238,16 @@ where
         .wrap(cors(&front.config.http.cors_origins))
         .wrap(from_fn(single_headers::refuse_repeated))
         .wrap(from_fn(trace))
-        .configure(routes::configure)
+        .configure(|app| routes::configure(app, front.config.http.docs))
         .into_factory()
         .map_err(|error: actix_web::Error| error.error_response());
     let stopping = stopping.clone();
-    HttpService::build()
+    let service = HttpService::build()
+        .on_connect_ext(|io: &Connection<Io>, extensions| {
+            extensions.insert::<Rc<Requests>>(Rc::clone(io.requests()));
+        })
+        .h2_initial_window_size(HTTP2_WINDOW)
+        .h2_initial_connection_window_size(HTTP2_CONNECTION_WINDOW)
         .graceful_shutdown_signal(move || {
             let stopping = stopping.clone();
             async move { stopping.notified().await }
@@ -210,5 +255,36 @@ where
         .keep_alive(Duration::from_millis(front.config.http.keep_alive_ms))
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(DISCONNECT_MAX)
-        .finish(map_config(app, |()| AppConfig::default()))
+        .finish(map_config(app, |()| AppConfig::default()));
+    let metrics = front.metrics.clone();
+    apply_fn_factory(service, move |connection, service| {
+        let served = service.call(connection);
+        let metrics = metrics.clone();
+        async move {
+            let ended = served.await;
+            if let Err(DispatchError::H2(error)) = &ended
+                && !error.is_io()
+                && !error.is_remote()
+            {
+                tell_broken_http2(&metrics, &error.to_string());
+            }
+            ended
+        }
+    })
+}
+
+/// HTTP/2 has an answer of its own to what is broken, for the whole connection; no request can be
+/// answered after it.
+fn tell_broken_http2(metrics: &Metrics, problem: &str) {
+    metrics.count_broken("http2");
+    if log_floods::admits(Kind {
+        what: "connections of HTTP/2 were broken",
+        status: 0,
+        code: "http2",
+    }) {
+        tracing::info!(
+            http.broken = "http2",
+            "a connection of HTTP/2 was broken: {problem}"
+        );
+    }
 }

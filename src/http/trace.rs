@@ -1,12 +1,12 @@
 //! Around every request: its id, its error envelope, its metrics and its one canonical log line.
 //! Nothing is answered that has not passed here.
 
-use std::{borrow::Cow, time::Instant};
+use std::{borrow::Cow, rc::Rc, time::Instant};
 
 use actix_cors::CorsError;
 use actix_web::{
     HttpMessage,
-    body::MessageBody,
+    body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method, StatusCode,
@@ -15,19 +15,30 @@ use actix_web::{
     middleware::Next,
     web,
 };
+use tracing::Level;
 use uuid::Uuid;
 
-use crate::metrics::{ReasonLabel, RequestLabel};
+use crate::{
+    log_floods::{self, Kind},
+    metrics::{ReasonLabel, RequestLabel},
+    request_id::{self, RequestId},
+};
 
 use super::{
+    answer_body::{AnswerBody, RequestBody},
     auth::Identity,
-    error::{ApiError, Code},
+    connection::requests::{Begun, Requests, UnderWay},
+    error::{ApiError, Cause, Code},
     security,
     worker::Worker,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_LEN_MAX: usize = 128;
+/// What HTTP/1.1 has as its limit, HTTP/2 has not.
+const HEADERS_MAX: usize = 100;
+/// How much of a method that we do not know is logged.
+const METHOD_LEN_MAX: usize = 16;
 
 /// Why a request was answered with 401 or 403.
 #[derive(Clone, Copy, Debug)]
@@ -38,23 +49,86 @@ struct AuthReason(&'static str);
 /// # Errors
 /// Only what a middleware inside this one fails with: there is none.
 pub async fn trace<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+) -> Result<ServiceResponse<AnswerBody>, actix_web::Error> {
     let started = Instant::now();
     let request_id = request_id(&request);
-    // Handlers' errors arrive as responses; nothing inside us fails in any other way.
-    let response = next.call(request).await?.map_into_boxed_body();
+    let (mut unanswered, refusal) = Unanswered::begin(&mut request);
+    let response = match refusal {
+        Some(refusal) => request.error_response(refusal),
+        // Handlers' errors arrive as responses; nothing inside us fails in any other way.
+        None => request_id::scope(Some(request_id.clone()), next.call(request))
+            .await?
+            .map_into_boxed_body(),
+    };
+    let response = unanswered.or_out_of_memory(response);
     let mut response = with_envelope(response, &request_id);
     let value = HeaderValue::from_str(&request_id).expect("an id has header characters only");
     response.headers_mut().insert(REQUEST_ID, value);
     security::complete(&mut response);
     report(&response, &request_id, started);
-    Ok(response)
+    Ok(response.map_body(|_, body| unanswered.answer_with(body)))
+}
+
+/// A request until it is answered, or given up.
+struct Unanswered {
+    under_way: Option<UnderWay>,
+    body: Option<RequestBody>,
+}
+
+impl Unanswered {
+    /// Takes it up, or says why not.
+    fn begin(request: &mut ServiceRequest) -> (Self, Option<ApiError>) {
+        let begun = request.conn_data::<Rc<Requests>>().map(Requests::begin);
+        let (under_way, mut refusal) = match begun {
+            Some(Begun::Taken(under_way)) => (Some(under_way), None),
+            Some(Begun::Refused(under_way)) => {
+                (Some(under_way), Some(ApiError::too_many_streams()))
+            }
+            None => (None, None),
+        };
+        if refusal.is_none() && request.headers().len() > HEADERS_MAX {
+            refusal = Some(ApiError::head_too_large());
+        }
+        let payload = request.take_payload();
+        let body = request
+            .app_data::<web::Data<Worker>>()
+            .and_then(|worker| RequestBody::share(payload, &worker.bodies));
+        if let Some(body) = &body {
+            request.set_payload(body.reader());
+        }
+        (Self { under_way, body }, refusal)
+    }
+
+    /// What is to be said instead if there was no memory for the request's body.
+    fn or_out_of_memory(&self, response: ServiceResponse) -> ServiceResponse {
+        match &self.body {
+            Some(body) if body.exceeds_budget() => {
+                let (request, _) = response.into_parts();
+                ServiceResponse::from_err(ApiError::too_many_bodies(), request)
+            }
+            _ => response,
+        }
+    }
+
+    fn answer_with(&mut self, body: BoxBody) -> AnswerBody {
+        AnswerBody::new(body, self.under_way.take(), self.body.take())
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let (Some(under_way), Some(body)) = (&self.under_way, &self.body)
+            && body.is_broken()
+        {
+            under_way.requests().body_was_broken();
+        }
+    }
 }
 
 /// The client's own id if it is a decent one, else a new one.
-fn request_id(request: &ServiceRequest) -> String {
+fn request_id(request: &ServiceRequest) -> RequestId {
     let decent = |id: &&str| {
         (1..=REQUEST_ID_LEN_MAX).contains(&id.len())
             && id
@@ -65,7 +139,7 @@ fn request_id(request: &ServiceRequest) -> String {
     let only = sent.next().filter(|_| sent.next().is_none());
     let sent = only.and_then(|id| id.to_str().ok());
     sent.filter(decent)
-        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+        .map_or_else(|| Uuid::now_v7().to_string().into(), RequestId::from)
 }
 
 /// Turns every error, ours and the framework's, into the envelope with the request's id.
@@ -81,6 +155,9 @@ fn with_envelope(response: ServiceResponse, request_id: &str) -> ServiceResponse
     request.extensions_mut().insert(error.code);
     if let Some(reason) = error.auth_reason {
         request.extensions_mut().insert(AuthReason(reason));
+    }
+    if let Some(cause) = error.cause() {
+        request.extensions_mut().insert(cause.clone());
     }
     let mut enveloped = error.respond(request_id);
     // What those between us and the handler have to say is true of the envelope, too.
@@ -107,6 +184,18 @@ fn framework_error(status: StatusCode, error: &actix_web::Error) -> ApiError {
     }
 }
 
+/// Whether a request has a line of its own: nobody may fill the log with refusals. A fault of ours has
+/// one always.
+fn has_its_line(status: u16, code: Option<&Code>, caller: Option<&Identity>) -> bool {
+    let is_refusal = match status {
+        429 | 503 => true,
+        400..500 => caller.is_none(),
+        _ => false,
+    };
+    let code = code.map_or("", |code| code.as_str());
+    !is_refusal || log_floods::admits(Kind::answered(status, code))
+}
+
 fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
     let request = response.request();
     let route = request
@@ -114,7 +203,8 @@ fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
         .map_or(Cow::Borrowed("unknown"), Cow::Owned);
     let status = response.status().as_u16();
     let took = started.elapsed();
-    if let Some(worker) = request.app_data::<web::Data<Worker>>() {
+    let worker = request.app_data::<web::Data<Worker>>();
+    if let Some(worker) = worker {
         let method = known_method(request.method());
         let label = RequestLabel {
             method,
@@ -126,32 +216,56 @@ fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
     }
     let extensions = request.extensions();
     let auth_reason = extensions.get::<AuthReason>().map(|reason| reason.0);
-    if let (Some(reason), Some(worker)) = (auth_reason, request.app_data::<web::Data<Worker>>()) {
+    if let (Some(reason), Some(worker)) = (auth_reason, worker) {
         let refused = &worker.metrics.auth_refused;
         refused.get_or_create(&ReasonLabel { reason }).inc();
     }
     let caller = extensions.get::<Identity>();
-    let code = extensions.get::<Code>().map(|code| code.as_str());
-    tracing::info!(
-        http.request_id = request_id,
-        http.method = %request.method(),
-        http.route = %route,
-        http.status = status,
-        http.duration_ms = took.as_micros() as f64 / 1000.0,
-        http.replayed = response.headers().contains_key(super::idempotent::REPLAYED),
-        error.code = code,
-        auth.reason = auth_reason,
-        user.id = caller.map(|caller| display(caller.user_id)),
-        store.id = caller.map(|caller| display(caller.store_id)),
-        "{} {route} answered {status}",
-        request.method(),
-    );
+    let code = extensions.get::<Code>();
+    if !has_its_line(status, code, caller) {
+        return;
+    }
+    let address = worker.and_then(|worker| worker.logged_address(request));
+    let method = short(request.method().as_str());
+    // A level is a constant.
+    macro_rules! line {
+        ($level:expr) => {
+            tracing::event!(
+                $level,
+                http.request_id = request_id,
+                http.method = method,
+                http.route = %route,
+                http.status = status,
+                http.duration_ms = took.as_micros() as f64 / 1000.0,
+                http.replayed = response.headers().contains_key(super::idempotent::REPLAYED),
+                error.code = code.map(|code| code.as_str()),
+                auth.reason = auth_reason,
+                error.cause = extensions.get::<Cause>().map(|cause| display(&cause.0)),
+                user.id = caller.map(|caller| display(caller.user_id)),
+                store.id = caller.map(|caller| display(caller.store_id)),
+                client.address = address.map(display),
+                "{method} {route} answered {status}",
+            )
+        };
+    }
+    match status {
+        503 => line!(Level::WARN),
+        500.. => line!(Level::ERROR),
+        _ => line!(Level::INFO),
+    }
+}
+
+/// Whatever a client has made up, at no length that it likes.
+fn short(method: &str) -> &str {
+    // A method is ASCII.
+    method.get(..METHOD_LEN_MAX).unwrap_or(method)
 }
 
 /// A client can make up methods; a metric's label must not follow it.
 fn known_method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
+        Method::HEAD => "HEAD",
         Method::PUT => "PUT",
         Method::POST => "POST",
         _ => "other",

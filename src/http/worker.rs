@@ -1,16 +1,18 @@
 //! What one HTTP worker thread works with: its own pool and its own way to Redis.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use actix_web::HttpRequest;
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
     actors::{checkout_batch::CheckoutDesk, start::terms},
     carts::{batch::CartDesk, start::promises},
-    config::Protocol,
+    config::{Protocol, Proxy},
     db::{
         self, Fault,
         pool::{Limits as PoolLimits, Workload},
@@ -21,9 +23,16 @@ use crate::{
         incarnation::Incarnation,
     },
     metrics::Metrics,
+    request_id,
 };
 
-use super::{error::ApiError, rate_limit::RateLimits, server::Front, token::TokenVerifier};
+use super::{
+    answer_body::BodyBudget,
+    error::ApiError,
+    rate_limit::{RateLimits, client_address::client_address},
+    server::Front,
+    token::TokenVerifier,
+};
 
 /// How long a first attempt to read may take: a connection whose server has gone in silence answers
 /// nothing. It is closed then, and another one is asked.
@@ -54,6 +63,10 @@ pub struct Worker {
     pub rate_limits: Option<Arc<RateLimits>>,
     /// Where to count.
     pub metrics: Metrics,
+    /// How much of requests' bodies may be in memory.
+    pub bodies: Arc<BodyBudget>,
+    /// Behind which proxies the addresses are that are logged; none if no address is.
+    log_addresses_behind: Option<Vec<Proxy>>,
     /// Whether clients reach us over TLS of our own.
     pub is_under_tls: bool,
     /// How long the statements of a request may take in all.
@@ -119,14 +132,17 @@ impl Worker {
         if let Ok(result) = tokio::time::timeout(first_max, self.read_at_once(&work)).await {
             return Ok(result?);
         }
-        tracing::info!("PostgreSQL was silent; reading again on another connection");
+        tracing::info!(
+            http.request_id = request_id::current().as_deref(),
+            "PostgreSQL was silent; reading again on another connection"
+        );
         db::recycling::server_was_silent();
         let second_max = SECOND_TRY_MAX.min(self.statements_max);
         if let Ok(result) = tokio::time::timeout(second_max, self.read_at_once(&work)).await {
             return Ok(result?);
         }
         db::recycling::server_was_silent();
-        Err(ApiError::unavailable())
+        Err(ApiError::unavailable().because("PostgreSQL did not answer in time"))
     }
 
     /// Connections that were cut are found at once, one by one, until a new one is made. A server that is
@@ -145,12 +161,22 @@ impl Worker {
                         && left > 0
                         && started.elapsed() < AT_ONCE =>
                 {
-                    tracing::info!("reading again: {error}");
+                    tracing::info!(
+                        http.request_id = request_id::current().as_deref(),
+                        "reading again: {error}"
+                    );
                     left -= 1;
                 }
                 result => return result,
             }
         }
+    }
+
+    /// The client's address, if it is to be logged.
+    pub fn logged_address(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let proxies = self.log_addresses_behind.as_deref()?;
+        let peer = request.peer_addr()?.ip();
+        Some(client_address(peer, request.headers(), proxies))
     }
 
     /// Opens a worker's connections; they connect when first used. Must be called on the worker's
@@ -193,6 +219,11 @@ impl Worker {
             tokens: front.tokens.clone(),
             rate_limits: front.rate_limits.clone(),
             metrics: metrics.clone(),
+            bodies: front.bodies.clone(),
+            log_addresses_behind: config
+                .log
+                .addresses
+                .then(|| config.http.trusted_proxies.clone()),
             is_under_tls: matches!(config.http.protocol(), Protocol::Tls { .. }),
             statements_max: config.transaction_limit(),
             keep_cart_answers_for: promises(config)

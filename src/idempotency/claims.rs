@@ -19,7 +19,9 @@ use crate::{
     compression::{compress, decompress},
     domain::idempotency::{Fingerprint, Scope, StoredResponse},
     metrics::Metrics,
+    outages::REDIS,
     redis_client::Connection,
+    request_id,
 };
 
 use super::{
@@ -242,10 +244,15 @@ impl Claims {
             Err(error) => error.to_string(),
         };
         self.metrics.redis_failures.inc();
-        tracing::warn!(
-            "going on without Redis for {:?}: {problem}",
-            self.limits.pause
-        );
+        // That it is away is said once (see `outages`); that it is slow is not known there.
+        if !REDIS.is_away() {
+            tracing::warn!(
+                http.request_id = request_id::current().as_deref(),
+                "going on without Redis for {:?}: {problem}",
+                self.limits.pause
+            );
+        }
+        REDIS.suspect();
         let until = millis(self.opened_at.elapsed() + self.limits.pause);
         self.paused_until.store(until, Ordering::Relaxed);
         None

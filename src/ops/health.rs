@@ -3,10 +3,10 @@
 //! Readiness must not depend on whether a pool is busy, nor on whether PostgreSQL lets anybody new in: it
 //! asks over a connection of its own, which is kept.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, web};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::json;
 use sqlx::PgConnection;
 use tokio::{sync::Mutex, time::timeout};
@@ -16,7 +16,7 @@ use crate::db::{
     pool::{Limits as PoolLimits, Workload},
 };
 
-use super::Ops;
+use super::{Ops, redis_role};
 
 /// How long PostgreSQL and Redis may take to answer.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -25,6 +25,8 @@ const KEPT_ANSWER_WAIT_MAX: Duration = Duration::from_millis(700);
 /// After so long without the end of any batch, while some wait, something is wrong that does not mend
 /// itself: every batch has limits that are shorter.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
+/// How long an answer of theirs is remembered.
+const REMEMBERED_FOR: Duration = Duration::from_millis(500);
 
 /// A connection to PostgreSQL that is made anew when it was lost; with settings of a pool's, so that it
 /// is refused where theirs are.
@@ -75,6 +77,31 @@ pub async fn connect_early(ops: web::Data<Ops>) {
     drop(timeout(ANSWER_WAIT_MAX, ops.database.missing_migrations()).await);
 }
 
+/// What PostgreSQL and Redis have said, remembered for a moment: however many ask, they are asked once.
+#[derive(Debug, Default)]
+pub struct Remembered(Mutex<Option<(Instant, Dependencies)>>);
+
+#[derive(Clone, Debug)]
+struct Dependencies {
+    database: Result<(), (&'static str, String)>,
+    redis: String,
+}
+
+impl Remembered {
+    async fn of(&self, ops: &Ops) -> Dependencies {
+        let mut remembered = self.0.lock().await;
+        if let Some((at, dependencies)) = remembered.as_ref()
+            && at.elapsed() < REMEMBERED_FOR
+        {
+            return dependencies.clone();
+        }
+        let (database, redis) = tokio::join!(database(ops), redis(ops));
+        let dependencies = Dependencies { database, redis };
+        *remembered = Some((Instant::now(), dependencies.clone()));
+        dependencies
+    }
+}
+
 /// The process runs, its event loop turns, and those who carry checkouts and carts out are there.
 pub(super) async fn live(ops: web::Data<Ops>) -> HttpResponse {
     if ops.checkouts.has_ended() || ops.carts.has_ended() {
@@ -87,7 +114,8 @@ pub(super) async fn live(ops: web::Data<Ops>) -> HttpResponse {
 /// Requests can be served: PostgreSQL is reachable and migrated, batches end, and we are not shutting
 /// down. Redis and the event stream are reported but not required.
 pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
-    let (database, redis) = tokio::join!(database(&ops), redis(&ops));
+    let Dependencies { database, redis } = ops.remembered.of(&ops).await;
+    // After that: nobody hears "ready" who asks once we are stopping.
     let stopping = *ops.stopping.borrow();
     let mut reasons = Vec::new();
     let database = match database {
@@ -147,16 +175,11 @@ async fn database(ops: &Ops) -> Result<(), (&'static str, String)> {
     }
 }
 
-async fn redis(ops: &Ops) -> &'static str {
-    let ping = async {
-        let client = redis::Client::open(ops.redis_url.expose_secret())?;
-        let mut connection = client.get_multiplexed_async_connection().await?;
-        redis::cmd("PING")
-            .query_async::<String>(&mut connection)
-            .await
-    };
-    match timeout(ANSWER_WAIT_MAX, ping).await {
-        Ok(Ok(_)) => "ready",
-        Ok(Err(_)) | Err(_) => "unreachable",
+/// Whether it takes what we keep there; if not, why.
+async fn redis(ops: &Ops) -> String {
+    match timeout(ANSWER_WAIT_MAX, redis_role::judge(&ops.redis_url)).await {
+        Ok(Ok(None)) => "ready".to_owned(),
+        Ok(Ok(Some(problem))) => problem,
+        Ok(Err(_)) | Err(_) => "unreachable".to_owned(),
     }
 }

@@ -63,7 +63,10 @@ async fn preflight(server: &Server, origin: &str, method: &str, headers: &str) -
 async fn without_origins_no_answer_says_anything_of_them() {
     let world = World::start().await;
     let asked = preflight(&world.server, SHOP, "PUT", "authorization").await;
-    assert_eq!((asked.status, asked.header("allow")), (405, "GET, PUT"));
+    assert_eq!(
+        (asked.status, asked.header("allow")),
+        (405, "GET, HEAD, PUT")
+    );
     let plain = send(&world.server, Method::GET, &[("Origin", SHOP)]).await;
     assert_eq!(plain.status, 401);
     for answer in [asked, plain] {
@@ -87,7 +90,7 @@ async fn a_listed_origin_hears_what_it_may_send() {
             assert_eq!(answer.header("access-control-allow-origin"), origin);
             assert_eq!(
                 answer.list("access-control-allow-methods"),
-                ["get", "post", "put"]
+                ["get", "head", "post", "put"]
             );
             assert_eq!(
                 answer.list("access-control-allow-headers"),

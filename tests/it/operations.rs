@@ -1,5 +1,8 @@
 //! The private listener and the log.
 
+use std::collections::BTreeSet;
+
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -380,4 +383,113 @@ async fn the_log_keeps_secrets() {
     ] {
         assert!(!log.contains(secret), "{secret}");
     }
+}
+
+/// Case 8, on the private listener.
+#[tokio::test]
+async fn every_page_of_the_private_listener_answers_head_and_names_its_methods() {
+    let world = World::start().await;
+    let http = reqwest::Client::new();
+    let ask = async |method: Method, page: &str| {
+        let url = format!("{}{page}", world.server.ops);
+        let reply = http.request(method, url).send().await.unwrap();
+        let allow = reply.headers().get("allow");
+        let allow = allow.map(|value| value.to_str().unwrap().to_owned());
+        let status = reply.status().as_u16();
+        (status, allow, reply.text().await.unwrap())
+    };
+    for page in ["/livez", "/readyz", "/metrics"] {
+        let (status, _, body) = ask(Method::HEAD, page).await;
+        assert_eq!((status, body.as_str()), (200, ""), "{page}");
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+            let (status, allow, body) = ask(method, page).await;
+            assert_eq!(
+                (status, allow.as_deref()),
+                (405, Some("GET, HEAD")),
+                "{page}"
+            );
+            assert!(body.contains("METHOD_NOT_ALLOWED"), "{body}");
+        }
+    }
+    for method in [Method::GET, Method::POST] {
+        let (status, _, body) = ask(method, "/nope").await;
+        assert_eq!(status, 404);
+        assert!(body.contains("NOT_FOUND"), "{body}");
+    }
+}
+
+/// Case 14.
+#[tokio::test]
+async fn metrics_come_in_the_format_that_is_asked_for() {
+    let world = World::start().await;
+    let ask = async |accept: Option<&str>| {
+        let http = reqwest::Client::new();
+        let mut request = http.get(format!("{}/metrics", world.server.ops));
+        if let Some(accept) = accept {
+            request = request.header("Accept", accept);
+        }
+        let reply = request.send().await.unwrap();
+        let kind = reply.headers()["content-type"].to_str().unwrap().to_owned();
+        (kind, reply.text().await.unwrap())
+    };
+    for accept in [None, Some("*/*"), Some("text/plain;version=0.0.4")] {
+        let (kind, text) = ask(accept).await;
+        assert_eq!(
+            kind, "text/plain; version=0.0.4; charset=utf-8",
+            "{accept:?}"
+        );
+        // Each metric is described under the name of its samples.
+        let described: BTreeSet<_> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# HELP "))
+            .map(|line| line.split(' ').next().unwrap())
+            .collect();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().unwrap();
+            let family = ["_bucket", "_sum", "_count"]
+                .iter()
+                .find_map(|end| name.strip_suffix(end))
+                .filter(|family| described.contains(family));
+            assert!(described.contains(family.unwrap_or(name)), "{line}");
+        }
+        assert!(
+            !text.contains("# EOF") && !text.contains("# UNIT"),
+            "{text}"
+        );
+    }
+    let (kind, text) = ask(Some(
+        "application/openmetrics-text;version=1.0.0;q=0.6,*/*;q=0.1",
+    ))
+    .await;
+    assert!(
+        kind.starts_with("application/openmetrics-text; version=1.0.0"),
+        "{kind}"
+    );
+    assert!(text.ends_with("# EOF\n"));
+}
+
+/// However many ask, PostgreSQL and Redis are asked now and then.
+#[tokio::test]
+async fn readiness_asks_its_dependencies_no_more_than_twice_a_second() {
+    let world = World::start().await;
+    let pings = async || {
+        let mut connection = world.redis.connect().await.unwrap();
+        let stats: String = redis::cmd("INFO")
+            .arg("commandstats")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        let line = stats.lines().find(|line| line.starts_with("cmdstat_ping:"));
+        let calls = line.and_then(|line| line.split(['=', ',']).nth(1));
+        calls.map_or(0, |calls| calls.parse::<u64>().unwrap())
+    };
+    let before = pings().await;
+    let started = std::time::Instant::now();
+    for _ in 0..300 {
+        assert_eq!(world.server.operations("/readyz").await.0, 200);
+    }
+    // Two a second, and those of who looks for outages at the start.
+    let allowed = 2 * (started.elapsed().as_secs() + 1) + 2;
+    let asked = pings().await - before;
+    assert!(asked <= allowed, "{asked} > {allowed}");
 }

@@ -44,9 +44,9 @@ async fn a_wrong_method_is_told_the_right_ones() {
     let client = world.client(&world.market.buyer().await);
     let group = format!("/api/v1/checkout-groups/{}", Uuid::now_v7());
     for (path, allowed) in [
-        ("/api/v1/cart", "GET, PUT"),
+        ("/api/v1/cart", "GET, HEAD, PUT"),
         ("/api/v1/checkout", "POST"),
-        (group.as_str(), "GET"),
+        (group.as_str(), "GET, HEAD"),
     ] {
         for method in [
             "GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW",
@@ -141,4 +141,49 @@ async fn successes_have_a_request_id_too_and_replays_have_their_own() {
     }
     let reply = client.get_cart().await;
     reply.header("x-request-id").parse::<Uuid>().unwrap();
+}
+
+/// Case 8: HEAD is what GET says, without a body.
+#[tokio::test]
+async fn head_is_answered_wherever_get_is() {
+    let world = World::start().await;
+    let client = world.client(&world.market.buyer().await);
+    let product = world.market.sold_product(500, 10).await;
+    client.freeze(&cart_of(&[(product, 1)])).await;
+    let group = format!("/api/v1/checkout-groups/{}", Uuid::now_v7());
+    for path in [
+        "/api/v1/cart",
+        "/api/v1/orders",
+        &group,
+        "/openapi.json",
+        "/docs",
+        "/docs/swagger-ui.css",
+    ] {
+        let http = reqwest::Client::new();
+        let ask = async |method: Method| {
+            let request = client.request(method, path).header("X-Request-Id", "a");
+            let request = request.build().unwrap();
+            let reply = http.execute(request).await.unwrap();
+            let status = reply.status().as_u16();
+            let told = ["content-type", "content-length", "cache-control"];
+            let headers = told.map(|name| reply.headers().get(name).cloned());
+            (status, headers, reply.bytes().await.unwrap().len())
+        };
+        let (status, headers, length) = ask(Method::GET).await;
+        assert_eq!(ask(Method::HEAD).await, (status, headers, 0), "{path}");
+        assert!(length > 0, "{path}");
+    }
+    let counted = "splitcart_http_requests_total{method=\"HEAD\",route=\"/api/v1/cart\"";
+    assert_eq!(world.server.metric(counted).await, 1.0);
+}
+
+#[tokio::test]
+async fn the_documentation_can_be_left_out() {
+    let world = World::with_settings(&[("SPLITCART_HTTP_DOCS", "off")]).await;
+    let stranger = world.server.stranger();
+    for path in ["/openapi.json", "/docs", "/docs/swagger-ui.css"] {
+        let url = format!("{}{path}", world.server.http);
+        assert_eq!(reqwest::get(url).await.unwrap().status(), 404, "{path}");
+    }
+    assert_eq!(stranger.get("/api/v1/cart").await.status, 401);
 }

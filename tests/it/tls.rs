@@ -235,3 +235,33 @@ fn files_that_do_not_belong_together_stop_the_start() {
         );
     }
 }
+
+/// Before: it started without a word, and every client refused it.
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_warned_of_and_shown_in_the_metrics() {
+    let certificate = Certificate::new();
+    let names = ["localhost".to_owned()];
+    let key = rcgen::KeyPair::generate().unwrap();
+    for (not_after, warned) in [(2020, true), (4000, false)] {
+        let mut wanted = rcgen::CertificateParams::new(names.clone()).unwrap();
+        wanted.not_before = rcgen::date_time_ymd(2019, 1, 1);
+        wanted.not_after = rcgen::date_time_ymd(not_after, 1, 1);
+        let made = wanted.self_signed(&key).unwrap();
+        fs::write(certificate.file("key"), key.serialize_pem()).unwrap();
+        fs::write(certificate.file("cert"), made.pem()).unwrap();
+
+        let world = certificate.world().await;
+
+        let shown = world
+            .server
+            .metric("splitcart_tls_certificate_not_after_timestamp")
+            .await;
+        assert_eq!(shown, wanted.not_after.unix_timestamp() as f64);
+        let log = world.server.log().join("\n");
+        assert_eq!(
+            log.contains("the certificate expired at 2020-01-01"),
+            warned,
+            "{log}"
+        );
+    }
+}

@@ -101,7 +101,12 @@ async fn run_alone(
         if matches!(failure.error, AttemptError::StockMoved) {
             order = Order::StockFirst;
         }
-        tracing::warn!(cart.id = %cart, "trying cart {cart} again: {}", failure.error);
+        tracing::warn!(
+            http.request_id = member.request_id(),
+            cart.id = %cart,
+            "trying cart {cart} again: {}",
+            failure.error
+        );
         context.metrics.batch_retries.inc();
         let wait = RETRY_WAIT * tries;
         tokio::time::sleep(wait + wait.mul_f64(rand::rng().random())).await;
@@ -116,7 +121,11 @@ fn give_up(context: &BatchContext, member: CheckoutMember, error: &AttemptError)
             member.answer(context, Err(Undecided::Unavailable));
         }
         Remedy::Apart if !error.is_busy() => {
-            tracing::error!(cart.id = %cart, "checkout of cart {cart} failed: {error}");
+            tracing::error!(
+                http.request_id = member.request_id(),
+                cart.id = %cart,
+                "checkout of cart {cart} failed: {error}"
+            );
             let undecided = if member.notes.is_commit_unknown {
                 Undecided::Unavailable
             } else {
@@ -125,7 +134,11 @@ fn give_up(context: &BatchContext, member: CheckoutMember, error: &AttemptError)
             member.answer(context, Err(undecided));
         }
         Remedy::Apart => {
-            tracing::warn!(cart.id = %cart, "cart {cart} was refused: {error}");
+            tracing::warn!(
+                http.request_id = member.request_id(),
+                cart.id = %cart,
+                "cart {cart} was refused: {error}"
+            );
             // It waited for something that does not show. It must not take others along again soon.
             let wait = context
                 .held_rows
@@ -133,7 +146,11 @@ fn give_up(context: &BatchContext, member: CheckoutMember, error: &AttemptError)
             refuse(context, member, wait);
         }
         Remedy::Refuse => {
-            tracing::warn!(cart.id = %cart, "cart {cart} was refused: {error}");
+            tracing::warn!(
+                http.request_id = member.request_id(),
+                cart.id = %cart,
+                "cart {cart} was refused: {error}"
+            );
             refuse(context, member, Duration::ZERO);
         }
     }

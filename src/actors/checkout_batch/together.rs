@@ -6,13 +6,23 @@
 
 use std::time::{Duration, Instant};
 
-use crate::batching::{Ended, Next, SetAside, Undecided, desk::retry_after};
+use crate::{
+    batching::{Ended, Next, SetAside, Undecided, desk::retry_after, request_ids},
+    log_floods::{self, Kind},
+};
 
 use super::{
     super::{command::Decision, held_rows::Row},
     BatchContext, CheckoutMember,
     attempt::{AttemptError, Cause, Outcome, Remedy, attempt},
     prepare::Order,
+};
+
+/// While PostgreSQL is away there may be many.
+const FAILED: Kind = Kind {
+    what: "batches of checkouts failed",
+    status: 0,
+    code: "",
 };
 
 /// However long a row has been held, whoever needs it is asked to wait for no longer.
@@ -105,10 +115,13 @@ fn learn(
 ) -> Vec<CheckoutMember> {
     let size = members.len();
     if !matches!(error, AttemptError::StockMoved) {
-        tracing::warn!(
-            batch.size = size,
-            "a batch of {size} checkouts failed: {error}"
-        );
+        if log_floods::admits(FAILED) {
+            tracing::warn!(
+                batch.size = size,
+                http.request_ids = request_ids(&members),
+                "a batch of {size} checkouts failed: {error}"
+            );
+        }
         context.metrics.batch_retries.inc_by(size as u64);
     }
     for member in &mut members {

@@ -57,7 +57,12 @@ pub struct ApiError {
     pub auth_reason: Option<&'static str>,
     /// How many discount codes were tried that are none.
     pub code_guesses: u32,
+    cause: Option<Cause>,
 }
+
+/// What is behind an error: for the log, never for a client.
+#[derive(Clone, Debug)]
+pub struct Cause(pub Arc<str>);
 
 /// What a code tells more. Made into JSON where it is answered: until then the gate may say something
 /// else.
@@ -106,6 +111,7 @@ impl ApiError {
             allow: None,
             auth_reason: None,
             code_guesses: 0,
+            cause: None,
         }
     }
 
@@ -115,6 +121,11 @@ impl ApiError {
             auth_reason: Some(reason),
             ..Self::new(Code::Unauthorized, message)
         }
+    }
+
+    /// What is behind it.
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.as_ref()
     }
 
     /// A malformed request, with all its problems.
@@ -153,6 +164,42 @@ impl ApiError {
             Code::RequestTimeout,
             "The request did not arrive in time; nothing was done. Send it again.",
         )
+    }
+
+    /// The head is too large, or has too many fields.
+    pub fn head_too_large() -> Self {
+        Self::new(
+            Code::ValidationError,
+            "The request's head is too large, or has too many fields; nothing was done.",
+        )
+    }
+
+    /// The request is broken as HTTP.
+    pub fn broken_http() -> Self {
+        Self::new(
+            Code::ValidationError,
+            "The request is no well-formed HTTP; nothing was done.",
+        )
+    }
+
+    /// More requests are under way on the connection than it may have.
+    pub fn too_many_streams() -> Self {
+        Self::new(
+            Code::Overloaded,
+            "Too many requests are under way on this connection; nothing was done. Wait for some of them, \
+             or open another connection.",
+        )
+        .retry_after(Duration::from_secs(1), Duration::from_secs(2))
+    }
+
+    /// More bodies are in memory than there may be.
+    pub fn too_many_bodies() -> Self {
+        Self::new(
+            Code::Overloaded,
+            "Too many large requests are being received; nothing was done. Try again with the same \
+             Idempotency-Key.",
+        )
+        .retry_after(Duration::from_secs(1), Duration::from_secs(3))
     }
 
     /// The body is too large.
@@ -226,6 +273,15 @@ impl ApiError {
              was done is not done twice.",
         )
         .retry_after(Duration::from_secs(1), Duration::from_secs(3))
+    }
+
+    /// The error with what is behind it, for the log.
+    #[must_use]
+    pub fn because(self, cause: &str) -> Self {
+        Self {
+            cause: Some(Cause(cause.into())),
+            ..self
+        }
     }
 
     /// Somebody else holds what this needs.
@@ -357,20 +413,13 @@ fn list<T: Serialize>(name: &str, all: &[T]) -> Value {
 
 impl From<db::Error> for ApiError {
     fn from(error: db::Error) -> Self {
-        match error.fault() {
-            Fault::Permanent => {
-                tracing::error!("{error}");
-                Self::internal()
-            }
-            Fault::Busy => {
-                tracing::warn!("{error}");
-                Self::busy()
-            }
-            Fault::Transient | Fault::Unreachable => {
-                tracing::warn!("{error}");
-                Self::unavailable()
-            }
-        }
+        let answer = match error.fault() {
+            Fault::Permanent => Self::internal(),
+            Fault::Busy => Self::busy(),
+            Fault::Transient | Fault::Unreachable => Self::unavailable(),
+        };
+        // It stands in the request's own line.
+        answer.because(&error.to_string())
     }
 }
 

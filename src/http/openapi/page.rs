@@ -1,7 +1,10 @@
 //! Serves the document and a page that shows it. The page is Swagger UI, compiled in: a browser
 //! fetches nothing from anywhere else, and its policy forbids it to.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
 
 use actix_web::{HttpResponse, http::header, web};
 use utoipa_swagger_ui::Config;
@@ -91,5 +94,8 @@ fn contents(name: &str) -> web::Bytes {
         .ok()
         .flatten()
         .expect("a test asks for each of the files");
-    file.bytes.into_owned().into()
+    match file.bytes {
+        Cow::Borrowed(bytes) => web::Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    }
 }

@@ -18,6 +18,7 @@ pub mod pooler;
 pub mod redis;
 pub mod server;
 pub mod silent_proxy;
+pub mod socket;
 pub mod wait;
 
 pub use audit::assert_consistent;

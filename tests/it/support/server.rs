@@ -41,7 +41,8 @@ impl Server {
         Self::launch(command).await
     }
 
-    async fn launch(mut command: Command) -> Self {
+    /// The one that this command starts.
+    pub async fn launch(mut command: Command) -> Self {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (found, addresses) = mpsc::channel();
@@ -81,7 +82,10 @@ impl Server {
 
     /// One of the private listener's pages.
     pub async fn operations(&self, path: &str) -> (u16, String) {
-        let reply = reqwest::get(format!("{}{path}", self.ops)).await.unwrap();
+        let request = reqwest::Client::new()
+            .get(format!("{}{path}", self.ops))
+            .header("Accept", "application/openmetrics-text");
+        let reply = request.send().await.unwrap();
         (reply.status().as_u16(), reply.text().await.unwrap())
     }
 

@@ -1,0 +1,275 @@
+//! How many connections there may be: of all, by what the system lets us have of open files, and of one
+//! address, so that no stranger takes them all.
+
+use std::{
+    io,
+    net::IpAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use actix_web::rt::net::{ActixStream, Ready, TcpStream};
+use dashmap::DashMap;
+use nix::sys::resource::{Resource, getrlimit};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::{
+    config::{Config, Proxy, RateLimit},
+    http::rate_limit::client_address::limited_together,
+    log_floods::{self, Kind},
+    metrics::Metrics,
+};
+
+/// Open files beside connections of clients and to PostgreSQL: of Redis, listeners, the private
+/// listener's connections, keys and certificates, the log.
+const OTHER_FILES: u64 = 200;
+/// More per worker: its way to Redis, its event loop.
+const FILES_PER_WORKER: u64 = 8;
+/// Fewer than that is worth a warning.
+const FEW: usize = 2000;
+/// With fewer than that nothing could be served.
+const CONNECTIONS_MIN: u64 = 16;
+
+/// How many connections a worker may serve at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// By the settings, or fewer.
+    pub per_worker: usize,
+    /// Of all workers.
+    pub in_all: usize,
+    /// How many files may be open.
+    pub files_max: u64,
+    are_fewer_than_wanted: bool,
+}
+
+impl Connections {
+    /// As the settings and the system have it.
+    pub fn of(config: &Config) -> Self {
+        let files_max = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
+        Self::within(config, files_max)
+    }
+
+    fn within(config: &Config, files_max: u64) -> Self {
+        let workers = config.http_workers() as u64;
+        let others = config.connections_max() + OTHER_FILES + workers * FILES_PER_WORKER;
+        let left = files_max.saturating_sub(others).max(CONNECTIONS_MIN);
+        let wanted = config.http.connections_per_worker as u64;
+        let per_worker = wanted.min((left / workers).max(1));
+        let per_worker = usize::try_from(per_worker).unwrap_or(usize::MAX);
+        Self {
+            per_worker,
+            in_all: per_worker.saturating_mul(config.http_workers()),
+            files_max,
+            are_fewer_than_wanted: (per_worker as u64) < wanted,
+        }
+    }
+
+    /// Whether they are so few, because of the system, that somebody should know.
+    pub fn are_few(&self) -> bool {
+        self.are_fewer_than_wanted && self.in_all < FEW
+    }
+}
+
+/// The connections of all addresses; shared by all workers.
+#[derive(Debug)]
+pub struct Places {
+    taken: DashMap<IpAddr, u32>,
+    /// Of one address; none if that is not limited.
+    most: Option<u32>,
+    proxies: Vec<Proxy>,
+    metrics: Metrics,
+}
+
+/// A connection's place: counted while it exists.
+#[derive(Debug)]
+pub struct Place {
+    places: Arc<Places>,
+    /// None of a proxy.
+    address: Option<IpAddr>,
+}
+
+impl Places {
+    /// As configured.
+    pub fn new(config: &Config, metrics: &Metrics) -> Arc<Self> {
+        let is_limited = config.rate_limit == RateLimit::On;
+        Arc::new(Self {
+            taken: DashMap::new(),
+            most: is_limited.then_some(config.limits.address_connections.get()),
+            proxies: config.http.trusted_proxies.clone(),
+            metrics: metrics.clone(),
+        })
+    }
+
+    /// Takes one for an address, unless it has as many as it may. Trusted proxies have all that they
+    /// want: behind them are many.
+    pub fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Place> {
+        let address = address.map(|address| address.to_canonical());
+        let is_proxy = |address| self.proxies.iter().any(|proxy| proxy.contains(address));
+        let counted = address
+            .filter(|address| !is_proxy(*address))
+            .map(limited_together);
+        if let Some(address) = counted {
+            let mut taken = self.taken.entry(address).or_insert(0);
+            if self.most.is_some_and(|most| *taken >= most) {
+                drop(taken);
+                self.refuse();
+                return None;
+            }
+            *taken += 1;
+        }
+        self.metrics.connections.inc();
+        Some(Place {
+            places: Arc::clone(self),
+            address: counted,
+        })
+    }
+
+    fn refuse(&self) {
+        self.metrics.count_cut_connection("address");
+        if log_floods::admits(Kind {
+            what: "connections were closed at once",
+            status: 0,
+            code: "address",
+        }) {
+            tracing::warn!(
+                "a connection was closed at once: its address has as many as it may \
+                 (limits.address_connections); if that is a proxy of yours, name it in \
+                 http.trusted_proxies"
+            );
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.metrics.connections.dec();
+        if let Some(address) = self.address {
+            let taken = &self.places.taken;
+            if let Some(mut count) = taken.get_mut(&address) {
+                *count -= 1;
+            }
+            taken.remove_if(&address, |_, count| *count == 0);
+        }
+    }
+}
+
+/// A TCP connection in its place.
+#[derive(Debug)]
+pub struct Placed {
+    tcp: TcpStream,
+    #[expect(dead_code, reason = "it is given back when the connection ends")]
+    place: Place,
+}
+
+impl Placed {
+    /// In this place.
+    pub fn new(tcp: TcpStream, place: Place) -> Self {
+        Self { tcp, place }
+    }
+
+    /// The connection.
+    pub fn tcp(&self) -> &TcpStream {
+        &self.tcp
+    }
+}
+
+impl AsyncRead for Placed {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Placed {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, parts)
+    }
+}
+
+/// What the acceptor of TLS asks for.
+impl ActixStream for Placed {
+    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        ActixStream::poll_read_ready(&self.tcp, cx)
+    }
+
+    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
+        ActixStream::poll_write_ready(&self.tcp, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(settings: &[(&str, &str)]) -> Config {
+        let settings = settings
+            .iter()
+            .map(|(name, value)| (format!("SPLITCART_{name}"), (*value).to_owned()));
+        Config::load(None, settings).unwrap()
+    }
+
+    fn take(places: &Arc<Places>, address: &str) -> Option<Place> {
+        places.take(Some(address.parse().unwrap()))
+    }
+
+    #[test]
+    fn an_address_has_its_connections_and_a_trusted_proxy_has_all() {
+        let config = config(&[
+            ("LIMITS_ADDRESS_CONNECTIONS", "2"),
+            ("HTTP_TRUSTED_PROXIES", "10.0.0.1"),
+        ]);
+        let places = Places::new(&config, &Metrics::new());
+        let one = take(&places, "192.0.2.1").unwrap();
+        let two = take(&places, "192.0.2.1");
+        assert!(two.is_some());
+        assert!(take(&places, "192.0.2.1").is_none());
+        assert!(take(&places, "::ffff:192.0.2.1").is_none());
+        assert!(take(&places, "192.0.2.2").is_some());
+        let proxied: Vec<_> = (0..9).map(|_| take(&places, "10.0.0.1")).collect();
+        assert!(proxied.iter().all(Option::is_some));
+        drop(one);
+        assert!(take(&places, "192.0.2.1").is_some());
+        drop(two);
+        assert!(places.taken.is_empty(), "nobody is remembered");
+    }
+
+    #[test]
+    fn connections_are_fewer_where_few_files_may_be_open() {
+        let config = config(&[("HTTP_WORKERS", "2")]);
+        let ample = Connections::within(&config, 1_000_000);
+        assert_eq!((ample.per_worker, ample.are_few()), (25_000, false));
+        let few = Connections::within(&config, 1024);
+        assert!(few.are_few());
+        let rest = 1024 - few.in_all as u64;
+        assert!(rest >= config.connections_max() + OTHER_FILES, "{few:?}");
+        assert!(few.in_all > 500, "{few:?}");
+    }
+}

@@ -5,6 +5,7 @@
 //! published), private listener.
 
 mod database;
+mod redis_at_start;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -21,7 +22,9 @@ use tokio::{
 use crate::{
     actors::start::CheckoutActors,
     carts::start::Carts,
-    config::{BACKGROUND_CONNECTIONS, Config, Protocol, RELAY_CONNECTIONS, Retention},
+    config::{
+        BACKGROUND_CONNECTIONS, Config, Protocol, RELAY_CONNECTIONS, RateLimit, Retention, TokenKeys,
+    },
     db::{
         self,
         pool::{Limits as PoolLimits, Workload},
@@ -64,11 +67,25 @@ const COMMITTED_BATCHES_MAX: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// PostgreSQL did not answer in time, or its URL is malformed.
-    #[error("PostgreSQL can't be used: {0}")]
+    #[error("PostgreSQL can't be used: {}{}", .0, advice_for(.0))]
     Database(#[from] db::Error),
+    /// PostgreSQL could not be connected to.
+    #[error(
+        "PostgreSQL at {place} can't be used: {error}{}{}",
+        waited_for(*waited),
+        advice_for(error)
+    )]
+    Unreachable {
+        /// Where it should be.
+        place: String,
+        /// How long it was waited for, if it was.
+        waited: Duration,
+        /// The last attempt's.
+        error: db::Error,
+    },
     /// A migration failed.
-    #[error("the migrations can't be applied: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error(transparent)]
+    Migrate(#[from] db::migrations::MigrationError),
     /// The schema is older than we are, and we may not change it.
     #[error(
         "{0} migrations are missing and database.migrate_on_start is off; run `splitcart migrate`"
@@ -114,6 +131,19 @@ pub enum Error {
     Serve(#[from] io::Error),
 }
 
+fn waited_for(waited: Duration) -> String {
+    if waited.is_zero() {
+        return String::new();
+    }
+    let waited = waited.as_secs();
+    format!(", after {waited} s of waiting (database.start_wait_s_max)")
+}
+
+fn advice_for(error: &db::Error) -> String {
+    let advice = error.advice();
+    advice.map_or_else(String::new, |advice| format!("; {advice}"))
+}
+
 /// A running service.
 #[derive(Debug)]
 pub struct App {
@@ -156,6 +186,7 @@ impl App {
             .map(|it| tls::server_config(it.current()));
         let tls = tls.transpose()?;
         database::prepare(config, database_url).await?;
+        tracing::info!("{}", described(config));
         let metrics = Metrics::new();
         let (committed_events, committed) = mpsc::channel(COMMITTED_BATCHES_MAX);
         let relay_pool = background_pool(config, database_url, &metrics, RELAY)?;
@@ -225,6 +256,7 @@ impl App {
         };
         let mut background = beside_the_listener(config, &front, keys, certificate);
         background.push(actix_rt::spawn(redis_check));
+        background.push(actix_rt::spawn(redis_at_start::report(redis_url.clone())));
         background.extend(in_the_background);
         background.push(named);
         let http = spawn(server::serve(http_listener, front, tls)?);
@@ -302,6 +334,28 @@ impl App {
         self.ops.stop().await;
         tracing::info!("stopped");
     }
+}
+
+/// What somebody wants to know who finds a service running.
+fn described(config: &Config) -> String {
+    let keys = match config.auth.token_keys() {
+        TokenKeys::Secret(_) => "a secret (HS256)".to_owned(),
+        TokenKeys::PublicKeyFile(file) => format!("the public key in {}", file.display()),
+        TokenKeys::JwksFile(file) => format!("the key set in {}", file.display()),
+    };
+    let limits = match config.rate_limit {
+        RateLimit::On => "limited per address and user",
+        RateLimit::Off => "not limited",
+    };
+    format!(
+        "splitcart {}: {} HTTP workers, checkouts in batches of up to {} and {} transactions at a time, up to \
+         {} waiting; tokens are checked with {keys}, requests are {limits}",
+        env!("CARGO_PKG_VERSION"),
+        config.http_workers(),
+        config.batch_max,
+        config.transactions_in_flight,
+        config.queue_max,
+    )
 }
 
 impl Listener {

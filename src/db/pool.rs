@@ -251,6 +251,21 @@ fn session_options(
         .options(limits.workload.planner_settings()))
 }
 
+/// Where a URL leads, to be told: a host and a port, or a socket's directory; and who asks for what there.
+///
+/// # Errors
+/// The URL is malformed.
+pub fn place_of(url: &SecretString) -> Result<String, Error> {
+    let options = connect_options(url)?;
+    let host = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    let (database, user) = (options.get_database(), options.get_username());
+    let database = database.unwrap_or(user);
+    Ok(format!("{host} (database {database}, user {user})"))
+}
+
 fn connect_options(url: &SecretString) -> Result<PgConnectOptions, Error> {
     PgConnectOptions::from_str(url.expose_secret()).doing("understand database.url")
 }

@@ -25,7 +25,7 @@ use crate::{
     },
 };
 
-use super::services::Services;
+use super::services::{self, Services};
 
 pub use report::{Checked, Report};
 
@@ -106,7 +106,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     let options = args.options(config);
     let report = Services::during(config, data_dir, async |urls| {
-        let mut connection = db::pool::connect(&urls.database).await?;
+        let mut connection = services::connect(&urls.database).await?;
         let screen = screen::Screen::on_stderr();
         let report = audit(&mut connection, options, &|progress| screen.show(progress)).await;
         screen.close();

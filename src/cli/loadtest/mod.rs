@@ -54,7 +54,7 @@ use futures_util::FutureExt;
 
 use crate::{config::Config, seed::SeedPlan};
 
-use super::serve;
+use super::{serve, services::with_token_keys};
 
 use self::{place::Place, private::Private};
 
@@ -73,6 +73,7 @@ pub async fn run(
     checks::check(args)?;
     let told_to_stop = serve::stop_signal()?.shared();
     if !args.place.private {
+        let config = &with_token_keys(config, data_dir)?;
         let place = Place::running(args, config).await?;
         return trial::run(args, config, &place, told_to_stop).await;
     }

@@ -20,17 +20,35 @@ fn a_field_is_understood_up_to_the_limits_of_its_format_and_not_beyond() {
         (
             Format::Name,
             &["A-1", "12\" pipe", &long],
-            &["", " A", "A ", "A\tB", "A\0", &format!("{long}é")],
+            &[
+                "",
+                " A",
+                "A ",
+                "A\tB",
+                "A\0",
+                "A\u{202e}B",
+                &format!("{long}é"),
+            ],
         ),
         (
             Format::Text,
-            &["", " two\nlines ", &long.repeat(10)],
-            &["\0", &(long.repeat(10) + "é")],
+            &["", " two  spaces ", "Blüte 花 \u{1f600}", &long.repeat(10)],
+            &[
+                "\0",
+                "two\nlines",
+                "a\u{1b}[2J",
+                "a\u{85}b",
+                "a\u{2028}b",
+                "a\u{202e}b",
+                "a\u{2066}b",
+                "a\u{200f}b",
+                &(long.repeat(10) + "é"),
+            ],
         ),
         (
             Format::Email,
             &["a@b", "Ann.O'Hara+x@example.com"],
-            &["", "a", "@b", "a@", "a@b@c", "a b@c"],
+            &["", "a", "@b", "a@", "a@b@c", "a b@c", "a\u{202e}@b"],
         ),
         (Format::State, &["OK", "ZZ"], &["", "ok", "O", "OKL", "Ö1"]),
         (
@@ -84,7 +102,15 @@ fn a_field_is_understood_up_to_the_limits_of_its_format_and_not_beyond() {
         (
             Format::Object,
             &["{}", r#"{"a": {"b": 1}}"#],
-            &["", "[]", "1", "{", r#"{"a": "\u0000"}"#],
+            &[
+                "",
+                "[]",
+                "1",
+                "{",
+                r#"{"a": "\u0000"}"#,
+                r#"{"a": ["\u001b"]}"#,
+                r#"{"\u202e": 1}"#,
+            ],
         ),
     ] {
         for text in good {
@@ -150,7 +176,7 @@ fn an_empty_field_is_null_or_empty_text_or_refused_as_its_column_takes_it() {
         ("category", None),
         (
             "title",
-            Some("must not be empty, but text of at most 1000 characters"),
+            Some("must not be empty, but text of at most 1000 characters, all of them printable"),
         ),
         (
             "moq",
@@ -189,7 +215,7 @@ fn a_row_that_names_nothing_is_told_how_to() {
 fn an_object_is_no_text_and_a_text_no_object() {
     let nested = Cell::Nested("{}".to_owned());
     let row = product(&[&key()[..], &[("title", nested)]].concat());
-    let told = "must be text of at most 1000 characters";
+    let told = "must be text of at most 1000 characters, all of them printable";
     assert_eq!(row.problems, [Problem::of("title", told)]);
 }
 

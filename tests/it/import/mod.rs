@@ -52,9 +52,7 @@ impl Importing {
         let mut command = splitcart("import");
         command
             .args(args)
-            .env("SPLITCART_DATABASE_URL", &self.database.url)
-            // Never asked.
-            .env("SPLITCART_REDIS_URL", "redis://localhost:1");
+            .env("SPLITCART_DATABASE_URL", &self.database.url);
         command
     }
 

@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use rustls::{
     ServerConfig,
     crypto::{CryptoProvider, ring},
@@ -11,6 +12,9 @@ use rustls::{
 };
 
 use super::watched_file::{self, Current, WatchedFiles};
+
+/// A certificate with less time left is warned of.
+const EXPIRES_SOON: TimeDelta = TimeDelta::days(14);
 
 /// Reads the certificate (with those that vouch for it) and its key.
 ///
@@ -38,8 +42,42 @@ fn parse(chain: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<Certifie
     }
     let key = PrivateKeyDer::from_pem_slice(key)
         .map_err(|error| format!("the key is no PEM: {error}"))?;
-    CertifiedKey::from_der(chain, key, provider)
-        .map_err(|error| format!("certificate and key can't be used together: {error}"))
+    let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            "the key does not belong to the certificate: were the files of two certificates mixed up?"
+                .to_owned()
+        }
+        error => format!("certificate and key can't be used together: {error}"),
+    })?;
+    if let Some(warning) = certified.cert.first().and_then(about_its_time) {
+        tracing::warn!("{warning}");
+    }
+    Ok(certified)
+}
+
+/// What is to be said of the time for which a certificate is good. It is used all the same: clients decide.
+fn about_its_time(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let validity = certificate.validity();
+    let time = |at: i64| DateTime::from_timestamp(at, 0);
+    let (begin, end) = (
+        time(validity.not_before.timestamp())?,
+        time(validity.not_after.timestamp())?,
+    );
+    let now = Utc::now();
+    let said = if now > end {
+        format!("expired on {end}")
+    } else if now < begin {
+        format!("is not good before {begin}")
+    } else if end - now < EXPIRES_SOON {
+        format!("expires on {end}")
+    } else {
+        return None;
+    };
+    Some(format!(
+        "the certificate in http.tls_cert_file {said}, and clients refuse one out of its time: put a new one \
+         (with its key) in its place, which is taken without a restart"
+    ))
 }
 
 /// What the listener needs. The protocols (HTTP/2, HTTP/1.1) are offered by the HTTP server.

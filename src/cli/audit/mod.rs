@@ -32,7 +32,7 @@ pub use report::{Checked, Report};
 const EXAMPLES: &str = "\
 Examples:
   splitcart audit                           check the private database in .splitcart
-  SPLITCART_DATABASE_URL=postgres://… SPLITCART_REDIS_URL=redis://… splitcart audit
+  SPLITCART_DATABASE_URL=postgres://… splitcart audit
                                             check your own, while instances are at work
   splitcart audit --unpublished-s-max 600   be patient with a broker that was away
   splitcart audit --json | jq '.rules[] | select(.broken > 0)'

@@ -83,6 +83,13 @@ pub fn run(args: &TokenArgs, config: &Config, data_dir: Option<&Path>) -> anyhow
         Some(file) => Signer::from_file(file, args.kid.clone())?,
         None => Signer::configured(&with_token_keys(config, data_dir)?)?,
     };
+    if args.private_key.is_none() && config.auth.has_short_secret() {
+        eprintln!(
+            "splitcart: warning: signed with a secret that is shorter than 32 bytes, which can be found out \
+             from this token; set SPLITCART_AUTH_HS256_SECRET, here and for the server, to what `openssl \
+             rand -hex 32` prints"
+        );
+    }
     let claims = claims(config, user, store, Duration::from_mins(args.minutes));
     println!("{}", signer.sign(&claims)?);
     Ok(())

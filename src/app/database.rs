@@ -75,7 +75,8 @@ async fn connect_patiently(
         }
         let text = error.to_string();
         // The same again says nothing more; but that somebody still waits does.
-        let is_new = !matches!(&said, Some((last, at)) if *last == text && at.elapsed() < SAY_AGAIN);
+        let is_new =
+            !matches!(&said, Some((last, at)) if *last == text && at.elapsed() < SAY_AGAIN);
         if is_new {
             tracing::warn!("waiting for PostgreSQL at {place}, up to {wait_max:?}: {text}");
             said = Some((text, Instant::now()));

@@ -23,7 +23,8 @@ use crate::{
     actors::start::CheckoutActors,
     carts::start::Carts,
     config::{
-        BACKGROUND_CONNECTIONS, Config, Protocol, RELAY_CONNECTIONS, RateLimit, Retention, TokenKeys,
+        BACKGROUND_CONNECTIONS, Config, Protocol, RELAY_CONNECTIONS, RateLimit, Retention,
+        TokenKeys,
     },
     db::{
         self,

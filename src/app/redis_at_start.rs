@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 
 /// How long an attempt may take.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
+const SILENT: &str = "it does not answer in time";
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -29,7 +30,7 @@ pub(super) async fn report(url: SecretString) {
                 told = true;
                 let why = match failed {
                     Ok(Err(error)) => plainly(&error),
-                    _ => format!("it does not answer within {ANSWER_MAX:?}"),
+                    _ => SILENT.to_owned(),
                 };
                 tracing::warn!(
                     "Redis at {place} can't be used: {why}; going on without it: repeated requests are \
@@ -55,10 +56,15 @@ async fn version(client: &Client) -> RedisResult<String> {
     let info = info.unwrap_or_default();
     let mut fields = info.lines().filter_map(|line| line.split_once(':'));
     let version = fields.find(|(name, _)| *name == "redis_version");
-    Ok(version.map_or("of an unknown version", |(_, version)| version.trim()).to_owned())
+    Ok(version
+        .map_or("of an unknown version", |(_, version)| version.trim())
+        .to_owned())
 }
 
 /// What it said; a server that is none says things of any length.
 fn plainly(error: &RedisError) -> String {
+    if error.is_timeout() {
+        return SILENT.to_owned();
+    }
     error.to_string().chars().take(200).collect()
 }

@@ -174,7 +174,9 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// PostgreSQL can't be reached: where, and what may be done.
 pub async fn connect(url: &SecretString) -> anyhow::Result<PgConnection> {
     let attempt = tokio::time::timeout(CONNECT_MAX, db::pool::connect(url)).await;
-    let error = match attempt.unwrap_or_else(|_| Err(db::Error::timed_out("hear from PostgreSQL in time"))) {
+    let error = match attempt
+        .unwrap_or_else(|_| Err(db::Error::timed_out("hear from PostgreSQL in time")))
+    {
         Ok(connection) => return Ok(connection),
         Err(error) => error,
     };

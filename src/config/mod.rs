@@ -316,10 +316,22 @@ impl Config {
         let outbox = &mut self.outbox;
         let auth = &mut self.auth;
         for (key, value, file) in [
-            ("database.url", &mut self.database.url, &self.database.url_file),
+            (
+                "database.url",
+                &mut self.database.url,
+                &self.database.url_file,
+            ),
             ("redis.url", &mut self.redis.url, &self.redis.url_file),
-            ("outbox.redis_url", &mut outbox.redis_url, &outbox.redis_url_file),
-            ("auth.hs256_secret", &mut auth.hs256_secret, &auth.hs256_secret_file),
+            (
+                "outbox.redis_url",
+                &mut outbox.redis_url,
+                &outbox.redis_url_file,
+            ),
+            (
+                "auth.hs256_secret",
+                &mut auth.hs256_secret,
+                &auth.hs256_secret_file,
+            ),
         ] {
             *value = sources::read_secret(key, value, file)?;
         }

@@ -245,4 +245,3 @@ pub(super) fn read_secret(
         secret => Ok(secret.into()),
     }
 }
-

@@ -281,7 +281,16 @@ fn secrets_never_show() {
 /// It is not in this source either: these are its digest's bytes, found again by the words it was made of.
 #[test]
 fn the_secret_that_everybody_knows_is_refused_even_on_loopback() {
-    let known = ["splitcart", "development", "secret", "do", "not", "use", "in", "production"];
+    let known = [
+        "splitcart",
+        "development",
+        "secret",
+        "do",
+        "not",
+        "use",
+        "in",
+        "production",
+    ];
     let known = known.join("-");
     for text in [known.clone(), format!(" {known}\n")] {
         let told = refused(&[("SPLITCART_AUTH_HS256_SECRET", &text)]);
@@ -312,17 +321,40 @@ fn a_server_needs_redis_and_keys_where_other_commands_do_not() {
 #[test]
 fn what_is_likely_to_be_a_mistake_is_warned_of() {
     for (variable, value, named) in [
-        ("SPLITCART_AUTH_HS256_SECRET", "short", "openssl rand -hex 32"),
+        (
+            "SPLITCART_AUTH_HS256_SECRET",
+            "short",
+            "openssl rand -hex 32",
+        ),
         ("SPLITCART_OPS_ADDR", "0.0.0.0:9090", "ops.addr"),
         ("SPLITCART_OPS_ADDR", "[::]:9090", "ops.addr"),
         ("SPLITCART_OPS_ADDR", "203.0.113.7:9090", "ops.addr"),
-        ("SPLITCART_OPS_ADDR", "[::ffff:203.0.113.7]:9090", "ops.addr"),
-        ("SPLITCART_HTTP_TRUSTED_PROXIES", "0.0.0.0/0", "trusted_proxies"),
-        ("SPLITCART_HTTP_TRUSTED_PROXIES", "10.0.0.1,::/0", "trusted_proxies"),
-        ("SPLITCART_HTTP_TRUSTED_PROXIES", "128.0.0.0/1", "trusted_proxies"),
+        (
+            "SPLITCART_OPS_ADDR",
+            "[::ffff:203.0.113.7]:9090",
+            "ops.addr",
+        ),
+        (
+            "SPLITCART_HTTP_TRUSTED_PROXIES",
+            "0.0.0.0/0",
+            "trusted_proxies",
+        ),
+        (
+            "SPLITCART_HTTP_TRUSTED_PROXIES",
+            "10.0.0.1,::/0",
+            "trusted_proxies",
+        ),
+        (
+            "SPLITCART_HTTP_TRUSTED_PROXIES",
+            "128.0.0.0/1",
+            "trusted_proxies",
+        ),
     ] {
         let warnings = load(&[(variable, value)]).unwrap().warnings();
-        assert!(warnings.len() == 1 && warnings[0].contains(named), "{value}: {warnings:?}");
+        assert!(
+            warnings.len() == 1 && warnings[0].contains(named),
+            "{value}: {warnings:?}"
+        );
     }
     for (variable, value) in [
         ("SPLITCART_AUTH_HS256_SECRET", LONG),
@@ -330,7 +362,11 @@ fn what_is_likely_to_be_a_mistake_is_warned_of() {
         ("SPLITCART_OPS_ADDR", "[fd00::1]:9090"),
         ("SPLITCART_HTTP_TRUSTED_PROXIES", "10.0.0.0/8,fc00::/7"),
     ] {
-        assert_eq!(load(&[(variable, value)]).unwrap().warnings(), [""; 0], "{value}");
+        assert_eq!(
+            load(&[(variable, value)]).unwrap().warnings(),
+            [""; 0],
+            "{value}"
+        );
     }
 }
 
@@ -391,14 +427,34 @@ fn a_secret_s_file_that_can_t_be_used_is_named() {
 fn a_url_that_is_none_is_told_its_form_and_never_quoted() {
     for (variable, url, named) in [
         ("SPLITCART_DATABASE_URL", "hunter2", "this is no URL"),
-        ("SPLITCART_DATABASE_URL", "mysql://u:hunter2@h/d", "begin with postgres://"),
-        ("SPLITCART_DATABASE_URL", "postgre://u:hunter2@h/d", "begin with postgres://"),
+        (
+            "SPLITCART_DATABASE_URL",
+            "mysql://u:hunter2@h/d",
+            "begin with postgres://",
+        ),
+        (
+            "SPLITCART_DATABASE_URL",
+            "postgre://u:hunter2@h/d",
+            "begin with postgres://",
+        ),
         ("SPLITCART_DATABASE_URL", "postgres://u:hun/ter2@h/d", "%2F"),
         ("SPLITCART_DATABASE_URL", "postgres://u:hun#ter2@h/d", "%23"),
         ("SPLITCART_REDIS_URL", "localhost:6379", "this is no URL"),
-        ("SPLITCART_REDIS_URL", "http://hunter2@h", "begin with redis://"),
-        ("SPLITCART_REDIS_URL", "rediss://:hunter2@h", "TLS to Redis is not supported"),
-        ("SPLITCART_OUTBOX_REDIS_URL", "kafka://hunter2", "begin with redis://"),
+        (
+            "SPLITCART_REDIS_URL",
+            "http://hunter2@h",
+            "begin with redis://",
+        ),
+        (
+            "SPLITCART_REDIS_URL",
+            "rediss://:hunter2@h",
+            "TLS to Redis is not supported",
+        ),
+        (
+            "SPLITCART_OUTBOX_REDIS_URL",
+            "kafka://hunter2",
+            "begin with redis://",
+        ),
     ] {
         let mut variables = vec![(variable, url)];
         if variable == "SPLITCART_REDIS_URL" {
@@ -406,9 +462,15 @@ fn a_url_that_is_none_is_told_its_form_and_never_quoted() {
         }
         let told = refused(&variables);
         assert!(told.contains(named) && told.contains(variable), "{told}");
-        assert!(!told.contains("hunter2") && !told.contains("ter2"), "{told}");
+        assert!(
+            !told.contains("hunter2") && !told.contains("ter2"),
+            "{told}"
+        );
     }
-    for url in ["postgres:///d?host=/a%20b&user=u", "postgresql://u:p%40@[::1]:5432/d?sslmode=require"] {
+    for url in [
+        "postgres:///d?host=/a%20b&user=u",
+        "postgresql://u:p%40@[::1]:5432/d?sslmode=require",
+    ] {
         load(&[("SPLITCART_DATABASE_URL", url)]).unwrap();
     }
 }
@@ -428,7 +490,9 @@ fn a_value_that_can_t_be_used_is_told_by_its_setting_and_where_it_stands() {
         assert!(complaint.contains(told), "{complaint}");
     }
     let in_a_file = file("[limits]\n\n[ops]\naddr = \"here\"\n");
-    let complaint = Config::load(Some(in_a_file.path()), []).unwrap_err().to_string();
+    let complaint = Config::load(Some(in_a_file.path()), [])
+        .unwrap_err()
+        .to_string();
     let place = format!("line 4 of {}", in_a_file.path().display());
     assert!(
         complaint.starts_with("ops.addr: ") && complaint.contains(&place),
@@ -439,9 +503,18 @@ fn a_value_that_can_t_be_used_is_told_by_its_setting_and_where_it_stands() {
 #[test]
 fn an_unknown_name_is_told_by_its_line_and_the_one_that_was_meant() {
     for (text, told) in [
-        ("batch_max = 1\nbatch_mx = 4\n", "line 2: there is no setting batch_mx; did you mean batch_max?"),
-        ("[http]\nport = 1\n", "line 2: there is no setting http.port"),
-        ("\n[databse]\nacquire_ms_max = 1", "did you mean database.acquire_ms_max?"),
+        (
+            "batch_max = 1\nbatch_mx = 4\n",
+            "line 2: there is no setting batch_mx; did you mean batch_max?",
+        ),
+        (
+            "[http]\nport = 1\n",
+            "line 2: there is no setting http.port",
+        ),
+        (
+            "\n[databse]\nacquire_ms_max = 1",
+            "did you mean database.acquire_ms_max?",
+        ),
         (
             "[database]\nconnections_per_worker = 4",
             "database.connections_per_worker is called database.pool_per_worker now",
@@ -450,7 +523,10 @@ fn an_unknown_name_is_told_by_its_line_and_the_one_that_was_meant() {
         let file = file(text);
         let complaint = Config::load(Some(file.path()), []).unwrap_err().to_string();
         assert!(complaint.contains(told), "{complaint}");
-        assert!(complaint.contains(file.path().to_str().unwrap()), "{complaint}");
+        assert!(
+            complaint.contains(file.path().to_str().unwrap()),
+            "{complaint}"
+        );
     }
     for (variable, told) in [
         ("SPLITCART_BATCHMAX", "did you mean SPLITCART_BATCH_MAX?"),

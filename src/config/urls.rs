@@ -11,7 +11,12 @@ const REDIS: [&str; 3] = ["redis", "redis+unix", "unix"];
 
 /// `database.url`.
 pub(super) fn check_database(key: &str, url: &SecretString) -> Result<(), Error> {
-    check(key, url, &POSTGRESQL, "postgres://user:password@host:5432/database")
+    check(
+        key,
+        url,
+        &POSTGRESQL,
+        "postgres://user:password@host:5432/database",
+    )
 }
 
 /// `redis.url` and `outbox.redis_url`.

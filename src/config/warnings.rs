@@ -38,8 +38,6 @@ impl Config {
 fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(it) => !(it.is_loopback() || it.is_private() || it.is_link_local()),
-        IpAddr::V6(it) => {
-            !(it.is_loopback() || it.is_unique_local() || it.is_unicast_link_local())
-        }
+        IpAddr::V6(it) => !(it.is_loopback() || it.is_unique_local() || it.is_unicast_link_local()),
     }
 }

@@ -86,17 +86,19 @@ impl Error {
                 ),
                 _ => Some("is it PostgreSQL that listens there?"),
             },
-            (sqlx::Error::Protocol(_) | sqlx::Error::Tls(_), _) => {
-                Some("is it PostgreSQL that listens there, and does it speak TLS if sslmode asks for it?")
-            }
+            (sqlx::Error::Protocol(_) | sqlx::Error::Tls(_), _) => Some(
+                "is it PostgreSQL that listens there, and does it speak TLS if sslmode asks for it?",
+            ),
             (_, Some("28P01" | "28000")) => Some(
                 "correct user and password in SPLITCART_DATABASE_URL, or what pg_hba.conf lets in",
             ),
-            (_, Some("3D000")) => {
-                Some("make the database (`createdb`), or name another one in SPLITCART_DATABASE_URL")
-            }
+            (_, Some("3D000")) => Some(
+                "make the database (`createdb`), or name another one in SPLITCART_DATABASE_URL",
+            ),
             (_, Some("42501")) => Some(NOT_ALLOWED),
-            (_, Some("53300")) => Some("PostgreSQL's max_connections, or the role's limit, is reached"),
+            (_, Some("53300")) => {
+                Some("PostgreSQL's max_connections, or the role's limit, is reached")
+            }
             _ => None,
         }
     }

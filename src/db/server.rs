@@ -67,7 +67,16 @@ pub async fn settings(connection: &mut PgConnection) -> Result<ServerSettings, E
     .fetch_one(connection)
     .await
     .doing("read the server's settings")?;
-    let (version, is_superuser, connections_max, reserved, taken, fsync, full_page_writes, statement_timeout_ms) = row;
+    let (
+        version,
+        is_superuser,
+        connections_max,
+        reserved,
+        taken,
+        fsync,
+        full_page_writes,
+        statement_timeout_ms,
+    ) = row;
     Ok(ServerSettings {
         version,
         is_superuser,

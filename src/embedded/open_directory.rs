@@ -103,9 +103,7 @@ impl OpenDirectory {
     pub(super) fn existing_subdirectory(&self, name: &str) -> Result<Option<Self>, Error> {
         match openat(&self.file, name, DIRECTORY, Mode::empty()) {
             Err(Errno::ENOENT) => Ok(None),
-            opened => {
-                Self::opened(opened.map(File::from), &self.path.join(name)).map(Some)
-            }
+            opened => Self::opened(opened.map(File::from), &self.path.join(name)).map(Some),
         }
     }
 

@@ -170,10 +170,7 @@ pub(super) async fn stop_leftovers(directory: &Directory) -> Result<(), Error> {
 
 /// Makes the files next to where they belong and renames them, so that a half-made cluster is never
 /// taken for a whole one.
-async fn create_cluster(
-    programs: &PostgresPrograms,
-    directory: &Directory,
-) -> Result<(), Error> {
+async fn create_cluster(programs: &PostgresPrograms, directory: &Directory) -> Result<(), Error> {
     let new = directory.path().join(NEW_DATA);
     match fs::remove_dir_all(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -129,7 +129,9 @@ impl PostgresPrograms {
         data: &Path,
         existing: Option<&OpenDirectory>,
     ) -> Result<Self, Error> {
-        let version = existing.map(|data| data.read("PG_VERSION", 32)).transpose()?;
+        let version = existing
+            .map(|data| data.read("PG_VERSION", 32))
+            .transpose()?;
         let made_by = version
             .flatten()
             .and_then(|text| text.trim().parse::<u32>().ok());

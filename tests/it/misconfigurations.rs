@@ -32,7 +32,10 @@ async fn a_postgresql_that_can_t_be_used_is_named_with_what_to_do() {
     let options = database.url.parse::<PgConnectOptions>().unwrap();
     let nobody = options.clone().username("nobody-of-that-name");
     let nothing = options.database("nothing-of-that-name");
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     for (url, named, advice) in [
         (
             format!("postgres://u:p@{closed}/d"),
@@ -76,9 +79,15 @@ async fn commands_do_not_wait_for_a_silent_postgresql_for_ever() {
     let url = format!("postgres://x@{}/x", silent.local_addr().unwrap());
     let started = Instant::now();
     let mut migrate = splitcart("migrate");
-    let output = migrate.env("SPLITCART_DATABASE_URL", &url).output().unwrap();
+    let output = migrate
+        .env("SPLITCART_DATABASE_URL", &url)
+        .output()
+        .unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
-    assert!(told.contains("hear from PostgreSQL in time") && told.contains("a firewall"), "{told}");
+    assert!(
+        told.contains("hear from PostgreSQL in time") && told.contains("a firewall"),
+        "{told}"
+    );
     assert!(started.elapsed() < Duration::from_secs(25));
 }
 
@@ -89,15 +98,24 @@ async fn a_redis_that_can_t_be_used_is_told_at_start() {
     let redis = Redis::start().await;
     redis.set("requirepass", "secret").await;
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     for (url, named) in [
         (format!("redis://{closed}"), closed.to_string()),
-        ("redis://nowhere.invalid".to_owned(), "nowhere.invalid:6379".to_owned()),
+        (
+            "redis://nowhere.invalid".to_owned(),
+            "nowhere.invalid:6379".to_owned(),
+        ),
         (
             format!("redis://{}", silent.local_addr().unwrap()),
-            "it does not answer within 2s".to_owned(),
+            "it does not answer in time".to_owned(),
         ),
-        (format!("{}?pass=wrong", redis.url), "can't be used".to_owned()),
+        (
+            format!("{}?pass=wrong", redis.url),
+            "can't be used".to_owned(),
+        ),
     ] {
         let server = Server::start(&database.url, &url, &[]).await;
         until_told(&server, "SPLITCART_REDIS_URL").await;
@@ -138,7 +156,10 @@ async fn a_start_says_what_runs_with_what() {
     let answers = log.lines().find(|line| line.contains("answers")).unwrap();
     let answers: Value = serde_json::from_str(answers).unwrap();
     let answers = answers["message"].as_str().unwrap();
-    assert!(answers.starts_with("Redis ") && answers.contains("redis.sock"), "{answers}");
+    assert!(
+        answers.starts_with("Redis ") && answers.contains("redis.sock"),
+        "{answers}"
+    );
 }
 
 #[tokio::test]
@@ -149,13 +170,19 @@ async fn commands_that_never_ask_redis_need_no_url_of_it() {
         let output = command
             .args(arguments)
             .env("SPLITCART_DATABASE_URL", &database.url)
-            .env("SPLITCART_AUTH_HS256_SECRET", crate::support::server::SECRET)
+            .env(
+                "SPLITCART_AUTH_HS256_SECRET",
+                crate::support::server::SECRET,
+            )
             .output()
             .unwrap();
         assert!(output.status.success(), "{output:?}");
     };
     run("migrate", &[]);
-    run("seed", &["--vendors", "3", "--products", "9", "--buyers", "1"]);
+    run(
+        "seed",
+        &["--vendors", "3", "--products", "9", "--buyers", "1"],
+    );
     run("audit", &[]);
     run("token", &["--buyer", "1"]);
     run("import", &["docs/examples"]);
@@ -169,9 +196,13 @@ async fn commands_that_never_ask_redis_need_no_url_of_it() {
 #[tokio::test]
 async fn a_configuration_file_s_faults_are_told_with_their_lines() {
     let mut file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
-    file.write_all(b"[http]\naddress = \"127.0.0.1:1\"\n").unwrap();
+    file.write_all(b"[http]\naddress = \"127.0.0.1:1\"\n")
+        .unwrap();
     let told = with_file(file.path());
-    assert!(told.contains("line 2") && told.contains("did you mean http.addr?"), "{told}");
+    assert!(
+        told.contains("line 2") && told.contains("did you mean http.addr?"),
+        "{told}"
+    );
     let told = with_file(Path::new("/nowhere/splitcart.toml"));
     assert!(told.contains("/nowhere/splitcart.toml"), "{told}");
 }
@@ -195,7 +226,11 @@ async fn a_certificate_that_has_expired_or_soon_will_is_warned_of() {
         ])
         .await;
         let log = world.server.log().join("\n");
-        assert_eq!(log.contains("the certificate in"), !said.is_empty(), "{log}");
+        assert_eq!(
+            log.contains("the certificate in"),
+            !said.is_empty(),
+            "{log}"
+        );
         assert!(log.contains(said), "{log}");
     }
 }
@@ -210,14 +245,20 @@ async fn a_key_of_another_certificate_is_told_as_such() {
         ("SPLITCART_HTTP_TLS_CERT_FILE", cert.to_str().unwrap()),
         ("SPLITCART_HTTP_TLS_KEY_FILE", key.to_str().unwrap()),
     ]);
-    assert!(told.contains("the key does not belong to the certificate"), "{told}");
+    assert!(
+        told.contains("the key does not belong to the certificate"),
+        "{told}"
+    );
 }
 
 /// A certificate that ends in so many days, and its key.
 fn write_certificate(days: i64, cert: &Path, key: &Path) {
     let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
     let end = Utc::now().date_naive() + TimeDelta::days(days);
-    let (month, day) = (end.month().try_into().unwrap(), end.day().try_into().unwrap());
+    let (month, day) = (
+        end.month().try_into().unwrap(),
+        end.day().try_into().unwrap(),
+    );
     parameters.not_after = rcgen::date_time_ymd(end.year(), month, day);
     let pair = rcgen::KeyPair::generate().unwrap();
     let made = parameters.self_signed(&pair).unwrap();

@@ -17,7 +17,10 @@ use crate::support::{
 };
 
 fn data_dir() -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::Builder::new().prefix("splitcart-secret-").tempdir().unwrap();
+    let dir = tempfile::Builder::new()
+        .prefix("splitcart-secret-")
+        .tempdir()
+        .unwrap();
     let data_dir = dir.path().join("data");
     (dir, data_dir)
 }
@@ -64,7 +67,10 @@ async fn the_token_command_says_what_is_missing() {
     let (_dir, data_dir) = data_dir();
     let told = token(&["--data-dir", data_dir.to_str().unwrap()], &[]);
     let told = text(&told.stderr);
-    assert!(told.contains("there is no secret of tokens in") && told.contains("splitcart serve"), "{told}");
+    assert!(
+        told.contains("there is no secret of tokens in") && told.contains("splitcart serve"),
+        "{told}"
+    );
     assert!(!data_dir.exists(), "asking makes nothing");
     let told = token(&[], &[("SPLITCART_DATABASE_URL", "postgres://db/x")]);
     let told = text(&told.stderr);
@@ -127,15 +133,28 @@ async fn private_servers_are_told_nothing_of_our_environment() {
         &[("AWS_SECRET_ACCESS_KEY", "a-key-of-somebody-else")],
     )
     .await;
-    let url = format!("postgres:///splitcart?host={}/run&user=splitcart", data_dir.display());
+    let url = format!(
+        "postgres:///splitcart?host={}/run&user=splitcart",
+        data_dir.display()
+    );
     let mut owner = PgConnection::connect(&url).await.unwrap();
     sqlx::raw_sql("create temp table seen (line text); copy seen from program 'env'")
         .execute(&mut owner)
         .await
         .unwrap();
-    let seen: Vec<String> = sqlx::query_scalar("select line from seen").fetch_all(&mut owner).await.unwrap();
-    assert!(seen.iter().any(|line| line.starts_with("PATH=")), "{seen:?}");
-    let redis = fs::read(format!("/proc/{}/environ", working_in(&data_dir.join("redis")))).unwrap();
+    let seen: Vec<String> = sqlx::query_scalar("select line from seen")
+        .fetch_all(&mut owner)
+        .await
+        .unwrap();
+    assert!(
+        seen.iter().any(|line| line.starts_with("PATH=")),
+        "{seen:?}"
+    );
+    let redis = fs::read(format!(
+        "/proc/{}/environ",
+        working_in(&data_dir.join("redis"))
+    ))
+    .unwrap();
     let all = seen.join("\n") + &String::from_utf8_lossy(&redis);
     for leaked in [SECRET, "a-key-of-somebody-else", "SPLITCART_", "HOME="] {
         assert!(!all.contains(leaked), "{leaked}: {all}");
@@ -173,7 +192,11 @@ async fn a_planted_lock_is_refused_by_every_command_and_its_target_is_left_alone
     fs::write(&target, "precious").unwrap();
     std::os::unix::fs::symlink(&target, data_dir.join("lock")).unwrap();
     for command in ["serve", "demo", "audit", "seed", "migrate", "embedded"] {
-        let mut command = if command == "serve" { serve() } else { splitcart(command) };
+        let mut command = if command == "serve" {
+            serve()
+        } else {
+            splitcart(command)
+        };
         let output = command.arg("--data-dir").arg(&data_dir).output().unwrap();
         let told = text(&output.stderr);
         assert!(!output.status.success(), "{told}");

@@ -249,7 +249,12 @@ mod tests {
 
     #[test]
     fn quotes_in_quotes_and_line_ends_behind_them_are_fine() {
-        for text in ["\"a\"\"\",b", "\"\",\"\"", "a,\"b,\r\nc\"", "\"\"\"\",\"\"\"a\""] {
+        for text in [
+            "\"a\"\"\",b",
+            "\"\",\"\"",
+            "a,\"b,\r\nc\"",
+            "\"\"\"\",\"\"\"a\"",
+        ] {
             for end in ["\n", "\r\n", "", "\r"] {
                 let file = format!("{text}{end}");
                 let records = read(file.as_bytes(), Breaks::InsideQuotes);

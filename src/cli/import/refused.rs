@@ -45,8 +45,8 @@ impl RefusedFile {
             "--refused would overwrite {}, which is to be imported",
             path.display()
         );
-        let file = create_private(path)
-            .with_context(|| format!("{} can't be written", path.display()))?;
+        let file =
+            create_private(path).with_context(|| format!("{} can't be written", path.display()))?;
         Ok(Self(Some(BufWriter::new(file))))
     }
 

@@ -110,7 +110,9 @@ fn a_lock_that_is_planted_is_refused_and_what_it_leads_to_is_left_alone() {
         ("dangling", |target, lock| {
             symlink(target.with_extension("new"), lock).unwrap();
         }),
-        ("hard-link", |target, lock| fs::hard_link(target, lock).unwrap()),
+        ("hard-link", |target, lock| {
+            fs::hard_link(target, lock).unwrap()
+        }),
         ("pipe", |_, lock| {
             nix::unistd::mkfifo(lock, nix::sys::stat::Mode::S_IRWXU).unwrap();
         }),
@@ -144,7 +146,10 @@ fn a_link_in_place_of_a_log_is_put_aside_and_not_written_through() {
         // Where the link has gone, the next one goes, too.
         directory.new_log(name).unwrap();
     }
-    assert_eq!(fs::read_to_string(root.path().join("there")).unwrap(), "precious");
+    assert_eq!(
+        fs::read_to_string(root.path().join("there")).unwrap(),
+        "precious"
+    );
     assert!(!root.path().join("not-there").exists());
 }
 
@@ -277,7 +282,16 @@ fn a_directory_or_a_lock_of_somebody_else_is_refused() {
     fs::create_dir(&path).unwrap();
     chown(&path, Some(STRANGER), None).unwrap();
     let error = open(&path).unwrap_err();
-    assert!(matches!(error, Error::SomebodyElses { owner: STRANGER, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            Error::SomebodyElses {
+                owner: STRANGER,
+                ..
+            }
+        ),
+        "{error}"
+    );
     assert_eq!(owner(&path), STRANGER);
 
     let path = root.path().join("ours");

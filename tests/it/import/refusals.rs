@@ -483,7 +483,10 @@ async fn text_beside_quotes_is_refused_and_no_row_is_passed_over() {
         ),
     ] {
         let said = refusal(&importing, name, &text);
-        assert!(said.iter().any(|it| it.starts_with(told)), "{text}{said:#?}");
+        assert!(
+            said.iter().any(|it| it.starts_with(told)),
+            "{text}{said:#?}"
+        );
     }
     assert_eq!(importing.database.contents().await, before);
 }

@@ -88,7 +88,10 @@ impl Services {
             let missing = db::migrations::missing_migrations(&mut owner).await?;
             db::migrations::migrate(&mut owner).await?;
             if missing > 0 {
-                tracing::info!(applied = missing, "applied {missing} migrations");
+                tracing::info!(
+                    database.migrations_applied = missing,
+                    "the private database lacked {missing} migrations, which are applied now"
+                );
             }
             // The one that serves may not.
             config.database.migrate_on_start = false;

@@ -36,9 +36,6 @@ const GRANTS: [(&str, &str); 20] = [
 /// Dead letters are written and then left to people.
 const DEAD_LETTERS: (&str, &str) = ("outbox_dead_letters", "insert");
 
-/// A number that nothing else locks: two grants at a time would fail.
-const GRANT_LOCK: i64 = 0x5350_4c49_5447_524e;
-
 /// Why a role can't be made one that serves.
 #[derive(Debug, thiserror::Error)]
 pub enum GrantError {
@@ -112,7 +109,8 @@ pub async fn let_serve(connection: &mut PgConnection, role: &str) -> Result<(), 
 fn statements(role: &str) -> String {
     let role = format!("\"{}\"", role.replace('"', "\"\""));
     let mut all = vec![
-        format!("select pg_advisory_xact_lock({GRANT_LOCK})"),
+        // Two grants at a time would fail, and a migration may be bringing a table.
+        "lock table _sqlx_migrations in share row exclusive mode".to_owned(),
         format!("revoke all on all tables in schema public from {role}"),
         format!("revoke all on all sequences in schema public from {role}"),
         format!("revoke create on schema public from {role}"),

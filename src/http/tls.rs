@@ -44,7 +44,8 @@ fn parse(chain: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<Certifie
         .map_err(|error| format!("the key is no PEM: {error}"))?;
     let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => {
-            "the key does not belong to the certificate: were the files of two certificates mixed up?"
+            "certificate and key can't be used together: the key is another certificate's; were the files \
+             of two mixed up?"
                 .to_owned()
         }
         error => format!("certificate and key can't be used together: {error}"),

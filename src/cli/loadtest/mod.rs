@@ -73,8 +73,8 @@ pub async fn run(
     checks::check(args)?;
     let told_to_stop = serve::stop_signal()?.shared();
     if !args.place.private {
-        let config = &with_token_keys(config, data_dir)?;
         let place = Place::running(args, config).await?;
+        let config = &with_token_keys(config, data_dir)?;
         return trial::run(args, config, &place, told_to_stop).await;
     }
     let config = &private::for_ourselves(config);

@@ -11,7 +11,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, web};
 use rustls::sign::CertifiedKey;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 use tokio::{
     sync::{mpsc, watch},
@@ -257,7 +257,7 @@ impl App {
         };
         let mut background = beside_the_listener(config, &front, keys, certificate);
         background.push(actix_rt::spawn(redis_check));
-        background.push(actix_rt::spawn(redis_at_start::report(redis_url.clone())));
+        background.extend(look_at_redis(config, redis_url));
         background.extend(in_the_background);
         background.push(named);
         let http = spawn(server::serve(http_listener, front, tls)?);
@@ -335,6 +335,18 @@ impl App {
         self.ops.stop().await;
         tracing::info!("stopped");
     }
+}
+
+/// Says which Redis there is; nobody waits for that.
+fn look_at_redis(config: &Config, url: &SecretString) -> Vec<JoinHandle<()>> {
+    let for_answers = redis_at_start::report(url.clone(), redis_at_start::ANSWERS);
+    let mut tasks = vec![actix_rt::spawn(for_answers)];
+    let of_events = config.outbox.redis_url(url);
+    if of_events.expose_secret() != url.expose_secret() {
+        let for_events = redis_at_start::report(of_events.clone(), redis_at_start::EVENTS);
+        tasks.push(actix_rt::spawn(for_events));
+    }
+    tasks
 }
 
 /// What somebody wants to know who finds a service running.

@@ -13,8 +13,26 @@ const SILENT: &str = "it does not answer in time";
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_secs(5);
 
+/// What a Redis is for: the variable that names it, and what becomes of it meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Purpose {
+    variable: &'static str,
+    without_it: &'static str,
+}
+
+/// For first answers, and for events unless these have one of their own.
+pub(super) const ANSWERS: Purpose = Purpose {
+    variable: "SPLITCART_REDIS_URL",
+    without_it: "repeated requests are answered from PostgreSQL, and events wait",
+};
+/// For events only.
+pub(super) const EVENTS: Purpose = Purpose {
+    variable: "SPLITCART_OUTBOX_REDIS_URL",
+    without_it: "events wait",
+};
+
 /// Says what there is, and if it was nothing, when it is there.
-pub(super) async fn report(url: SecretString) {
+pub(super) async fn report(url: SecretString, purpose: Purpose) {
     let Ok(client) = Client::open(url.expose_secret()) else {
         return;
     };
@@ -33,8 +51,9 @@ pub(super) async fn report(url: SecretString) {
                     _ => SILENT.to_owned(),
                 };
                 tracing::warn!(
-                    "Redis at {place} can't be used: {why}; going on without it: repeated requests are \
-                     answered from PostgreSQL, and events wait. Is SPLITCART_REDIS_URL right?"
+                    "Redis at {place} can't be used: {why}; going on without it: {}. Is {} right?",
+                    purpose.without_it,
+                    purpose.variable,
                 );
             }
             _ => {}

@@ -7,7 +7,10 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 /// The digest (SHA-256) of the secret that stood in the source of earlier versions.
-const KNOWN_SECRET: &str = "1b95f314a15cc028c9edf245dfe2671aea85bc3c4c4aa79237557e68b83791ad";
+const KNOWN_SECRET: [u8; 32] = [
+    0x1b, 0x95, 0xf3, 0x14, 0xa1, 0x5c, 0xc0, 0x28, 0xc9, 0xed, 0xf2, 0x45, 0xdf, 0xe2, 0x67, 0x1a,
+    0xea, 0x85, 0xbc, 0x3c, 0x4c, 0x4a, 0xa7, 0x92, 0x37, 0x55, 0x7e, 0x68, 0xb8, 0x37, 0x91, 0xad,
+];
 /// What a secret of HS256 must have at least (RFC 7518, 3.2): who has one token can try shorter ones out.
 pub(super) const SECRET_BYTES_MIN: usize = 32;
 
@@ -90,7 +93,7 @@ impl Auth {
                 "auth.hs256_secret is set beside a public key: whoever knows the secret could sign, \
                  too; unset SPLITCART_AUTH_HS256_SECRET, or the file",
             )
-        } else if hex(&Sha256::digest(secret.trim())) == KNOWN_SECRET {
+        } else if Sha256::digest(secret.trim())[..] == KNOWN_SECRET {
             Some(
                 "auth.hs256_secret is the development secret of earlier versions, which everybody can \
                  read: unset it, and a private server keeps a random one in its data directory, or set \
@@ -100,10 +103,6 @@ impl Auth {
             None
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn is_set(path: &Path) -> bool {

@@ -84,20 +84,6 @@ fn contradictions_are_refused_by_name() {
             vec![("SPLITCART_REDIS_URL", "redis://x")],
             "redis.url is set and database.url is not",
         ),
-        (
-            vec![
-                ("SPLITCART_HTTP_ADDR", "0.0.0.0:80"),
-                ("SPLITCART_AUTH_HS256_SECRET", &LONG[1..]),
-            ],
-            "openssl rand -hex 32",
-        ),
-        (
-            vec![
-                ("SPLITCART_HTTP_ADDR", "[::]:80"),
-                ("SPLITCART_AUTH_HS256_SECRET", &format!("{}  ", &LONG[1..])),
-            ],
-            "shorter than 32 bytes",
-        ),
         (vec![("SPLITCART_OPS_ADDR", "127.0.0.1:8080")], "ops.addr"),
         (vec![("SPLITCART_BATCH_MAX", "0")], "batch_max"),
         (vec![("SPLITCART_BATCH_MAX", "many")], "batch_max"),
@@ -132,24 +118,6 @@ fn contradictions_are_refused_by_name() {
         ),
         (vec![("SPLITCART_FAULTY", "1")], "SPLITCART_FAULTY"),
         (
-            vec![
-                ("SPLITCART_AUTH_HS256_SECRET", "mine"),
-                ("SPLITCART_AUTH_JWKS_FILE", "keys.json"),
-            ],
-            "auth.hs256_secret is set beside a public key",
-        ),
-        (
-            vec![
-                ("SPLITCART_AUTH_PUBLIC_KEY_FILE", "key.pem"),
-                ("SPLITCART_AUTH_JWKS_FILE", "keys.json"),
-            ],
-            "are both set",
-        ),
-        (
-            vec![("SPLITCART_AUTH_LEEWAY_S", "301")],
-            "auth.leeway_s is 301; it must be 0 to 300",
-        ),
-        (
             vec![("SPLITCART_RATE_LIMIT", "maybe")],
             "rate_limit must be \"on\" or \"off\"",
         ),
@@ -180,6 +148,47 @@ fn contradictions_are_refused_by_name() {
         (
             vec![("SPLITCART_HTTP_CORS_ORIGINS", "https://shop.example/")],
             "is no origin",
+        ),
+    ] {
+        let error = load(&variables).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
+    }
+}
+
+#[test]
+fn keys_that_contradict_each_other_or_are_too_weak_are_refused() {
+    for (variables, named) in [
+        (
+            vec![
+                ("SPLITCART_HTTP_ADDR", "0.0.0.0:80"),
+                ("SPLITCART_AUTH_HS256_SECRET", &LONG[1..]),
+            ],
+            "openssl rand -hex 32",
+        ),
+        (
+            vec![
+                ("SPLITCART_HTTP_ADDR", "[::]:80"),
+                ("SPLITCART_AUTH_HS256_SECRET", &format!("{}  ", &LONG[1..])),
+            ],
+            "shorter than 32 bytes",
+        ),
+        (
+            vec![
+                ("SPLITCART_AUTH_HS256_SECRET", "mine"),
+                ("SPLITCART_AUTH_JWKS_FILE", "keys.json"),
+            ],
+            "auth.hs256_secret is set beside a public key",
+        ),
+        (
+            vec![
+                ("SPLITCART_AUTH_PUBLIC_KEY_FILE", "key.pem"),
+                ("SPLITCART_AUTH_JWKS_FILE", "keys.json"),
+            ],
+            "are both set",
+        ),
+        (
+            vec![("SPLITCART_AUTH_LEEWAY_S", "301")],
+            "auth.leeway_s is 301; it must be 0 to 300",
         ),
     ] {
         let error = load(&variables).unwrap_err().to_string();

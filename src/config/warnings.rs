@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::Config;
+use super::{Config, Proxy};
 
 impl Config {
     /// A sentence for each.
@@ -22,7 +22,7 @@ impl Config {
                 self.ops.addr
             ));
         }
-        if self.http.trusted_proxies.iter().any(|it| it.is_vast()) {
+        if self.http.trusted_proxies.iter().any(Proxy::is_vast) {
             warnings.push(
                 "http.trusted_proxies has a network that strangers are in: whoever is in it may claim any \
                  address, so limits per address do not hold; name the addresses of your proxies in \

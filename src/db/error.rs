@@ -73,7 +73,7 @@ impl Error {
         match (&self.cause, code.as_deref()) {
             (sqlx::Error::Io(error), _) => match error.kind() {
                 io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Some(
-                    "nothing listens there: is PostgreSQL running, and is its host and port in \
+                    "nothing listens there: is PostgreSQL running, and are host and port right in \
                      SPLITCART_DATABASE_URL?",
                 ),
                 io::ErrorKind::TimedOut => Some(

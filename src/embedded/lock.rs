@@ -24,13 +24,11 @@ pub(super) struct Lock {
 impl Lock {
     /// Takes the lock, made if it is not there, or says who has it.
     pub(super) fn take(directory: &OpenDirectory, account: &Account) -> Result<Self, Error> {
-        match Self::take_existing(directory, account)? {
-            Some(lock) => Ok(lock),
-            None => {
-                let file = directory.new_file(FILE_NAME, OFlag::O_RDWR, 0o600)?;
-                Self::of(file, directory)
-            }
+        if let Some(lock) = Self::take_existing(directory, account)? {
+            return Ok(lock);
         }
+        let file = directory.new_file(FILE_NAME, OFlag::O_RDWR, 0o600)?;
+        Self::of(file, directory)
     }
 
     /// The same, if it is there.

@@ -13,7 +13,7 @@ use super::open_directory::OpenDirectory;
 
 const FILE_NAME: &str = "secret";
 const NEW_FILE_NAME: &str = "secret.new";
-const BYTES: usize = 32;
+const BYTES_MIN: usize = 32;
 
 /// The secret of a data directory that is there, whether or not somebody is using it.
 ///
@@ -64,15 +64,15 @@ fn read(directory: &OpenDirectory, account: &Account) -> Result<Option<SecretStr
     let is_open = metadata.permissions().mode() & 0o077 != 0;
     let text = directory.read(FILE_NAME, 1024)?.unwrap_or_default();
     let secret = text.trim();
-    if is_open || secret.len() < BYTES {
+    if is_open || secret.len() < BYTES_MIN {
         return Err(Error::BadSecret { path });
     }
     Ok(Some(secret.into()))
 }
 
 fn random() -> String {
-    let bytes: [u8; BYTES] = rand::random();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let half = || rand::random::<u128>();
+    format!("{:032x}{:032x}", half(), half())
 }
 
 #[cfg(test)]

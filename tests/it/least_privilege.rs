@@ -154,10 +154,10 @@ async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
         assert_eq!(client.get(path).await.status, 200, "{path}");
     }
 
-    let marked =
+    let published =
         "select count(*) from outbox_events where published_at > now() - interval '1 hour'";
-    wait::until("the event is marked as published", async || {
-        market.database.count(marked).await == 1
+    wait::until("the event is published as published", async || {
+        market.database.count(published).await == 1
     })
     .await;
     let old = "select (select count(*) from cart_put_keys where expires_at < now())

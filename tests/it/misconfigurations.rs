@@ -125,6 +125,14 @@ async fn a_redis_that_can_t_be_used_is_told_at_start() {
 }
 
 #[tokio::test]
+async fn a_redis_of_the_events_own_that_can_t_be_used_is_told_at_start() {
+    let events = ("SPLITCART_OUTBOX_REDIS_URL", "redis://nowhere.invalid");
+    let world = World::with_settings(&[events]).await;
+    until_told(&world.server, "Is SPLITCART_OUTBOX_REDIS_URL right?").await;
+    until_told(&world.server, "redis.sock answers").await;
+}
+
+#[tokio::test]
 async fn a_redis_that_comes_later_is_told_too() {
     let database = Database::create().await;
     let mut redis = Redis::start().await;

@@ -171,14 +171,16 @@ enum Place {
 impl Place {
     fn after(self, byte: u8) -> Self {
         match (self, byte) {
-            (Self::Stray, _) | (Self::Plain, b'"') => Self::Stray,
             (Self::Quotes, b'"') => Self::QuoteInQuotes,
             (Self::Quotes, _) | (Self::FieldStart | Self::QuoteInQuotes, b'"') => Self::Quotes,
-            (Self::QuoteInQuotes | Self::FieldStart | Self::Plain, b',') => Self::FieldStart,
+            (Self::FieldStart | Self::Plain | Self::QuoteInQuotes, b',') => Self::FieldStart,
             (Self::QuoteInQuotes, b'\r') => Self::ReturnBehindQuotes,
-            (Self::QuoteInQuotes | Self::ReturnBehindQuotes, b'\n') => Self::Plain,
-            (Self::QuoteInQuotes | Self::ReturnBehindQuotes, _) => Self::Stray,
-            (Self::FieldStart | Self::Plain, _) => Self::Plain,
+            // What is left is an end of a line, or a letter of a plain field.
+            (Self::QuoteInQuotes | Self::ReturnBehindQuotes, b'\n') | (Self::FieldStart, _) => {
+                Self::Plain
+            }
+            (Self::Plain, letter) if letter != b'"' => Self::Plain,
+            _ => Self::Stray,
         }
     }
 }

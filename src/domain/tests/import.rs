@@ -20,35 +20,17 @@ fn a_field_is_understood_up_to_the_limits_of_its_format_and_not_beyond() {
         (
             Format::Name,
             &["A-1", "12\" pipe", &long],
-            &[
-                "",
-                " A",
-                "A ",
-                "A\tB",
-                "A\0",
-                "A\u{202e}B",
-                &format!("{long}é"),
-            ],
+            &["", " A", "A ", "A\tB", "A\0", &format!("{long}é")],
         ),
         (
             Format::Text,
             &["", " two  spaces ", "Blüte 花 \u{1f600}", &long.repeat(10)],
-            &[
-                "\0",
-                "two\nlines",
-                "a\u{1b}[2J",
-                "a\u{85}b",
-                "a\u{2028}b",
-                "a\u{202e}b",
-                "a\u{2066}b",
-                "a\u{200f}b",
-                &(long.repeat(10) + "é"),
-            ],
+            &["\0", "two\nlines", &(long.repeat(10) + "é")],
         ),
         (
             Format::Email,
             &["a@b", "Ann.O'Hara+x@example.com"],
-            &["", "a", "@b", "a@", "a@b@c", "a b@c", "a\u{202e}@b"],
+            &["", "a", "@b", "a@", "a@b@c", "a b@c"],
         ),
         (Format::State, &["OK", "ZZ"], &["", "ok", "O", "OKL", "Ö1"]),
         (
@@ -102,15 +84,7 @@ fn a_field_is_understood_up_to_the_limits_of_its_format_and_not_beyond() {
         (
             Format::Object,
             &["{}", r#"{"a": {"b": 1}}"#],
-            &[
-                "",
-                "[]",
-                "1",
-                "{",
-                r#"{"a": "\u0000"}"#,
-                r#"{"a": ["\u001b"]}"#,
-                r#"{"\u202e": 1}"#,
-            ],
+            &["", "[]", "1", "{", r#"{"a": "\u0000"}"#],
         ),
     ] {
         for text in good {
@@ -119,6 +93,26 @@ fn a_field_is_understood_up_to_the_limits_of_its_format_and_not_beyond() {
         for text in bad {
             assert_eq!(read(format, text), None, "{text:?} as {format}");
             assert_eq!(format.read(text).unwrap_err(), format!("must be {format}"));
+        }
+    }
+}
+
+/// A terminal obeys some of these, and others turn around what a person reads.
+#[test]
+fn a_letter_that_is_no_mere_letter_is_refused_wherever_texts_are_taken() {
+    for letter in [
+        '\0', '\t', '\n', '\r', '\u{1b}', '\u{7f}', '\u{85}', '\u{61c}', '\u{200e}', '\u{200f}',
+        '\u{2028}', '\u{2029}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}',
+    ] {
+        let text = format!("a{letter}b");
+        assert_eq!(read(Format::Text, &text), None, "{text:?}");
+        assert_eq!(read(Format::Name, &text), None, "{text:?}");
+        assert_eq!(read(Format::Email, &format!("{text}@c")), None, "{text:?}");
+        for object in [
+            serde_json::json!({ "a": [text] }),
+            serde_json::json!({ text.as_str(): 1 }),
+        ] {
+            assert_eq!(read(Format::Object, &object.to_string()), None, "{object}");
         }
     }
 }

@@ -28,6 +28,8 @@ fn owner(path: &Path) -> u32 {
     fs::symlink_metadata(path).unwrap().uid()
 }
 
+const STRANGER: u32 = 54_321;
+
 /// The user who runs the services, if that is somebody else because we are root; who is not root is told
 /// what was not tried, past what swallows the output of tests.
 fn other_user(test: &str) -> Option<(u32, u32)> {
@@ -98,20 +100,22 @@ fn a_path_that_is_no_good_for_a_socket_gets_a_short_private_one() {
     assert_eq!(mode(sockets.path()), 0o700);
 }
 
+/// Puts something that leads to the first path in the place of the second.
+type Plant = fn(&Path, &Path);
+
 /// As in a repository that somebody has cloned: the directory is ours, and the link in it is not.
 #[test]
 fn a_lock_that_is_planted_is_refused_and_what_it_leads_to_is_left_alone() {
     let root = reachable_tempdir();
     let target = root.path().join("target");
     fs::write(&target, "precious").unwrap();
-    type Plant = fn(&Path, &Path);
     let plants: [(&str, Plant); 4] = [
         ("link", |target, lock| symlink(target, lock).unwrap()),
         ("dangling", |target, lock| {
             symlink(target.with_extension("new"), lock).unwrap();
         }),
         ("hard-link", |target, lock| {
-            fs::hard_link(target, lock).unwrap()
+            fs::hard_link(target, lock).unwrap();
         }),
         ("pipe", |_, lock| {
             nix::unistd::mkfifo(lock, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -275,7 +279,6 @@ fn a_directory_or_a_lock_of_somebody_else_is_refused() {
     let Some((uid, gid)) = other_user("a_directory_or_a_lock_of_somebody_else_is_refused") else {
         return;
     };
-    const STRANGER: u32 = 54_321;
     let root = reachable_tempdir();
     // Even an empty one.
     let path = root.path().join("theirs");

@@ -156,7 +156,7 @@ async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
 
     let published =
         "select count(*) from outbox_events where published_at > now() - interval '1 hour'";
-    wait::until("the event is published as published", async || {
+    wait::until("the event is published", async || {
         market.database.count(published).await == 1
     })
     .await;

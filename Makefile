@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract clients bench bench-compare bench-check fault-bench fault-check lint sqlx clean install-missing
+.PHONY: help demo test contract clients bench bench-compare bench-check fault-bench fault-check lint deny sqlx clean install-missing
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ lint: install-missing ## Check format, clippy, documentation and .sqlx
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --all-features
 	scripts/sqlx-prepare --check
+
+deny: install-missing ## Hold the dependencies against deny.toml: licences, sources, advisories
+	scripts/check-dependencies
 
 sqlx: install-missing ## Make .sqlx anew after a change to a query or a migration
 	scripts/sqlx-prepare

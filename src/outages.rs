@@ -15,11 +15,14 @@ use tokio::sync::Notify;
 pub static POSTGRESQL: Dependency = Dependency::new(
     "PostgreSQL",
     "requests are answered 503 DEPENDENCY_UNAVAILABLE until it is back",
+    None,
 );
 /// Redis, without which answers are found in PostgreSQL.
 pub static REDIS: Dependency = Dependency::new(
     "Redis",
-    "going on without it: keys and first answers are looked up in PostgreSQL until it is back",
+    "going on without it: keys and first answers are looked up in PostgreSQL, and events wait, until it is \
+     back",
+    Some("SPLITCART_REDIS_URL"),
 );
 
 /// Between two attempts while it is away, and after a suspicion that was wrong.
@@ -32,15 +35,22 @@ const ATTEMPT_MAX: Duration = Duration::from_secs(2);
 pub struct Dependency {
     name: &'static str,
     consequence: &'static str,
+    /// What names it, if the service starts without it: then the name may be what is wrong.
+    variable: Option<&'static str>,
     suspicion: Notify,
     is_away: AtomicBool,
 }
 
 impl Dependency {
-    const fn new(name: &'static str, consequence: &'static str) -> Self {
+    const fn new(
+        name: &'static str,
+        consequence: &'static str,
+        variable: Option<&'static str>,
+    ) -> Self {
         Self {
             name,
             consequence,
+            variable,
             suspicion: Notify::const_new(),
             is_away: AtomicBool::new(false),
         }
@@ -64,15 +74,17 @@ impl Dependency {
             let asked = tokio::time::timeout(ATTEMPT_MAX, ask()).await;
             asked.unwrap_or_else(|_| Err(format!("it does not answer within {ATTEMPT_MAX:?}")))
         };
+        let mut doubtful = self.variable;
         loop {
             self.suspicion.notified().await;
             let began = Instant::now();
             if let Err(cause) = attempt().await {
                 self.is_away.store(true, Ordering::Relaxed);
+                let question = doubtful.map_or_else(String::new, |it| format!(". Is {it} right?"));
                 tracing::error!(
                     dependency.name = name,
                     dependency.host = host,
-                    "{name} at {host} can't be used: {cause}; {}",
+                    "{name} at {host} can't be used: {cause}; {}{question}",
                     self.consequence
                 );
                 while attempt().await.is_err() {
@@ -87,6 +99,7 @@ impl Dependency {
                     "{name} at {host} is back after {away_s:.1} s"
                 );
             }
+            doubtful = None;
             tokio::time::sleep(PAUSE).await;
         }
     }

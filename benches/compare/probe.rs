@@ -10,7 +10,11 @@ use splitcart::{cli::token, config::Config, domain::ids::VendorStoreId, seed, se
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{cluster::Cluster, history::PROBED_VENDOR, server::Server};
+use crate::{
+    cluster::Cluster,
+    history::PROBED_VENDOR,
+    server::{self, Server},
+};
 
 const TOKEN_GOOD_FOR: Duration = Duration::from_hours(1);
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -38,8 +42,9 @@ impl Probe {
     pub async fn prepare(cluster: &mut Cluster, count: u32) -> anyhow::Result<Self> {
         let plan = cluster.plan();
         ensure!(count <= plan.buyers, "the catalogue has too few buyers");
-        // The server has the defaults, too.
-        let config = Config::load(None, [])?;
+        // The server has the same one.
+        let (name, value) = server::SECRET;
+        let config = Config::load(None, [(name.to_owned(), value.to_owned())])?;
         let cart = |buyer: u32| {
             let user = seed::buyer_user_id(plan.seed, buyer);
             let store = seed::buyer_store_id(plan.seed, buyer);

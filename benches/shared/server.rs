@@ -21,6 +21,11 @@ use crate::child;
 
 /// The program under test, built by cargo with us.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_splitcart");
+/// What tokens are signed with, and how a program is told.
+pub const SECRET: (&str, &str) = (
+    "SPLITCART_AUTH_HS256_SECRET",
+    "a-secret-that-only-the-benchmarks-know-0123456789",
+);
 const READY_WAIT_MAX: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const END_WAIT_MAX: Duration = Duration::from_secs(40);
@@ -62,6 +67,7 @@ impl Place {
         command
             .env("SPLITCART_DATABASE_URL", &self.start.database_url)
             .env("SPLITCART_REDIS_URL", &self.start.redis_url)
+            .env(SECRET.0, SECRET.1)
             .env("SPLITCART_HTTP_ADDR", self.http.to_string())
             .env("SPLITCART_OPS_ADDR", self.ops.to_string());
         command

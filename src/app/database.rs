@@ -24,25 +24,26 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 const LOOK_MAX: Duration = Duration::from_secs(10);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
+/// How soon the reason of waiting is told again.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
 /// Connections that are left for people: somebody who looks what is wrong, a backup.
 const FOR_PEOPLE: i64 = 3;
 
 /// Waits for PostgreSQL, applies migrations if that is ours to do, and looks at the server.
 pub(super) async fn prepare(config: &Config, url: &SecretString) -> Result<(), Error> {
     let wait_max = Duration::from_secs(config.database.start_wait_s_max);
-    let mut connection = connect_patiently(wait_max, url).await?;
+    let place = db::pool::place_of(url)?;
+    let mut connection = connect_patiently(wait_max, url, &place).await?;
+    let missing = db::migrations::missing_migrations(&mut connection);
+    let missing = timeout(LOOK_MAX, missing).await;
+    let missing = missing.unwrap_or_else(|_| Err(silent()))?;
     if config.database.migrate_on_start {
         db::migrations::migrate_within(&mut connection, wait_max).await?;
-    } else {
-        let missing = db::migrations::missing_migrations(&mut connection);
-        let missing = timeout(LOOK_MAX, missing).await;
-        match missing.unwrap_or_else(|_| Err(silent()))? {
-            0 => {}
-            missing => return Err(Error::NotMigrated(missing)),
-        }
+    } else if missing > 0 {
+        return Err(Error::NotMigrated(missing));
     }
     drop(connection);
-    let look = timeout(LOOK_MAX, look(config, url)).await;
+    let look = timeout(LOOK_MAX, look(config, url, &place, missing)).await;
     look.unwrap_or_else(|_| Err(silent().into()))
 }
 
@@ -50,23 +51,37 @@ pub(super) async fn prepare(config: &Config, url: &SecretString) -> Result<(), E
 async fn connect_patiently(
     wait_max: Duration,
     url: &SecretString,
-) -> Result<PgConnection, db::Error> {
-    let give_up = Instant::now() + wait_max;
+    place: &str,
+) -> Result<PgConnection, Error> {
+    let started = Instant::now();
+    let give_up = started + wait_max;
+    let mut said: Option<(String, Instant)> = None;
     loop {
         let left = give_up.saturating_duration_since(Instant::now());
         let attempt_max = left.clamp(Duration::from_secs(1), CONNECT_MAX);
         let attempt = timeout(attempt_max, db::pool::connect(url)).await;
-        match attempt.unwrap_or_else(|_| Err(silent())) {
-            Err(error)
-                if error.fault() == Fault::Unreachable
-                    && !error.is_refusal()
-                    && Instant::now() + PAUSE < give_up =>
-            {
-                tracing::warn!("waiting for PostgreSQL: {error}");
-                tokio::time::sleep(PAUSE).await;
-            }
-            result => return result,
+        let error = match attempt.unwrap_or_else(|_| Err(silent())) {
+            Ok(connection) => return Ok(connection),
+            Err(error) => error,
+        };
+        let may_pass = error.fault() == Fault::Unreachable && !error.is_refusal();
+        if !may_pass || Instant::now() + PAUSE >= give_up {
+            let waited = said.map_or(Duration::ZERO, |_| started.elapsed());
+            return Err(Error::Unreachable {
+                place: place.to_owned(),
+                waited,
+                error,
+            });
         }
+        let text = error.to_string();
+        // The same again says nothing more; but that somebody still waits does.
+        let is_new =
+            !matches!(&said, Some((last, at)) if *last == text && at.elapsed() < SAY_AGAIN);
+        if is_new {
+            tracing::warn!("waiting for PostgreSQL at {place}, up to {wait_max:?}: {text}");
+            said = Some((text, Instant::now()));
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -75,7 +90,12 @@ fn silent() -> db::Error {
 }
 
 /// Connects as the pools do.
-async fn look(config: &Config, url: &SecretString) -> Result<(), Error> {
+async fn look(
+    config: &Config,
+    url: &SecretString,
+    place: &str,
+    migrations_applied: usize,
+) -> Result<(), Error> {
     let limits = PoolLimits {
         workload: Workload::KeyLookups,
         connections_max: 1,
@@ -98,6 +118,19 @@ async fn look(config: &Config, url: &SecretString) -> Result<(), Error> {
     if let Some(warning) = may_lose_commits(&server) {
         tracing::warn!("{warning}");
     }
+    if server.is_superuser {
+        tracing::warn!(
+            "the role that serves is a superuser of PostgreSQL; one that may do what serving needs, and no \
+             more, is made by `splitcart migrate --grant-to ROLE` (docs/operations.md)"
+        );
+    }
+    tracing::info!(
+        database.version = server.version,
+        database.migrations_applied = migrations_applied,
+        "PostgreSQL {} at {place}; {migrations_applied} of {} migrations were missing",
+        server.version,
+        db::migrations::MIGRATIONS.iter().count(),
+    );
     let own = i64::try_from(config.connections_max()).unwrap_or(i64::MAX);
     tracing::info!(
         database.connections_max = own,
@@ -149,7 +182,7 @@ fn too_many(own: i64, server: &ServerSettings) -> String {
     format!(
         "this instance may open {own} connections to PostgreSQL, which lets in {} and has {} free, and some \
          should be left for people: raise its max_connections (or our role's or database's limit), or \
-         lower SPLITCART_DATABASE_CONNECTIONS_PER_WORKER or SPLITCART_HTTP_WORKERS",
+         lower SPLITCART_DATABASE_POOL_PER_WORKER or SPLITCART_HTTP_WORKERS",
         server.usable(),
         server.free(),
     )
@@ -161,6 +194,8 @@ mod tests {
 
     fn server(connections_max: i64, taken: i64) -> ServerSettings {
         ServerSettings {
+            version: "15.0".to_owned(),
+            is_superuser: false,
             connections_max,
             reserved: 3,
             taken,

@@ -5,12 +5,13 @@
 //! published), private listener.
 
 mod database;
+mod redis_at_start;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use rustls::sign::CertifiedKey;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 use tokio::{
     sync::{mpsc, watch},
@@ -21,7 +22,10 @@ use tokio::{
 use crate::{
     actors::start::CheckoutActors,
     carts::start::Carts,
-    config::{BACKGROUND_CONNECTIONS, Config, Protocol, RELAY_CONNECTIONS, Retention},
+    config::{
+        BACKGROUND_CONNECTIONS, Config, Protocol, RELAY_CONNECTIONS, RateLimit, Retention,
+        TokenKeys,
+    },
     db::{
         self,
         pool::{Limits as PoolLimits, Workload},
@@ -70,11 +74,25 @@ const COMMITTED_BATCHES_MAX: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// PostgreSQL did not answer in time, or its URL is malformed.
-    #[error("PostgreSQL can't be used: {0}")]
+    #[error("PostgreSQL can't be used: {}{}", .0, advice_for(.0))]
     Database(#[from] db::Error),
+    /// PostgreSQL could not be connected to.
+    #[error(
+        "PostgreSQL at {place} can't be used: {error}{}{}",
+        waited_for(*waited),
+        advice_for(error)
+    )]
+    Unreachable {
+        /// Where it should be.
+        place: String,
+        /// How long it was waited for, if it was.
+        waited: Duration,
+        /// The last attempt's.
+        error: db::Error,
+    },
     /// A migration failed.
-    #[error("the migrations can't be applied: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error(transparent)]
+    Migrate(#[from] db::migrations::MigrationError),
     /// The schema is older than we are, and we may not change it.
     #[error(
         "{0} migrations are missing and database.migrate_on_start is off; run `splitcart migrate`"
@@ -120,6 +138,19 @@ pub enum Error {
     Serve(#[from] io::Error),
 }
 
+fn waited_for(waited: Duration) -> String {
+    if waited.is_zero() {
+        return String::new();
+    }
+    let waited = waited.as_secs();
+    format!(", after {waited} s of waiting (database.start_wait_s_max)")
+}
+
+fn advice_for(error: &db::Error) -> String {
+    let advice = error.advice();
+    advice.map_or_else(String::new, |advice| format!("; {advice}"))
+}
+
 /// A running service.
 #[derive(Debug)]
 pub struct App {
@@ -163,6 +194,7 @@ impl App {
             .map(|it| tls::server_config(it.current()));
         let tls = tls.transpose()?;
         database::prepare(config, database_url).await?;
+        tracing::info!("{}", described(config));
         let (committed_events, committed) = mpsc::channel(COMMITTED_BATCHES_MAX);
         let relay_pool = background_pool(config, database_url, &metrics, RELAY)?;
         let background_pool = background_pool(config, database_url, &metrics, BACKGROUND)?;
@@ -229,6 +261,7 @@ impl App {
         let mut background = beside_the_listener(config, &front, keys, certificate);
         background.push(actix_rt::spawn(redis_check));
         background.extend(watch_for_outages(database_url, redis_url)?);
+        background.extend(look_at_redis(config, redis_url));
         background.extend(in_the_background);
         background.push(named);
         let connections = connections(config);
@@ -311,6 +344,40 @@ impl App {
         log_floods::tell_the_rest();
         tracing::info!("stopped");
     }
+}
+
+/// Says which Redis there is; nobody waits for that.
+fn look_at_redis(config: &Config, url: &SecretString) -> Vec<JoinHandle<()>> {
+    let for_answers = redis_at_start::report(url.clone());
+    let mut tasks = vec![actix_rt::spawn(for_answers)];
+    let of_events = config.outbox.redis_url(url);
+    if of_events.expose_secret() != url.expose_secret() {
+        let for_events = redis_at_start::report_of_events(of_events.clone());
+        tasks.push(actix_rt::spawn(for_events));
+    }
+    tasks
+}
+
+/// What somebody wants to know who finds a service running.
+fn described(config: &Config) -> String {
+    let keys = match config.auth.token_keys() {
+        TokenKeys::Secret(_) => "a secret (HS256)".to_owned(),
+        TokenKeys::PublicKeyFile(file) => format!("the public key in {}", file.display()),
+        TokenKeys::JwksFile(file) => format!("the key set in {}", file.display()),
+    };
+    let limits = match config.rate_limit {
+        RateLimit::On => "limited per address and user",
+        RateLimit::Off => "not limited",
+    };
+    format!(
+        "splitcart {}: {} HTTP workers, checkouts in batches of up to {} and {} transactions at a time, up to \
+         {} waiting; tokens are checked with {keys}, requests are {limits}",
+        env!("CARGO_PKG_VERSION"),
+        config.http_workers(),
+        config.batch_max,
+        config.transactions_in_flight,
+        config.queue_max,
+    )
 }
 
 impl Listener {

@@ -1,27 +1,59 @@
-//! `splitcart migrate`: applies the migrations that are missing.
+//! `splitcart migrate`: applies the migrations that are missing, and says who may serve.
 
 use std::path::Path;
 
+use clap::Args;
+
 use crate::{config::Config, db};
 
-use super::services::{Services, Urls};
+use super::services::{self, Services, Urls};
+
+const EXAMPLES: &str = "\
+Examples:
+  SPLITCART_DATABASE_URL=postgres://owner@db/splitcart splitcart migrate
+                                        before the instances of a new version start
+  splitcart migrate --grant-to splitcart_serving
+                                        and let that role serve: it may do what serving needs, and no more
+
+`serve` applies migrations, too, unless database.migrate_on_start is off.";
+
+/// Apply the migrations that are missing, then end
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct MigrateArgs {
+    /// Let this role serve, which must be there and own nothing; whatever else it may do to our tables is
+    /// taken from it. To be done again after each upgrade
+    #[arg(long, value_name = "ROLE")]
+    pub grant_to: Option<String>,
+}
 
 /// Applies them and says how many there were.
 ///
 /// # Errors
-/// PostgreSQL can't be reached, or a migration failed.
-pub async fn run(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()> {
+/// PostgreSQL can't be reached, a migration failed, or there is no such role.
+pub async fn run(
+    args: &MigrateArgs,
+    config: &Config,
+    data_dir: Option<&Path>,
+) -> anyhow::Result<()> {
+    let apply = async |urls: &Urls| apply(args, urls).await;
     match Services::during(config, data_dir, apply).await? {
         0 => println!("The database is up to date."),
         1 => println!("Applied 1 migration."),
         applied => println!("Applied {applied} migrations."),
     }
+    if let Some(role) = &args.grant_to {
+        println!("The role {role} may serve (with SPLITCART_DATABASE_MIGRATE_ON_START=false).");
+    }
     Ok(())
 }
 
-async fn apply(urls: &Urls) -> anyhow::Result<usize> {
-    let mut connection = db::pool::connect(&urls.database).await?;
+async fn apply(args: &MigrateArgs, urls: &Urls) -> anyhow::Result<usize> {
+    let mut connection = services::connect(&urls.database).await?;
     let missing = db::migrations::missing_migrations(&mut connection).await?;
     db::migrations::migrate(&mut connection).await?;
+    if let Some(role) = &args.grant_to {
+        db::roles::let_serve(&mut connection, role).await?;
+    }
     Ok(missing)
 }

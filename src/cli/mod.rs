@@ -47,13 +47,6 @@ Examples:
 
 Ctrl-C or SIGTERM finishes what was accepted and ends.";
 
-const MIGRATE_EXAMPLES: &str = "\
-Examples:
-  SPLITCART_DATABASE_URL=postgres://… SPLITCART_REDIS_URL=redis://… splitcart migrate
-                                                  before the instances of a new version start
-
-`serve` does it too, unless database.migrate_on_start is off.";
-
 /// The checkout core of a B2B marketplace.
 #[derive(Debug, Parser)]
 #[command(name = "splitcart", version, about, after_help = EXAMPLES, max_term_width = 100)]
@@ -82,9 +75,7 @@ enum Command {
     /// Run the service
     #[command(after_help = SERVE_EXAMPLES)]
     Serve,
-    /// Apply the migrations that are missing, then end
-    #[command(after_help = MIGRATE_EXAMPLES)]
-    Migrate,
+    Migrate(migrate::MigrateArgs),
     Seed(seed::SeedArgs),
     Import(import::ImportArgs),
     Token(token::TokenArgs),
@@ -129,7 +120,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Demo(args) => demo::run(&args, &config, data_dir).await?,
         Command::Serve => serve::run(&config, data_dir).await?,
-        Command::Migrate => migrate::run(&config, data_dir).await?,
+        Command::Migrate(args) => migrate::run(&args, &config, data_dir).await?,
         Command::Seed(args) => seed::run_command(&args, &config, data_dir).await?,
         Command::Import(args) => return import::run(&args, &config, data_dir).await,
         Command::Audit(args) => return audit::run(&args, &config, data_dir).await,
@@ -137,7 +128,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Loadtest(args) => {
             return loadtest::run(&args, &config, config_file, data_dir).await;
         }
-        Command::Token(args) => token::run(&args, &config)?,
+        Command::Token(args) => token::run(&args, &config, data_dir)?,
         Command::Openapi => contract::print(openapi::document())?,
         Command::Errors => contract::print(&page::markdown())?,
     }

@@ -18,18 +18,20 @@ pub async fn run(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()>
     let told_to_stop = first_stop_signal()?;
     raise_the_limit_of_open_files();
     tokio::pin!(told_to_stop);
-    warn_about_the_secret(config);
+    config.check_for_serving()?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
     let mut services = Services::get(config, data_dir).await?;
-    let urls = services.urls.clone();
     let started = tokio::select! {
-        started = App::start(config, &urls.database, &urls.redis) => started,
+        started = start(config, &services) => started,
         _ = &mut told_to_stop => return services.stop().await,
     };
     let app = match started {
         Ok(app) => app,
         Err(error) => {
             services.stop().await?;
-            return Err(error.into());
+            return Err(error);
         }
     };
     let (signal, failure) = tokio::select! {
@@ -43,6 +45,11 @@ pub async fn run(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()>
     app.stop_after(delay).await;
     services.stop().await?;
     failure.map_or(Ok(()), Err)
+}
+
+async fn start(config: &Config, services: &Services) -> anyhow::Result<App> {
+    let (config, urls) = services.for_serving(config).await?;
+    Ok(App::start(&config, &urls.database, &urls.redis).await?)
 }
 
 /// Who tells us to stop.
@@ -69,6 +76,7 @@ fn first_stop_signal() -> io::Result<impl Future<Output = StopSignal>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    ignore_what_means_nothing()?;
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => StopSignal::Interrupt,
@@ -76,6 +84,18 @@ fn first_stop_signal() -> io::Result<impl Future<Output = StopSignal>> {
             _ = hangup.recv() => StopSignal::Terminate,
         }
     })
+}
+
+/// Signals that tools send to other services, to have logs opened anew and the like, would end us at once.
+/// Whoever catches one need not listen to it.
+///
+/// # Errors
+/// They can't be caught.
+pub fn ignore_what_means_nothing() -> io::Result<()> {
+    for kind in [SignalKind::user_defined1(), SignalKind::user_defined2()] {
+        drop(signal(kind)?);
+    }
+    Ok(())
 }
 
 /// Each connection is an open file. What the system lets us have is more than most shells begin with.
@@ -89,14 +109,5 @@ pub(super) fn raise_the_limit_of_open_files() {
     match raised {
         Ok(limit) => tracing::debug!(limit, "open files are limited to {limit}"),
         Err(error) => tracing::warn!("the limit of open files can't be raised: {error}"),
-    }
-}
-
-fn warn_about_the_secret(config: &Config) {
-    if config.has_development_secret() {
-        tracing::warn!(
-            "tokens are signed with the development secret, which everybody can read; set \
-             SPLITCART_AUTH_HS256_SECRET before anybody else can reach this server"
-        );
     }
 }

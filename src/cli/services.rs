@@ -1,18 +1,23 @@
 //! The PostgreSQL and Redis of a command: the configured ones, or private ones that it starts.
 
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use secrecy::SecretString;
+use sqlx::PgConnection;
 
 use crate::{
     config::{Config, Services as Configured},
-    embedded::{DataDir, EmbeddedServices, Options},
+    db,
+    embedded::{DataDir, EmbeddedServices, Options, SERVING_ROLE, token_secret_in},
 };
 
 /// Where PostgreSQL and Redis are.
 #[derive(Clone, Debug)]
 pub struct Urls {
-    /// `postgres://…`
+    /// `postgres://…`, of a role that may do all that the command needs.
     pub database: SecretString,
     /// `redis://…`
     pub redis: SecretString,
@@ -51,7 +56,7 @@ impl Services {
     /// # Errors
     /// A program is missing, or the data directory can't be used.
     pub async fn start_private(data_dir: Option<&Path>) -> anyhow::Result<Self> {
-        let data_dir = data_dir.map_or(DataDir::Default, |dir| DataDir::Explicit(dir.to_owned()));
+        let data_dir = DataDir::named(data_dir);
         let embedded = EmbeddedServices::start(Options { data_dir }).await?;
         let urls = Urls {
             database: embedded.database_url().into(),
@@ -61,6 +66,42 @@ impl Services {
             urls,
             embedded: Some(embedded),
         })
+    }
+
+    /// What a server of these services is started with. A private database is migrated here, by its owner,
+    /// and served by a role that may do less; tokens are checked with the data directory's secret if no
+    /// keys are configured.
+    ///
+    /// # Errors
+    /// The private database can't be migrated.
+    pub async fn for_serving(&self, config: &Config) -> anyhow::Result<(Config, Urls)> {
+        let mut config = config.clone();
+        let mut urls = self.urls.clone();
+        let Some(embedded) = &self.embedded else {
+            return Ok((config, urls));
+        };
+        if !config.auth.has_keys() {
+            config.auth.trust_only(embedded.token_secret().clone());
+        }
+        let mut owner = connect(&urls.database).await?;
+        if config.database.migrate_on_start {
+            let missing = db::migrations::missing_migrations(&mut owner).await?;
+            db::migrations::migrate(&mut owner).await?;
+            if missing > 0 {
+                tracing::info!(
+                    database.migrations_applied = missing,
+                    "the private database lacked {missing} migrations, which are applied now"
+                );
+            }
+            // The one that serves may not.
+            config.database.migrate_on_start = false;
+        }
+        // Where some are missing there may be nothing to grant, and the start says so.
+        if db::migrations::missing_migrations(&mut owner).await? == 0 {
+            db::roles::let_serve(&mut owner, SERVING_ROLE).await?;
+            urls.database = embedded.serving_url().into();
+        }
+        Ok((config, urls))
     }
 
     /// Runs a command's work with services that are there, and stops them whatever comes of it. Ctrl-C
@@ -85,6 +126,12 @@ impl Services {
         result
     }
 
+    /// Where the private services keep their data; empty for others.
+    pub fn data_dir(&self) -> PathBuf {
+        let embedded = self.embedded.as_ref();
+        embedded.map_or_else(PathBuf::new, |it| it.data_dir().to_owned())
+    }
+
     /// Resolves when a private service has ended by itself; never for configured ones.
     pub async fn failure(&mut self) -> anyhow::Error {
         match &mut self.embedded {
@@ -103,4 +150,41 @@ impl Services {
             None => Ok(()),
         }
     }
+}
+
+/// The configuration with something to sign tokens with: where no keys are configured, the secret of the
+/// private server's data directory.
+///
+/// # Errors
+/// There is none.
+pub fn with_token_keys(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<Config> {
+    let mut config = config.clone();
+    let is_private = data_dir.is_some() || matches!(config.services(), Configured::Embedded);
+    if !config.auth.has_keys() && is_private {
+        config
+            .auth
+            .trust_only(token_secret_in(&DataDir::named(data_dir))?);
+    }
+    Ok(config)
+}
+
+/// How long a command waits for a server that says nothing.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// A connection for a command's own work.
+///
+/// # Errors
+/// PostgreSQL can't be reached: where, and what may be done.
+pub async fn connect(url: &SecretString) -> anyhow::Result<PgConnection> {
+    let attempt = tokio::time::timeout(CONNECT_MAX, db::pool::connect(url)).await;
+    let error = match attempt
+        .unwrap_or_else(|_| Err(db::Error::timed_out("hear from PostgreSQL in time")))
+    {
+        Ok(connection) => return Ok(connection),
+        Err(error) => error,
+    };
+    let place = db::pool::place_of(url)?;
+    let advice = error.advice();
+    let advice = advice.map_or_else(String::new, |advice| format!("; {advice}"));
+    anyhow::bail!("PostgreSQL at {place} can't be used: {error}{advice}")
 }

@@ -4,11 +4,15 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
-use super::Config;
-
-/// The secret that everybody can read in the source.
-const DEVELOPMENT_SECRET: &str = "splitcart-development-secret-do-not-use-in-production";
+/// The digest (SHA-256) of the secret that stood in the source of earlier versions.
+const KNOWN_SECRET: [u8; 32] = [
+    0x1b, 0x95, 0xf3, 0x14, 0xa1, 0x5c, 0xc0, 0x28, 0xc9, 0xed, 0xf2, 0x45, 0xdf, 0xe2, 0x67, 0x1a,
+    0xea, 0x85, 0xbc, 0x3c, 0x4c, 0x4a, 0xa7, 0x92, 0x37, 0x55, 0x7e, 0x68, 0xb8, 0x37, 0x91, 0xad,
+];
+/// What a secret of HS256 must have at least (RFC 7518, 3.2): who has one token can try shorter ones out.
+pub(super) const SECRET_BYTES_MIN: usize = 32;
 
 /// `[auth]`.
 #[derive(Clone, Debug, Deserialize)]
@@ -19,6 +23,7 @@ const DEVELOPMENT_SECRET: &str = "splitcart-development-secret-do-not-use-in-pro
 )]
 pub struct Auth {
     pub hs256_secret: SecretString,
+    pub hs256_secret_file: PathBuf,
     pub public_key_file: PathBuf,
     pub jwks_file: PathBuf,
     pub issuer: String,
@@ -59,6 +64,23 @@ impl Auth {
         self.jwks_file = PathBuf::new();
     }
 
+    /// Whether there is anything that tokens can be checked with.
+    pub fn has_keys(&self) -> bool {
+        match self.token_keys() {
+            TokenKeys::Secret(secret) => !secret.expose_secret().is_empty(),
+            TokenKeys::PublicKeyFile(_) | TokenKeys::JwksFile(_) => true,
+        }
+    }
+
+    /// Whether tokens are signed with a secret that is too short.
+    pub fn has_short_secret(&self) -> bool {
+        matches!(
+            self.token_keys(),
+            TokenKeys::Secret(secret)
+                if (1..SECRET_BYTES_MIN).contains(&secret.expose_secret().trim().len())
+        )
+    }
+
     /// What no keys may be.
     pub(super) fn contradiction(&self) -> Option<&'static str> {
         let (one, set) = (is_set(&self.public_key_file), is_set(&self.jwks_file));
@@ -68,29 +90,20 @@ impl Auth {
                 "auth.public_key_file and auth.jwks_file are both set: use one of them (a JWKS may \
                  have any number of keys)",
             )
-        } else if (one || set) && !secret.is_empty() && secret != DEVELOPMENT_SECRET {
+        } else if (one || set) && !secret.is_empty() {
             Some(
                 "auth.hs256_secret is set beside a public key: whoever knows the secret could sign, \
                  too; unset SPLITCART_AUTH_HS256_SECRET, or the file",
             )
-        } else if !one && !set && secret.is_empty() {
+        } else if Sha256::digest(secret.trim())[..] == KNOWN_SECRET {
             Some(
-                "auth.hs256_secret is empty: set SPLITCART_AUTH_HS256_SECRET, or \
-                 SPLITCART_AUTH_PUBLIC_KEY_FILE or SPLITCART_AUTH_JWKS_FILE for public keys",
+                "auth.hs256_secret is the development secret of earlier versions, which everybody can \
+                 read: unset it, and a private server keeps a random one in its data directory, or set \
+                 SPLITCART_AUTH_HS256_SECRET to one of your own (openssl rand -hex 32)",
             )
         } else {
             None
         }
-    }
-}
-
-impl Config {
-    /// Whether tokens are signed with the secret that everybody knows.
-    pub fn has_development_secret(&self) -> bool {
-        matches!(
-            self.auth.token_keys(),
-            TokenKeys::Secret(secret) if secret.expose_secret() == DEVELOPMENT_SECRET
-        )
     }
 }
 

@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use super::{Config, Error, Protocol};
+use super::{Config, Error, Protocol, urls};
 
 impl Config {
     /// Every number has a maximum: beyond it a wait would never end or a time could not be told.
@@ -40,8 +40,8 @@ impl Config {
             ("aside_max", self.aside_max as u64, 0, 1_000_000),
             ("attempts_max", self.attempts_max.into(), 1, 100),
             (
-                "database.connections_per_worker",
-                self.database.connections_per_worker.into(),
+                "database.pool_per_worker",
+                self.database.pool_per_worker.into(),
                 1,
                 1000,
             ),
@@ -217,21 +217,44 @@ impl Config {
         }
     }
 
+    /// What a server needs, and other commands do not.
+    ///
+    /// # Errors
+    /// It is missing.
+    pub fn check_for_serving(&self) -> Result<(), Error> {
+        let database = !self.database.url.expose_secret().is_empty();
+        let redis = !self.redis.url.expose_secret().is_empty();
+        let missing = if database && !redis {
+            "database.url is set and redis.url is not, and a server needs both: set SPLITCART_REDIS_URL, \
+             too, or neither to have private ones started"
+        } else if database && !self.auth.has_keys() {
+            "there is nothing to check tokens with: set SPLITCART_AUTH_HS256_SECRET to what `openssl rand \
+             -hex 32` prints (or SPLITCART_AUTH_HS256_SECRET_FILE to a file with it), or \
+             SPLITCART_AUTH_PUBLIC_KEY_FILE or SPLITCART_AUTH_JWKS_FILE for public keys"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Contradiction(missing.to_owned()))
+    }
+
     /// Settings that make no sense together.
     pub(super) fn refuse_contradictions(&self) -> Result<(), Error> {
         let database = !self.database.url.expose_secret().is_empty();
         let redis = !self.redis.url.expose_secret().is_empty();
+        urls::check_database("database.url", &self.database.url)?;
+        urls::check_redis("redis.url", &self.redis.url)?;
+        urls::check_redis("outbox.redis_url", &self.outbox.redis_url)?;
         let rules = [
             (
-                database != redis,
-                "database.url and redis.url go together: set both to use your own servers, or \
-                 neither to have private ones started",
+                redis && !database,
+                "redis.url is set and database.url is not, and private servers are started together: set \
+                 SPLITCART_DATABASE_URL, too, or unset SPLITCART_REDIS_URL",
             ),
             (
-                self.has_development_secret() && !self.http.addr.ip().is_loopback(),
-                "auth.hs256_secret is the development secret, which everybody can read in the \
-                 source, but http.addr is not a loopback address: set \
-                 SPLITCART_AUTH_HS256_SECRET to a secret of your own",
+                self.auth.has_short_secret() && !self.http.addr.ip().is_loopback(),
+                "auth.hs256_secret is shorter than 32 bytes, which can be found out from a single token, \
+                 and http.addr is not a loopback address: set SPLITCART_AUTH_HS256_SECRET to what \
+                 `openssl rand -hex 32` prints",
             ),
             (
                 self.http.tls_cert_file.as_os_str().is_empty()

@@ -15,7 +15,7 @@ impl Config {
     /// The sum of all its pools, full.
     pub fn connections_max(&self) -> u64 {
         let workers = self.http_workers() as u64;
-        let reads = workers * u64::from(self.database.connections_per_worker);
+        let reads = workers * u64::from(self.database.pool_per_worker);
         let checkouts = self.checkout_connections();
         let carts = self.cart_connections();
         let others = RELAY_CONNECTIONS + BACKGROUND_CONNECTIONS + READINESS_CONNECTIONS;

@@ -122,6 +122,14 @@ impl TryFrom<String> for Origin {
 pub struct Proxy(IpNet);
 
 impl Proxy {
+    /// Whether it is so large that strangers are in it.
+    pub fn is_vast(&self) -> bool {
+        match self.0 {
+            IpNet::V4(net) => net.prefix_len() < 8,
+            IpNet::V6(net) => net.prefix_len() < 7,
+        }
+    }
+
     /// Whether the address is one of these.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address)

@@ -9,6 +9,9 @@ mod connections;
 mod http;
 mod limits;
 mod outbox;
+mod sources;
+mod urls;
+mod warnings;
 
 use std::{
     net::SocketAddr,
@@ -16,9 +19,11 @@ use std::{
     time::Duration,
 };
 
-use config::{Config as Sources, File, FileFormat, Value, ValueKind};
+use config::{Config as Sources, File, FileFormat};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+
+use self::sources::{SettingsFile, settings};
 
 pub use self::{
     auth::{Auth, TokenKeys},
@@ -82,8 +87,9 @@ pub struct Config {
 )]
 pub struct Database {
     pub url: SecretString,
+    pub url_file: PathBuf,
     pub migrate_on_start: bool,
-    pub connections_per_worker: u32,
+    pub pool_per_worker: u32,
     pub acquire_ms_max: u64,
     pub start_wait_s_max: u64,
 }
@@ -97,6 +103,7 @@ pub struct Database {
 )]
 pub struct Redis {
     pub url: SecretString,
+    pub url_file: PathBuf,
     pub timeout_ms: u64,
     pub pause_ms: u64,
 }
@@ -229,7 +236,7 @@ pub enum Services {
     External {
         /// `postgres://…`
         database_url: SecretString,
-        /// `redis://…`
+        /// `redis://…`; empty if nobody said.
         redis_url: SecretString,
     },
 }
@@ -249,14 +256,16 @@ pub enum Error {
         problem: String,
     },
     /// A variable of ours that names no setting.
-    #[error(
-        "unknown environment variable {name}: no setting has that name \
-         (they are listed in config/default.toml)"
-    )]
+    #[error("unknown environment variable {name}: no setting has that name; {hint}")]
     UnknownVariable {
         /// The variable.
         name: String,
+        /// What it may have been meant to be.
+        hint: String,
     },
+    /// A setting's value can't be used.
+    #[error("{0}")]
+    Value(String),
     /// Settings that contradict each other, or a value out of its range.
     #[error("{0}")]
     Contradiction(String),
@@ -275,24 +284,59 @@ impl Config {
             .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
             .build()?;
         let settings = settings(&defaults);
+        let file = file.map(|path| SettingsFile::read(path, &settings));
+        let file = file.transpose()?;
         let mut builder = Sources::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
-        if let Some(path) = file {
-            builder = builder.add_source(File::from_str(&read(path)?, FileFormat::Toml));
+        if let Some(file) = &file {
+            builder = builder.add_source(File::from_str(&file.text, FileFormat::Toml));
         }
+        let mut given = Vec::new();
         for (name, value) in variables {
             let ours = name.starts_with(ENV_PREFIX);
             if !ours || NOT_SETTINGS.contains(&name.as_str()) {
                 continue;
             }
             let Some(setting) = settings.iter().find(|known| known.variable == name) else {
-                return Err(Error::UnknownVariable { name });
+                return Err(sources::unknown_variable(name, &settings));
             };
             builder = builder.set_override(&setting.key, setting.value_of(value))?;
+            given.push(name);
         }
-        let config: Self = builder.build()?.try_deserialize()?;
+        let mut config: Self = builder
+            .build()?
+            .try_deserialize()
+            .map_err(|error| sources::unusable_value(&error, file.as_ref(), &given))?;
+        config.read_secrets()?;
         config.refuse_out_of_range()?;
         config.refuse_contradictions()?;
         Ok(config)
+    }
+
+    /// Takes the secrets that stand in files of their own.
+    fn read_secrets(&mut self) -> Result<(), Error> {
+        let outbox = &mut self.outbox;
+        let auth = &mut self.auth;
+        for (key, value, file) in [
+            (
+                "database.url",
+                &mut self.database.url,
+                &self.database.url_file,
+            ),
+            ("redis.url", &mut self.redis.url, &self.redis.url_file),
+            (
+                "outbox.redis_url",
+                &mut outbox.redis_url,
+                &outbox.redis_url_file,
+            ),
+            (
+                "auth.hs256_secret",
+                &mut auth.hs256_secret,
+                &auth.hs256_secret_file,
+            ),
+        ] {
+            *value = sources::read_secret(key, value, file)?;
+        }
+        Ok(())
     }
 
     /// Where PostgreSQL and Redis are.
@@ -318,66 +362,6 @@ impl Config {
         const A_TRANSACTION: Duration = Duration::from_millis(400);
         Duration::from_millis(self.queue_wait_ms_max) + A_TRANSACTION
     }
-}
-
-/// The file's text, known to be TOML: the complaints of a parser quote the line they are about, and
-/// there may be a secret in it.
-fn read(path: &Path) -> Result<String, Error> {
-    let unusable = |problem: String| Error::File {
-        path: path.to_owned(),
-        problem,
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
-    text.parse::<toml::Table>().map_err(|error| {
-        let before = error.span().map_or("", |span| &text[..span.start]);
-        let line = before.matches('\n').count() + 1;
-        unusable(format!("line {line} is no TOML: {}", error.message()))
-    })?;
-    Ok(text)
-}
-
-/// A setting, read off the defaults: `SPLITCART_HTTP_ADDR`, `http.addr`.
-struct Setting {
-    variable: String,
-    key: String,
-    default: ValueKind,
-}
-
-impl Setting {
-    /// A variable's text; of a list, what stands between its commas.
-    fn value_of(&self, text: String) -> ValueKind {
-        if !matches!(self.default, ValueKind::Array(_)) {
-            return text.into();
-        }
-        let parts = text.split(',').map(str::trim);
-        let filled: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
-        filled.into()
-    }
-}
-
-fn settings(defaults: &Sources) -> Vec<Setting> {
-    fn walk(path: &str, value: &Value, settings: &mut Vec<Setting>) {
-        if let ValueKind::Table(table) = &value.kind {
-            for (key, value) in table {
-                let path = if path.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{path}.{key}")
-                };
-                walk(&path, value, settings);
-            }
-        } else {
-            let variable = path.replace('.', "_").to_uppercase();
-            settings.push(Setting {
-                variable: format!("{ENV_PREFIX}{variable}"),
-                key: path.to_owned(),
-                default: value.kind.clone(),
-            });
-        }
-    }
-    let mut settings = Vec::new();
-    walk("", &defaults.cache, &mut settings);
-    settings
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `[outbox]`.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -14,6 +14,7 @@ use serde::Deserialize;
 )]
 pub struct Outbox {
     pub redis_url: SecretString,
+    pub redis_url_file: PathBuf,
     pub stream: String,
     pub stream_len_max: usize,
     pub poll_ms: u64,

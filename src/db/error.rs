@@ -9,11 +9,16 @@ pub(super) const GET_A_CONNECTION: &str = "get a connection";
 
 /// A failed statement, with what we were about to do.
 #[derive(Debug, thiserror::Error)]
-#[error("could not {doing}: {source}")]
+#[error("could not {doing}: {}", plainly(cause))]
 pub struct Error {
     doing: &'static str,
-    source: sqlx::Error,
+    // No `source`: it is told above, and nobody is to tell it once more.
+    cause: sqlx::Error,
 }
+
+/// What a role lacks that is to migrate, or to serve.
+pub const NOT_ALLOWED: &str = "the role must own the database to migrate it; to serve, have its owner run \
+    `splitcart migrate --grant-to ROLE`, and set SPLITCART_DATABASE_MIGRATE_ON_START=false";
 
 /// What a caller can do about a failed statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +39,7 @@ pub enum Fault {
 impl Error {
     /// Whether trying again can help.
     pub fn fault(&self) -> Fault {
-        match &self.source {
+        match &self.cause {
             sqlx::Error::Io(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
@@ -52,8 +57,8 @@ impl Error {
 
     /// What we were about to do was not done in time.
     pub(crate) fn timed_out(doing: &'static str) -> Self {
-        let source = sqlx::Error::Io(io::ErrorKind::TimedOut.into());
-        Self { doing, source }
+        let cause = sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+        Self { doing, cause }
     }
 
     /// Whether PostgreSQL, or a pooler in front of it, answers and refuses us for what we are: waiting
@@ -62,6 +67,42 @@ impl Error {
         let code = self.code();
         // protocol_violation: PgBouncer says so of startup parameters that it does not know.
         code.is_some_and(|code| code == "08P01" || is_of_class(&code, &["28", "3D"]))
+    }
+
+    /// What the person who has set the URL may do about it.
+    pub fn advice(&self) -> Option<&'static str> {
+        let code = self.code();
+        match (&self.cause, code.as_deref()) {
+            (sqlx::Error::Io(error), _) => match error.kind() {
+                io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Some(
+                    "nothing listens there: is PostgreSQL running, and are host and port right in \
+                     SPLITCART_DATABASE_URL?",
+                ),
+                io::ErrorKind::TimedOut => Some(
+                    "something may take connections there and say nothing (a firewall, a pooler that \
+                     hangs, a port that is not PostgreSQL's)",
+                ),
+                _ if error.to_string().contains("failed to lookup") => Some(
+                    "no host has that name: if a part of it is your password, write its @ : / ? # as %40 \
+                     %3A %2F %3F %23 in SPLITCART_DATABASE_URL",
+                ),
+                _ => Some("is it PostgreSQL that listens there?"),
+            },
+            (sqlx::Error::Protocol(_) | sqlx::Error::Tls(_), _) => Some(
+                "is it PostgreSQL that listens there, and does it speak TLS if sslmode asks for it?",
+            ),
+            (_, Some("28P01" | "28000")) => Some(
+                "correct user and password in SPLITCART_DATABASE_URL, or what pg_hba.conf lets in",
+            ),
+            (_, Some("3D000")) => Some(
+                "make the database (`createdb`), or name another one in SPLITCART_DATABASE_URL",
+            ),
+            (_, Some("42501")) => Some(NOT_ALLOWED),
+            (_, Some("53300")) => {
+                Some("PostgreSQL's max_connections, or the role's limit, is reached")
+            }
+            _ => None,
+        }
     }
 
     /// Whether it was a connection that could not be had, rather than one that failed us.
@@ -74,20 +115,30 @@ impl Error {
         let source = io::Error::other(format!("logins fail at present ({reason})"));
         Self {
             doing: GET_A_CONNECTION,
-            source: sqlx::Error::Io(source),
+            cause: sqlx::Error::Io(source),
         }
     }
 
     fn code(&self) -> Option<String> {
-        let database = self.source.as_database_error()?;
+        let database = self.cause.as_database_error()?;
         Some(database.code()?.into_owned())
     }
 
     /// The constraint that refused the statement, if one did.
     pub fn constraint(&self) -> Option<&str> {
-        self.source
+        self.cause
             .as_database_error()
             .and_then(sqlx::error::DatabaseError::constraint)
+    }
+}
+
+/// What PostgreSQL said, without the line of its own source that sqlx adds.
+pub(crate) fn plainly(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(database) => database.message().to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Configuration(error) => error.to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -128,8 +179,8 @@ pub(crate) trait Doing<T> {
 
 impl<T> Doing<T> for Result<T, sqlx::Error> {
     fn doing(self, doing: &'static str) -> Result<T, Error> {
-        self.map_err(|source| {
-            let error = Error { doing, source };
+        self.map_err(|cause| {
+            let error = Error { doing, cause };
             if error.code().as_deref().is_some_and(plan_is_stale) {
                 recycling::plans_are_stale();
             }

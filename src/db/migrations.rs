@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use super::{
-    error::{Doing, Error},
+    error::{self, Doing, Error, NOT_ALLOWED},
     folding,
 };
 
@@ -19,6 +19,20 @@ pub static MIGRATIONS: Migrator = sqlx::migrate!();
 /// How long migrations wait for a table that others use before they step back and let those through
 /// who queue behind them.
 const MIGRATION_LOCK_WAIT: &str = "set lock_timeout = '2s'";
+
+/// Why the schema could not be brought up to date.
+#[derive(Debug, thiserror::Error)]
+#[error("the migrations can't be applied: {}", plainly(cause))]
+pub struct MigrationError {
+    // No `source`: it is told above.
+    cause: MigrateError,
+}
+
+impl From<MigrateError> for MigrationError {
+    fn from(cause: MigrateError) -> Self {
+        Self { cause }
+    }
+}
 
 /// Applies the migrations that are missing. Safe from several instances at once: sqlx takes a lock.
 ///
@@ -30,13 +44,14 @@ const MIGRATION_LOCK_WAIT: &str = "set lock_timeout = '2s'";
 pub async fn migrate_within(
     connection: &mut PgConnection,
     wait_max: Duration,
-) -> Result<(), MigrateError> {
+) -> Result<(), MigrationError> {
     let give_up = Instant::now() + wait_max;
     let pause = Duration::from_secs(1);
     loop {
         sqlx::raw_sql(MIGRATION_LOCK_WAIT)
             .execute(&mut *connection)
-            .await?;
+            .await
+            .map_err(MigrateError::from)?;
         match run(connection).await {
             Err(error) if is_lock_timeout(&error) && Instant::now() + pause < give_up => {
                 tracing::warn!(
@@ -52,8 +67,9 @@ pub async fn migrate_within(
             result => {
                 sqlx::raw_sql("reset lock_timeout")
                     .execute(connection)
-                    .await?;
-                return result;
+                    .await
+                    .map_err(MigrateError::from)?;
+                return Ok(result?);
             }
         }
     }
@@ -73,8 +89,31 @@ async fn run(connection: &mut PgConnection) -> Result<(), MigrateError> {
 ///
 /// # Errors
 /// See [`migrate_within`].
-pub async fn migrate(connection: &mut PgConnection) -> Result<(), MigrateError> {
+pub async fn migrate(connection: &mut PgConnection) -> Result<(), MigrationError> {
     migrate_within(connection, Duration::from_secs(30)).await
+}
+
+/// What failed, without the line of PostgreSQL's own source that sqlx adds, and what may be done.
+fn plainly(error: &MigrateError) -> String {
+    match error {
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
+            let code = source.as_database_error().and_then(DatabaseError::code);
+            let advice = match code.as_deref() {
+                Some("42501") => format!("; {NOT_ALLOWED}"),
+                _ => String::new(),
+            };
+            format!("{}{advice}", error::plainly(source))
+        }
+        MigrateError::VersionMissing(version) => format!(
+            "the database has migration {version}, which this version does not know: it was migrated by a \
+             newer one; run that, or restore a backup from before"
+        ),
+        MigrateError::VersionMismatch(version) => format!(
+            "migration {version} was applied in another form than this version has: the database was \
+             migrated by a development version"
+        ),
+        other => other.to_string(),
+    }
 }
 
 fn is_lock_timeout(error: &MigrateError) -> bool {

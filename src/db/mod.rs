@@ -23,6 +23,7 @@ pub mod orders;
 pub mod outbox;
 pub mod pool;
 pub mod recycling;
+pub mod roles;
 pub mod server;
 pub mod stores;
 pub mod transaction;

@@ -171,18 +171,6 @@ pub async fn connect(url: &SecretString) -> Result<PgConnection, Error> {
     Ok(connection)
 }
 
-/// Where PostgreSQL is, for people.
-///
-/// # Errors
-/// The URL is malformed.
-pub fn place_of(url: &SecretString) -> Result<String, Error> {
-    let options = connect_options(url)?;
-    Ok(match options.get_socket() {
-        Some(directory) => directory.display().to_string(),
-        None => format!("{}:{}", options.get_host(), options.get_port()),
-    })
-}
-
 /// Closes the connections that rest in a pool: one of their kind has turned out to be silent, and they
 /// have had the same way to the server. Those of other pools are asked before they are used again.
 pub fn close_idle(pool: &PgPool) {
@@ -265,6 +253,21 @@ fn session_options(
             ("default_transaction_read_only", "off"),
         ])
         .options(limits.workload.planner_settings()))
+}
+
+/// Where a URL leads, to be told: a host and a port, or a socket's directory; and who asks for what there.
+///
+/// # Errors
+/// The URL is malformed.
+pub fn place_of(url: &SecretString) -> Result<String, Error> {
+    let options = connect_options(url)?;
+    let host = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    let (database, user) = (options.get_database(), options.get_username());
+    let database = database.unwrap_or(user);
+    Ok(format!("{host} (database {database}, user {user})"))
 }
 
 fn connect_options(url: &SecretString) -> Result<PgConnectOptions, Error> {

@@ -7,6 +7,10 @@ use super::error::{Doing, Error};
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
+    /// Such as `15.14`.
+    pub version: String,
+    /// Whether our role may do everything.
+    pub is_superuser: bool,
     /// `max_connections`, or the smaller limit of our role or database.
     pub connections_max: i64,
     /// How many of them only superusers and operators get.
@@ -40,8 +44,10 @@ impl ServerSettings {
 pub async fn settings(connection: &mut PgConnection) -> Result<ServerSettings, Error> {
     // Not `query!`: it is about the server, not about our schema. Of other people's sessions one may
     // see that they are there, and not of what kind they are.
-    let row: (i64, i64, i64, bool, bool, i64) = sqlx::query_as(
+    let row: (String, bool, i64, i64, i64, bool, bool, i64) = sqlx::query_as(
         "select
+            current_setting('server_version'),
+            current_setting('is_superuser')::bool,
             least(
                 current_setting('max_connections')::bigint,
                 (select nullif(rolconnlimit, -1) from pg_roles where rolname = current_user),
@@ -61,8 +67,19 @@ pub async fn settings(connection: &mut PgConnection) -> Result<ServerSettings, E
     .fetch_one(connection)
     .await
     .doing("read the server's settings")?;
-    let (connections_max, reserved, taken, fsync, full_page_writes, statement_timeout_ms) = row;
+    let (
+        version,
+        is_superuser,
+        connections_max,
+        reserved,
+        taken,
+        fsync,
+        full_page_writes,
+        statement_timeout_ms,
+    ) = row;
     Ok(ServerSettings {
+        version,
+        is_superuser,
         connections_max,
         reserved,
         taken,

@@ -2,14 +2,14 @@
 //! unprivileged user that its packages create.
 
 use std::fs::{self, Metadata};
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, User, getegid, geteuid};
 use tokio::process::Command;
 
 use super::Error;
+use super::open_directory::OpenDirectory;
 
 /// The user that stands in for root.
 const UNPRIVILEGED: &str = "postgres";
@@ -21,6 +21,8 @@ pub(super) struct Account {
     uid: Uid,
     gid: Gid,
     changes_user: bool,
+    /// Who we are ourselves.
+    us: Uid,
 }
 
 impl Account {
@@ -33,6 +35,7 @@ impl Account {
                 uid,
                 gid: getegid(),
                 changes_user: false,
+                us: uid,
             });
         }
         match User::from_name(UNPRIVILEGED) {
@@ -41,6 +44,7 @@ impl Account {
                 uid: user.uid,
                 gid: user.gid,
                 changes_user: true,
+                us: uid,
             }),
             _ => Err(Error::NoAccount { name: UNPRIVILEGED }),
         }
@@ -57,29 +61,45 @@ impl Account {
         }
     }
 
-    pub(super) fn owns(&self, metadata: &Metadata) -> bool {
-        metadata.uid() == self.uid.as_raw()
+    /// Whether this is ours, of whoever runs splitcart.
+    pub(super) fn is_us(&self, metadata: &Metadata) -> bool {
+        metadata.uid() == self.us.as_raw()
     }
 
-    /// Creates a directory, unless it is there, that only this user can enter.
-    pub(super) fn create_private(&self, directory: &Path) -> Result<(), Error> {
-        match fs::create_dir(directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(Error::io("create", directory)(error))
-            }
-            _ => self.make_private(directory),
+    /// Whether this is ours or the services'.
+    pub(super) fn trusts(&self, metadata: &Metadata) -> bool {
+        self.is_us(metadata) || metadata.uid() == self.uid.as_raw()
+    }
+
+    /// Makes an outer directory ours. The services' user may pass it if that is somebody else, and no
+    /// more: nothing in it can then be replaced behind our back.
+    pub(super) fn keep(&self, directory: &OpenDirectory) -> Result<(), Error> {
+        if !self.is_us(&directory.metadata()?) {
+            directory.set_owner(self.us.as_raw(), getegid().as_raw())?;
+            tracing::warn!(
+                directory = %directory.path().display(),
+                "{} belonged to user `{}`, as earlier versions had it; it belongs to us now, and only \
+                 postgres, redis and run in it are still theirs",
+                directory.path().display(),
+                self.name,
+            );
         }
+        directory.set_mode(if self.changes_user { 0o711 } else { 0o700 })
     }
 
-    /// Gives a directory to this user and closes it to all others.
-    pub(super) fn make_private(&self, directory: &Path) -> Result<(), Error> {
-        fs::set_permissions(directory, fs::Permissions::from_mode(0o700))
-            .map_err(Error::io("close to others", directory))?;
+    /// Gives a directory that is ours or theirs already to the services, and closes it to all others.
+    pub(super) fn give(&self, directory: &OpenDirectory) -> Result<(), Error> {
+        let metadata = directory.metadata()?;
+        if !self.trusts(&metadata) {
+            return Err(Error::SomebodyElses {
+                path: directory.path().to_owned(),
+                owner: metadata.uid(),
+            });
+        }
         if self.changes_user {
-            std::os::unix::fs::chown(directory, Some(self.uid.as_raw()), Some(self.gid.as_raw()))
-                .map_err(Error::io("change the owner of", directory))?;
+            directory.set_owner(self.uid.as_raw(), self.gid.as_raw())?;
         }
-        Ok(())
+        directory.set_mode(0o700)
     }
 
     /// The first directory, from the root down to `directory`, that this user may not pass. When we
@@ -114,6 +134,8 @@ impl Account {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -127,6 +149,7 @@ mod tests {
             uid: Uid::from_raw(54_321),
             gid: Gid::from_raw(54_321),
             changes_user: true,
+            us: geteuid(),
         };
         let expected = fs::canonicalize(closed.path()).unwrap();
         assert_eq!(stranger.blocked_at(&inner).unwrap(), Some(expected));

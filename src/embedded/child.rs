@@ -1,8 +1,6 @@
 //! One service as our child process: its log, its end, and how it is stopped.
 
-use std::collections::VecDeque;
-use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -14,11 +12,27 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Error;
 use super::account::Account;
+use super::directory::Log;
 use super::leftover::send;
 
 const LOG_LINES_SHOWN: usize = 12;
+const LOG_BYTES_SHOWN: usize = 8 * 1024;
+const KEPT_VARIABLES: [&str; 2] = ["PATH", "TZ"];
 const DROP_PATIENCE: Duration = Duration::from_secs(10);
 const DROP_POLL: Duration = Duration::from_millis(5);
+
+/// A program with nothing of our environment but where programs are and what time it is here: it holds
+/// the secret of tokens, passwords, and settings that are about another server.
+pub(super) fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("LC_ALL", "C");
+    for name in KEPT_VARIABLES {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command
+}
 
 /// A running service. Dropping it stops it the hard way, which both services survive without loss
 /// of what they acknowledged.
@@ -26,26 +40,22 @@ const DROP_POLL: Duration = Duration::from_millis(5);
 pub(super) struct Service {
     name: &'static str,
     child: Child,
-    log: PathBuf,
+    log: Log,
     /// What ends it for certain when there is no time to ask.
     last_word: Signal,
 }
 
 impl Service {
-    /// Starts `command` with its output in `log`; the log of the run before is kept beside it.
+    /// Starts `command` with its output in `log`.
     pub(super) fn start(
         name: &'static str,
         mut command: Command,
         account: &Account,
-        log: &Path,
+        log: Log,
         last_word: Signal,
     ) -> Result<Self, Error> {
-        if log.exists() {
-            let before = log.with_extension("log.before");
-            fs::rename(log, &before).map_err(Error::io("put away", log))?;
-        }
-        let output = File::create(log).map_err(Error::io("create", log))?;
-        let errors = output.try_clone().map_err(Error::io("open", log))?;
+        let copy = || log.file.try_clone().map_err(Error::io("open", &log.path));
+        let (output, errors) = (copy()?, copy()?);
         account.runs(&mut command);
         let program = PathBuf::from(command.as_std().get_program());
         let child = command
@@ -59,7 +69,7 @@ impl Service {
         Ok(Self {
             name,
             child,
-            log: log.to_owned(),
+            log,
             last_word,
         })
     }
@@ -88,7 +98,7 @@ impl Service {
                 return Err(Error::NotReady {
                     service: self.name,
                     limit_seconds: limit.as_secs(),
-                    log: self.log.clone(),
+                    log: self.log.path.clone(),
                     log_end: last_lines(&self.log),
                 });
             }
@@ -100,7 +110,7 @@ impl Service {
     pub(super) async fn wait_for_failure(&mut self) -> Error {
         match self.child.wait().await {
             Ok(status) => self.ended(status),
-            Err(error) => Error::io("wait for", &self.log)(error),
+            Err(error) => Error::io("wait for", &self.log.path)(error),
         }
     }
 
@@ -118,7 +128,7 @@ impl Service {
         }
         Err(Error::StillRunning {
             service: self.name,
-            directory: self.log.clone(),
+            directory: self.log.path.clone(),
             pid: self.pid().unwrap_or_default(),
         })
     }
@@ -126,14 +136,14 @@ impl Service {
     fn try_wait(&mut self) -> Result<Option<ExitStatus>, Error> {
         self.child
             .try_wait()
-            .map_err(Error::io("wait for", &self.log))
+            .map_err(Error::io("wait for", &self.log.path))
     }
 
     fn ended(&self, status: ExitStatus) -> Error {
         Error::Ended {
             service: self.name,
             status,
-            log: self.log.clone(),
+            log: self.log.path.clone(),
             log_end: last_lines(&self.log),
         }
     }
@@ -164,16 +174,12 @@ impl Drop for Service {
     }
 }
 
-fn last_lines(log: &Path) -> String {
-    let Ok(file) = File::open(log) else {
-        return String::new();
-    };
-    let mut last = VecDeque::with_capacity(LOG_LINES_SHOWN + 1);
-    for line in BufReader::new(file).lines().map_while(Result::ok) {
-        last.push_back(line);
-        if last.len() > LOG_LINES_SHOWN {
-            last.pop_front();
-        }
-    }
-    last.make_contiguous().join("\n")
+fn last_lines(log: &Log) -> String {
+    let len = log.file.metadata().map_or(0, |metadata| metadata.len());
+    let mut end = vec![0; LOG_BYTES_SHOWN];
+    let begin = len.saturating_sub(LOG_BYTES_SHOWN as u64);
+    let read = log.file.read_at(&mut end, begin).unwrap_or(0);
+    let text = String::from_utf8_lossy(&end[..read]);
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
 }

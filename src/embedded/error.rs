@@ -65,6 +65,51 @@ pub enum Error {
         directory: PathBuf,
     },
 
+    /// Something in a data directory is not what we have put there.
+    #[error(
+        "{} is a link, or not what splitcart has put there, and is left alone: find out who made it, and \
+         remove it, or choose another data directory",
+        path.display()
+    )]
+    Planted {
+        /// What is there.
+        path: PathBuf,
+    },
+
+    /// A data directory, or what is in it, is of a user whom it does not belong to.
+    #[error(
+        "{} belongs to the user with the number {owner}, who could change what we rely on: run splitcart as \
+         that user, or choose another data directory",
+        path.display()
+    )]
+    SomebodyElses {
+        /// What is there.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
+
+    /// Nothing was started in a directory, so it has no secret.
+    #[error(
+        "there is no secret of tokens in {directory}: start `splitcart serve` there first (or name the \
+         server's directory with --data-dir, or its secret with SPLITCART_AUTH_HS256_SECRET)"
+    )]
+    NoSecret {
+        /// The directory.
+        directory: String,
+    },
+
+    /// The secret of a directory is none.
+    #[error(
+        "{} can be read by others, or is too short to be a secret: run `chmod 600` on it if nobody has \
+         read it, or remove it, and the next start makes another one",
+        path.display()
+    )]
+    BadSecret {
+        /// The file.
+        path: PathBuf,
+    },
+
     /// Another splitcart has the directory.
     #[error(
         "another splitcart{} is using the data directory {}: stop it, or choose another directory",

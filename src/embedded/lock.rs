@@ -1,12 +1,16 @@
 //! One owner per data directory. The operating system drops the lock when its owner dies, however
 //! it dies, so a lock file that was left behind means nothing.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
 use std::process;
 
+use nix::fcntl::OFlag;
+
 use super::Error;
+use super::account::Account;
+use super::open_directory::OpenDirectory;
 
 /// The lock's name. Its presence also tells that a directory is one of ours.
 pub(super) const FILE_NAME: &str = "lock";
@@ -18,21 +22,50 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock, or says who has it.
-    pub(super) fn take(directory: &Path) -> Result<Self, Error> {
-        let path = directory.join(FILE_NAME);
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(Error::io("open", &path))?;
+    /// Takes the lock, made if it is not there, or says who has it.
+    pub(super) fn take(directory: &OpenDirectory, account: &Account) -> Result<Self, Error> {
+        if let Some(lock) = Self::take_existing(directory, account)? {
+            return Ok(lock);
+        }
+        let file = directory.new_file(FILE_NAME, OFlag::O_RDWR, 0o600)?;
+        Self::of(file, directory)
+    }
+
+    /// The same, if it is there.
+    pub(super) fn take_existing(
+        directory: &OpenDirectory,
+        account: &Account,
+    ) -> Result<Option<Self>, Error> {
+        let Some(file) = directory.existing_file(FILE_NAME, OFlag::O_RDWR)? else {
+            return Ok(None);
+        };
+        let path = directory.path().join(FILE_NAME);
+        let metadata = file.metadata().map_err(Error::io("look at", &path))?;
+        if !account.is_us(&metadata) {
+            return Err(Error::SomebodyElses {
+                path,
+                owner: metadata.uid(),
+            });
+        }
+        Self::of(file, directory).map(Some)
+    }
+
+    /// Makes sure that the lock that we have is the one that others will find.
+    pub(super) fn check_still_in(&self, directory: &OpenDirectory) -> Result<(), Error> {
+        if directory.still_has(FILE_NAME, &self.file)? {
+            Ok(())
+        } else {
+            Err(directory.planted(FILE_NAME))
+        }
+    }
+
+    fn of(mut file: File, directory: &OpenDirectory) -> Result<Self, Error> {
+        let path = directory.path().join(FILE_NAME);
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(Error::InUse {
-                    directory: directory.to_owned(),
+                    directory: directory.path().to_owned(),
                     owner: owner(&mut file),
                 });
             }
@@ -55,7 +88,7 @@ impl Drop for Lock {
 
 fn owner(file: &mut File) -> Option<u32> {
     let mut text = String::new();
-    file.read_to_string(&mut text).ok()?;
+    file.take(32).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }
 
@@ -66,8 +99,10 @@ mod tests {
     #[test]
     fn the_second_owner_is_refused_until_the_first_lets_go() {
         let directory = tempfile::tempdir().unwrap();
-        let first = Lock::take(directory.path()).unwrap();
-        let message = Lock::take(directory.path()).unwrap_err().to_string();
+        let directory = OpenDirectory::open(directory.path()).unwrap();
+        let account = Account::for_services().unwrap();
+        let first = Lock::take(&directory, &account).unwrap();
+        let message = Lock::take(&directory, &account).unwrap_err().to_string();
         assert!(
             message.contains(&directory.path().display().to_string()),
             "{message}"
@@ -77,6 +112,6 @@ mod tests {
             "{message}"
         );
         drop(first);
-        Lock::take(directory.path()).unwrap();
+        Lock::take(&directory, &account).unwrap();
     }
 }

@@ -12,18 +12,23 @@ mod directory;
 mod error;
 mod leftover;
 mod lock;
+mod open_directory;
 mod postgres;
 mod programs;
 mod redis;
+mod secret;
 mod url;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use secrecy::SecretString;
+
 pub use self::directory::DataDir;
 pub use self::error::Error;
-pub use self::postgres::PrivatePostgres;
+pub use self::postgres::{PrivatePostgres, SERVING_ROLE};
 pub use self::redis::PrivateRedis;
+pub use self::secret::token_secret_in;
 
 use self::account::Account;
 use self::directory::Directory;
@@ -43,6 +48,7 @@ pub struct EmbeddedServices {
     postgres: PrivatePostgres,
     redis: PrivateRedis,
     redis_server: PathBuf,
+    token_secret: SecretString,
     directory: Arc<Directory>,
 }
 
@@ -56,6 +62,7 @@ impl EmbeddedServices {
             remove_abandoned(&account).await;
         }
         let directory = Arc::new(Directory::open(&options.data_dir, account)?);
+        let token_secret = secret::keep(directory.opened(), directory.account())?;
         let (postgres, redis) = tokio::try_join!(
             PrivatePostgres::launch(&installed, Arc::clone(&directory)),
             PrivateRedis::launch(&redis_server, Arc::clone(&directory)),
@@ -64,13 +71,24 @@ impl EmbeddedServices {
             postgres,
             redis,
             redis_server,
+            token_secret,
             directory,
         })
     }
 
-    /// The URL of the database `splitcart`, for sqlx and for libpq.
+    /// The URL of the database `splitcart`, for sqlx and for libpq, as its owner.
     pub fn database_url(&self) -> &str {
         self.postgres.database_url()
+    }
+
+    /// The same database for the role that serves: it owns nothing, and may do what it was granted.
+    pub fn serving_url(&self) -> &str {
+        self.postgres.serving_url()
+    }
+
+    /// A random secret for tokens, which is kept in the directory.
+    pub fn token_secret(&self) -> &SecretString {
+        &self.token_secret
     }
 
     /// The directory of PostgreSQL's programs, for whoever needs one that comes with it.

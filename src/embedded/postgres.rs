@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,18 @@ use sqlx::{ConnectOptions, Connection};
 use tokio::process::Command;
 
 use super::account::Account;
-use super::child::Service;
+use super::child::{self, Service};
 use super::directory::{DataDir, Directory, SocketDirectory};
 use super::programs::{PostgresPrograms, Search};
 use super::{Error, leftover, url};
 
 const PROGRAM: &str = "postgres";
 const USER: &str = "splitcart";
+/// The role that serves; see [`PrivatePostgres::serving_url`].
+pub const SERVING_ROLE: &str = "splitcart_serving";
 const DATABASE: &str = "splitcart";
 const DATA: &str = "postgres";
+const NEW_DATA: &str = "postgres.new";
 const SOCKET: &str = ".s.PGSQL.5432";
 /// Recovery after a crash reads all of the log since the last checkpoint.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -41,6 +44,7 @@ pub struct PrivatePostgres {
     // In this order: the process ends before its directories go.
     service: Service,
     url: String,
+    serving_url: String,
     programs: PostgresPrograms,
     _socket_directory: SocketDirectory,
     directory: Arc<Directory>,
@@ -68,10 +72,11 @@ impl PrivatePostgres {
         directory: Arc<Directory>,
     ) -> Result<Self, Error> {
         let data = directory.path().join(DATA);
-        let programs = PostgresPrograms::choose(installed, &data)?;
+        let there = directory.opened().existing_subdirectory(DATA)?;
+        let programs = PostgresPrograms::choose(installed, &data, there.as_ref())?;
         stop_leftovers(&directory).await?;
-        if !data.exists() {
-            create_cluster(&programs, &directory, &data).await?;
+        if there.is_none() {
+            create_cluster(&programs, &directory).await?;
         }
         remove_pid_file(&data)?;
 
@@ -79,22 +84,24 @@ impl PrivatePostgres {
         let sockets = socket_directory.path();
         // The port is part of the socket's name. Said in the URL, PGPORT cannot change it, nor
         // PGSSLMODE ask for what a Unix socket does not have.
-        let url = format!(
-            "postgres:///{DATABASE}?host={}&port=5432&user={USER}&sslmode=disable",
-            url::encode(sockets)?
-        );
+        let host = url::encode(sockets)?;
+        let url_of = |role: &str| {
+            format!("postgres:///{DATABASE}?host={host}&port=5432&user={role}&sslmode=disable")
+        };
+        let (url, serving_url) = (url_of(USER), url_of(SERVING_ROLE));
         let command = server_command(&programs, &data, sockets);
-        let log = directory.path().join("postgres.log");
+        let log = directory.new_log("postgres.log")?;
         let service = Service::start(
             "PostgreSQL",
             command,
             directory.account(),
-            &log,
+            log,
             Signal::SIGQUIT,
         )?;
         let mut postgres = Self {
             service,
             url,
+            serving_url,
             programs,
             _socket_directory: socket_directory,
             directory,
@@ -116,6 +123,11 @@ impl PrivatePostgres {
     /// The URL of the database `splitcart`, for sqlx and for libpq.
     pub fn database_url(&self) -> &str {
         &self.url
+    }
+
+    /// The same database for a role that owns nothing in it, and may do there what its owner grants.
+    pub fn serving_url(&self) -> &str {
+        &self.serving_url
     }
 
     /// The directory of its programs, for whoever needs one that comes with it.
@@ -158,18 +170,16 @@ pub(super) async fn stop_leftovers(directory: &Directory) -> Result<(), Error> {
 
 /// Makes the files next to where they belong and renames them, so that a half-made cluster is never
 /// taken for a whole one.
-async fn create_cluster(
-    programs: &PostgresPrograms,
-    directory: &Directory,
-    data: &Path,
-) -> Result<(), Error> {
-    let new = data.with_extension("new");
+async fn create_cluster(programs: &PostgresPrograms, directory: &Directory) -> Result<(), Error> {
+    let new = directory.path().join(NEW_DATA);
     match fs::remove_dir_all(&new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             return Err(Error::io("remove", &new)(error));
         }
         _ => {}
     }
+    // Made by us and given away, because only we can write in the directory around it.
+    directory.subdirectory(NEW_DATA)?;
     let mut command = command(&programs.initdb, directory.path());
     command
         .arg("--pgdata")
@@ -177,8 +187,10 @@ async fn create_cluster(
         .arg("--username")
         .arg(USER)
         .args([
-            // Whoever can open the socket is the one user there is.
-            "--auth=trust",
+            // Whoever can open the socket is the one user there is. There is no other way in, and would
+            // be none if somebody made the server listen.
+            "--auth-local=trust",
+            "--auth-host=reject",
             "--encoding=UTF8",
             "--locale=C",
             "--no-instructions",
@@ -202,7 +214,7 @@ async fn create_cluster(
             output: String::from_utf8_lossy(&said).into_owned(),
         });
     }
-    fs::rename(&new, data).map_err(Error::io("rename", &new))
+    directory.opened().rename(NEW_DATA, DATA)
 }
 
 /// We hold the directory's lock and no server works here, so the file is stale. PostgreSQL alone
@@ -231,15 +243,10 @@ fn server_command(programs: &PostgresPrograms, data: &Path, sockets: &Path) -> C
     command
 }
 
-/// A PostgreSQL program that does not listen to what the environment says about another server.
-fn command(program: &PathBuf, directory: &Path) -> Command {
-    let mut command = Command::new(program);
-    command.current_dir(directory).env("LC_ALL", "C");
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("PG") {
-            command.env_remove(name);
-        }
-    }
+/// A PostgreSQL program, which works in `directory`.
+fn command(program: &Path, directory: &Path) -> Command {
+    let mut command = child::command(program);
+    command.current_dir(directory);
     command
 }
 
@@ -281,6 +288,22 @@ async fn create_database(maintenance: &PgConnectOptions) -> Result<(), Error> {
             .await?;
     if !exists {
         sqlx::query("create database splitcart")
+            .execute(&mut connection)
+            .await?;
+    }
+    let exists: bool =
+        sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
+            .bind(SERVING_ROLE)
+            .fetch_one(&mut connection)
+            .await?;
+    if !exists {
+        // Several statements in one message are one transaction.
+        let create = format!(
+            "create role {SERVING_ROLE} login;
+             revoke all on database {DATABASE} from public;
+             grant connect on database {DATABASE} to {SERVING_ROLE}"
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(create))
             .execute(&mut connection)
             .await?;
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Error;
+use super::open_directory::OpenDirectory;
 
 /// The oldest PostgreSQL that our SQL and our settings were written for.
 const OLDEST_MAJOR: u32 = 15;
@@ -108,7 +109,12 @@ impl PostgresPrograms {
         if !initdb.is_file() {
             return None;
         }
-        let output = Command::new(&postgres).arg("--version").output().ok()?;
+        let output = Command::new(&postgres)
+            .env_clear()
+            .env("LC_ALL", "C")
+            .arg("--version")
+            .output()
+            .ok()?;
         let major = parse_major(&String::from_utf8_lossy(&output.stdout))?;
         Some(Self {
             major,
@@ -118,9 +124,16 @@ impl PostgresPrograms {
     }
 
     /// The one that made the existing data, otherwise the first.
-    pub(super) fn choose(found: &[Self], data: &Path) -> Result<Self, Error> {
-        let made_by = fs::read_to_string(data.join("PG_VERSION"))
-            .ok()
+    pub(super) fn choose(
+        found: &[Self],
+        data: &Path,
+        existing: Option<&OpenDirectory>,
+    ) -> Result<Self, Error> {
+        let version = existing
+            .map(|data| data.read("PG_VERSION", 32))
+            .transpose()?;
+        let made_by = version
+            .flatten()
             .and_then(|text| text.trim().parse::<u32>().ok());
         let fits = |programs: &&Self| made_by.is_none_or(|major| programs.major == major);
         found
@@ -223,13 +236,15 @@ mod tests {
         let found = search(root.path(), &[]).postgres().unwrap();
         let data = root.path().join("data");
         fs::create_dir(&data).unwrap();
-        assert_eq!(PostgresPrograms::choose(&found, &data).unwrap().major, 17);
+        let choose = |data: &Path| {
+            let existing = OpenDirectory::open(data).unwrap();
+            PostgresPrograms::choose(&found, data, Some(&existing))
+        };
+        assert_eq!(choose(&data).unwrap().major, 17);
         fs::write(data.join("PG_VERSION"), "15\n").unwrap();
-        assert_eq!(PostgresPrograms::choose(&found, &data).unwrap().major, 15);
+        assert_eq!(choose(&data).unwrap().major, 15);
         fs::write(data.join("PG_VERSION"), "16\n").unwrap();
-        let message = PostgresPrograms::choose(&found, &data)
-            .unwrap_err()
-            .to_string();
+        let message = choose(&data).unwrap_err().to_string();
         assert!(
             message.contains("apt-get install postgresql-16"),
             "{message}"

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use tokio::process::Command;
 
 use super::account::Account;
-use super::child::Service;
+use super::child::{self, Service};
 use super::directory::{DataDir, Directory, SocketDirectory};
 use super::programs::Search;
 use super::{Error, leftover, url};
@@ -60,7 +59,7 @@ impl PrivateRedis {
         let socket = socket_directory.path().join(SOCKET);
         let url = format!("redis+unix://{}", url::encode(&socket)?);
 
-        let mut command = Command::new(program);
+        let mut command = child::command(program);
         command
             .current_dir(&data)
             .arg("--dir")
@@ -68,8 +67,8 @@ impl PrivateRedis {
             .arg("--unixsocket")
             .arg(&socket);
         command.args(SETTINGS);
-        let log = directory.path().join("redis.log");
-        let service = Service::start("Redis", command, directory.account(), &log, Signal::SIGKILL)?;
+        let log = directory.new_log("redis.log")?;
+        let service = Service::start("Redis", command, directory.account(), log, Signal::SIGKILL)?;
         let mut redis = Self {
             service,
             url,

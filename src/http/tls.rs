@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use prometheus_client::metrics::gauge::Gauge;
 use rustls::{
     ServerConfig,
@@ -14,8 +14,8 @@ use rustls::{
 
 use super::watched_file::{self, Current, WatchedFiles};
 
-/// A certificate that expires within a week is warned of.
-const SOON_S: i64 = 7 * 24 * 60 * 60;
+/// A certificate with less time left is warned of.
+const EXPIRES_SOON: TimeDelta = TimeDelta::days(14);
 
 /// Reads the certificate (with those that vouch for it) and its key.
 ///
@@ -49,47 +49,53 @@ fn parse(
     }
     let key = PrivateKeyDer::from_pem_slice(key)
         .map_err(|error| format!("the key is no PEM: {error}"))?;
-    let first = chain[0].clone();
-    let certified = CertifiedKey::from_der(chain, key, provider)
-        .map_err(|error| format!("certificate and key can't be used together: {error}"))?;
-    if let Some(validity) = validity_of(&first) {
-        not_after.set(validity.1);
-        warn_of(validity, Utc::now().timestamp());
-    } else {
-        tracing::warn!("http.tls_cert_file: it can't be told when the certificate expires");
+    let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            "certificate and key can't be used together: the key is another certificate's; were the files \
+             of two mixed up?"
+                .to_owned()
+        }
+        error => format!("certificate and key can't be used together: {error}"),
+    })?;
+    match certified.cert.first().and_then(|it| validity_of(it)) {
+        Some((begin, end)) => {
+            not_after.set(end.timestamp());
+            if let Some(warning) = about_its_time(begin, end) {
+                tracing::warn!("{warning}");
+            }
+        }
+        None => tracing::warn!("http.tls_cert_file: it can't be told when the certificate expires"),
     }
     Ok(certified)
 }
 
-/// From when on until when, as Unix time.
-fn validity_of(certificate: &[u8]) -> Option<(i64, i64)> {
+/// From when on until when it is good.
+fn validity_of(certificate: &CertificateDer<'_>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
     let validity = certificate.validity();
+    let time = |at: i64| DateTime::from_timestamp(at, 0);
     Some((
-        validity.not_before.timestamp(),
-        validity.not_after.timestamp(),
+        time(validity.not_before.timestamp())?,
+        time(validity.not_after.timestamp())?,
     ))
 }
 
-/// Clients would refuse it, and only they.
-fn warn_of((not_before, not_after): (i64, i64), now: i64) {
-    let day = |at| DateTime::from_timestamp(at, 0).map_or_else(String::new, |at| at.to_rfc3339());
-    if now > not_after {
-        tracing::warn!(
-            "http.tls_cert_file: the certificate expired at {}; clients refuse it",
-            day(not_after)
-        );
-    } else if now < not_before {
-        tracing::warn!(
-            "http.tls_cert_file: the certificate is not valid before {}; clients refuse it",
-            day(not_before)
-        );
-    } else if not_after - now < SOON_S {
-        tracing::warn!(
-            "http.tls_cert_file: the certificate expires soon, at {}",
-            day(not_after)
-        );
-    }
+/// What is to be said of the time for which a certificate is good. It is used all the same: clients decide.
+fn about_its_time(begin: DateTime<Utc>, end: DateTime<Utc>) -> Option<String> {
+    let now = Utc::now();
+    let said = if now > end {
+        format!("expired on {end}")
+    } else if now < begin {
+        format!("is not good before {begin}")
+    } else if end - now < EXPIRES_SOON {
+        format!("expires on {end}")
+    } else {
+        return None;
+    };
+    Some(format!(
+        "the certificate in http.tls_cert_file {said}, and clients refuse one out of its time: put a new one \
+         (with its key) in its place, which is taken without a restart"
+    ))
 }
 
 /// What the listener needs. The protocols (HTTP/2, HTTP/1.1) are offered by the HTTP server.

@@ -190,7 +190,7 @@ impl Worker {
         } = front;
         let pool_limits = PoolLimits {
             workload: Workload::Reads,
-            connections_max: config.database.connections_per_worker,
+            connections_max: config.database.pool_per_worker,
             acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
             statement_max: config.transaction_limit(),
             lock_wait_max: config.transaction_limit(),

@@ -42,7 +42,7 @@ async fn two_instances_on_one_database_neither_deadlock_nor_oversell() {
         ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
         ("SPLITCART_BATCH_MAX", "8"),
         ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "4"),
-        ("SPLITCART_DATABASE_CONNECTIONS_PER_WORKER", "4"),
+        ("SPLITCART_DATABASE_POOL_PER_WORKER", "4"),
     ];
     let world = World::with_settings(&settings).await;
     let (database_url, redis_url) = (&world.market.database.url, &world.redis.url);

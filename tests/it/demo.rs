@@ -66,6 +66,47 @@ fn the_demo_can_be_stopped_while_it_starts() {
     }
 }
 
+/// Closing the terminal sends SIGHUP, and nothing that is printed arrives any more.
+#[test]
+fn a_demo_whose_terminal_is_closed_leaves_nothing_running() {
+    for (signal_name, heard) in [("HUP", false), ("INT", true)] {
+        let dir = tempfile::Builder::new()
+            .prefix("splitcart-demo-")
+            .tempdir()
+            .unwrap();
+        let data_dir = dir.path().join("data");
+        let mut demo = demo()
+            .arg("--data-dir")
+            .arg(&data_dir)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut shown = BufReader::new(demo.stdout.take().unwrap()).lines();
+        assert!(shown.any(|line| line.unwrap().contains("Ctrl-C")));
+        assert!(working_below(&data_dir) > 1, "PostgreSQL and Redis run");
+        if heard {
+            signal(demo.id(), signal_name);
+            let told: Vec<_> = shown.map_while(Result::ok).collect();
+            let farewell = format!("stopped; data kept in {}", data_dir.display());
+            assert_eq!(told.last(), Some(&farewell), "{told:?}");
+        } else {
+            drop(shown);
+            signal(demo.id(), signal_name);
+        }
+        assert!(demo.wait().unwrap().success());
+        assert_eq!(working_below(&data_dir), 0);
+    }
+}
+
+fn working_below(directory: &std::path::Path) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter_map(|it| std::fs::read_link(it.path().join("cwd")).ok())
+        .filter(|place| place.starts_with(directory))
+        .count()
+}
+
 /// On free ports, whatever else runs on this machine.
 fn demo() -> Command {
     let mut command = splitcart("demo");

@@ -309,7 +309,7 @@ async fn a_bad_query_is_refused_with_every_problem() {
 const ONE_CONNECTION: [(&str, &str); 3] = [
     ("SPLITCART_LOG_FILTER", "info,sqlx::query=debug"),
     ("SPLITCART_HTTP_WORKERS", "1"),
-    ("SPLITCART_DATABASE_CONNECTIONS_PER_WORKER", "1"),
+    ("SPLITCART_DATABASE_POOL_PER_WORKER", "1"),
 ];
 
 /// A page takes as many statements for many orders with many lines as for one.

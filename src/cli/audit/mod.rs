@@ -25,14 +25,14 @@ use crate::{
     },
 };
 
-use super::services::Services;
+use super::services::{self, Services};
 
 pub use report::{Checked, Report};
 
 const EXAMPLES: &str = "\
 Examples:
   splitcart audit                           check the private database in .splitcart
-  SPLITCART_DATABASE_URL=postgres://… SPLITCART_REDIS_URL=redis://… splitcart audit
+  SPLITCART_DATABASE_URL=postgres://… splitcart audit
                                             check your own, while instances are at work
   splitcart audit --unpublished-s-max 600   be patient with a broker that was away
   splitcart audit --json | jq '.rules[] | select(.broken > 0)'
@@ -106,7 +106,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     let options = args.options(config);
     let report = Services::during(config, data_dir, async |urls| {
-        let mut connection = db::pool::connect(&urls.database).await?;
+        let mut connection = services::connect(&urls.database).await?;
         let screen = screen::Screen::on_stderr();
         let report = audit(&mut connection, options, &|progress| screen.show(progress)).await;
         screen.close();

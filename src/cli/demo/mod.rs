@@ -13,6 +13,7 @@ use std::path::Path;
 use chrono::Utc;
 use clap::Args;
 use futures_util::FutureExt;
+use secrecy::SecretString;
 
 use crate::{
     app::App,
@@ -24,7 +25,6 @@ use crate::{
 use super::{
     seed, serve,
     services::{Services, Urls},
-    token,
 };
 
 const EXAMPLES: &str = "\
@@ -62,12 +62,19 @@ pub async fn run(args: &DemoArgs, config: &Config, data_dir: Option<&Path>) -> a
     let config = &for_ourselves(config);
     println!("Starting PostgreSQL and Redis …");
     let mut services = Services::start_private(data_dir).await?;
+    let services_dir = services.data_dir();
     let urls = services.urls.clone();
-    let result = tokio::select! {
-        result = perform(args, config, &urls, told_to_stop) => result,
-        failure = services.failure() => Err(failure),
+    let result = match services.for_serving(config).await {
+        Ok((config, serving)) => tokio::select! {
+            result = perform(args, &config, &urls, &serving, told_to_stop) => result,
+            failure = services.failure() => Err(failure),
+        },
+        Err(error) => Err(error),
     };
     services.stop().await?;
+    if result.is_ok() && !args.exit {
+        screen::farewell(&services_dir);
+    }
     result
 }
 
@@ -76,7 +83,8 @@ pub async fn run(args: &DemoArgs, config: &Config, data_dir: Option<&Path>) -> a
 fn for_ourselves(config: &Config) -> Config {
     let mut config = config.clone();
     if !matches!(config.auth.token_keys(), TokenKeys::Secret(_)) {
-        config.auth.trust_only(token::fresh_secret());
+        // None: the data directory's own is taken, which `splitcart token` finds, too.
+        config.auth.trust_only(SecretString::default());
     }
     config.http.speak_plainly();
     config
@@ -86,9 +94,10 @@ async fn perform(
     args: &DemoArgs,
     config: &Config,
     urls: &Urls,
+    serving: &Urls,
     told_to_stop: impl Future<Output = ()> + Clone,
 ) -> anyhow::Result<()> {
-    let app = start(config, urls).await?;
+    let app = start(config, serving).await?;
     let shown = tokio::select! {
         shown = show(config, urls, &app, args) => shown,
         () = told_to_stop.clone() => Ok(()),

@@ -191,6 +191,8 @@ impl Scenes {
     pub(super) async fn invite(&self) -> anyhow::Result<()> {
         let shop = self.shop(3)?;
         let (cart, _) = shop.freeze(self.cart(&[1, 2])).await?;
+        // A line of the cart on a line of the terminal.
+        let cart = serde_json::to_string_pretty(&cart)?;
         let base = &self.base;
         println!("\nTry it yourself, one step after the other:\n");
         println!("TOKEN={}\n", shop.token);

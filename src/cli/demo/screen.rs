@@ -1,7 +1,15 @@
 //! What the demo prints: small tables.
 
+use std::{io::Write, path::Path};
+
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::Value;
+
+/// What is said at the end, if anybody still listens: the terminal may have been closed.
+pub(super) fn farewell(data_dir: &Path) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "\nstopped; data kept in {}", data_dir.display());
+}
 
 /// The heading of a scene.
 pub(super) fn heading(number: usize, text: &str) {

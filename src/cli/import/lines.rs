@@ -30,6 +30,16 @@ pub enum Unreadable {
     /// The file ends inside quotes.
     #[error("opens a quote that is never closed; what is behind it was skipped")]
     OpenQuote,
+    /// There is text before or behind a quoted field.
+    #[error(
+        "has a quote where none may be, on line {last_line}: a field with a quote in it must begin and end \
+         with one, and double those in between, as in \"12\"\" pipe\"; it was skipped up to the end of that \
+         line"
+    )]
+    StrayQuote {
+        /// The line on which it is.
+        last_line: u64,
+    },
     /// It is not UTF-8.
     #[error("is no UTF-8 text; save the file as UTF-8")]
     NotUtf8,
@@ -110,6 +120,7 @@ impl<R: BufRead> Records<R> {
             let text = match (fits, place) {
                 (false, _) => Err(Unreadable::TooLong { last_line }),
                 (true, Place::Quotes) => Err(Unreadable::OpenQuote),
+                (true, Place::Stray) => Err(Unreadable::StrayQuote { last_line }),
                 (true, _) => String::from_utf8(bytes).map_err(|_| Unreadable::NotUtf8),
             };
             return Ok(Some(Record { line, text }));
@@ -142,15 +153,19 @@ impl<R: BufRead> Records<R> {
     }
 }
 
-/// A place in a record of CSV. A quote means something where a field begins and inside quotes; in
-/// the middle of a field it is a character like any other, as in `12" pipe`.
+/// A place in a record of CSV (RFC 4180). What is beside quotes is refused: nobody can know whether it is
+/// a part of the field, or whether the quote is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     FieldStart,
     Plain,
     Quotes,
-    /// Behind a quote that ends them, or is half of a doubled one (RFC 4180).
+    /// Behind a quote that ends them, or is half of a doubled one.
     QuoteInQuotes,
+    /// Behind a quote that ends them and a carriage return, which only a line's end may follow.
+    ReturnBehindQuotes,
+    /// Behind a quote where none may be; up to the end of the line.
+    Stray,
 }
 
 impl Place {
@@ -158,8 +173,14 @@ impl Place {
         match (self, byte) {
             (Self::Quotes, b'"') => Self::QuoteInQuotes,
             (Self::Quotes, _) | (Self::FieldStart | Self::QuoteInQuotes, b'"') => Self::Quotes,
-            (_, b',') => Self::FieldStart,
-            _ => Self::Plain,
+            (Self::FieldStart | Self::Plain | Self::QuoteInQuotes, b',') => Self::FieldStart,
+            (Self::QuoteInQuotes, b'\r') => Self::ReturnBehindQuotes,
+            // What is left is an end of a line, or a letter of a plain field.
+            (Self::QuoteInQuotes | Self::ReturnBehindQuotes, b'\n') | (Self::FieldStart, _) => {
+                Self::Plain
+            }
+            (Self::Plain, letter) if letter != b'"' => Self::Plain,
+            _ => Self::Stray,
         }
     }
 }
@@ -200,15 +221,48 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_inside_a_plain_field_is_a_character() {
-        let text = b"12\" pipe,a\n4\" pipe,\"b\"\"\nc\"\nd,\"e\"f\"\ng\n";
-        let expected = [
-            ok(1, "12\" pipe,a"),
-            ok(2, "4\" pipe,\"b\"\"\nc\""),
-            ok(4, "d,\"e\"f\""),
-            ok(5, "g"),
-        ];
+    fn text_beside_quotes_is_refused_wherever_it_stands() {
+        for text in [
+            "a,\"24\"01",
+            "\"24\"01,a",
+            "a,\"24\" ",
+            "a, \"24\"",
+            "a,b\"24\"",
+            "12\" pipe,a",
+            "a,\"24\"\r01",
+            "a,\"2\"\"4\"\"\"x",
+            "a,\"\"0",
+        ] {
+            let file = format!("{text}\nb,c\n");
+            let records = read(file.as_bytes(), Breaks::InsideQuotes);
+            let stray = Err(Unreadable::StrayQuote { last_line: 1 });
+            assert_eq!(records, [(1, stray), ok(2, "b,c")], "{text}");
+        }
+    }
+
+    /// Two quotes that were left open look like one field with what is between them.
+    #[test]
+    fn no_row_between_stray_quotes_is_passed_over_in_silence() {
+        let text = b"a,\"24\nb,5\nc,\"6\nd,7\n";
+        let stray = Err(Unreadable::StrayQuote { last_line: 3 });
+        let expected = [(1, stray), ok(4, "d,7")];
         assert_eq!(read(text, Breaks::InsideQuotes), expected);
+    }
+
+    #[test]
+    fn quotes_in_quotes_and_line_ends_behind_them_are_fine() {
+        for text in [
+            "\"a\"\"\",b",
+            "\"\",\"\"",
+            "a,\"b,\r\nc\"",
+            "\"\"\"\",\"\"\"a\"",
+        ] {
+            for end in ["\n", "\r\n", "", "\r"] {
+                let file = format!("{text}{end}");
+                let records = read(file.as_bytes(), Breaks::InsideQuotes);
+                assert_eq!(records, [ok(1, text)], "{file:?}");
+            }
+        }
     }
 
     #[test]

@@ -32,7 +32,7 @@ use self::{
     screen::Screen,
     source::Source,
 };
-use super::services::Services;
+use super::services::{self, Services};
 
 pub use source::FileFormat;
 
@@ -119,7 +119,7 @@ pub async fn run(
     let sources = Source::all(&args.files, args.kind, args.format)?;
     let mut refused = RefusedFile::create(args.refused.as_deref(), &sources)?;
     let report = Services::during(config, data_dir, async |urls| {
-        let mut connection = db::pool::connect(&urls.database).await?;
+        let mut connection = services::connect(&urls.database).await?;
         let missing = db::migrations::missing_migrations(&mut connection).await?;
         if missing > 0 {
             ensure!(

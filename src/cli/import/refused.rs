@@ -1,8 +1,9 @@
 //! Where refused rows are told: the first of a file on the screen, all of them in a file.
 
 use std::{
-    fs::File,
-    io::{BufWriter, Write},
+    fs::{File, OpenOptions, Permissions},
+    io::{self, BufWriter, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -45,7 +46,7 @@ impl RefusedFile {
             path.display()
         );
         let file =
-            File::create(path).with_context(|| format!("{} can't be written", path.display()))?;
+            create_private(path).with_context(|| format!("{} can't be written", path.display()))?;
         Ok(Self(Some(BufWriter::new(file))))
     }
 
@@ -94,6 +95,22 @@ impl RefusedFile {
         file.flush()
             .context("the refused rows can't be written down")
     }
+}
+
+/// A file that nobody else can read, also if there was one that others could: people's addresses may be in
+/// what is refused.
+fn create_private(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    // A terminal or a pipe is as somebody else has made it.
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {

@@ -56,7 +56,7 @@ use futures_util::FutureExt;
 
 use crate::{config::Config, seed::SeedPlan};
 
-use super::serve;
+use super::{serve, services::with_token_keys};
 
 use self::{place::Place, private::Private};
 
@@ -77,6 +77,7 @@ pub async fn run(
     let told_to_stop = serve::stop_signal()?.shared();
     if !args.place.private {
         let place = Place::running(args, config).await?;
+        let config = &with_token_keys(config, data_dir)?;
         if let (true, Some(file)) = (args.output.prepare_only, &args.output.export) {
             return export::run(args, config, &place, file, told_to_stop).await;
         }

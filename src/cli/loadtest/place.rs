@@ -32,8 +32,7 @@ impl Place {
         let Services::External { database_url, .. } = config.services() else {
             bail!(
                 "the test prepares carts in the server's database, and none is configured: set \
-                 SPLITCART_DATABASE_URL and SPLITCART_REDIS_URL as they are for the server, or let \
-                 --private start everything"
+                 SPLITCART_DATABASE_URL as it is for the server, or let --private start everything"
             );
         };
         let url = args

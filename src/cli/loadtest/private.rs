@@ -22,7 +22,7 @@ use crate::{
     cli::{seed, token},
     config::{Config, TokenKeys},
     db,
-    embedded::{DataDir, EmbeddedServices, Options},
+    embedded::{DataDir, EmbeddedServices, Options, SERVING_ROLE},
     seed::SeedPlan,
 };
 
@@ -41,7 +41,7 @@ const LOG_FILTER: &str = "warn,actix_http=off,sqlx_postgres::options=off";
 pub fn for_ourselves(config: &Config) -> Config {
     let mut config = config.clone();
     let has_own_secret = matches!(config.auth.token_keys(), TokenKeys::Secret(_));
-    if !has_own_secret || config.has_development_secret() {
+    if !has_own_secret || !config.auth.has_keys() {
         config.auth.trust_only(token::fresh_secret());
     }
     config.http.speak_plainly();
@@ -49,7 +49,10 @@ pub fn for_ourselves(config: &Config) -> Config {
 }
 
 /// Settings of a user's own server that [`for_ourselves`] has put aside.
-const NOT_OF_USE: [&str; 4] = [
+const NOT_OF_USE: [&str; 7] = [
+    "SPLITCART_DATABASE_URL_FILE",
+    "SPLITCART_REDIS_URL_FILE",
+    "SPLITCART_AUTH_HS256_SECRET_FILE",
     "SPLITCART_AUTH_PUBLIC_KEY_FILE",
     "SPLITCART_AUTH_JWKS_FILE",
     "SPLITCART_HTTP_TLS_CERT_FILE",
@@ -106,6 +109,7 @@ impl Private {
         if !db::bulk::has_stores(&mut connection).await? {
             seed::load(&plan, Utc::now(), &mut connection, &|_| {}).await?;
         }
+        db::roles::let_serve(&mut connection, SERVING_ROLE).await?;
         let [http, ops] = free_addresses().context("there is no free port")?;
         let mut command = Command::new(std::env::current_exe()?);
         if let Some(file) = config_file {
@@ -113,7 +117,8 @@ impl Private {
         }
         command
             .arg("serve")
-            .env("SPLITCART_DATABASE_URL", services.database_url())
+            .env("SPLITCART_DATABASE_URL", services.serving_url())
+            .env("SPLITCART_DATABASE_MIGRATE_ON_START", "false")
             .env("SPLITCART_REDIS_URL", services.redis_url())
             .env("SPLITCART_HTTP_ADDR", http.to_string())
             .env("SPLITCART_OPS_ADDR", ops.to_string())

@@ -6,7 +6,10 @@ use anyhow::bail;
 use sqlx::PgConnection;
 
 use crate::{
-    cli::audit::{AuditArgs, Progress, Report as Audit, audit},
+    cli::{
+        audit::{AuditArgs, Progress, Report as Audit, audit},
+        services,
+    },
     config::Config,
     db::{
         self,
@@ -45,7 +48,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     place.check().await?;
     let screen = Screen::on_stderr();
-    let mut connection = db::pool::connect(&place.database).await?;
+    let mut connection = services::connect(&place.database).await?;
     let preparing = ready::get_ready(args, config, place, &mut connection, &screen);
     let ready = tokio::select! {
         ready = preparing => ready?,

@@ -15,7 +15,7 @@ use sqlx::PgConnection;
 
 use crate::{config::Config, db, seed::SeedPlan};
 
-use super::services::Services;
+use super::services::{self, Services};
 
 pub use load::{LoadedTable, Progress, Summary, load};
 
@@ -70,7 +70,7 @@ pub async fn run_command(
     data_dir: Option<&Path>,
 ) -> anyhow::Result<()> {
     Services::during(config, data_dir, async |urls| {
-        let mut connection = db::pool::connect(&urls.database).await?;
+        let mut connection = services::connect(&urls.database).await?;
         db::migrations::migrate(&mut connection).await?;
         run(args, &mut connection).await
     })

@@ -5,7 +5,7 @@ mod signer;
 use std::{
     io::{self, Write},
     ops::RangeInclusive,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{config::Config, http::token::Claims, seed};
+use crate::{cli::services::with_token_keys, config::Config, http::token::Claims, seed};
 
 use self::signer::Signer;
 
@@ -28,9 +28,9 @@ Examples:
   splitcart token --user <UUID> --store <UUID>    anybody, for a store of theirs
   curl -H \"Authorization: Bearer $(splitcart token --buyer 1)\" http://127.0.0.1:8080/api/v1/cart
 
-The token is signed with auth.hs256_secret (SPLITCART_AUTH_HS256_SECRET), which must be the
-server's, or with --private-key, if the server has the public one. It says who calls, not what they may do: that is read
-from the database.";
+The token is signed with auth.hs256_secret (SPLITCART_AUTH_HS256_SECRET, or the file that
+SPLITCART_AUTH_HS256_SECRET_FILE names), which must be the server's; if none is set, with the secret that
+a private server keeps in its --data-dir; or with --private-key, if the server has the public one. It says who calls, not what they may do: that is read from the database.";
 
 /// Print a token for a person acting for a store
 #[derive(Args, Clone, Debug)]
@@ -83,15 +83,16 @@ pub struct TokenArgs {
 ///
 /// # Errors
 /// A token can't be signed, or stdout is closed.
-pub fn run(args: &TokenArgs, config: &Config) -> anyhow::Result<()> {
+pub fn run(args: &TokenArgs, config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()> {
     let signer = match &args.private_key {
         Some(file) => Signer::from_file(file, args.kid.clone())?,
-        None => Signer::configured(config)?,
+        None => Signer::configured(&with_token_keys(config, data_dir)?)?,
     };
-    if args.private_key.is_none() && config.has_development_secret() {
+    if args.private_key.is_none() && config.auth.has_short_secret() {
         eprintln!(
-            "splitcart: warning: signed with the development secret, which everybody can read; set \
-             SPLITCART_AUTH_HS256_SECRET, here and for the server, before anybody else can reach it"
+            "splitcart: warning: signed with a secret that is shorter than 32 bytes, which can be found out \
+             from this token; set SPLITCART_AUTH_HS256_SECRET, here and for the server, to what `openssl \
+             rand -hex 32` prints"
         );
     }
     let good_for = Duration::from_mins(args.minutes);

@@ -26,6 +26,13 @@ impl Signer {
     /// # Errors
     /// Tokens are checked with a public key, whose private key is elsewhere.
     pub fn configured(config: &Config) -> anyhow::Result<Self> {
+        if !config.auth.has_keys() {
+            bail!(
+                "there is nothing to sign tokens with: set SPLITCART_AUTH_HS256_SECRET (or \
+                 SPLITCART_AUTH_HS256_SECRET_FILE) to the server's, or name a private server's directory \
+                 with --data-dir"
+            );
+        }
         let file = match config.auth.token_keys() {
             TokenKeys::Secret(secret) => {
                 return Ok(Self {

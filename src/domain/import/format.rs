@@ -87,7 +87,10 @@ impl fmt::Display for Format {
                 f,
                 "1 to {NAME_CHARS_MAX} printable characters, with no space at either end"
             ),
-            Self::Text => write!(f, "text of at most {TEXT_CHARS_MAX} characters"),
+            Self::Text => write!(
+                f,
+                "text of at most {TEXT_CHARS_MAX} characters, all of them printable"
+            ),
             Self::Email => write!(
                 f,
                 "an address such as ann@example.com, of at most {EMAIL_CHARS_MAX} characters"
@@ -117,7 +120,10 @@ impl fmt::Display for Format {
                 YEARS.end()
             ),
             Self::OneOf(allowed) => write!(f, "one of {}", allowed.join(", ")),
-            Self::Object => write!(f, "a JSON object of at most {OBJECT_BYTES_MAX} bytes"),
+            Self::Object => write!(
+                f,
+                "a JSON object of at most {OBJECT_BYTES_MAX} bytes, its texts printable"
+            ),
         }
     }
 }
@@ -125,18 +131,28 @@ impl fmt::Display for Format {
 fn is_name(text: &str) -> bool {
     (1..=NAME_CHARS_MAX).contains(&text.chars().count())
         && text.trim() == text
-        && !text.contains(char::is_control)
+        && text.chars().all(is_printable)
 }
 
-/// PostgreSQL can't keep a NUL.
 fn is_text(text: &str) -> bool {
-    text.chars().count() <= TEXT_CHARS_MAX && !text.contains('\0')
+    text.chars().count() <= TEXT_CHARS_MAX && text.chars().all(is_printable)
+}
+
+/// Whether a letter changes nothing but its own place where it is printed: no control character (a
+/// terminal obeys them, and PostgreSQL can't keep a NUL), no end of a line, nothing that turns around the
+/// direction in which others are read.
+fn is_printable(letter: char) -> bool {
+    !letter.is_control()
+        && !matches!(
+            letter,
+            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
 }
 
 /// Whether mail arrives is not ours to find out.
 fn is_email(text: &str) -> bool {
     let plain = |part: &str| {
-        !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control())
+        !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || !is_printable(c))
     };
     text.chars().count() <= EMAIL_CHARS_MAX
         && text
@@ -174,9 +190,20 @@ fn time(text: &str) -> Option<String> {
         .then(|| time.to_utc().to_rfc3339())
 }
 
-/// It is kept with its own digits, which the check would lose. `PostgreSQL` can't keep a NUL.
+/// It is kept with its own digits, which the check would lose.
 fn is_object(text: &str) -> bool {
     text.len() <= OBJECT_BYTES_MAX
         && serde_json::from_str::<Map<String, Value>>(text)
-            .is_ok_and(|object| !Value::Object(object).to_string().contains(r"\u0000"))
+            .is_ok_and(|object| is_printable_json(&Value::Object(object)))
+}
+
+fn is_printable_json(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.chars().all(is_printable),
+        Value::Array(list) => list.iter().all(is_printable_json),
+        Value::Object(object) => object
+            .iter()
+            .all(|(name, value)| name.chars().all(is_printable) && is_printable_json(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+    }
 }

@@ -24,8 +24,8 @@ fn a_field_is_understood_up_to_the_limits_of_its_format_and_not_beyond() {
         ),
         (
             Format::Text,
-            &["", " two\nlines ", &long.repeat(10)],
-            &["\0", &(long.repeat(10) + "é")],
+            &["", " two  spaces ", "Blüte 花 \u{1f600}", &long.repeat(10)],
+            &["\0", "two\nlines", &(long.repeat(10) + "é")],
         ),
         (
             Format::Email,
@@ -97,6 +97,26 @@ fn a_field_is_understood_up_to_the_limits_of_its_format_and_not_beyond() {
     }
 }
 
+/// A terminal obeys some of these, and others turn around what a person reads.
+#[test]
+fn a_letter_that_is_no_mere_letter_is_refused_wherever_texts_are_taken() {
+    for letter in [
+        '\0', '\t', '\n', '\r', '\u{1b}', '\u{7f}', '\u{85}', '\u{61c}', '\u{200e}', '\u{200f}',
+        '\u{2028}', '\u{2029}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}',
+    ] {
+        let text = format!("a{letter}b");
+        assert_eq!(read(Format::Text, &text), None, "{text:?}");
+        assert_eq!(read(Format::Name, &text), None, "{text:?}");
+        assert_eq!(read(Format::Email, &format!("{text}@c")), None, "{text:?}");
+        for object in [
+            serde_json::json!({ "a": [text] }),
+            serde_json::json!({ text.as_str(): 1 }),
+        ] {
+            assert_eq!(read(Format::Object, &object.to_string()), None, "{object}");
+        }
+    }
+}
+
 #[test]
 fn what_can_be_written_in_several_ways_is_read_as_one() {
     for (format, text, read_as) in [
@@ -150,7 +170,7 @@ fn an_empty_field_is_null_or_empty_text_or_refused_as_its_column_takes_it() {
         ("category", None),
         (
             "title",
-            Some("must not be empty, but text of at most 1000 characters"),
+            Some("must not be empty, but text of at most 1000 characters, all of them printable"),
         ),
         (
             "moq",
@@ -189,7 +209,7 @@ fn a_row_that_names_nothing_is_told_how_to() {
 fn an_object_is_no_text_and_a_text_no_object() {
     let nested = Cell::Nested("{}".to_owned());
     let row = product(&[&key()[..], &[("title", nested)]].concat());
-    let told = "must be text of at most 1000 characters";
+    let told = "must be text of at most 1000 characters, all of them printable";
     assert_eq!(row.problems, [Problem::of("title", told)]);
 }
 

@@ -444,17 +444,96 @@ async fn a_row_that_can_not_be_read_is_refused_alone() {
     assert_eq!(importing.database.count(three).await, 1);
 }
 
-/// Only at the beginning of a field does a quote mean anything: no row is joined to the next one.
+/// Nobody can know whether `"24"01` is 24, 2401, or a quote too many.
 #[tokio::test]
-async fn a_quote_in_the_middle_of_a_field_loses_no_row() {
+async fn text_beside_quotes_is_refused_and_no_row_is_passed_over() {
+    let importing = Importing::of_the_examples().await;
+    let before = importing.database.contents().await;
+    for (name, text, told) in [
+        (
+            "stock.csv",
+            format!("product_id,available_qty\n{KUSH},\"24\"01\n"),
+            "the row: has a quote where none may be, on line 2",
+        ),
+        (
+            "stock.csv",
+            format!("product_id,available_qty\n\"{KUSH}\" ,24\n"),
+            "the row: has a quote where none may be, on line 2",
+        ),
+        (
+            "products.csv",
+            format!("vendor_store_id,sku,title,price\n{VENDOR},P-1,3.5\" pipe,5\n"),
+            "the row: has a quote where none may be, on line 2",
+        ),
+        // Between two quotes that were left open there is a row.
+        (
+            "stock.csv",
+            format!("product_id,available_qty\n{KUSH},\"24\n{KUSH},5\n{KUSH},\"6\n"),
+            "the row: has a quote where none may be, on line 4",
+        ),
+        (
+            "products.csv",
+            format!("vendor_store_id,sku,title,price\n{VENDOR},P-3,Blue\rDream,5\n"),
+            "title: must be text",
+        ),
+        (
+            "products.csv",
+            format!("vendor_store_id,sku,title,price\n{VENDOR},P-3,Blue \u{202e}maerD,5\n"),
+            "title: must be text",
+        ),
+    ] {
+        let said = refusal(&importing, name, &text);
+        assert!(
+            said.iter().any(|it| it.starts_with(told)),
+            "{text}{said:#?}"
+        );
+    }
+    assert_eq!(importing.database.contents().await, before);
+}
+
+#[tokio::test]
+async fn text_beside_quotes_is_refused_in_a_header_too() {
+    let importing = Importing::of_the_examples().await;
+    let file = importing.file(
+        "stock.csv",
+        format!("\"product\"_id,available_qty\n{KUSH},5\n"),
+    );
+    let output = importing.run(&[&file]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{told}");
+    assert!(
+        told.contains("its header, on line 1") && told.contains("a quote where none may be"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn quotes_doubled_in_quotes_are_taken_as_they_are_meant() {
     let importing = Importing::of_the_examples().await;
     let text = format!(
-        "vendor_store_id,sku,title,price\n{VENDOR},P-1,3.5\" pipe,5\n{VENDOR},P-2,Plain,5\n\
-         {VENDOR},P-3,Blue\rDream,5\n{VENDOR},P-4,4\" pipe,5\n"
+        "vendor_store_id,sku,title,price\n{VENDOR},P-1,\"3.5\"\" pipe\",5\n{VENDOR},P-2,Plain,5\n"
     );
     let file = importing.file("products.csv", text);
-    assert_eq!(importing.counts(&[&file]), [4, 4, 0, 0, 0]);
-    let as_written = "select count(*) from products
-         where (sku, title) in (('P-1', '3.5\" pipe'), ('P-2', 'Plain'), ('P-3', E'Blue\\rDream'))";
-    assert_eq!(importing.database.count(as_written).await, 3);
+    assert_eq!(importing.counts(&[&file]), [2, 2, 0, 0, 0]);
+    let as_written = "select count(*) from products where (sku, title) in (('P-1', '3.5\" pipe'))";
+    assert_eq!(importing.database.count(as_written).await, 1);
+}
+
+/// What is refused may be people's addresses.
+#[tokio::test]
+async fn nobody_else_can_read_what_was_refused() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let importing = Importing::of_the_examples().await;
+    let file = importing.file("stock.csv", format!("product_id,available_qty\n{KUSH},x\n"));
+    let refused = importing.file("refused.ndjson", String::new());
+    for is_there_already in [true, false] {
+        if !is_there_already {
+            std::fs::remove_file(&refused).unwrap();
+        }
+        importing.run(&["--refused", &refused, &file]);
+        let mode = std::fs::metadata(&refused).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(std::fs::metadata(&refused).unwrap().len() > 0);
+    }
 }

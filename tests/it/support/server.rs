@@ -36,8 +36,16 @@ impl Server {
 
     /// A server with a PostgreSQL and a Redis of its own in a directory.
     pub async fn start_embedded(data_dir: &Path) -> Self {
+        Self::start_embedded_with(data_dir, &[]).await
+    }
+
+    /// The same with some settings changed.
+    pub async fn start_embedded_with(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
         let mut command = serve();
-        command.arg("--data-dir").arg(data_dir);
+        command
+            .arg("--data-dir")
+            .arg(data_dir)
+            .envs(settings.iter().copied());
         Self::launch(command).await
     }
 

@@ -1,0 +1,53 @@
+//! The URLs of PostgreSQL and Redis: whether they look like some. Nothing of them is ever quoted, because
+//! there is a password in them.
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::{Error, sources::variable_of};
+
+const POSTGRESQL: [&str; 2] = ["postgres", "postgresql"];
+const REDIS: [&str; 3] = ["redis", "redis+unix", "unix"];
+
+/// `database.url`.
+pub(super) fn check_database(key: &str, url: &SecretString) -> Result<(), Error> {
+    check(
+        key,
+        url,
+        &POSTGRESQL,
+        "postgres://user:password@host:5432/database",
+    )
+}
+
+/// `redis.url` and `outbox.redis_url`.
+pub(super) fn check_redis(key: &str, url: &SecretString) -> Result<(), Error> {
+    check(key, url, &REDIS, "redis://:password@host:6379")
+}
+
+fn check(key: &str, url: &SecretString, schemes: &[&str], form: &str) -> Result<(), Error> {
+    let url = url.expose_secret();
+    if url.is_empty() {
+        return Ok(());
+    }
+    let refused = |problem: &str| {
+        let variable = variable_of(key);
+        Err(Error::Value(format!(
+            "{key}: {problem}; it must be such as {form}, where a password's @ : / ? # [ ] % are written as \
+             %40 %3A %2F %3F %23 %5B %5D %25 ({variable})"
+        )))
+    };
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    match scheme {
+        None => return refused("this is no URL"),
+        Some("rediss" | "valkeys") => return refused("TLS to Redis is not supported"),
+        Some(scheme) if !schemes.contains(&scheme) => {
+            return refused(&format!("its URL does not begin with {}://", schemes[0]));
+        }
+        Some(_) => {}
+    }
+    match Url::parse(url) {
+        Err(error) => refused(&format!("its URL can't be understood ({error})")),
+        Ok(url) if url.fragment().is_some() => refused("its URL has a # in it"),
+        Ok(_) => Ok(()),
+    }
+}

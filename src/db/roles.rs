@@ -1,0 +1,123 @@
+//! What the role that serves may do: exactly what running needs. Migrations, imports, the seed, load tests
+//! and the audit are for the role that owns the tables.
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::error::{Doing, Error};
+
+/// The privileges on each table. A test serves with them, and another one tries more.
+const GRANTS: [(&str, &str); 20] = [
+    ("_sqlx_migrations", "select"),
+    // Whether a row could be referred to now is found out by locking it, for which PostgreSQL asks that
+    // one column of it may be updated: one that means nothing.
+    ("users", "select, update (created_at)"),
+    ("stores", "select, update (created_at)"),
+    ("products", "select, update (created_at)"),
+    ("store_memberships", "select"),
+    ("licenses", "select"),
+    ("subscriptions", "select"),
+    ("product_volume_discounts", "select"),
+    ("store_discounts", "select"),
+    (
+        "inventory_items",
+        "select, update (available_qty, reserved_qty, updated_at)",
+    ),
+    ("cart_records", "select, insert, update"),
+    ("cart_items", "select, insert, delete"),
+    ("cart_vendor_discounts", "select, insert, delete"),
+    ("cart_put_keys", "select, insert, update, delete"),
+    ("checkout_groups", "select, insert"),
+    ("vendor_orders", "select, insert"),
+    ("order_line_items", "select, insert"),
+    ("payment_intents", "select, insert"),
+    ("idempotency_keys", "select, insert, update, delete"),
+    ("outbox_events", "select, insert, update, delete"),
+];
+/// Dead letters are written and then left to people.
+const DEAD_LETTERS: (&str, &str) = ("outbox_dead_letters", "insert");
+
+/// Why a role can't be made one that serves.
+#[derive(Debug, thiserror::Error)]
+pub enum GrantError {
+    /// There is no such role.
+    #[error(
+        "PostgreSQL has no role {role:?}: make it first, as in `create role \"{role}\" login password '…'`"
+    )]
+    NoRole {
+        /// The role.
+        role: String,
+    },
+    /// It may do everything anyway.
+    #[error(
+        "the role {role:?} is {what}, so nothing would keep it from doing more: name another one"
+    )]
+    MayMore {
+        /// The role.
+        role: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// A statement failed.
+    #[error(transparent)]
+    Statement(#[from] Error),
+}
+
+/// Lets a role serve, and takes away whatever else it could do in this schema. Another migration may
+/// bring another table, so it is done again after each.
+///
+/// # Errors
+/// See [`GrantError`]; nothing has changed.
+pub async fn let_serve(connection: &mut PgConnection, role: &str) -> Result<(), GrantError> {
+    // Not `query!`: it is about the server, not about our schema.
+    let known: Option<(bool, bool)> = sqlx::query_as(
+        "select rolsuper, pg_has_role(oid, (select nspowner from pg_namespace
+                where oid = 'public'::regnamespace), 'member')
+                or exists (select from pg_class
+                    where relnamespace = 'public'::regnamespace
+                        and pg_has_role(r.oid, relowner, 'member'))
+            from pg_roles r
+            where rolname = $1",
+    )
+    .bind(role)
+    .fetch_optional(&mut *connection)
+    .await
+    .doing("look at the role")?;
+    let role_name = role.to_owned();
+    match known {
+        None => return Err(GrantError::NoRole { role: role_name }),
+        Some((is_superuser, owns)) if is_superuser || owns => {
+            let what = if is_superuser {
+                "a superuser"
+            } else {
+                "the owner of the tables, or a member of it"
+            };
+            return Err(GrantError::MayMore {
+                role: role_name,
+                what,
+            });
+        }
+        Some(_) => {}
+    }
+    // Several statements in one message are one transaction.
+    sqlx::raw_sql(AssertSqlSafe(statements(role)))
+        .execute(connection)
+        .await
+        .doing("grant privileges")?;
+    Ok(())
+}
+
+fn statements(role: &str) -> String {
+    let role = format!("\"{}\"", role.replace('"', "\"\""));
+    let mut all = vec![
+        // Two grants at a time would fail, and a migration may be bringing a table.
+        "lock table _sqlx_migrations in share row exclusive mode".to_owned(),
+        format!("revoke all on all tables in schema public from {role}"),
+        format!("revoke all on all sequences in schema public from {role}"),
+        format!("revoke create on schema public from {role}"),
+        format!("grant usage on schema public to {role}"),
+    ];
+    for (table, privileges) in GRANTS.iter().chain([&DEAD_LETTERS]) {
+        all.push(format!("grant {privileges} on {table} to {role}"));
+    }
+    all.join(";\n")
+}

@@ -72,7 +72,7 @@ impl Dependency {
         let name = self.name;
         let attempt = async || {
             let asked = tokio::time::timeout(ATTEMPT_MAX, ask()).await;
-            asked.unwrap_or_else(|_| Err(format!("it does not answer within {ATTEMPT_MAX:?}")))
+            asked.unwrap_or_else(|_| Err("it does not answer in time".to_owned()))
         };
         let mut doubtful = self.variable;
         loop {

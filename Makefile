@@ -4,7 +4,7 @@
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract clients bench bench-compare bench-check fault-bench fault-check lint deny sqlx clean install-missing
+.PHONY: help demo test contract clients bench bench-compare bench-check fault-bench fault-check lint deny fuzz sqlx clean install-missing
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ demo: install-missing ## Show the service at work, with a private PostgreSQL and
 
 test: install-missing ## Run all tests (ARGS=... for cargo test)
 	cargo test --locked --features faults $(ARGS)
+
+fuzz: install-missing ## Fuzz whatever reads from outside (ARGS="SECONDS TARGET", ARGS=--help)
+	scripts/fuzz $(ARGS)
 
 contract: install-missing ## Hold a running server against its OpenAPI document (ARGS=... for schemathesis)
 	scripts/check-contract $(ARGS)

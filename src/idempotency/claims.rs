@@ -34,6 +34,9 @@ use super::{
 /// What Redis needs for an answer beside its body, in bytes, about.
 const OVERHEAD: usize = 512;
 
+/// The only statuses that are kept. Others can write into Redis, too.
+const KEPT: [u16; 2] = [200, 201];
+
 /// The script's reply: nil, or fingerprint, status and body.
 type Found = Option<(Vec<u8>, Option<u16>, Option<Vec<u8>>)>;
 
@@ -157,9 +160,11 @@ impl Claims {
             Some(None) => return Begun::Claimed(claim),
             Some(Some((first, ..))) if first != fingerprint.as_bytes() => Known::Reused,
             Some(Some((_, Some(status), Some(body)))) => match decompress(&body) {
-                Some(body) => Known::Answered(StoredResponse { status, body }),
+                Some(body) if KEPT.contains(&status) => {
+                    Known::Answered(StoredResponse { status, body })
+                }
                 // Not ours to repeat, or to replace.
-                None => return Begun::Unknown(claim),
+                _ => return Begun::Unknown(claim),
             },
             Some(Some(_)) => Known::InProgress,
         };

@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use redis::AsyncCommands;
+
 use crate::support::{
     Client, Product, Redis, Server, Shopper, World, assert_consistent,
     client::fresh_key,
@@ -47,6 +49,48 @@ async fn an_emptied_redis_leaves_the_replay_to_postgresql() {
     assert_eq!((replay.status, &replay.bytes), (201, &first.bytes));
     assert_eq!(replays_from(&world, "postgresql").await, 1.0);
     assert_eq!(replays_from(&world, "redis").await, 0.0);
+    assert_bought_once(&world, product).await;
+}
+
+/// Who can write into Redis can put anything beside a fingerprint.
+#[tokio::test]
+async fn an_answer_in_redis_that_is_none_of_ours_leaves_the_replay_to_postgresql() {
+    let world = World::with_settings(&[NO_PAUSE]).await;
+    let (shopper, product) = shopper_of(&world).await;
+    let first = shopper.check_out().await;
+    assert_eq!(first.status, 201);
+    let mut redis = world.redis.connect().await.unwrap();
+    let is_kept = "splitcart:idempotency:*";
+    let mut answers = Vec::new();
+    wait::until("the answer is kept", async || {
+        let mut found = Vec::new();
+        for name in redis.keys::<_, Vec<String>>(is_kept).await.unwrap() {
+            if redis.hget::<_, _, Option<u16>>(&name, "status").await == Ok(Some(201)) {
+                found.push(name);
+            }
+        }
+        answers = found;
+        !answers.is_empty()
+    })
+    .await;
+
+    for (field, value) in [
+        ("status", "42"),
+        ("status", "1000"),
+        ("status", "302"),
+        ("status", "none"),
+        ("body", "\u{2}"),
+    ] {
+        for name in &answers {
+            redis.hset::<_, _, _, ()>(name, field, value).await.unwrap();
+        }
+        let replay = shopper.check_out().await;
+
+        let heard = (replay.status, &replay.bytes);
+        assert_eq!(heard, (201, &first.bytes), "{field} {value}");
+        assert!(replay.is_replay(), "{field} {value}");
+    }
+
     assert_bought_once(&world, product).await;
 }
 

@@ -1,7 +1,7 @@
 //! Takes a record apart: the fields of a line of CSV, the names and values of a JSON object. What
 //! they mean is not known here. Nothing that stands in a record is passed over in silence.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use anyhow::ensure;
 use serde::{
@@ -9,6 +9,9 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
+
+/// The byte order mark.
+const MARK: char = '\u{feff}';
 
 /// What takes records of CSV apart (RFC 4180). Its tables are built once.
 #[derive(Debug)]
@@ -31,6 +34,13 @@ impl Csv {
     pub fn fields(&mut self, record: &str) -> anyhow::Result<Vec<String>> {
         let machine = &mut self.0;
         machine.reset();
+        // The machine takes each record for the beginning of a file, and drops a byte order mark there. Ours is
+        // gone already: another one is a letter like others.
+        let record = if record.starts_with(MARK) {
+            Cow::Owned(format!("{MARK}{record}"))
+        } else {
+            Cow::Borrowed(record)
+        };
         let mut text = vec![0; record.len()];
         // A field has at least a comma behind it, but for the last.
         let mut ends = vec![0; record.bytes().filter(|byte| *byte == b',').count() + 1];
@@ -99,6 +109,17 @@ mod tests {
             ("\"\"", vec![""]),
             ("é,\"é\"", vec!["é", "é"]),
             ("\"a,\r\n\"\"b\"\"\",c", vec!["a,\r\n\"b\"", "c"]),
+        ] {
+            assert_eq!(csv.fields(text).unwrap(), fields, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_inside_a_file_is_kept() {
+        let mut csv = Csv::default();
+        for (text, fields) in [
+            ("\u{feff}a,b", ["\u{feff}a", "b"]),
+            ("\u{feff},\u{feff}", ["\u{feff}", "\u{feff}"]),
         ] {
             assert_eq!(csv.fields(text).unwrap(), fields, "{text:?}");
         }

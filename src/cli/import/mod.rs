@@ -14,6 +14,9 @@ mod rows;
 mod screen;
 mod source;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,

@@ -184,10 +184,9 @@ fn date(text: &str) -> Option<NaiveDate> {
 }
 
 fn time(text: &str) -> Option<String> {
-    let time = DateTime::parse_from_rfc3339(text).ok()?;
-    YEARS
-        .contains(&time.year())
-        .then(|| time.to_utc().to_rfc3339())
+    // Its offset may move it into another year.
+    let time = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+    YEARS.contains(&time.year()).then(|| time.to_rfc3339())
 }
 
 /// It is kept with its own digits, which the check would lose.

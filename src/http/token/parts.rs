@@ -210,9 +210,37 @@ fn read<T: DeserializeOwned>(part: &str) -> Result<T, Refused> {
     let bytes = URL_SAFE_NO_PAD
         .decode(part)
         .map_err(|_| Refused::Malformed)?;
-    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
-    if first != Some(&b'{') {
+    // What is not looked at must be text, too (RFC 7519, 7.2): serde_json would pass over it.
+    let text = str::from_utf8(&bytes).map_err(|_| Refused::Malformed)?;
+    if !text.trim_ascii_start().starts_with('{') {
         return Err(Refused::Malformed);
     }
-    serde_json::from_slice(&bytes).map_err(|_| Refused::Malformed)
+    serde_json::from_str(text).map_err(|_| Refused::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_an_object_in_utf_8_also_where_it_is_not_looked_at() {
+        let token = |claims: &[u8]| {
+            let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#);
+            format!("{header}.{}.", URL_SAFE_NO_PAD.encode(claims))
+        };
+        for claims in [&b"{}"[..], b" \r\n{}", b"{\"other\": \"\xc3\xa9\"}"] {
+            assert!(Parts::of(&token(claims)).is_ok());
+        }
+        for claims in [
+            &b"[]"[..],
+            b"",
+            b"null",
+            b"{\"other\": \"\xc3\"}",
+            b"{\"\xff\": 1}",
+            b"\xff{}",
+        ] {
+            let refused = Parts::of(&token(claims)).unwrap_err();
+            assert_eq!(refused, Refused::Malformed, "{}", claims.escape_ascii());
+        }
+    }
 }

@@ -94,14 +94,23 @@ impl RedisStream {
 
     /// Whether the broker would take an event, without giving it one: its answer if not.
     pub async fn would_take_events(&mut self) -> Result<(), Answer> {
-        let answer = probe(&self.stream)
-            .query_async::<Value>(&mut self.connection)
-            .await;
+        let mut answer = self.probe().await;
+        // What was asked before may have made it hang up: that says nothing about now.
+        if answer
+            .as_ref()
+            .is_err_and(RedisError::is_connection_dropped)
+        {
+            answer = self.probe().await;
+        }
         match Answer::from(answer) {
             // The last thing that Redis looks at before it would append.
             Answer::Refused(text) if is_about_the_id(&text) => Ok(()),
             other => Err(other),
         }
+    }
+
+    async fn probe(&mut self) -> RedisResult<Value> {
+        probe(&self.stream).query_async(&mut self.connection).await
     }
 }
 

@@ -253,15 +253,10 @@ impl App {
             bodies: bodies(config, &metrics),
             metrics,
         };
-        let scheme = if certificate.is_some() {
-            "https"
-        } else {
-            "http"
-        };
+        let scheme = certificate.as_ref().map_or("http", |_| "https");
         let mut background = beside_the_listener(config, &front, keys, certificate);
         background.push(actix_rt::spawn(redis_check));
-        background.extend(watch_for_outages(database_url, redis_url)?);
-        background.extend(look_at_redis(config, redis_url));
+        background.extend(watch_dependencies(config, database_url, redis_url)?);
         background.extend(in_the_background);
         background.push(named);
         let connections = connections(config);
@@ -344,18 +339,6 @@ impl App {
         log_floods::tell_the_rest();
         tracing::info!("stopped");
     }
-}
-
-/// Says which Redis there is; nobody waits for that.
-fn look_at_redis(config: &Config, url: &SecretString) -> Vec<JoinHandle<()>> {
-    let for_answers = redis_at_start::report(url.clone());
-    let mut tasks = vec![actix_rt::spawn(for_answers)];
-    let of_events = config.outbox.redis_url(url);
-    if of_events.expose_secret() != url.expose_secret() {
-        let for_events = redis_at_start::report_of_events(of_events.clone());
-        tasks.push(actix_rt::spawn(for_events));
-    }
-    tasks
 }
 
 /// What somebody wants to know who finds a service running.
@@ -480,11 +463,12 @@ fn in_the_background(
     tasks
 }
 
-/// Says when PostgreSQL or Redis is away and when it is back; of Redis also what it is, once it is there.
-fn watch_for_outages(
+/// What tells of PostgreSQL and Redis: which Redis there is, and when one of them is away.
+fn watch_dependencies(
+    config: &Config,
     database_url: &SecretString,
     redis_url: &SecretString,
-) -> Result<[JoinHandle<()>; 2], Error> {
+) -> Result<Vec<JoinHandle<()>>, Error> {
     let url = database_url.clone();
     let postgresql = POSTGRESQL.watch(db::pool::place_of(&url)?, async move || {
         let connection = db::pool::connect(&url).await;
@@ -499,7 +483,19 @@ fn watch_for_outages(
     });
     // Whether it is there at all is to be known from the start.
     REDIS.suspect();
-    Ok([actix_rt::spawn(postgresql), actix_rt::spawn(redis)])
+    let which = redis_at_start::report(redis_url.clone());
+    let mut tasks = vec![
+        actix_rt::spawn(postgresql),
+        actix_rt::spawn(redis),
+        actix_rt::spawn(which),
+    ];
+    let of_events = config.outbox.redis_url(redis_url);
+    if of_events.expose_secret() != redis_url.expose_secret() {
+        tasks.push(actix_rt::spawn(redis_at_start::report_of_events(
+            of_events.clone(),
+        )));
+    }
+    Ok(tasks)
 }
 
 fn bind(addr: SocketAddr, setting: &'static str) -> Result<std::net::TcpListener, Error> {

@@ -147,17 +147,17 @@ pub async fn find_held(
     scopes: &[&Scope],
 ) -> Result<Vec<usize>, Error> {
     let mut held = Vec::new();
-    let mut suspects = vec![0..scopes.len()];
-    while let Some(range) = suspects.pop() {
-        if range.is_empty() || !is_one_held(connection, &scopes[range.clone()]).await? {
+    let mut suspects = vec![(0, scopes.len())];
+    while let Some((begin, end)) = suspects.pop() {
+        if begin == end || !is_one_held(connection, &scopes[begin..end]).await? {
             continue;
         }
-        if range.len() == 1 {
-            held.push(range.start);
+        if end - begin == 1 {
+            held.push(begin);
             continue;
         }
-        let middle = range.start + range.len() / 2;
-        suspects.extend([middle..range.end, range.start..middle]);
+        let middle = usize::midpoint(begin, end);
+        suspects.extend([(middle, end), (begin, middle)]);
     }
     Ok(held)
 }

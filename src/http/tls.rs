@@ -57,14 +57,13 @@ fn parse(
         }
         error => format!("certificate and key can't be used together: {error}"),
     })?;
-    match certified.cert.first().and_then(|it| validity_of(it)) {
-        Some((begin, end)) => {
-            not_after.set(end.timestamp());
-            if let Some(warning) = about_its_time(begin, end) {
-                tracing::warn!("{warning}");
-            }
+    if let Some((begin, end)) = certified.cert.first().and_then(validity_of) {
+        not_after.set(end.timestamp());
+        if let Some(warning) = about_its_time(begin, end) {
+            tracing::warn!("{warning}");
         }
-        None => tracing::warn!("http.tls_cert_file: it can't be told when the certificate expires"),
+    } else {
+        tracing::warn!("http.tls_cert_file: it can't be told when the certificate expires");
     }
     Ok(certified)
 }

@@ -5,7 +5,7 @@ use std::{
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use splitcart::{cli::token, config::Config, seed};
@@ -15,12 +15,17 @@ use super::{Buyer, Client, redis::signal, wait};
 /// The secret of the tests' tokens.
 pub const SECRET: &str = "a-secret-that-only-the-tests-know-0123456789";
 
-/// See the module. Killed when dropped.
+/// How long a server may take to stop, with those of its own.
+const STOP_MAX: Duration = Duration::from_secs(15);
+
+/// See the module. Killed when dropped, or stopped if it has servers of its own.
 pub struct Server {
     process: Child,
     pub http: String,
     pub ops: String,
     log: Arc<Mutex<Vec<String>>>,
+    /// They would be left running if it was killed.
+    has_its_own_servers: bool,
 }
 
 impl Server {
@@ -46,7 +51,9 @@ impl Server {
             .arg("--data-dir")
             .arg(data_dir)
             .envs(settings.iter().copied());
-        Self::launch(command).await
+        let mut server = Self::launch(command).await;
+        server.has_its_own_servers = true;
+        server
     }
 
     /// The one that this command starts.
@@ -75,6 +82,7 @@ impl Server {
             http,
             ops,
             log,
+            has_its_own_servers: false,
         }
     }
 
@@ -147,10 +155,21 @@ impl Server {
         .await;
         status.unwrap()
     }
+
+    fn stop_with_its_servers(&mut self) {
+        self.terminate();
+        let give_up = Instant::now() + STOP_MAX;
+        while Instant::now() < give_up && matches!(self.process.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if self.has_its_own_servers && matches!(self.process.try_wait(), Ok(None)) {
+            self.stop_with_its_servers();
+        }
         drop(self.process.kill());
         drop(self.process.wait());
         if std::thread::panicking() {

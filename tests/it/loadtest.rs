@@ -114,7 +114,9 @@ async fn a_closed_loop_counts_what_the_database_has_and_retries_are_answered_the
     );
     let batches = &report["batches"];
     let checkouts = batches["count"].as_f64().unwrap() * batches["mean_size"].as_f64().unwrap();
-    assert!((checkouts - 150.0).abs() < 0.5, "{batches}");
+    // A retry that comes before Redis has the answer is a member of a batch, too.
+    let retried = replays["same"].as_f64().unwrap();
+    assert!((149.5..=150.5 + retried).contains(&checkouts), "{batches}");
     let (latency, seconds) = (&report["latency"], report["seconds"].as_f64().unwrap());
     assert!(latency["p50_ms"].as_f64() <= latency["max_ms"].as_f64());
     let rate = report["goodput_per_second"].as_f64().unwrap();

@@ -156,6 +156,10 @@ impl Server {
         status.unwrap()
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "what is dropped can't wait otherwise, and the test is over"
+    )]
     fn stop_with_its_servers(&mut self) {
         self.terminate();
         let give_up = Instant::now() + STOP_MAX;

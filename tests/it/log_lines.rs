@@ -25,6 +25,18 @@ fn names(event: &Value, id: &str) -> bool {
     text("http.request_id") == id || text("http.request_ids").contains(id)
 }
 
+/// The line of a request by its id and status, as soon as it is written.
+async fn until_answered(world: &World, id: &str, status: u16) -> Value {
+    let mut own = None;
+    wait::until("the request's line is in the log", async || {
+        let mut events = events(world).into_iter();
+        own = events.find(|event| names(event, id) && event["http.status"] == status);
+        own.is_some()
+    })
+    .await;
+    own.unwrap()
+}
+
 /// Before: the cause stood in a line without an id, and the request's own was level INFO.
 #[tokio::test]
 async fn the_cause_of_a_500_is_found_by_its_request_id() {
@@ -58,11 +70,8 @@ async fn the_cause_of_a_500_is_found_by_its_request_id() {
             })
         })
         .await;
-        let events = events(&world);
-        let own = events
-            .iter()
-            .find(|event| names(event, id) && event["http.status"] == 500);
-        assert_eq!(own.unwrap()["level"], "ERROR", "{own:?}");
+        let own = until_answered(&world, id, 500).await;
+        assert_eq!(own["level"], "ERROR", "{own}");
     }
 }
 
@@ -85,11 +94,7 @@ async fn a_503_is_a_warning_with_its_cause() {
     let reply = client.get_cart().await;
     assert_eq!(reply.status, 503);
     let id = reply.header("x-request-id");
-    let events = events(&world);
-    let own = events
-        .iter()
-        .find(|event| names(event, id) && event["http.status"] == 503);
-    let own = own.unwrap();
+    let own = until_answered(&world, id, 503).await;
     assert_eq!(own["level"], "WARN", "{own}");
     assert!(
         own["error.cause"].as_str().is_some_and(|it| !it.is_empty()),

@@ -15,15 +15,7 @@ use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use crate::support::{
     Database, Redis, Server, World,
     server::{refusal_to_start, splitcart},
-    wait,
 };
-
-async fn until_told(server: &Server, sentence: &str) {
-    wait::until(sentence, async || {
-        server.log().iter().any(|line| line.contains(sentence))
-    })
-    .await;
-}
 
 /// Each in a sentence or two, without what only a developer of PostgreSQL could use.
 #[tokio::test]
@@ -118,8 +110,8 @@ async fn a_redis_that_can_t_be_used_is_told_at_start() {
         ),
     ] {
         let server = Server::start(&database.url, &url, &[]).await;
-        until_told(&server, "SPLITCART_REDIS_URL").await;
-        until_told(&server, &named).await;
+        server.until_logged("SPLITCART_REDIS_URL").await;
+        server.until_logged(&named).await;
         assert_eq!(server.operations("/readyz").await.0, 200);
     }
 }
@@ -128,8 +120,11 @@ async fn a_redis_that_can_t_be_used_is_told_at_start() {
 async fn a_redis_of_the_events_own_that_can_t_be_used_is_told_at_start() {
     let events = ("SPLITCART_OUTBOX_REDIS_URL", "redis://nowhere.invalid");
     let world = World::with_settings(&[events]).await;
-    until_told(&world.server, "Is SPLITCART_OUTBOX_REDIS_URL right?").await;
-    until_told(&world.server, "redis.sock answers").await;
+    world
+        .server
+        .until_logged("Is SPLITCART_OUTBOX_REDIS_URL right?")
+        .await;
+    world.server.until_logged("redis.sock answers").await;
 }
 
 #[tokio::test]
@@ -138,16 +133,16 @@ async fn a_redis_that_comes_later_is_told_too() {
     let mut redis = Redis::start().await;
     redis.kill().await;
     let server = Server::start(&database.url, &redis.url, &[]).await;
-    until_told(&server, "going on without it").await;
+    server.until_logged("going on without it").await;
     redis.restart().await;
-    until_told(&server, "answers").await;
+    server.until_logged("answers").await;
 }
 
 /// "What is running here?"
 #[tokio::test]
 async fn a_start_says_what_runs_with_what() {
     let world = World::start().await;
-    until_told(&world.server, "answers").await;
+    world.server.until_logged("answers").await;
     let log = world.server.log().join("\n");
     for said in [
         concat!("splitcart ", env!("CARGO_PKG_VERSION"), ": "),

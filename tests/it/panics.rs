@@ -35,8 +35,10 @@ async fn a_panic_in_a_batch_takes_no_caller_along() {
         let replies = together(requests).await;
 
         assert!(reached.exists(), "{place} was never reached");
-        let log = world.server.log().join("\n");
-        assert!(log.contains("the test asked for a panic here"), "{log}");
+        world
+            .server
+            .until_logged("the test asked for a panic here")
+            .await;
         let statuses: Vec<_> = replies.iter().map(|reply| reply.status).collect();
         assert_eq!(statuses, [201; 16]);
         for shopper in &shoppers {

@@ -46,8 +46,10 @@ async fn a_poison_checkout_fails_alone_and_the_others_of_its_batch_are_bought() 
     let replies = batch.await.unwrap();
 
     assert_eq!(blocked.await.unwrap().status, 201);
-    let log = world.server.log().join("\n");
-    assert!(log.contains("a batch of 8 checkouts failed"), "{log}");
+    world
+        .server
+        .until_logged("a batch of 8 checkouts failed")
+        .await;
     for (nr, reply) in replies.iter().enumerate() {
         if nr == 4 {
             assert_eq!((reply.status, reply.code().as_str()), (500, "INTERNAL"));

@@ -44,8 +44,8 @@ async fn connections_cut_under_load_lead_to_201_or_503_and_to_one_group_each() {
     let replies = load.await.unwrap();
 
     assert!(cut > 0);
-    let log = world.server.log().join("\n");
-    assert!(log.contains("terminating connection"), "it struck: {log}");
+    // It struck.
+    world.server.until_logged("terminating connection").await;
     for (shopper, reply) in shoppers.iter().zip(&replies) {
         assert!(reply.status == 201 || is_refused(reply), "{}", reply.text());
         let retry = shopper.insist().await;
@@ -119,8 +119,8 @@ async fn a_deadlock_with_somebody_else_is_tried_again() {
     let reply = ours.await.unwrap();
 
     assert_eq!((reply.status, reply.is_replay()), (201, false));
-    let log = world.server.log().join("\n");
-    assert!(log.contains("deadlock detected"), "it struck: {log}");
+    // It struck.
+    world.server.until_logged("deadlock detected").await;
     assert!(world.server.metric("splitcart_batch_retries").await >= 1.0);
     assert_eq!(world.market.stock_of(first).await, (9, 1));
     assert_eq!(world.market.stock_of(second).await, (9, 1));

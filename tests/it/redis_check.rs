@@ -1,13 +1,6 @@
 //! What operators are told about the Redis that the event stream lives in.
 
-use crate::support::{Redis, Server, World, wait};
-
-async fn until_told(server: &Server, sentence: &str) {
-    wait::until(sentence, async || {
-        server.log().iter().any(|line| line.contains(sentence))
-    })
-    .await;
-}
+use crate::support::{Redis, Server, World};
 
 async fn command(redis: &Redis, words: &[&str]) {
     let mut connection = redis.connect().await.unwrap();
@@ -34,8 +27,11 @@ async fn a_redis_that_may_forget_events_is_told_at_start() {
 
     world.server = Server::start(&world.market.database.url, &world.redis.url, &[]).await;
 
-    until_told(&world.server, "appendonly no").await;
-    until_told(&world.server, "maxmemory-policy allkeys-lru").await;
+    world.server.until_logged("appendonly no").await;
+    world
+        .server
+        .until_logged("maxmemory-policy allkeys-lru")
+        .await;
 }
 
 #[tokio::test]
@@ -51,9 +47,9 @@ async fn a_redis_that_takes_no_events_is_told_at_start() {
 
     world.server = Server::start(&world.market.database.url, &url, &[]).await;
 
-    until_told(&world.server, "holds a string").await;
-    until_told(&world.server, "does not take events").await;
-    until_told(&world.server, "is a replica").await;
+    world.server.until_logged("holds a string").await;
+    world.server.until_logged("does not take events").await;
+    world.server.until_logged("is a replica").await;
     let keys = "splitcart.events";
     let mut connection = world.redis.connect().await.unwrap();
     let value: String = redis::cmd("GET")

@@ -119,6 +119,15 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// Waits until a line of the log contains the text: a thread of the server's own writes the log, so a line
+    /// may appear after the answer that it is about.
+    pub async fn until_logged(&self, text: &str) {
+        wait::until(&format!("{text:?} is in the log"), async || {
+            self.log().iter().any(|line| line.contains(text))
+        })
+        .await;
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.process.kill().unwrap();

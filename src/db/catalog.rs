@@ -19,8 +19,9 @@ use crate::domain::{
 };
 
 use super::{
+    column,
     error::{Doing, Error},
-    of, stores,
+    stores,
 };
 
 /// Everything that is needed to judge each of the carts, in two statements, or three with discounts.
@@ -168,8 +169,8 @@ async fn find_discounts(
             on d.vendor_store_id = asked.vendor_store_id
             and d.code_folded = asked.code_folded
         "#,
-        &of(&asked, |(_, it)| it.vendor_store_id) as &[VendorStoreId],
-        &of(&asked, |(_, it)| Folded::of(&it.code)) as &[Folded],
+        &column(&asked, |(_, it)| it.vendor_store_id) as &[VendorStoreId],
+        &column(&asked, |(_, it)| Folded::of(&it.code)) as &[Folded],
     )
     .fetch_all(connection)
     .await

@@ -15,8 +15,8 @@ use crate::domain::{
 };
 
 use super::{
+    column,
     error::{Doing, Error},
-    of,
 };
 
 /// The low half of a transaction's id, as rows show it.
@@ -50,7 +50,7 @@ pub async fn find_held_stock(
         where i.product_id = any($1)
             and i.xmax::text <> '0'
         "#,
-        &of(rows, |(_, product)| *product) as &[ProductId],
+        &column(rows, |(_, product)| *product) as &[ProductId],
     )
     .fetch_all(connection)
     .await
@@ -81,8 +81,8 @@ pub async fn find_held_carts(
         join cart_records c on c.id = asked.id and c.buyer_store_id = asked.store_id
         where c.xmax::text <> '0'
         "#,
-        &of(carts, |cart| cart.id) as &[CartId],
-        &of(carts, |cart| cart.store_id) as &[StoreId],
+        &column(carts, |cart| cart.id) as &[CartId],
+        &column(carts, |cart| cart.store_id) as &[StoreId],
     )
     .fetch_all(connection)
     .await

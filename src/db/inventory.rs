@@ -11,8 +11,8 @@ use crate::domain::{
 };
 
 use super::{
+    column,
     error::{Doing, Error},
-    of,
 };
 
 /// Whether stock was as it was expected to be.
@@ -78,11 +78,11 @@ pub async fn reserve_foreseen(
             (select array_agg(product_id) from locked where not is_as_expected)
                 as "moved: Vec<ProductId>"
         "#,
-        &of(&rows, |(vendor, ..)| *vendor) as &[VendorStoreId],
-        &of(&rows, |(_, product, _)| *product) as &[ProductId],
-        &of(&rows, |(.., expected)| expected.qty),
-        &of(&rows, |(.., expected)| expected.available_min),
-        &of(&rows, |(.., expected)| expected.available_max),
+        &column(&rows, |(vendor, ..)| *vendor) as &[VendorStoreId],
+        &column(&rows, |(_, product, _)| *product) as &[ProductId],
+        &column(&rows, |(.., expected)| expected.qty),
+        &column(&rows, |(.., expected)| expected.available_min),
+        &column(&rows, |(.., expected)| expected.available_max),
     )
     .fetch_one(connection)
     .await
@@ -124,8 +124,8 @@ pub async fn lock(
         order by i.vendor_store_id, i.product_id
         for update of i
         "#,
-        &of(&products, |(vendor, _)| *vendor) as &[VendorStoreId],
-        &of(&products, |(_, product)| *product) as &[ProductId],
+        &column(&products, |(vendor, _)| *vendor) as &[VendorStoreId],
+        &column(&products, |(_, product)| *product) as &[ProductId],
     )
     .fetch_all(connection)
     .await
@@ -160,9 +160,9 @@ pub async fn reserve_allocated(
             and i.vendor_store_id = g.vendor_store_id
             and i.available_qty >= g.qty
         "#,
-        &of(&rows, |(vendor, ..)| *vendor) as &[VendorStoreId],
-        &of(&rows, |(_, product, _)| *product) as &[ProductId],
-        &of(&rows, |(.., qty)| *qty),
+        &column(&rows, |(vendor, ..)| *vendor) as &[VendorStoreId],
+        &column(&rows, |(_, product, _)| *product) as &[ProductId],
+        &column(&rows, |(.., qty)| *qty),
     )
     .execute(connection)
     .await

@@ -33,6 +33,6 @@ pub use error::{Error, Fault};
 pub use within::{in_time, within};
 
 /// Rows turned on their side, for `unnest`.
-fn of<Row, Value>(rows: &[Row], value: impl Fn(&Row) -> Value) -> Vec<Value> {
+fn column<Row, Value>(rows: &[Row], value: impl Fn(&Row) -> Value) -> Vec<Value> {
     rows.iter().map(value).collect()
 }

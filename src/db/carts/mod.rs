@@ -19,8 +19,8 @@ use crate::domain::{
 };
 
 use super::{
+    column,
     error::{Doing, Error},
-    of,
 };
 
 pub use active::find_active;
@@ -99,16 +99,16 @@ pub async fn upsert_active(
             id as "id: CartId", buyer_store_id as "buyer_store_id: BuyerStoreId",
             created_by as "created_by: UserId", version, created_at, updated_at
         "#,
-        &of(carts, |(new, _)| new.id) as &[CartId],
-        &of(carts, |(new, _)| new.buyer_store_id) as &[BuyerStoreId],
-        &of(carts, |(new, _)| new.user_id) as &[UserId],
-        &of(carts, |(_, cart)| cart.currency.clone()),
-        &of(carts, |(_, cart)| cart.totals.subtotal) as &[Money],
-        &of(carts, |(_, cart)| cart.totals.discount_total) as &[Money],
-        &of(carts, |(_, cart)| cart.totals.total) as &[Money],
-        &of(carts, |(_, cart)| cart.shipping_address.as_ref().map(Json))
+        &column(carts, |(new, _)| new.id) as &[CartId],
+        &column(carts, |(new, _)| new.buyer_store_id) as &[BuyerStoreId],
+        &column(carts, |(new, _)| new.user_id) as &[UserId],
+        &column(carts, |(_, cart)| cart.currency.clone()),
+        &column(carts, |(_, cart)| cart.totals.subtotal) as &[Money],
+        &column(carts, |(_, cart)| cart.totals.discount_total) as &[Money],
+        &column(carts, |(_, cart)| cart.totals.total) as &[Money],
+        &column(carts, |(_, cart)| cart.shipping_address.as_ref().map(Json))
             as &[Option<Json<&ShippingAddress>>],
-        &of(carts, |(new, _)| new.now),
+        &column(carts, |(new, _)| new.now),
     )
     .fetch_all(connection)
     .await
@@ -196,8 +196,8 @@ pub async fn find(
         from unnest($1::uuid[], $2::uuid[]) as asked (id, store_id)
         join cart_records c on c.id = asked.id and c.buyer_store_id = asked.store_id
         "#,
-        &of(carts, |cart| cart.id) as &[CartId],
-        &of(carts, |cart| cart.store_id) as &[StoreId],
+        &column(carts, |cart| cart.id) as &[CartId],
+        &column(carts, |cart| cart.store_id) as &[StoreId],
     )
     .fetch_all(connection)
     .await
@@ -239,8 +239,8 @@ pub async fn lock(
         order by c.id
         for update of c skip locked
         "#,
-        &of(carts, |cart| cart.id) as &[CartId],
-        &of(carts, |cart| cart.store_id) as &[StoreId],
+        &column(carts, |cart| cart.id) as &[CartId],
+        &column(carts, |cart| cart.store_id) as &[StoreId],
     )
     .fetch_all(connection)
     .await

@@ -19,8 +19,8 @@ use crate::domain::{
 };
 
 use super::{
+    column,
     error::{Doing, Error},
-    of,
 };
 
 pub use retention::{Swept, sweep_published};
@@ -131,12 +131,12 @@ pub async fn announce(
         select ends_at as "ends_at!" from claim
         "#,
         claim_for.as_secs_f64(),
-        &of(&events, |event| event.id) as &[EventId],
-        &of(&events, |event| event.event_type.clone()),
-        &of(&events, |event| event.aggregate_type.clone()),
-        &of(&events, |event| event.aggregate_id),
-        &of(&events, |event| Json(event.payload.clone())) as &[Json<serde_json::Value>],
-        &of(&events, |event| event.created_at),
+        &column(&events, |event| event.id) as &[EventId],
+        &column(&events, |event| event.event_type.clone()),
+        &column(&events, |event| event.aggregate_type.clone()),
+        &column(&events, |event| event.aggregate_id),
+        &column(&events, |event| Json(event.payload.clone())) as &[Json<serde_json::Value>],
+        &column(&events, |event| event.created_at),
     )
     .fetch_one(connection)
     .await
@@ -254,8 +254,8 @@ pub async fn mark_published(
             and next_attempt_at = ($2::timestamptz[])[array_position($1::uuid[], id)]
             and num_nulls(published_at) = 1
         "#,
-        &of(events, |it| it.event.id) as &[EventId],
-        &of(events, |it| it.claim.until),
+        &column(events, |it| it.event.id) as &[EventId],
+        &column(events, |it| it.claim.until),
     )
     .execute(connection)
     .await
@@ -283,8 +283,8 @@ pub async fn give_back(
             and next_attempt_at = ($2::timestamptz[])[array_position($1::uuid[], id)]
             and num_nulls(published_at) = 1
         "#,
-        &of(events, |it| it.event.id) as &[EventId],
-        &of(events, |it| it.claim.until),
+        &column(events, |it| it.event.id) as &[EventId],
+        &column(events, |it| it.claim.until),
         error,
     )
     .execute(connection)

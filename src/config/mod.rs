@@ -7,8 +7,8 @@ mod auth;
 mod checks;
 mod connections;
 mod http;
-mod limits;
 mod outbox;
+mod rate_limits;
 mod sources;
 mod urls;
 mod warnings;
@@ -29,8 +29,8 @@ pub use self::{
     auth::{Auth, TokenKeys},
     connections::{BACKGROUND_CONNECTIONS, RELAY_CONNECTIONS},
     http::{Http, Origin, Protocol, Proxy},
-    limits::{Limits, RateLimit},
     outbox::{Outbox, Retention},
+    rate_limits::{Limits, RateLimit},
 };
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");

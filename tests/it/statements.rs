@@ -1,4 +1,4 @@
-//! The repository layer by itself: what `db` writes is what `db` reads, for its owner only.
+//! The statements of `db` by themselves: what is written is what is read, for its owner only.
 
 use chrono::{SubsecRound, TimeDelta, Utc};
 use splitcart::{

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -303,4 +304,53 @@ fn every_file_says_what_it_owns() {
         missing.is_empty(),
         "these files do not open with `//!`: {missing:?}"
     );
+}
+
+/// A page that is moved or renamed must take its readers along.
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let mut pages = vec![
+        PathBuf::from("README.md"),
+        PathBuf::from("CONTRIBUTING.md"),
+        PathBuf::from("SECURITY.md"),
+        PathBuf::from("CHANGELOG.md"),
+    ];
+    for dir in ["docs", "migrations", "scripts"] {
+        gather(Path::new(dir), &["md"], &mut pages);
+    }
+    let mut broken = Vec::new();
+    for page in &pages {
+        let text = fs::read_to_string(page).unwrap();
+        for link in text.split("](").skip(1) {
+            let link = link.split([')', ' ']).next().unwrap();
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            if path.contains("://") {
+                continue;
+            }
+            let target = match path {
+                "" => page.clone(),
+                _ => page.parent().unwrap().join(path),
+            };
+            let leads = target.exists() && (anchor.is_empty() || anchors(&target).contains(anchor));
+            if !leads {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// The anchors of a page's headings, as they are made from their texts.
+fn anchors(page: &Path) -> HashSet<String> {
+    let text = fs::read_to_string(page).unwrap();
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let words = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = words.replace(' ', "-");
+            kept.chars()
+                .filter(|letter| letter.is_alphanumeric() || "-_".contains(*letter))
+                .collect()
+        })
+        .collect()
 }

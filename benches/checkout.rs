@@ -15,12 +15,12 @@ use actix_rt::{Arbiter, System, SystemRunner};
 use chrono::{TimeDelta, Utc};
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use splitcart::{
-    actors::{
-        checkout_batch::CheckoutDesk,
+    carts::{self, FreezeCart, Promises, Tries},
+    checkout::{
+        batch::CheckoutDesk,
         command::{CheckoutCommand, Decision},
         start::CheckoutActors,
     },
-    carts::{self, FreezeCart, Promises, Tries},
     cli::seed::load,
     config::Config,
     db::{self, inventory::Foresight},

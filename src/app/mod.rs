@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use crate::{
-    actors::start::CheckoutActors,
     carts::start::Carts,
+    checkout::start::CheckoutActors,
     config::{
         BACKGROUND_CONNECTIONS, Config, Protocol, RELAY_CONNECTIONS, RateLimit, Retention,
         TokenKeys,

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{SubsecRound, Utc};
 
 use crate::{
-    actors::{
+    checkout::{
         command::{CheckoutCommand, Decision},
         preview::preview,
     },

@@ -32,8 +32,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    actors::checkout_batch::CheckoutDesk,
     carts::batch::CartDesk,
+    checkout::batch::CheckoutDesk,
     config::{Config, Protocol},
     idempotency::incarnation::Incarnation,
     log_floods::{self, Kind},

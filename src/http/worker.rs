@@ -10,8 +10,8 @@ use actix_web::HttpRequest;
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
-    actors::{checkout_batch::CheckoutDesk, start::terms},
     carts::{batch::CartDesk, start::promises},
+    checkout::{batch::CheckoutDesk, start::terms},
     config::{Protocol, Proxy},
     db::{
         self, Fault,

@@ -9,9 +9,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    actors::command::Refusal,
     batching::Undecided,
     carts,
+    checkout::command::Refusal,
     domain::{
         caller::Forbidden,
         money::Money,

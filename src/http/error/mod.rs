@@ -26,9 +26,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    actors::command::Refusal,
     batching::Undecided,
     carts,
+    checkout::command::Refusal,
     db::{self, Fault},
     domain::{
         caller::Forbidden,

@@ -1,5 +1,5 @@
 //! One attempt at a batch: the only `begin` and `commit` of a checkout. What is in the transaction is
-//! `prepare`'s.
+//! `script`'s.
 //!
 //! An attempt that fails says why, and for whom: which members need rows that somebody else holds, or
 //! whose stock has moved. The turns of the failed transaction are kept until that is known, or the next
@@ -24,11 +24,13 @@ use super::{
     super::{
         command::Decision,
         held_rows::{LOOK_MAX, Row},
-        vendor_inventory::ReserveError,
+        vendors::{
+            actor::ReserveError,
+            lent_tx::{CommitLimits, LentTx},
+        },
     },
     BatchContext, CheckoutMember,
-    lent_tx::{CommitLimits, LentTx},
-    prepare::{Order, Script, Scripted},
+    script::{Order, Script, Scripted},
     settled::Prepared,
 };
 

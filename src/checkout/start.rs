@@ -23,9 +23,9 @@ use crate::{
 };
 
 use super::{
-    checkout_batch::{BatchContext, CheckoutDesk},
+    batch::{BatchContext, CheckoutDesk},
     held_rows::HeldRows,
-    vendor_directory::VendorDirectory,
+    vendors::directory::VendorDirectory,
 };
 
 /// How long the writer of an event has to publish it before any relay may: what a crash right after a

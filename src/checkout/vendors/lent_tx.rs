@@ -1,7 +1,7 @@
 //! The open transaction of a batch, lent to vendor actors by moving it.
 //!
-//! It is never shared: who holds it is answered by the type checker, and only the parent module can
-//! begin or commit. Losing it (an error, a deadline, a panic, a closed mailbox) rolls it back: there
+//! It is never shared: who holds it is answered by the type checker, and only `batch` may begin or
+//! commit (`tests/tidy.rs`). Losing it (an error, a deadline, a panic, a closed mailbox) rolls it back: there
 //! is no clean-up code. It carries the turns that vendors have given to it, so that they are given
 //! back at the moment the transaction ends, whichever way that is.
 
@@ -13,9 +13,9 @@ use tokio::sync::oneshot;
 
 use crate::{db, domain::ids::VendorStoreId, faults};
 
-use super::super::{
-    held_rows::{HeldRows, OwnTransaction},
-    vendor_directory::Place,
+use super::{
+    super::held_rows::{HeldRows, OwnTransaction},
+    directory::Place,
 };
 
 /// A vendor's turn: while it is held, the vendor's actor takes no other reservation and is not put
@@ -55,7 +55,7 @@ pub struct LentTx {
 
 /// How long a commit is waited for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct CommitLimits {
+pub(in crate::checkout) struct CommitLimits {
     /// From then on the vendors' turns are not kept for it.
     pub slow_after: Duration,
     /// Then its outcome is unknown.
@@ -64,7 +64,7 @@ pub(super) struct CommitLimits {
 
 impl LentTx {
     /// Begins within `wait_max`; rows that it holds are known as ours.
-    pub(super) async fn begin(
+    pub(in crate::checkout) async fn begin(
         pool: &PgPool,
         wait_max: Duration,
         lock_wait_max: Option<Duration>,
@@ -81,13 +81,13 @@ impl LentTx {
     }
 
     /// When it began, by PostgreSQL's clock: the time of everything in it.
-    pub(super) fn began_at(&self) -> DateTime<Utc> {
+    pub(in crate::checkout) fn began_at(&self) -> DateTime<Utc> {
         self.began_at
     }
 
     /// Commits and gives the connection back; one whose commit failed is closed. A commit that is slow
     /// does not keep the vendors' turns: `when_slow` is told, and they are given back.
-    pub(super) async fn commit(
+    pub(in crate::checkout) async fn commit(
         mut self,
         limits: CommitLimits,
         when_slow: impl FnOnce(),
@@ -114,12 +114,12 @@ impl LentTx {
     }
 
     /// Undoes everything; the turns are kept, and the connection is worth keeping.
-    pub(super) async fn roll_back(&mut self) -> Result<(), db::Error> {
+    pub(in crate::checkout) async fn roll_back(&mut self) -> Result<(), db::Error> {
         db::transaction::roll_back_opened(self.connection()).await
     }
 
     /// Gives the connection back to its pool: it is in no transaction any more.
-    pub(super) fn give_back(mut self) {
+    pub(in crate::checkout) fn give_back(mut self) {
         self.connection = None;
     }
 

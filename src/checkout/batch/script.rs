@@ -19,13 +19,15 @@ use super::{
     super::{
         command::CheckoutCommand,
         held_rows::Row,
-        vendor_inventory::{Reservation, Reserved, StockReserved},
+        vendors::{
+            actor::{Reservation, Reserved, StockReserved},
+            lent_tx::LentTx,
+        },
     },
     BatchContext, CheckoutMember,
     attempt::{AttemptError, Outcome},
-    lent_tx::LentTx,
+    inputs::{Judged, judge},
     settled::{Prepared, Settled},
-    situation::{Judged, judge},
 };
 
 /// What comes first.

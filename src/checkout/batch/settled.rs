@@ -22,11 +22,11 @@ use super::{
     super::{
         command::{CheckoutCommand, Decision, Refusal},
         held_rows::Row,
+        vendors::lent_tx::LentTx,
     },
     BatchContext,
     attempt::{AttemptError, Outcome},
-    lent_tx::LentTx,
-    situation::Prospect,
+    inputs::Prospect,
 };
 
 /// What a transaction comes to once it is committed.

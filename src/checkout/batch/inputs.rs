@@ -17,12 +17,10 @@ use crate::{
     },
 };
 
-use super::{
-    super::{
-        command::{CheckoutCommand, Decision, Refusal},
-        offer::Offer,
-    },
-    lent_tx::LentTx,
+use super::super::{
+    command::{CheckoutCommand, Decision, Refusal},
+    offer::Offer,
+    vendors::lent_tx::LentTx,
 };
 
 /// What follows for one command.

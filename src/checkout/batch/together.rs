@@ -15,7 +15,7 @@ use super::{
     super::{command::Decision, held_rows::Row},
     BatchContext, CheckoutMember,
     attempt::{AttemptError, Cause, Outcome, Remedy, attempt},
-    prepare::Order,
+    script::Order,
 };
 
 /// While PostgreSQL is away there may be many.

@@ -17,10 +17,10 @@ use dashmap::DashMap;
 use crate::{domain::ids::VendorStoreId, metrics::Metrics};
 
 use super::{
-    checkout_batch::lent_tx::{LentTx, Turn},
-    vendor_inventory::{
+    actor::{
         Reservation, ReserveError, ReserveStock, StockReserved, TakeTurn, Timing, VendorInventory,
     },
+    lent_tx::{LentTx, Turn},
 };
 
 /// Putting an actor away takes about a microsecond, its own end included: so many delay nobody.

@@ -10,7 +10,7 @@ use crate::batching::{Ended, Undecided};
 use super::{
     BatchContext, CheckoutMember,
     attempt::{AttemptError, Cause, Failure, Remedy, attempt},
-    prepare::Order,
+    script::Order,
     together::{refuse, settle, wait_for},
 };
 

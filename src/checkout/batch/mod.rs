@@ -5,10 +5,9 @@
 //! | `together` | a batch in a slot: one transaction, and who is set aside if it fails |
 //! | `apart` | the slow lane: who is to blame for a failure is found by halving |
 //! | `attempt` | one transaction: begin and commit, and why it failed |
-//! | `prepare` | what is in it |
+//! | `script` | what is in it |
 //! | `settled` | its members on their way to an outcome, and what is written for them |
-//! | `situation` | what the database says about the batch |
-//! | [`lent_tx`] | the transaction while it is lent to vendors' actors |
+//! | `inputs` | what the database says about the batch |
 //!
 //! An unknown commit is resolved by trying again: an attempt that has the cart's lock looks the
 //! idempotency key up, so what was committed is found and repeated, never guessed. While the lost
@@ -16,10 +15,9 @@
 
 mod apart;
 mod attempt;
-pub mod lent_tx;
-mod prepare;
+mod inputs;
+mod script;
 mod settled;
-mod situation;
 mod together;
 
 use std::time::{Duration, Instant};
@@ -38,7 +36,7 @@ use self::attempt::AttemptError;
 use super::{
     command::{CheckoutCommand, Decision, Lane, Refusal},
     held_rows::HeldRows,
-    vendor_directory::VendorDirectory,
+    vendors::directory::VendorDirectory,
 };
 
 /// What every batch needs.

@@ -31,8 +31,8 @@ use crate::{
 };
 
 use super::{
-    checkout_batch::lent_tx::{LentTx, Turn},
-    vendor_directory::Place,
+    directory::Place,
+    lent_tx::{LentTx, Turn},
 };
 
 /// How stock is to be reserved.

@@ -31,10 +31,11 @@ use splitcart::{
         foresight::Expected,
         idempotency::{Fingerprint, IdempotencyKey, Scope, ScopeDigest},
         ids::{CartId, ProductId, StoreId, UserId, VendorStoreId},
+        lock_order::StockKey,
         money::Money,
         order::PaymentMethod,
         precondition::Precondition,
-        reservation::{ByVendor, ShortagePolicy},
+        reservation::ShortagePolicy,
         rules,
         store::EligibleBuyer,
         violation::{Figure, Violation},
@@ -163,18 +164,21 @@ fn actor_round_trip(criterion: &mut Criterion, system: &SystemRunner) {
 /// One vendor's conditional UPDATE, in a transaction that is rolled back.
 fn reservation_statement(criterion: &mut Criterion, stage: &Stage) {
     let mut group = criterion.benchmark_group("reservation_statement");
-    let vendor = VendorStoreId::new(seed::vendor_store_id(PLAN.seed, 1));
+    let vendor_store_id = VendorStoreId::new(seed::vendor_store_id(PLAN.seed, 1));
     for products in [1_usize, 10, 50] {
         let three = Expected {
             qty: 3,
             available_min: 3,
             available_max: i32::MAX,
         };
-        let expected: BTreeMap<ProductId, Expected> = products_of_vendor(1)
+        let stock_of = |product_id| StockKey {
+            vendor_store_id,
+            product_id,
+        };
+        let expected: BTreeMap<StockKey, Expected> = products_of_vendor(1)
             .take(products)
-            .map(|product| (product, three))
+            .map(|product| (stock_of(product), three))
             .collect();
-        let expected = ByVendor::from([(vendor, expected)]);
         group.throughput(Throughput::Elements(products as u64));
         group.bench_function(BenchmarkId::new("products", products), |bencher| {
             bencher.iter_custom(|rounds| {
@@ -189,7 +193,7 @@ fn reservation_statement(criterion: &mut Criterion, stage: &Stage) {
 
 async fn reserve_and_roll_back(
     pool: &PgPool,
-    expected: &ByVendor<Expected>,
+    expected: &BTreeMap<StockKey, Expected>,
     rounds: u64,
 ) -> Duration {
     let mut connection = pool.acquire().await.unwrap();

@@ -16,6 +16,7 @@ use splitcart::domain::{
     },
     checkout::{CheckoutPlan, CheckoutRequest, Circumstances, ExpectedCart, PaymentPolicy, Terms},
     ids::{CartId, CartItemId, ProductId, StoreId, UserId, VendorStoreId},
+    lock_order::StockKey,
     money::{Money, Percent},
     order::PaymentMethod,
     pricing::{DiscountTerms, StoreDiscount, price_line},
@@ -284,6 +285,10 @@ fn settling(criterion: &mut Criterion) {
 /// Half of what is asked for is there.
 fn allocating(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("allocate/one_hot_product");
+    let hot = StockKey {
+        vendor_store_id: vendor_id(0),
+        product_id: product_id(1),
+    };
     for demands in [32_usize, 1_000] {
         let queue: Vec<_> = (1..=5)
             .cycle()
@@ -291,8 +296,7 @@ fn allocating(criterion: &mut Criterion) {
             .map(|qty| Bid {
                 policy: ShortagePolicy::RejectLine,
                 demands: vec![Demand {
-                    vendor_store_id: vendor_id(0),
-                    product_id: product_id(1),
+                    stock: hot,
                     qty,
                     qty_min: qty,
                 }],
@@ -300,8 +304,7 @@ fn allocating(criterion: &mut Criterion) {
             })
             .collect();
         let wanted: i32 = queue.iter().map(|bid| bid.demands[0].qty).sum();
-        let stock = BTreeMap::from([(product_id(1), wanted / 2)]);
-        let available = BTreeMap::from([(vendor_id(0), stock)]);
+        let available = BTreeMap::from([(hot, wanted / 2)]);
         group.bench_function(BenchmarkId::from_parameter(demands), |bencher| {
             bencher.iter(|| allocate(black_box(&queue), black_box(&available)));
         });

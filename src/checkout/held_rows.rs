@@ -19,7 +19,8 @@ use crate::{
     db::{self, held::Holder},
     domain::{
         checkout::AskedCart,
-        ids::{ProductId, StoreId, UserId, VendorStoreId},
+        ids::{ProductId, StoreId, UserId},
+        lock_order::StockKey,
     },
     metrics::Metrics,
 };
@@ -42,7 +43,7 @@ const REMEMBERED_MAX: usize = 10_000;
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Row {
     Cart(AskedCart),
-    Stock(VendorStoreId, ProductId),
+    Stock(StockKey),
     Store(StoreId),
     Product(ProductId),
     User(UserId),
@@ -254,15 +255,13 @@ impl HeldRows {
     pub async fn look_at_stock(
         &self,
         connection: &mut PgConnection,
-        stock: &[(VendorStoreId, ProductId)],
+        stock: &[StockKey],
     ) -> Result<HashSet<Row>, db::Error> {
         // One that ends meanwhile is ours all the same.
         let own = self.known().own.clone();
         let held = db::held::find_held_stock(connection, stock).await?;
         let foreign = held.into_iter().filter(|(_, by)| !own.contains(by));
-        let rows: HashSet<_> = foreign
-            .map(|((vendor, product), _)| Row::Stock(vendor, product))
-            .collect();
+        let rows: HashSet<_> = foreign.map(|(stock, _)| Row::Stock(stock)).collect();
         Ok(rows)
     }
 
@@ -358,7 +357,7 @@ async fn look_once(
 #[derive(Default)]
 struct RowsByKind {
     carts: Vec<AskedCart>,
-    stock: Vec<(VendorStoreId, ProductId)>,
+    stock: Vec<StockKey>,
     stores: Vec<StoreId>,
     products: Vec<ProductId>,
     users: Vec<UserId>,
@@ -370,7 +369,7 @@ impl RowsByKind {
         for row in rows {
             match *row {
                 Row::Cart(cart) => by_kind.carts.push(cart),
-                Row::Stock(vendor, product) => by_kind.stock.push((vendor, product)),
+                Row::Stock(stock) => by_kind.stock.push(stock),
                 Row::Store(id) => by_kind.stores.push(id),
                 Row::Product(id) => by_kind.products.push(id),
                 Row::User(id) => by_kind.users.push(id),
@@ -388,9 +387,7 @@ impl RowsByKind {
         if !self.stock.is_empty() {
             let found = db::held::find_held_stock(connection, &self.stock).await?;
             let rows = found.into_iter();
-            held.extend(
-                rows.map(|((vendor, product), by)| (Row::Stock(vendor, product), Some(by))),
-            );
+            held.extend(rows.map(|(stock, by)| (Row::Stock(stock), Some(by))));
         }
         if !self.carts.is_empty() {
             let found = db::held::find_held_carts(connection, &self.carts).await?;

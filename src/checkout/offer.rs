@@ -1,7 +1,7 @@
 //! What carts can be bought at now: their snapshots, and what has become of their vendors, products
 //! and stock since. Read in a fixed number of statements, however many carts there are.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -12,7 +12,7 @@ use crate::{
         cart::{CartHead, CartStatus},
         checkout::{AskedCart, CheckoutPlan, CheckoutRequest, Circumstances, Terms},
         ids::{CartId, CheckoutGroupId, VendorStoreId},
-        reservation::ByVendor,
+        lock_order::StockKey,
         store::{EligibleBuyer, Store},
     },
 };
@@ -58,12 +58,12 @@ impl Offer {
     }
 
     /// What there was of all products, when it was read.
-    pub(super) fn available(&self) -> &ByVendor<i32> {
+    pub(super) fn available(&self) -> &BTreeMap<StockKey, i32> {
         &self.snapshots.available
     }
 
     /// The same, when nothing else is wanted any more.
-    pub(super) fn into_available(self) -> ByVendor<i32> {
+    pub(super) fn into_available(self) -> BTreeMap<StockKey, i32> {
         self.snapshots.available
     }
 

@@ -1,13 +1,13 @@
 //! Stock: the conditional UPDATE that decides it (PF-079).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
 use crate::domain::{
     foresight::Expected,
     ids::{ProductId, VendorStoreId},
-    reservation::ByVendor,
+    lock_order::StockKey,
 };
 
 use super::{
@@ -36,9 +36,9 @@ pub enum Foresight {
 /// The statement failed; the transaction is lost.
 pub async fn reserve_foreseen(
     connection: &mut PgConnection,
-    expected: &ByVendor<Expected>,
+    expected: &BTreeMap<StockKey, Expected>,
 ) -> Result<Foresight, Error> {
-    let rows = rows_of(expected);
+    let rows: Vec<_> = expected.iter().collect();
     let done = sqlx::query!(
         r#"
         with expected as (
@@ -78,19 +78,16 @@ pub async fn reserve_foreseen(
             (select array_agg(product_id) from locked where not is_as_expected)
                 as "moved: Vec<ProductId>"
         "#,
-        &column(&rows, |(vendor, ..)| *vendor) as &[VendorStoreId],
-        &column(&rows, |(_, product, _)| *product) as &[ProductId],
-        &column(&rows, |(.., expected)| expected.qty),
-        &column(&rows, |(.., expected)| expected.available_min),
-        &column(&rows, |(.., expected)| expected.available_max),
+        &column(&rows, |(stock, _)| stock.vendor_store_id) as &[VendorStoreId],
+        &column(&rows, |(stock, _)| stock.product_id) as &[ProductId],
+        &column(&rows, |(_, expected)| expected.qty),
+        &column(&rows, |(_, expected)| expected.available_min),
+        &column(&rows, |(_, expected)| expected.available_max),
     )
     .fetch_one(connection)
     .await
     .doing("reserve stock")?;
-    let due = rows
-        .iter()
-        .filter(|(.., expected)| expected.qty > 0)
-        .count();
+    let due = rows.iter().filter(|(_, expected)| expected.qty > 0).count();
     Ok(
         if done.moved.is_none() && done.reserved.unsigned_abs() == due as u64 {
             Foresight::CameTrue
@@ -108,9 +105,9 @@ pub async fn reserve_foreseen(
 /// The statement failed; the transaction is lost.
 pub async fn lock(
     connection: &mut PgConnection,
-    products: &BTreeSet<(VendorStoreId, ProductId)>,
-) -> Result<ByVendor<i32>, Error> {
-    let products: Vec<_> = products.iter().collect();
+    stock: &BTreeSet<StockKey>,
+) -> Result<BTreeMap<StockKey, i32>, Error> {
+    let stock: Vec<_> = stock.iter().collect();
     let rows = sqlx::query!(
         r#"
         select
@@ -124,18 +121,20 @@ pub async fn lock(
         order by i.vendor_store_id, i.product_id
         for update of i
         "#,
-        &column(&products, |(vendor, _)| *vendor) as &[VendorStoreId],
-        &column(&products, |(_, product)| *product) as &[ProductId],
+        &column(&stock, |stock| stock.vendor_store_id) as &[VendorStoreId],
+        &column(&stock, |stock| stock.product_id) as &[ProductId],
     )
     .fetch_all(connection)
     .await
     .doing("lock stock")?;
-    let mut available: ByVendor<i32> = ByVendor::new();
-    for row in rows {
-        let products = available.entry(row.vendor_store_id).or_default();
-        products.insert(row.product_id, row.available_qty);
-    }
-    Ok(available)
+    let available = rows.into_iter().map(|row| {
+        let stock = StockKey {
+            vendor_store_id: row.vendor_store_id,
+            product_id: row.product_id,
+        };
+        (stock, row.available_qty)
+    });
+    Ok(available.collect())
 }
 
 /// Reserves what was allocated; the rows are locked already. Returns how many it changed: all of
@@ -145,9 +144,9 @@ pub async fn lock(
 /// The statement failed; the transaction is lost.
 pub async fn reserve_allocated(
     connection: &mut PgConnection,
-    granted: &ByVendor<i32>,
+    granted: &BTreeMap<StockKey, i32>,
 ) -> Result<u64, Error> {
-    let rows = rows_of(granted);
+    let rows: Vec<_> = granted.iter().collect();
     let done = sqlx::query!(
         r#"
         update inventory_items i
@@ -160,21 +159,12 @@ pub async fn reserve_allocated(
             and i.vendor_store_id = g.vendor_store_id
             and i.available_qty >= g.qty
         "#,
-        &column(&rows, |(vendor, ..)| *vendor) as &[VendorStoreId],
-        &column(&rows, |(_, product, _)| *product) as &[ProductId],
-        &column(&rows, |(.., qty)| *qty),
+        &column(&rows, |(stock, _)| stock.vendor_store_id) as &[VendorStoreId],
+        &column(&rows, |(stock, _)| stock.product_id) as &[ProductId],
+        &column(&rows, |(_, qty)| **qty),
     )
     .execute(connection)
     .await
     .doing("reserve the last units")?;
     Ok(done.rows_affected())
-}
-
-/// Figures with whose they are, in the order in which rows are locked.
-fn rows_of<T: Copy>(figures: &ByVendor<T>) -> Vec<(VendorStoreId, ProductId, T)> {
-    let rows = figures.iter().flat_map(|(vendor, products)| {
-        let of_vendor = products.iter();
-        of_vendor.map(|(product, figure)| (*vendor, *product, *figure))
-    });
-    rows.collect()
 }

@@ -5,7 +5,12 @@
 //! Where there is not, who gets what depends on every unit, and only the very stock that was seen
 //! will do.
 
-use super::reservation::{Allocation, Bid, ByVendor, allocate, figure};
+use std::collections::BTreeMap;
+
+use super::{
+    lock_order::StockKey,
+    reservation::{Allocation, Bid, allocate},
+};
 
 /// What is expected of one product's stock, and what is then to be reserved of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,42 +29,36 @@ pub struct Foreseen {
     /// What becomes of the bids.
     pub allocation: Allocation,
     /// Of every product that is asked for.
-    pub expected: ByVendor<Expected>,
+    pub expected: BTreeMap<StockKey, Expected>,
 }
 
 /// Allocates the stock that was seen, and says for which other stock the result would be the same.
-pub fn foresee(bids: &[Bid], available: &ByVendor<i32>) -> Foreseen {
+pub fn foresee(bids: &[Bid], available: &BTreeMap<StockKey, i32>) -> Foreseen {
     let allocation = allocate(bids, available);
-    let mut expected = ByVendor::new();
-    for (vendor, products) in asked_in_all(bids) {
-        let products = products.into_iter().map(|(product, asked)| {
-            let seen = figure(available, vendor, product);
-            let (available_min, available_max) = match i32::try_from(asked) {
-                Ok(asked) if asked <= seen => (asked, i32::MAX),
-                _ => (seen, seen),
-            };
-            let qty = figure(&allocation.granted, vendor, product);
-            let expected = Expected {
-                qty,
-                available_min,
-                available_max,
-            };
-            (product, expected)
-        });
-        expected.insert(vendor, products.collect());
-    }
+    let expected = asked_in_all(bids).into_iter().map(|(key, asked)| {
+        let seen = available.get(&key).copied().unwrap_or(0);
+        let (available_min, available_max) = match i32::try_from(asked) {
+            Ok(asked) if asked <= seen => (asked, i32::MAX),
+            _ => (seen, seen),
+        };
+        let expected = Expected {
+            qty: allocation.granted.get(&key).copied().unwrap_or(0),
+            available_min,
+            available_max,
+        };
+        (key, expected)
+    });
     Foreseen {
+        expected: expected.collect(),
         allocation,
-        expected,
     }
 }
 
 /// The sum of all demands per product, which may be more than any single one can be.
-fn asked_in_all(bids: &[Bid]) -> ByVendor<i64> {
-    let mut sums: ByVendor<i64> = ByVendor::new();
+fn asked_in_all(bids: &[Bid]) -> BTreeMap<StockKey, i64> {
+    let mut sums = BTreeMap::new();
     for demand in bids.iter().flat_map(|bid| &bid.demands) {
-        let products = sums.entry(demand.vendor_store_id).or_default();
-        *products.entry(demand.product_id).or_insert(0) += i64::from(demand.qty);
+        *sums.entry(demand.stock).or_insert(0) += i64::from(demand.qty);
     }
     sums
 }

@@ -12,6 +12,7 @@
 //! | the frozen cart and its figures | [`cart`] |
 //! | what a cart must satisfy, all violations at once | [`rules`] |
 //! | who gets the last units, and what a shortage policy means | [`reservation`] |
+//! | the order in which locks are taken | [`lock_order`] |
 //! | for which stock a result that was foreseen is right | [`foresight`] |
 //! | why a checkout can't be attempted | [`objection`] |
 //! | splitting a cart by vendor and settling the outcomes | [`checkout`], `vendor_part` |
@@ -29,6 +30,7 @@ pub mod foresight;
 pub mod idempotency;
 pub mod ids;
 pub mod import;
+pub mod lock_order;
 pub mod money;
 pub mod objection;
 pub mod order;

@@ -10,10 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::ids::{ProductId, VendorStoreId};
-
-/// Figures by vendor and product: both ascend, which is the order in which rows are locked.
-pub type ByVendor<T> = BTreeMap<VendorStoreId, BTreeMap<ProductId, T>>;
+use super::{ids::ProductId, lock_order::StockKey};
 
 /// What is to become of a line that can't be had whole, and of those beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -33,10 +30,8 @@ pub enum ShortagePolicy {
 /// One line's demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
-    /// Whose.
-    pub vendor_store_id: VendorStoreId,
-    /// What.
-    pub product_id: ProductId,
+    /// The stock that is asked for.
+    pub stock: StockKey,
     /// How many; always positive.
     pub qty: i32,
     /// The fewest that may be reserved in its place; `qty` if it is all or nothing for this line.
@@ -89,22 +84,22 @@ pub struct Allocation {
     /// One per bid, in the same order.
     pub outcomes: Vec<OfBid>,
     /// What is to be reserved; products that nobody gets are left out.
-    pub granted: ByVendor<i32>,
+    pub granted: BTreeMap<StockKey, i32>,
 }
 
 /// Serves the bids in their order. A product that is not in `available` has none.
-pub fn allocate(bids: &[Bid], available: &ByVendor<i32>) -> Allocation {
-    let mut granted: ByVendor<i32> = ByVendor::new();
+pub fn allocate(bids: &[Bid], available: &BTreeMap<StockKey, i32>) -> Allocation {
+    let mut granted: BTreeMap<StockKey, i32> = BTreeMap::new();
     let outcomes = bids.iter().map(|bid| {
         let outcomes = bid.outcomes(|demand| {
-            let (vendor, product) = (demand.vendor_store_id, demand.product_id);
-            figure(available, vendor, product) - figure(&granted, vendor, product)
+            let units_in =
+                |stock: &BTreeMap<StockKey, i32>| stock.get(&demand.stock).copied().unwrap_or(0);
+            units_in(available) - units_in(&granted)
         });
         for demand in &bid.demands {
-            let qty = demand.reserved_qty(outcomes[&demand.product_id]);
+            let qty = demand.reserved_qty(outcomes[&demand.stock.product_id]);
             if qty > 0 {
-                let products = granted.entry(demand.vendor_store_id).or_default();
-                *products.entry(demand.product_id).or_insert(0) += qty;
+                *granted.entry(demand.stock).or_insert(0) += qty;
             }
         }
         outcomes
@@ -113,13 +108,6 @@ pub fn allocate(bids: &[Bid], available: &ByVendor<i32>) -> Allocation {
         outcomes: outcomes.collect(),
         granted,
     }
-}
-
-/// A product's figure; 0 where there is none.
-pub(super) fn figure(figures: &ByVendor<i32>, vendor: VendorStoreId, product: ProductId) -> i32 {
-    let products = figures.get(&vendor);
-    let figure = products.and_then(|products| products.get(&product));
-    figure.copied().unwrap_or(0)
 }
 
 impl Bid {
@@ -131,11 +119,11 @@ impl Bid {
         let short: BTreeSet<_> = alone
             .iter()
             .filter(|(_, outcome)| *outcome != ReservationOutcome::Reserved)
-            .map(|(demand, _)| demand.vendor_store_id)
+            .map(|(demand, _)| demand.stock.vendor_store_id)
             .collect();
         let is_withheld = |demand: &Demand| match self.policy {
             ShortagePolicy::RejectLine | ShortagePolicy::Fill => false,
-            ShortagePolicy::RejectVendor => short.contains(&demand.vendor_store_id),
+            ShortagePolicy::RejectVendor => short.contains(&demand.stock.vendor_store_id),
             ShortagePolicy::AllOrNothing => !self.is_complete || !short.is_empty(),
         };
         let together = alone.into_iter().map(|(demand, outcome)| {
@@ -143,7 +131,7 @@ impl Bid {
                 ReservationOutcome::Reserved if is_withheld(demand) => ReservationOutcome::Withheld,
                 outcome => outcome,
             };
-            (demand.product_id, outcome)
+            (demand.stock.product_id, outcome)
         });
         together.collect()
     }

@@ -10,6 +10,7 @@ use super::{
     cart::{CartLine, vendor_totals},
     checkout::Circumstances,
     ids::{LineItemId, OrderId, PaymentIntentId, ProductId, VendorStoreId},
+    lock_order::StockKey,
     money::Money,
     objection::ShortLine,
     order::{LineStatus, OrderLine, OrderStatus, PaymentIntent, PaymentMethod, VendorOrder},
@@ -99,8 +100,10 @@ impl VendorPart {
     pub(super) fn demands(&self) -> impl Iterator<Item = Demand> + '_ {
         let possible = self.lines.iter().filter(|planned| planned.barred.is_none());
         possible.map(|planned| Demand {
-            vendor_store_id: self.vendor_store_id,
-            product_id: planned.line.product_id,
+            stock: StockKey {
+                vendor_store_id: self.vendor_store_id,
+                product_id: planned.line.product_id,
+            },
             qty: planned.line.qty,
             qty_min: planned.qty_min,
         })

@@ -277,8 +277,7 @@ impl Attempt<'_> {
 
     fn find_whose_stock_moved(&self, causes: &mut [Cause]) {
         for (cause, needs) in causes.iter_mut().zip(&self.script.needs) {
-            let is_moved =
-                |row: &Row| matches!(row, Row::Stock(_, product) if self.moved.contains(product));
+            let is_moved = |row: &Row| matches!(row, Row::Stock(stock) if self.moved.contains(&stock.product_id));
             if needs.iter().any(is_moved) {
                 *cause = Cause::StockMoved;
             }

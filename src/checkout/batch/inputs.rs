@@ -1,7 +1,7 @@
 //! What the database says about a batch, read inside its transaction in a fixed number of
 //! statements, and what follows for each member: a decision, or a plan.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -13,7 +13,7 @@ use crate::{
         cart::CartHead,
         checkout::{AskedCart, CheckoutPlan, Terms},
         idempotency::FirstAnswer,
-        reservation::ByVendor,
+        lock_order::StockKey,
     },
 };
 
@@ -38,7 +38,7 @@ pub(super) struct Judged {
     /// One per command, in the same order.
     pub prospects: Vec<Prospect>,
     /// What there was of all products, when it was read.
-    pub available: ByVendor<i32>,
+    pub available: BTreeMap<StockKey, i32>,
 }
 
 /// Reads the situation and judges every command by it, in the order in which they came.

@@ -81,7 +81,7 @@ impl<'a> Script<'a> {
             .needs
             .iter()
             .flatten()
-            .filter(|row| matches!(row, Row::Stock(..)));
+            .filter(|row| matches!(row, Row::Stock(_)));
         rows.copied().collect()
     }
 
@@ -155,11 +155,11 @@ impl<'a> Script<'a> {
             let request = self.commands[*index].request;
             needs.extend([Row::Store(request.store_id), Row::User(request.user_id)]);
             for demand in plan.bid().demands {
-                let (vendor, product) = (demand.vendor_store_id, demand.product_id);
+                let stock = demand.stock;
                 needs.extend([
-                    Row::Stock(vendor, product),
-                    Row::Store(vendor.into()),
-                    Row::Product(product),
+                    Row::Stock(stock),
+                    Row::Store(stock.vendor_store_id.into()),
+                    Row::Product(stock.product_id),
                 ]);
             }
         }
@@ -181,7 +181,7 @@ impl<'a> Script<'a> {
             .filter(|(index, _)| self.members[*index].notes.set_aside_at.is_none())
             .flat_map(|(index, _)| &self.needs[*index])
             .filter_map(|row| match row {
-                Row::Stock(vendor, product) => Some((*vendor, *product)),
+                Row::Stock(stock) => Some(*stock),
                 _ => None,
             })
             .collect();

@@ -9,7 +9,7 @@
 //! product stands in memory.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,7 +24,8 @@ use crate::{
     domain::{
         foresight::Expected,
         ids::{ProductId, VendorStoreId},
-        reservation::{Bid, ByVendor, OfBid, allocate},
+        lock_order::StockKey,
+        reservation::{Bid, OfBid, allocate},
     },
     faults,
     metrics::Metrics,
@@ -39,21 +40,27 @@ use super::{
 #[derive(Debug)]
 pub enum Reservation {
     /// What was foreseen, if stock is as it is expected to be.
-    Foreseen(ByVendor<Expected>),
+    Foreseen(BTreeMap<StockKey, Expected>),
     /// By serving these bids in their order, whatever there is.
     InTurn(Vec<Bid>),
 }
 
 impl Reservation {
     /// The vendors whose stock it is about, in ascending id.
-    pub fn vendors(&self) -> BTreeSet<VendorStoreId> {
-        match self {
-            Self::Foreseen(expected) => expected.keys().copied().collect(),
+    pub fn vendors(&self) -> Vec<VendorStoreId> {
+        let mut vendors: Vec<_> = match self {
+            Self::Foreseen(expected) => {
+                let stock = expected.keys();
+                stock.map(|stock| stock.vendor_store_id).collect()
+            }
             Self::InTurn(bids) => {
                 let demands = bids.iter().flat_map(|bid| &bid.demands);
-                demands.map(|demand| demand.vendor_store_id).collect()
+                demands.map(|demand| demand.stock.vendor_store_id).collect()
             }
-        }
+        };
+        vendors.sort_unstable();
+        vendors.dedup();
+        vendors
     }
 
     /// What comes of it if it is about no vendor.
@@ -252,14 +259,14 @@ async fn reserve(tx: &mut LentTx, reservation: Reservation) -> Result<Reserved, 
 
 async fn serve(tx: &mut LentTx, bids: &[Bid]) -> Result<Vec<OfBid>, db::Error> {
     let demands = bids.iter().flat_map(|bid| &bid.demands);
-    let products = demands.map(|demand| (demand.vendor_store_id, demand.product_id));
-    let available = db::inventory::lock(tx.connection(), &products.collect()).await?;
+    let stock = demands.map(|demand| demand.stock).collect();
+    let available = db::inventory::lock(tx.connection(), &stock).await?;
     let allocation = allocate(bids, &available);
     if !allocation.granted.is_empty() {
         let changed =
             db::inventory::reserve_allocated(tx.connection(), &allocation.granted).await?;
         // The rows are locked, so nothing can have taken the units.
-        let rows: usize = allocation.granted.values().map(BTreeMap::len).sum();
+        let rows = allocation.granted.len();
         assert_eq!(changed, rows as u64, "an allocation always fits");
     }
     Ok(allocation.outcomes)

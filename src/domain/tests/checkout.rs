@@ -6,6 +6,7 @@ use super::{
 };
 use crate::domain::{
     checkout::PaymentPolicy::{CashAndAch, CashOnly},
+    lock_order::StockKey,
     objection::Objection,
     order::{
         OrderStatus,
@@ -20,8 +21,10 @@ use crate::domain::{
 
 fn demand(vendor: u32, product: u32, qty: i32) -> Demand {
     Demand {
-        vendor_store_id: vendor_id(vendor),
-        product_id: product_id(product),
+        stock: StockKey {
+            vendor_store_id: vendor_id(vendor),
+            product_id: product_id(product),
+        },
         qty,
         qty_min: qty,
     }

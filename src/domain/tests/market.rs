@@ -225,13 +225,13 @@ pub(super) fn settle(plan: CheckoutPlan, short: &[(u32, i32)]) -> Checkout {
         .demands
         .iter()
         .map(|demand| {
-            let outcome = match short.get(&demand.product_id) {
+            let outcome = match short.get(&demand.stock.product_id) {
                 None => ReservationOutcome::Reserved,
                 Some(left) => ReservationOutcome::Insufficient {
                     available_qty: *left,
                 },
             };
-            (demand.product_id, outcome)
+            (demand.stock.product_id, outcome)
         })
         .collect();
     let mut ids = (0x9000_0000..).map(Uuid::from_u128);

@@ -23,16 +23,16 @@ use splitcart::{
     },
     cli::seed::load,
     config::Config,
-    db::{self, inventory::Foresight},
+    db::{self, inventory::StockCheck},
     domain::{
         caller::{Access, Member},
         cart::{CartContent, CartRequest, PriceHold, RequestedItem, Totals},
         checkout::{CheckoutRequest, ExpectedCart},
-        foresight::Expected,
         idempotency::{Fingerprint, IdempotencyKey, Scope, ScopeDigest},
         ids::{CartId, ProductId, StoreId, UserId, VendorStoreId},
         lock_order::StockKey,
         money::Money,
+        optimistic::ExpectedStock,
         order::PaymentMethod,
         precondition::Precondition,
         reservation::ShortagePolicy,
@@ -166,7 +166,7 @@ fn reservation_statement(criterion: &mut Criterion, stage: &Stage) {
     let mut group = criterion.benchmark_group("reservation_statement");
     let vendor_store_id = VendorStoreId::new(seed::vendor_store_id(PLAN.seed, 1));
     for products in [1_usize, 10, 50] {
-        let three = Expected {
+        let three = ExpectedStock {
             qty: 3,
             available_min: 3,
             available_max: i32::MAX,
@@ -175,7 +175,7 @@ fn reservation_statement(criterion: &mut Criterion, stage: &Stage) {
             vendor_store_id,
             product_id,
         };
-        let expected: BTreeMap<StockKey, Expected> = products_of_vendor(1)
+        let expected: BTreeMap<StockKey, ExpectedStock> = products_of_vendor(1)
             .take(products)
             .map(|product| (stock_of(product), three))
             .collect();
@@ -193,7 +193,7 @@ fn reservation_statement(criterion: &mut Criterion, stage: &Stage) {
 
 async fn reserve_and_roll_back(
     pool: &PgPool,
-    expected: &BTreeMap<StockKey, Expected>,
+    expected: &BTreeMap<StockKey, ExpectedStock>,
     rounds: u64,
 ) -> Duration {
     let mut connection = pool.acquire().await.unwrap();
@@ -201,9 +201,9 @@ async fn reserve_and_roll_back(
     for _ in 0..rounds {
         let mut transaction = connection.begin().await.unwrap();
         let started = Instant::now();
-        let reserved = db::inventory::reserve_foreseen(&mut transaction, expected).await;
+        let reserved = db::inventory::reserve_expected(&mut transaction, expected).await;
         spent += started.elapsed();
-        assert_eq!(reserved.unwrap(), Foresight::CameTrue);
+        assert_eq!(reserved.unwrap(), StockCheck::AsExpected);
         transaction.rollback().await.unwrap();
     }
     spent

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::PgConnection;
 
 use crate::domain::{
-    foresight::Expected,
     ids::{ProductId, VendorStoreId},
     lock_order::StockKey,
+    optimistic::ExpectedStock,
 };
 
 use super::{
@@ -15,29 +15,28 @@ use super::{
     error::{Doing, Error},
 };
 
-/// Whether stock was as it was expected to be.
+/// The result of comparing stock with what was expected of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Foresight {
-    /// Everything is reserved as foreseen.
-    CameTrue,
-    /// Somebody was faster: what is reserved is not what was foreseen, so the transaction must be
-    /// given up.
-    StockMoved {
-        /// Whose stock is not as expected; those of products whose row has vanished or appeared are
-        /// not among them.
+pub enum StockCheck {
+    /// All stock was as expected, and is reserved.
+    AsExpected,
+    /// Another transaction has taken or added stock since it was read. What this one has reserved and
+    /// written is wrong, so it must be rolled back.
+    Moved {
+        /// The products whose stock is not as expected, except those whose row has vanished or appeared.
         products: Vec<ProductId>,
     },
 }
 
-/// Locks the rows in ascending vendor and product id and reserves what was foreseen, as long as what
-/// is available is what was expected. A product without an inventory row has 0.
+/// Locks the rows in the order of their [`StockKey`] and reserves what is expected to be there, if it is
+/// there. A product without an inventory row has 0.
 ///
 /// # Errors
 /// The statement failed; the transaction is lost.
-pub async fn reserve_foreseen(
+pub async fn reserve_expected(
     connection: &mut PgConnection,
-    expected: &BTreeMap<StockKey, Expected>,
-) -> Result<Foresight, Error> {
+    expected: &BTreeMap<StockKey, ExpectedStock>,
+) -> Result<StockCheck, Error> {
     let rows: Vec<_> = expected.iter().collect();
     let done = sqlx::query!(
         r#"
@@ -69,7 +68,7 @@ pub async fn reserve_foreseen(
             where i.product_id = l.product_id
                 and l.qty > 0
                 and l.is_as_expected
-                -- What decides about stock, whatever was foreseen.
+                -- This condition decides about stock, whatever was expected.
                 and i.available_qty >= l.qty
             returning i.product_id
         )
@@ -90,15 +89,15 @@ pub async fn reserve_foreseen(
     let due = rows.iter().filter(|(_, expected)| expected.qty > 0).count();
     Ok(
         if done.moved.is_none() && done.reserved.unsigned_abs() == due as u64 {
-            Foresight::CameTrue
+            StockCheck::AsExpected
         } else {
             let products = done.moved.unwrap_or_default();
-            Foresight::StockMoved { products }
+            StockCheck::Moved { products }
         },
     )
 }
 
-/// Locks the rows in ascending vendor and product id until the transaction ends, and says what is
+/// Locks the rows in the order of their [`StockKey`] until the transaction ends, and returns what is
 /// available. A product without an inventory row is left out.
 ///
 /// # Errors
@@ -137,7 +136,7 @@ pub async fn lock(
     Ok(available.collect())
 }
 
-/// Reserves what was allocated; the rows are locked already. Returns how many it changed: all of
+/// Reserves what was allocated in rows that are locked already. Returns the number of rows changed: all of
 /// them, or the caller has a bug.
 ///
 /// # Errors

@@ -13,7 +13,7 @@
 //! | what a cart must satisfy, all violations at once | [`rules`] |
 //! | who gets the last units, and what a shortage policy means | [`reservation`] |
 //! | the order in which locks are taken | [`lock_order`] |
-//! | for which stock a result that was foreseen is right | [`foresight`] |
+//! | optimistic concurrency: for which stock a result is right | [`optimistic`] |
 //! | why a checkout can't be attempted | [`objection`] |
 //! | splitting a cart by vendor and settling the outcomes | [`checkout`], `vendor_part` |
 //! | orders, lines, intents and their statuses | [`order`] |
@@ -26,13 +26,13 @@ pub mod cart;
 pub mod checkout;
 pub mod event;
 pub mod folding;
-pub mod foresight;
 pub mod idempotency;
 pub mod ids;
 pub mod import;
 pub mod lock_order;
 pub mod money;
 pub mod objection;
+pub mod optimistic;
 pub mod order;
 pub mod precondition;
 pub mod pricing;

@@ -10,7 +10,7 @@ use crate::batching::{Ended, Undecided};
 use super::{
     BatchContext, CheckoutMember,
     attempt::{AttemptError, Cause, Failure, Remedy, attempt},
-    script::Order,
+    script::Sequence,
     together::{refuse, settle, wait_for},
 };
 
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> E
         }
         let second = group.split_off(group.len() / 2);
         for half in [group, second] {
-            match attempt(context, &half, Order::WritesFirst, Some(LOCK_WAIT)).await {
+            match attempt(context, &half, Sequence::WritesFirst, Some(LOCK_WAIT)).await {
                 Ok(outcomes) => {
                     for (member, outcome) in half.into_iter().zip(outcomes) {
                         settle(context, member, outcome, &mut ended);
@@ -77,9 +77,9 @@ async fn run_alone(
 ) {
     let cart = member.command.request.cart_id;
     let mut alone = vec![member];
-    let mut order = Order::WritesFirst;
+    let mut sequence = Sequence::WritesFirst;
     loop {
-        let failure = match attempt(context, &alone, order, None).await {
+        let failure = match attempt(context, &alone, sequence, None).await {
             Ok(outcomes) => {
                 for (member, outcome) in alone.into_iter().zip(outcomes) {
                     settle(context, member, outcome, ended);
@@ -99,7 +99,7 @@ async fn run_alone(
             return give_up(context, member, &failure.error);
         }
         if matches!(failure.error, AttemptError::StockMoved) {
-            order = Order::StockFirst;
+            sequence = Sequence::StockFirst;
         }
         tracing::warn!(
             http.request_id = member.request_id(),

@@ -30,7 +30,7 @@ use super::{
         },
     },
     BatchContext, CheckoutMember,
-    script::{Order, Script, Scripted},
+    script::{Script, Scripted, Sequence},
     settled::Prepared,
 };
 
@@ -140,7 +140,7 @@ impl AttemptError {
 pub(super) async fn attempt(
     context: &BatchContext,
     members: &[CheckoutMember],
-    order: Order,
+    sequence: Sequence,
     lock_wait_max: Option<Duration>,
 ) -> Result<Vec<Outcome>, Failure> {
     let mut attempt = Attempt {
@@ -148,7 +148,7 @@ pub(super) async fn attempt(
         script: Script::new(context, members),
         moved: Vec::new(),
     };
-    let carried_out = AssertUnwindSafe(attempt.carry_out(order, lock_wait_max));
+    let carried_out = AssertUnwindSafe(attempt.carry_out(sequence, lock_wait_max));
     let error = match carried_out.catch_unwind().await {
         Ok(Ok(outcomes)) => return Ok(outcomes),
         Ok(Err(error)) => error,
@@ -167,7 +167,7 @@ struct Attempt<'a> {
 impl Attempt<'_> {
     async fn carry_out(
         &mut self,
-        order: Order,
+        sequence: Sequence,
         lock_wait_max: Option<Duration>,
     ) -> Result<Vec<Outcome>, AttemptError> {
         let context = self.context;
@@ -183,7 +183,7 @@ impl Attempt<'_> {
         .await
         .map_err(AttemptError::Begin)?;
         self.script.tx = Some(tx);
-        let scripted = self.script.run(order, deadline);
+        let scripted = self.script.run(sequence, deadline);
         let Ok(scripted) = tokio::time::timeout_at(deadline.into(), scripted).await else {
             // It is in the middle of a statement, and may be silent.
             self.script.tx = None;

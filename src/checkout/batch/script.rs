@@ -1,17 +1,17 @@
 //! The transaction script: everything of a batch between its begin and its commit.
 //!
-//! The vendors' turns are what batches wait for, so they are held as shortly as can be. The situation
-//! says how much stock there is; what will be reserved is foreseen from it and all rows are written
-//! first. Then the turns are taken, the stock is reserved, and only if the vendors' answers are not
-//! the foreseen ones is the transaction rolled back and begun anew in the other order, which foresees
-//! nothing: stock first, then the writes while all turns are held.
+//! Batches wait for vendors' turns, so a transaction holds them as briefly as it can: optimistic
+//! concurrency control. The outcome of the reservation is computed from the stock that was read, and all
+//! rows are written first. Then the turns are taken and the stock is reserved. If it is not as expected
+//! by then, the transaction is rolled back and begun anew in the other sequence, which expects nothing:
+//! stock first, then the writes while all turns are held.
 //!
 //! Between the first reservation and the commit there is only SQL on this transaction.
 
 use std::{collections::BTreeSet, time::Instant};
 
 use crate::{
-    domain::{foresight::foresee, ids::ProductId},
+    domain::{ids::ProductId, optimistic::speculate},
     faults,
 };
 
@@ -30,12 +30,12 @@ use super::{
     settled::{Prepared, Settled},
 };
 
-/// What comes first.
+/// The sequence of writing rows and reserving stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// All rows are written as the stock that was read lets expect.
+pub(super) enum Sequence {
+    /// Write all rows for the outcomes that are expected, then reserve the stock.
     WritesFirst,
-    /// Stock is reserved, and what came of it is written.
+    /// Reserve stock, then write what came of it.
     StockFirst,
 }
 
@@ -89,7 +89,7 @@ impl<'a> Script<'a> {
     /// back.
     pub(super) async fn run(
         &mut self,
-        order: Order,
+        sequence: Sequence,
         deadline: Instant,
     ) -> Result<Scripted, AttemptError> {
         let context = self.context;
@@ -104,23 +104,23 @@ impl<'a> Script<'a> {
         self.note_needs(&settled);
         self.set_aside(&mut settled).await?;
         let bids = settled.bids();
-        match order {
-            Order::WritesFirst => {
-                let foreseen = foresee(&bids, &available);
-                settled.settle(&self.commands, &foreseen.allocation.outcomes, now);
+        match sequence {
+            Sequence::WritesFirst => {
+                let speculation = speculate(&bids, &available);
+                settled.settle(&self.commands, &speculation.allocation.outcomes, now);
                 let written = settled.write(context, self.tx(), now);
                 context.in_time(written).await??;
-                let reservation = Reservation::Foreseen(foreseen.expected);
+                let reservation = Reservation::Optimistic(speculation.expected);
                 let reserved = self.reserve(reservation, deadline).await?;
                 if let Reserved::StockMoved { products } = reserved {
                     return Ok(Scripted::StockMoved { products });
                 }
             }
-            Order::StockFirst => {
-                let reservation = Reservation::InTurn(bids);
+            Sequence::StockFirst => {
+                let reservation = Reservation::Pessimistic(bids);
                 let reserved = self.reserve(reservation, deadline).await?;
-                let Reserved::InTurn(outcomes) = reserved else {
-                    unreachable!("nothing was foreseen");
+                let Reserved::Allocated(outcomes) = reserved else {
+                    unreachable!("nothing was expected of the stock");
                 };
                 settled.settle(&self.commands, &outcomes, now);
                 let written = settled.write(context, self.tx(), now);

@@ -15,7 +15,7 @@ use super::{
     super::{command::Decision, held_rows::Row},
     BatchContext, CheckoutMember,
     attempt::{AttemptError, Cause, Outcome, Remedy, attempt},
-    script::Order,
+    script::Sequence,
 };
 
 /// While PostgreSQL is away there may be many.
@@ -33,7 +33,7 @@ const ROUNDS_MAX: u32 = 4;
 /// Members that are to share a transaction.
 struct Group {
     members: Vec<CheckoutMember>,
-    order: Order,
+    sequence: Sequence,
 }
 
 pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> Ended<BatchContext> {
@@ -41,15 +41,15 @@ pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> E
     let members = without_the_held(context, batch, &mut ended);
     let mut groups = vec![Group {
         members,
-        order: Order::WritesFirst,
+        sequence: Sequence::WritesFirst,
     }];
     let mut rounds = 0;
-    while let Some(Group { members, order }) = groups.pop() {
+    while let Some(Group { members, sequence }) = groups.pop() {
         if members.is_empty() {
             continue;
         }
         rounds += 1;
-        let failure = match attempt(context, &members, order, None).await {
+        let failure = match attempt(context, &members, sequence, None).await {
             Ok(outcomes) => {
                 for (member, outcome) in members.into_iter().zip(outcomes) {
                     settle(context, member, outcome, &mut ended);
@@ -76,7 +76,7 @@ pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> E
             Remedy::Again | Remedy::Apart if rounds >= ROUNDS_MAX => set_apart(members, &mut ended),
             Remedy::Again | Remedy::Apart => {
                 let causes = members.into_iter().zip(failure.causes);
-                groups.extend(partition(context, causes, order, &error, &mut ended));
+                groups.extend(partition(context, causes, sequence, &error, &mut ended));
             }
         }
     }
@@ -134,7 +134,7 @@ fn learn(
 fn partition(
     context: &BatchContext,
     members: impl Iterator<Item = (CheckoutMember, Cause)>,
-    order: Order,
+    sequence: Sequence,
     error: &AttemptError,
     ended: &mut Ended<BatchContext>,
 ) -> Vec<Group> {
@@ -150,7 +150,7 @@ fn partition(
     if !matches!(error, AttemptError::StockMoved) {
         return vec![Group {
             members: others,
-            order,
+            sequence,
         }];
     }
     // Stock first keeps rows and turns for as long as everything takes to be written. A transaction of
@@ -160,10 +160,10 @@ fn partition(
         moved.sort_unstable_by_key(|member| member.queued_at);
         others = Vec::new();
     }
-    let group = |members, order| Group { members, order };
+    let group = |members, sequence| Group { members, sequence };
     vec![
-        group(others, Order::WritesFirst),
-        group(moved, Order::StockFirst),
+        group(others, Sequence::WritesFirst),
+        group(moved, Sequence::StockFirst),
     ]
 }
 

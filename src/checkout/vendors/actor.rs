@@ -20,11 +20,11 @@ use actix::{
 };
 
 use crate::{
-    db::{self, inventory::Foresight},
+    db::{self, inventory::StockCheck},
     domain::{
-        foresight::Expected,
         ids::{ProductId, VendorStoreId},
         lock_order::StockKey,
+        optimistic::ExpectedStock,
         reservation::{Bid, OfBid, allocate},
     },
     faults,
@@ -39,21 +39,21 @@ use super::{
 /// How stock is to be reserved.
 #[derive(Debug)]
 pub enum Reservation {
-    /// What was foreseen, if stock is as it is expected to be.
-    Foreseen(BTreeMap<StockKey, Expected>),
-    /// By serving these bids in their order, whatever there is.
-    InTurn(Vec<Bid>),
+    /// Reserve what a speculation has allocated, if the stock is as expected.
+    Optimistic(BTreeMap<StockKey, ExpectedStock>),
+    /// Lock the stock, then serve these bids in their order from what is there.
+    Pessimistic(Vec<Bid>),
 }
 
 impl Reservation {
     /// The vendors whose stock it is about, in ascending id.
     pub fn vendors(&self) -> Vec<VendorStoreId> {
         let mut vendors: Vec<_> = match self {
-            Self::Foreseen(expected) => {
+            Self::Optimistic(expected) => {
                 let stock = expected.keys();
                 stock.map(|stock| stock.vendor_store_id).collect()
             }
-            Self::InTurn(bids) => {
+            Self::Pessimistic(bids) => {
                 let demands = bids.iter().flat_map(|bid| &bid.demands);
                 demands.map(|demand| demand.stock.vendor_store_id).collect()
             }
@@ -66,8 +66,8 @@ impl Reservation {
     /// What comes of it if it is about no vendor.
     pub fn of_nothing(&self) -> Reserved {
         match self {
-            Self::Foreseen(_) => Reserved::AsForeseen,
-            Self::InTurn(bids) => Reserved::InTurn(vec![OfBid::new(); bids.len()]),
+            Self::Optimistic(_) => Reserved::AsExpected,
+            Self::Pessimistic(bids) => Reserved::Allocated(vec![OfBid::new(); bids.len()]),
         }
     }
 }
@@ -75,15 +75,15 @@ impl Reservation {
 /// What came of it.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reserved {
-    /// What was foreseen.
-    AsForeseen,
-    /// Something else than what was foreseen: the transaction must be given up.
+    /// The stock was as expected and is reserved.
+    AsExpected,
+    /// Stock is not as expected: the transaction must be rolled back.
     StockMoved {
-        /// Whose stock is not as expected; empty where a row has vanished or appeared.
+        /// The products whose stock is not as expected; empty if a row has vanished or appeared.
         products: Vec<ProductId>,
     },
-    /// What became of the bids, in their order.
-    InTurn(Vec<OfBid>),
+    /// The outcomes of the bids, in their order.
+    Allocated(Vec<OfBid>),
 }
 
 /// Asks a vendor for its turn.
@@ -247,13 +247,13 @@ async fn reserve(tx: &mut LentTx, reservation: Reservation) -> Result<Reserved, 
     );
     faults::place("in_vendor_actor").await;
     Ok(match reservation {
-        Reservation::Foreseen(expected) => {
-            match db::inventory::reserve_foreseen(tx.connection(), &expected).await? {
-                Foresight::CameTrue => Reserved::AsForeseen,
-                Foresight::StockMoved { products } => Reserved::StockMoved { products },
+        Reservation::Optimistic(expected) => {
+            match db::inventory::reserve_expected(tx.connection(), &expected).await? {
+                StockCheck::AsExpected => Reserved::AsExpected,
+                StockCheck::Moved { products } => Reserved::StockMoved { products },
             }
         }
-        Reservation::InTurn(bids) => Reserved::InTurn(serve(tx, &bids).await?),
+        Reservation::Pessimistic(bids) => Reserved::Allocated(serve(tx, &bids).await?),
     })
 }
 

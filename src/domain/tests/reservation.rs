@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::support::{product_id, vendor_id};
 use crate::domain::{
-    foresight::{Expected, foresee},
     lock_order::StockKey,
+    optimistic::{ExpectedStock, speculate},
     reservation::{
         Allocation, Bid, Demand,
         ReservationOutcome::{self, Filled, Insufficient, Reserved, Withheld},
@@ -216,35 +216,35 @@ fn all_or_nothing_takes_nothing_if_a_line_is_barred_for_another_reason() {
 
 #[test]
 fn enough_stock_may_change_as_long_as_it_is_enough() {
-    let foreseen = foresee(&lines(&[(1, 3), (1, 4)]), &stock(&[(1, 9)]));
-    let expected = Expected {
+    let speculation = speculate(&lines(&[(1, 3), (1, 4)]), &stock(&[(1, 9)]));
+    let expected = ExpectedStock {
         qty: 7,
         available_min: 7,
         available_max: i32::MAX,
     };
-    assert_eq!(foreseen.expected[&key(1)], expected);
+    assert_eq!(speculation.expected[&key(1)], expected);
 }
 
 #[test]
 fn short_stock_must_be_what_was_seen() {
-    let foreseen = foresee(&lines(&[(1, 3), (1, 4)]), &stock(&[(1, 6)]));
-    let expected = Expected {
+    let speculation = speculate(&lines(&[(1, 3), (1, 4)]), &stock(&[(1, 6)]));
+    let expected = ExpectedStock {
         qty: 3,
         available_min: 6,
         available_max: 6,
     };
-    assert_eq!(foreseen.expected[&key(1)], expected);
+    assert_eq!(speculation.expected[&key(1)], expected);
 }
 
 #[test]
 fn what_nobody_gets_is_expected_all_the_same() {
-    let foreseen = foresee(&[bid(AllOrNothing, &[(1, 3), (2, 4)])], &stock(&[(1, 6)]));
-    let nothing_of = |available_min, available_max| Expected {
+    let speculation = speculate(&[bid(AllOrNothing, &[(1, 3), (2, 4)])], &stock(&[(1, 6)]));
+    let nothing_of = |available_min, available_max| ExpectedStock {
         qty: 0,
         available_min,
         available_max,
     };
-    let expected = &foreseen.expected;
+    let expected = &speculation.expected;
     assert_eq!(expected[&key(1)], nothing_of(3, i32::MAX));
     assert_eq!(expected[&key(2)], nothing_of(0, 0));
 }
@@ -252,13 +252,13 @@ fn what_nobody_gets_is_expected_all_the_same() {
 #[test]
 fn demands_may_come_to_more_than_any_single_one_can_be() {
     let available = stock(&[(1, i32::MAX)]);
-    let foreseen = foresee(&lines(&[(1, i32::MAX), (1, i32::MAX)]), &available);
-    let expected = Expected {
+    let speculation = speculate(&lines(&[(1, i32::MAX), (1, i32::MAX)]), &available);
+    let expected = ExpectedStock {
         qty: i32::MAX,
         available_min: i32::MAX,
         available_max: i32::MAX,
     };
-    assert_eq!(foreseen.expected[&key(1)], expected);
+    assert_eq!(speculation.expected[&key(1)], expected);
 }
 
 fn policies() -> impl Strategy<Value = ShortagePolicy> {
@@ -382,16 +382,16 @@ proptest! {
         prop_assert_eq!(&alone.outcomes[..], &allocate(&bids, &available).outcomes[..turn]);
     }
 
-    /// The whole of the bargain: stock that is as expected gives the result that was foreseen.
+    /// Stock that is as expected gives the result that was computed from other stock.
     #[test]
-    fn what_was_foreseen_is_right_for_all_stock_that_is_as_expected(
+    fn a_speculation_is_right_for_all_stock_that_is_as_expected(
         bids in bids(),
         seen in stocks(),
         more in proptest::collection::vec(0..50_i32, 4),
     ) {
-        let foreseen = foresee(&bids, &seen);
+        let speculation = speculate(&bids, &seen);
         let mut actual = seen.clone();
-        for (stock, expected) in &foreseen.expected {
+        for (stock, expected) in &speculation.expected {
             let nr = (0..4).find(|nr| key(nr + 1) == *stock).unwrap();
             let available = expected
                 .available_min
@@ -400,6 +400,6 @@ proptest! {
             prop_assert!(expected.qty <= expected.available_min);
             actual.insert(*stock, available);
         }
-        prop_assert_eq!(foreseen.allocation, allocate(&bids, &actual));
+        prop_assert_eq!(speculation.allocation, allocate(&bids, &actual));
     }
 }

@@ -14,19 +14,23 @@ use splitcart::domain::{
         CartContent, CartHead, CartRecord, CartRequest, CartStatus, PriceHold, PricedCart,
         RequestedDiscount, RequestedItem, Totals,
     },
-    checkout::{CheckoutPlan, CheckoutRequest, Circumstances, ExpectedCart, PaymentPolicy, Terms},
+    checkout::{CheckoutPlan, CheckoutRequest},
+    expected_cart::ExpectedCart,
     ids::{CartId, CartItemId, ProductId, StoreId, UserId, VendorStoreId},
     lock_order::StockKey,
     money::{Money, Percent},
     order::PaymentMethod,
+    plan_inputs::PlanInputs,
     pricing::{DiscountTerms, StoreDiscount, price_line},
     product::{Product, Unit, VolumeTier},
-    reservation::{Bid, Demand, ReservationOutcome, ShortagePolicy, allocate},
+    reservation::{Bid, Demand, ReservationOutcome, allocate},
     rules::{Catalog, check_cart},
+    shortage_policy::ShortagePolicy,
     store::{
         EligibleBuyer, KycStatus, License, LicenseStatus, Store, StoreType, Subscription,
         SubscriptionStatus, UsState,
     },
+    terms::{PaymentPolicy, Terms},
     violation::{Figure, ViolationCode},
 };
 use uuid::Uuid;
@@ -230,7 +234,7 @@ fn checking(criterion: &mut Criterion) {
 
 /// Every tenth line is short.
 fn settling(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("draw_up_and_settle");
+    let mut group = criterion.benchmark_group("plan_and_settle");
     for (lines, vendors) in [(3, 3), (200, 20)] {
         let market = Market::new(lines, vendors);
         let cart = market.freeze();
@@ -252,7 +256,7 @@ fn settling(criterion: &mut Criterion) {
             shortage_policy: ShortagePolicy::RejectLine,
             expected: ExpectedCart::default(),
         };
-        let circumstances = Circumstances {
+        let inputs = PlanInputs {
             buyer: &market.buyer,
             vendors: &market.catalog.vendors,
             products_sold: &products_sold,
@@ -267,7 +271,7 @@ fn settling(criterion: &mut Criterion) {
             bencher.iter_batched(
                 || cart.clone(),
                 |cart| {
-                    let plan = CheckoutPlan::draw_up(request, cart, circumstances)
+                    let plan = CheckoutPlan::for_cart(request, cart, inputs)
                         .expect("the checkout can be attempted");
                     let mut ids = (0x9000_0000..).map(Uuid::from_u128);
                     plan.settle(

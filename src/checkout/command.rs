@@ -1,12 +1,10 @@
 //! What the coordinator is asked, and what it answers.
 
 use crate::domain::{
-    caller::Forbidden,
     checkout::{AskedCart, CheckoutRequest},
     idempotency::{Fingerprint, Scope, StoredResponse},
-    ids::CheckoutGroupId,
-    objection::Objection,
     order::Checkout,
+    refusal::Refusal,
 };
 
 /// A checkout that is to be carried out exactly once per scope.
@@ -32,21 +30,6 @@ pub enum Decision {
     Replayed(StoredResponse),
     /// It was refused; nothing was written and the key stays free.
     Refused(Refusal),
-}
-
-/// Why the database's state refuses a checkout.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The key was used for another request.
-    KeyReused,
-    /// The buyer has no such cart.
-    CartNotFound,
-    /// The cart was bought under another key.
-    CartAlreadyConverted(CheckoutGroupId),
-    /// The caller may not check out for this store.
-    Forbidden(Forbidden),
-    /// It can't be attempted at all, or not as it was asked for.
-    Objection(Objection),
 }
 
 /// Two commands in one lane never run at the same time and never share a transaction.

@@ -10,14 +10,15 @@ use crate::{
     db::{self, carts::Snapshots},
     domain::{
         cart::{CartHead, CartStatus},
-        checkout::{AskedCart, CheckoutPlan, CheckoutRequest, Circumstances, Terms},
+        checkout::{AskedCart, CheckoutPlan, CheckoutRequest},
         ids::{CartId, CheckoutGroupId, VendorStoreId},
         lock_order::StockKey,
+        plan_inputs::PlanInputs,
+        refusal::Refusal,
         store::{EligibleBuyer, Store},
+        terms::Terms,
     },
 };
-
-use super::command::Refusal;
 
 /// See the module.
 pub(super) struct Offer {
@@ -84,13 +85,13 @@ impl Offer {
             return Err(group_id.map_or(Refusal::CartNotFound, Refusal::CartAlreadyConverted));
         }
         let cart = self.snapshots.take(cart);
-        let circumstances = Circumstances {
+        let inputs = PlanInputs {
             buyer: &buyer,
             vendors: &self.vendors,
             products_sold: &self.snapshots.products_sold,
             terms,
             now,
         };
-        CheckoutPlan::draw_up(request, cart, circumstances).map_err(Refusal::Objection)
+        CheckoutPlan::for_cart(request, cart, inputs)
     }
 }

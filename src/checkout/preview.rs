@@ -8,15 +8,12 @@ use uuid::Uuid;
 use crate::{
     db,
     domain::{
-        cart::CartHead,
-        checkout::{CheckoutRequest, Terms},
-        order::Checkout,
-        reservation::allocate,
-        store::EligibleBuyer,
+        cart::CartHead, checkout::CheckoutRequest, order::Checkout, refusal::Refusal,
+        reservation::allocate, store::EligibleBuyer, terms::Terms,
     },
 };
 
-use super::{command::Refusal, offer::Offer};
+use super::offer::Offer;
 
 /// A checkout that did not take place.
 #[derive(Debug)]
@@ -53,7 +50,5 @@ pub async fn preview(
         unreachable!("one bid, one outcome");
     };
     let checkout = plan.settle(outcomes, &mut Uuid::now_v7, now);
-    Ok(checkout
-        .map(|checkout| Preview { cart, checkout })
-        .map_err(Refusal::Objection))
+    Ok(checkout.map(|checkout| Preview { cart, checkout }))
 }

@@ -17,7 +17,7 @@ use crate::{
     },
     domain::{
         cart::PriceHold,
-        checkout::{PaymentPolicy, Terms},
+        terms::{PaymentPolicy, Terms},
     },
     metrics::Metrics,
 };

@@ -1,9 +1,9 @@
-//! Why lines and whole orders are rejected at checkout, and what their buyer is told.
+//! Why lines and whole orders are rejected at checkout.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::store::VendorIneligible;
+use super::ids::{ProductId, VendorStoreId};
 
 /// Why a line was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
@@ -32,16 +32,6 @@ impl LineRejectionReason {
     ];
 }
 
-impl From<VendorIneligible> for LineRejectionReason {
-    fn from(reason: VendorIneligible) -> Self {
-        match reason {
-            VendorIneligible::VendorLicenseInvalid => Self::VendorLicenseInvalid,
-            VendorIneligible::VendorSubscriptionInactive => Self::VendorSubscriptionInactive,
-            VendorIneligible::VendorStateMismatch => Self::VendorStateMismatch,
-        }
-    }
-}
-
 /// Why a whole order was rejected at checkout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
@@ -52,16 +42,6 @@ pub enum OrderRejectionReason {
     VendorSubscriptionInactive,
     VendorStateMismatch,
     NoLineReserved,
-}
-
-impl From<VendorIneligible> for OrderRejectionReason {
-    fn from(reason: VendorIneligible) -> Self {
-        match reason {
-            VendorIneligible::VendorLicenseInvalid => Self::VendorLicenseInvalid,
-            VendorIneligible::VendorSubscriptionInactive => Self::VendorSubscriptionInactive,
-            VendorIneligible::VendorStateMismatch => Self::VendorStateMismatch,
-        }
-    }
 }
 
 /// A rejected line's reason, with what was left where stock was short.
@@ -143,6 +123,45 @@ impl Rejection {
                 "Another line of this vendor could not be had whole, and you asked for all or none."
                     .to_owned()
             }
+        }
+    }
+}
+
+/// A line that can't be had whole, of a checkout that is all or nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ShortLine {
+    /// What.
+    pub product_id: ProductId,
+    /// Whose.
+    pub vendor_store_id: VendorStoreId,
+    /// How many were wanted.
+    #[schema(minimum = 1)]
+    pub qty: i32,
+    /// Why not.
+    pub reason: LineRejectionReason,
+    /// The same as a sentence.
+    #[schema(min_length = 1)]
+    pub message: String,
+    /// How many there were; null where stock was not what was missing.
+    #[schema(required = true, minimum = 0)]
+    pub available_qty: Option<i32>,
+}
+
+impl ShortLine {
+    /// A line that was rejected, or would be.
+    pub fn new(
+        product_id: ProductId,
+        vendor_store_id: VendorStoreId,
+        qty: i32,
+        rejection: Rejection,
+    ) -> Self {
+        Self {
+            product_id,
+            vendor_store_id,
+            qty,
+            reason: rejection.reason,
+            message: rejection.message(),
+            available_qty: rejection.available_qty,
         }
     }
 }

@@ -7,25 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use super::{ids::ProductId, lock_order::StockKey};
-
-/// What is to become of a line that can't be had whole, and of those beside it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ShortagePolicy {
-    /// The line is rejected, the rest goes through.
-    #[default]
-    RejectLine,
-    /// What there is of it is reserved, unless that is less than the vendor sells at once.
-    Fill,
-    /// Its vendor's order goes through whole or not at all.
-    RejectVendor,
-    /// The checkout goes through whole or not at all.
-    AllOrNothing,
-}
+use super::{ids::ProductId, lock_order::StockKey, shortage_policy::ShortagePolicy};
 
 /// One line's demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,14 +57,14 @@ impl ReservationOutcome {
     }
 }
 
-/// What became of one bid, by product.
-pub type OfBid = BTreeMap<ProductId, ReservationOutcome>;
+/// The outcomes of one bid, by product.
+pub type BidOutcomes = BTreeMap<ProductId, ReservationOutcome>;
 
 /// How bids come out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allocation {
     /// One per bid, in the same order.
-    pub outcomes: Vec<OfBid>,
+    pub outcomes: Vec<BidOutcomes>,
     /// What is to be reserved; products that nobody gets are left out.
     pub granted: BTreeMap<StockKey, i32>,
 }
@@ -111,7 +93,7 @@ pub fn allocate(bids: &[Bid], available: &BTreeMap<StockKey, i32>) -> Allocation
 }
 
 impl Bid {
-    fn outcomes(&self, left: impl Fn(&Demand) -> i32) -> OfBid {
+    fn outcomes(&self, left: impl Fn(&Demand) -> i32) -> BidOutcomes {
         let demands = self.demands.iter();
         let alone: Vec<_> = demands
             .map(|demand| (demand, demand.outcome(left(demand))))

@@ -10,11 +10,12 @@ use crate::{
     },
     domain::{
         caller::Access,
-        checkout::{CheckoutRequest, ExpectedCart},
+        checkout::CheckoutRequest,
+        expected_cart::ExpectedCart,
         idempotency::{Fingerprint, Scope, StoredResponse},
         ids::CartId,
         order::{Checkout, PaymentMethod},
-        reservation::ShortagePolicy,
+        shortage_policy::ShortagePolicy,
     },
     idempotency::fingerprint,
 };

@@ -17,7 +17,7 @@ use crate::{
         self, Fault,
         pool::{Limits as PoolLimits, Workload},
     },
-    domain::checkout::Terms,
+    domain::terms::Terms,
     idempotency::{
         claims::{Claims, Limits as ClaimLimits},
         incarnation::Incarnation,

@@ -11,14 +11,16 @@ use crate::{
     domain::{
         caller::{Access, Member, Membership},
         cart::CartHead,
-        checkout::{AskedCart, CheckoutPlan, Terms},
+        checkout::{AskedCart, CheckoutPlan},
         idempotency::FirstAnswer,
         lock_order::StockKey,
+        refusal::Refusal,
+        terms::Terms,
     },
 };
 
 use super::super::{
-    command::{CheckoutCommand, Decision, Refusal},
+    command::{CheckoutCommand, Decision},
     offer::Offer,
     vendors::lent_tx::LentTx,
 };

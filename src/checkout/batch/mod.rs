@@ -28,13 +28,13 @@ use tokio::sync::mpsc;
 use crate::{
     batching::{Answer, Ended, Member, Undecided, Work, desk::Desk},
     db::outbox::ClaimedEvent,
-    domain::{checkout::Terms, objection::Objection},
+    domain::{refusal::Refusal, terms::Terms},
     metrics::{Meters, Metrics, ReplayLabel},
 };
 
 use self::attempt::AttemptError;
 use super::{
-    command::{CheckoutCommand, Decision, Lane, Refusal},
+    command::{CheckoutCommand, Decision, Lane},
     held_rows::HeldRows,
     vendors::directory::VendorDirectory,
 };
@@ -159,12 +159,10 @@ fn outcome(answer: &Answer<BatchContext>) -> &'static str {
             Refusal::CartNotFound => "cart_not_found",
             Refusal::CartAlreadyConverted(_) => "already_converted",
             Refusal::Forbidden(_) => "forbidden",
-            Refusal::Objection(objection) => match objection {
-                Objection::CartExpired { .. } => "cart_expired",
-                Objection::CartChanged(_) => "cart_changed",
-                Objection::Invalid(_) => "invalid",
-                Objection::StockChanged(_) => "stock_changed",
-            },
+            Refusal::CartExpired { .. } => "cart_expired",
+            Refusal::CartChanged(_) => "cart_changed",
+            Refusal::Invalid(_) => "invalid",
+            Refusal::StockChanged(_) => "stock_changed",
         },
         Err(Undecided::Overloaded { .. }) => "overloaded",
         Err(Undecided::Unavailable) => "unavailable",

@@ -14,13 +14,13 @@ use crate::{
         idempotency::{FirstAnswer, Scope},
         ids::EventId,
         order::Checkout,
-        reservation::{Bid, OfBid},
+        reservation::{Bid, BidOutcomes},
     },
 };
 
 use super::{
     super::{
-        command::{CheckoutCommand, Decision, Refusal},
+        command::{CheckoutCommand, Decision},
         held_rows::Row,
         vendors::lent_tx::LentTx,
     },
@@ -98,14 +98,14 @@ impl<'a> Settled<'a> {
     pub(super) fn settle(
         &mut self,
         commands: &[&'a CheckoutCommand],
-        outcomes: &[OfBid],
+        outcomes: &[BidOutcomes],
         now: DateTime<Utc>,
     ) {
         for ((index, plan), outcomes) in std::mem::take(&mut self.plans).into_iter().zip(outcomes) {
             let checkout = match plan.settle(outcomes, &mut Uuid::now_v7, now) {
                 Ok(checkout) => checkout,
-                Err(objection) => {
-                    let refused = Decision::Refused(Refusal::Objection(objection));
+                Err(refusal) => {
+                    let refused = Decision::Refused(refusal);
                     self.outcomes[index] = Some(Outcome::Decided(refused));
                     continue;
                 }

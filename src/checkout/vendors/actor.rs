@@ -25,7 +25,7 @@ use crate::{
         ids::{ProductId, VendorStoreId},
         lock_order::StockKey,
         optimistic::ExpectedStock,
-        reservation::{Bid, OfBid, allocate},
+        reservation::{Bid, BidOutcomes, allocate},
     },
     faults,
     metrics::Metrics,
@@ -67,7 +67,7 @@ impl Reservation {
     pub fn of_nothing(&self) -> Reserved {
         match self {
             Self::Optimistic(_) => Reserved::AsExpected,
-            Self::Pessimistic(bids) => Reserved::Allocated(vec![OfBid::new(); bids.len()]),
+            Self::Pessimistic(bids) => Reserved::Allocated(vec![BidOutcomes::new(); bids.len()]),
         }
     }
 }
@@ -83,7 +83,7 @@ pub enum Reserved {
         products: Vec<ProductId>,
     },
     /// The outcomes of the bids, in their order.
-    Allocated(Vec<OfBid>),
+    Allocated(Vec<BidOutcomes>),
 }
 
 /// Asks a vendor for its turn.
@@ -257,7 +257,7 @@ async fn reserve(tx: &mut LentTx, reservation: Reservation) -> Result<Reserved, 
     })
 }
 
-async fn serve(tx: &mut LentTx, bids: &[Bid]) -> Result<Vec<OfBid>, db::Error> {
+async fn serve(tx: &mut LentTx, bids: &[Bid]) -> Result<Vec<BidOutcomes>, db::Error> {
     let demands = bids.iter().flat_map(|bid| &bid.demands);
     let stock = demands.map(|demand| demand.stock).collect();
     let available = db::inventory::lock(tx.connection(), &stock).await?;

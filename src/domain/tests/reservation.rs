@@ -11,9 +11,9 @@ use crate::domain::{
     reservation::{
         Allocation, Bid, Demand,
         ReservationOutcome::{self, Filled, Insufficient, Reserved, Withheld},
-        ShortagePolicy::{self, AllOrNothing, Fill, RejectLine, RejectVendor},
         allocate,
     },
+    shortage_policy::ShortagePolicy::{self, AllOrNothing, Fill, RejectLine, RejectVendor},
 };
 
 /// Odd products are vendor 1's, even ones vendor 2's.

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::domain::{
     cart::Totals,
-    checkout::PaymentPolicy,
     event::OrderCreated,
     order::{Checkout, LineStatus, OrderStatus, PaymentMethod, PaymentStatus},
     rejection::{LineRejectionReason, OrderRejectionReason, Rejection},
+    terms::PaymentPolicy,
 };
 
 fn shortage(available_qty: i32) -> Rejection {
@@ -269,7 +269,7 @@ fn a_demand_without_an_outcome_is_our_own_bug() {
     let market = market().selling(product(1));
     let cart = market.freeze(&market.ask(&[(1, 1)]));
     let plan = market
-        .draw_up(&cart, PaymentMethod::Cash, PaymentPolicy::CashOnly)
+        .plan(&cart, PaymentMethod::Cash, PaymentPolicy::CashOnly)
         .unwrap();
     drop(plan.settle(&BTreeMap::new(), &mut Uuid::now_v7, now()));
 }

@@ -11,13 +11,13 @@ use uuid::Uuid;
 use crate::{
     batching::Undecided,
     carts,
-    checkout::command::Refusal,
     domain::{
         caller::Forbidden,
+        expected_cart::CartChange,
         money::Money,
-        objection::{CartChange, Objection, ShortLine},
         precondition::CartTag,
-        rejection::Rejection,
+        refusal::Refusal,
+        rejection::{Rejection, ShortLine},
         violation::{Violation, ViolationCode},
     },
     seed,
@@ -67,13 +67,13 @@ pub fn error(code: Code) -> ApiError {
         .into(),
         Code::IdempotencyKeyReused => ApiError::key_reused(),
         Code::IdempotencyInProgress => ApiError::in_progress(),
-        Code::CartChanged => Objection::CartChanged(vec![
+        Code::CartChanged => Refusal::CartChanged(vec![
             CartChange::new("/expected_total", cents(9000), cents(8550)),
             CartChange::new("/expected_version", 3, 4),
         ])
         .into(),
-        Code::CartExpired => Objection::CartExpired { valid_until: NOON }.into(),
-        Code::StockChanged => Objection::StockChanged(vec![ShortLine::new(
+        Code::CartExpired => Refusal::CartExpired { valid_until: NOON }.into(),
+        Code::StockChanged => Refusal::StockChanged(vec![ShortLine::new(
             seed::product_id(1, 1).into(),
             seed::vendor_store_id(1, 1).into(),
             10,
@@ -81,7 +81,7 @@ pub fn error(code: Code) -> ApiError {
         )])
         .into(),
         Code::CartInvalid => carts::Refusal::Invalid(cart_violations()).into(),
-        Code::CheckoutInvalid => Objection::Invalid(vec![payment_violation()]).into(),
+        Code::CheckoutInvalid => Refusal::Invalid(vec![payment_violation()]).into(),
         Code::RateLimited => ApiError::rate_limited("user", Duration::from_secs(1)),
         Code::Internal => ApiError::internal(),
         Code::Overloaded => Undecided::Overloaded {

@@ -28,11 +28,10 @@ use serde_json::{Value, json};
 use crate::{
     batching::Undecided,
     carts,
-    checkout::command::Refusal,
     db::{self, Fault},
     domain::{
         caller::Forbidden,
-        objection::Objection,
+        refusal::Refusal,
         store::BuyerIneligible,
         violation::{Violation, ViolationCode},
     },
@@ -462,30 +461,22 @@ impl From<Refusal> for ApiError {
             )
             .details(json!({ "checkout_group_id": group_id })),
             Refusal::Forbidden(reason) => reason.into(),
-            Refusal::Objection(objection) => objection.into(),
-        }
-    }
-}
-
-impl From<Objection> for ApiError {
-    fn from(objection: Objection) -> Self {
-        match objection {
-            Objection::CartExpired { valid_until } => Self::new(
+            Refusal::CartExpired { valid_until } => Self::new(
                 Code::CartExpired,
                 "The cart's prices are held no longer; PUT /api/v1/cart again to see what it costs \
                  now.",
             )
             .details(json!({ "valid_until": valid_until })),
-            Objection::CartChanged(changes) => Self::new(
+            Refusal::CartChanged(changes) => Self::new(
                 Code::CartChanged,
                 "The cart is not what you expect; details.changes says what it is. Look at it with \
                  GET /api/v1/cart and decide anew.",
             )
             .details(json!({ "changes": changes })),
-            Objection::Invalid(violations) => {
+            Refusal::Invalid(violations) => {
                 Self::invalid(Code::CheckoutInvalid, "The checkout", &violations)
             }
-            Objection::StockChanged(lines) => Self::new(
+            Refusal::StockChanged(lines) => Self::new(
                 Code::StockChanged,
                 "Not everything can be had any more, and you asked for all or nothing; details.lines \
                  says what is missing. Nothing was bought.",

@@ -31,9 +31,9 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::domain::{
+    expected_cart::CartChange,
     ids,
-    objection::{CartChange, ShortLine},
-    rejection::LineRejectionReason,
+    rejection::{LineRejectionReason, ShortLine},
     violation::Violation,
 };
 

@@ -1,4 +1,4 @@
-//! One vendor's part of a checkout: who is judged, what is demanded, which order comes of it.
+//! One vendor's part of a checkout's plan: its eligibility, its demands, the order that comes of it.
 //!
 //! Figures are computed over the reserved lines only; rejected lines stay in the order.
 
@@ -8,26 +8,27 @@ use uuid::Uuid;
 
 use super::{
     cart::{CartLine, vendor_totals},
-    checkout::Circumstances,
     ids::{LineItemId, OrderId, PaymentIntentId, ProductId, VendorStoreId},
     lock_order::StockKey,
     money::Money,
-    objection::ShortLine,
     order::{LineStatus, OrderLine, OrderStatus, PaymentIntent, PaymentMethod, VendorOrder},
+    plan_inputs::PlanInputs,
     pricing::{DiscountTerms, LinePrice},
-    rejection::{LineRejectionReason, OrderRejectionReason, Rejection},
-    reservation::{Demand, OfBid, ReservationOutcome, ShortagePolicy},
-    store::{EligibleVendor, VendorIneligible},
+    rejection::{LineRejectionReason, OrderRejectionReason, Rejection, ShortLine},
+    reservation::{BidOutcomes, Demand, ReservationOutcome},
+    shortage_policy::ShortagePolicy,
+    store::EligibleVendor,
+    vendor_ineligible::VendorIneligible,
     violation::{Violation, ViolationCode},
 };
 
-/// What a cart takes from one vendor.
+/// The part of a checkout that one vendor is to deliver.
 #[derive(Clone, Debug)]
-pub(super) struct VendorPart {
+pub(super) struct VendorPlan {
     vendor_store_id: VendorStoreId,
     vendor_name: String,
-    /// Why the vendor may not sell; the first is the reason of its order and lines.
-    objections: Vec<VendorIneligible>,
+    /// The reasons for which the vendor may not sell. The first is given for its order and lines.
+    ineligible: Vec<VendorIneligible>,
     discount: Option<DiscountTerms>,
     lines: Vec<PlannedLine>,
 }
@@ -38,40 +39,36 @@ struct PlannedLine {
     line: CartLine,
     /// The fewest units that may be reserved in place of all.
     qty_min: i32,
-    /// Why it can't be reserved, if that is known before any stock is looked at.
+    /// The reason for which the line can't be reserved, if that is known before stock is looked at.
     barred: Option<LineRejectionReason>,
 }
 
-impl VendorPart {
-    /// Judges the vendor and its products anew.
-    pub(super) fn judge(
+impl VendorPlan {
+    /// Checks the vendor and its products anew.
+    pub(super) fn new(
         vendor_store_id: VendorStoreId,
         lines: &[&CartLine],
         positions: &HashMap<ProductId, i32>,
         discount: Option<DiscountTerms>,
         policy: ShortagePolicy,
-        circumstances: Circumstances<'_>,
+        inputs: PlanInputs<'_>,
     ) -> Self {
-        let store = circumstances.vendors.get(&vendor_store_id);
-        let objections = match store {
+        let store = inputs.vendors.get(&vendor_store_id);
+        let ineligible = match store {
             None => vec![VendorIneligible::VendorLicenseInvalid],
-            Some(store) => EligibleVendor::admit(store, circumstances.buyer, circumstances.now)
+            Some(store) => EligibleVendor::admit(store, inputs.buyer, inputs.now)
                 .err()
                 .unwrap_or_default(),
         };
-        let reason = objections.first().copied();
+        let reason = ineligible.first().copied();
         let mut lines: Vec<_> = lines
             .iter()
             .map(|line| PlannedLine {
                 position: positions[&line.product_id],
                 line: (*line).clone(),
-                qty_min: match policy {
-                    // A vendor sells no fewer at once, however few there are.
-                    ShortagePolicy::Fill => line.moq.min(line.qty),
-                    _ => line.qty,
-                },
+                qty_min: policy.qty_min(line.qty, line.moq),
                 barred: reason.map(LineRejectionReason::from).or_else(|| {
-                    (!circumstances.products_sold.contains(&line.product_id))
+                    (!inputs.products_sold.contains(&line.product_id))
                         .then_some(LineRejectionReason::ProductUnavailable)
                 }),
             })
@@ -86,17 +83,17 @@ impl VendorPart {
         Self {
             vendor_store_id,
             vendor_name: store.map_or_else(String::new, |store| store.name.clone()),
-            objections,
+            ineligible,
             discount,
             lines,
         }
     }
 
     pub(super) fn is_ineligible(&self) -> bool {
-        !self.objections.is_empty()
+        !self.ineligible.is_empty()
     }
 
-    /// What is to be reserved, in the cart's order.
+    /// The demands of the lines that can be reserved, in the cart's order.
     pub(super) fn demands(&self) -> impl Iterator<Item = Demand> + '_ {
         let possible = self.lines.iter().filter(|planned| planned.barred.is_none());
         possible.map(|planned| Demand {
@@ -109,7 +106,7 @@ impl VendorPart {
         })
     }
 
-    /// How many line items it has.
+    /// The number of line items.
     pub(super) fn lines(&self) -> usize {
         self.lines.len()
     }
@@ -119,10 +116,10 @@ impl VendorPart {
         self.lines.iter().all(|planned| planned.barred.is_none())
     }
 
-    /// The lines that can't be had whole; not those that are only withheld because of them.
+    /// The lines that can't be had whole, without those that are only withheld because of them.
     pub(super) fn short_lines<'a>(
         &'a self,
-        outcomes: &'a OfBid,
+        outcomes: &'a BidOutcomes,
     ) -> impl Iterator<Item = ShortLine> + 'a {
         self.lines.iter().filter_map(|planned| {
             let line = &planned.line;
@@ -139,7 +136,7 @@ impl VendorPart {
     }
 
     pub(super) fn violations(&self) -> impl Iterator<Item = Violation> + '_ {
-        self.objections.iter().map(|reason| {
+        self.ineligible.iter().map(|reason| {
             Violation::new(ViolationCode::from(*reason), "/cart_id").vendor(self.vendor_store_id)
         })
     }
@@ -148,7 +145,7 @@ impl VendorPart {
     pub(super) fn settle(
         self,
         method: PaymentMethod,
-        outcomes: &OfBid,
+        outcomes: &BidOutcomes,
         new_id: &mut dyn FnMut() -> Uuid,
     ) -> VendorOrder {
         let id = OrderId::new(new_id());
@@ -187,7 +184,7 @@ impl VendorPart {
             totals,
             balance_due: totals.total,
             rejection_reason: rejected.then(|| {
-                self.objections.first().copied().map_or(
+                self.ineligible.first().copied().map_or(
                     OrderRejectionReason::NoLineReserved,
                     OrderRejectionReason::from,
                 )
@@ -199,8 +196,8 @@ impl VendorPart {
 }
 
 impl PlannedLine {
-    /// The order's line; two of them where it was filled with what there was.
-    fn settle(&self, outcomes: &OfBid, new_id: &mut dyn FnMut() -> Uuid) -> Vec<OrderLine> {
+    /// The order's line, or two lines if it was filled in part.
+    fn settle(&self, outcomes: &BidOutcomes, new_id: &mut dyn FnMut() -> Uuid) -> Vec<OrderLine> {
         let qty = self.line.qty;
         let mut part = |qty, rejection| self.part(LineItemId::new(new_id()), qty, rejection);
         if let Some(reason) = self.barred {

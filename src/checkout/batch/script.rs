@@ -20,8 +20,9 @@ use super::{
         command::CheckoutCommand,
         held_rows::Row,
         vendors::{
-            actor::{Reservation, Reserved, StockReserved},
+            actor::StockReserved,
             lent_tx::LentTx,
+            reservation::{Reservation, Reserved},
         },
     },
     BatchContext, CheckoutMember,

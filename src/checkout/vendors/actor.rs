@@ -1,15 +1,14 @@
 //! One vendor's actor: it gives its turn to one transaction at a time, in the order of arrival.
 //!
-//! A transaction is given the turns of its vendors in ascending id, and the last one's actor, when
-//! the turns of all are held, reserves for all in one statement: a round trip per vendor was a
-//! fifth of what a batch cost PostgreSQL (see docs/performance.md).
+//! A transaction takes the turns of its vendors in ascending id. The actor of the last one, when the turns
+//! of all are held, reserves for all in one statement: a round trip per vendor was a fifth of what a batch
+//! cost PostgreSQL (see docs/performance.md).
 //!
 //! Having answered, the actor waits (`ctx.wait`) until its turn comes back with the end of the
-//! transaction. So no connection of ours ever waits for a row lock of ours: the queue for a hot
-//! product stands in memory.
+//! transaction. So no connection of this process ever waits for a row lock of another one: the queue for a
+//! hot product is in memory.
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -19,79 +18,18 @@ use actix::{
     WrapFuture,
 };
 
-use crate::{
-    db::{self, inventory::StockCheck},
-    domain::{
-        ids::{ProductId, VendorStoreId},
-        lock_order::StockKey,
-        optimistic::ExpectedStock,
-        reservation::{Bid, BidOutcomes, allocate},
-    },
-    faults,
-    metrics::Metrics,
-};
+use crate::{db, metrics::Metrics};
 
 use super::{
-    directory::Place,
-    lent_tx::{LentTx, Turn},
+    lent_tx::LentTx,
+    reservation::{Reservation, Reserved},
+    turn::{Place, Turn},
 };
-
-/// How stock is to be reserved.
-#[derive(Debug)]
-pub enum Reservation {
-    /// Reserve what a speculation has allocated, if the stock is as expected.
-    Optimistic(BTreeMap<StockKey, ExpectedStock>),
-    /// Lock the stock, then serve these bids in their order from what is there.
-    Pessimistic(Vec<Bid>),
-}
-
-impl Reservation {
-    /// The vendors whose stock it is about, in ascending id.
-    pub fn vendors(&self) -> Vec<VendorStoreId> {
-        let mut vendors: Vec<_> = match self {
-            Self::Optimistic(expected) => {
-                let stock = expected.keys();
-                stock.map(|stock| stock.vendor_store_id).collect()
-            }
-            Self::Pessimistic(bids) => {
-                let demands = bids.iter().flat_map(|bid| &bid.demands);
-                demands.map(|demand| demand.stock.vendor_store_id).collect()
-            }
-        };
-        vendors.sort_unstable();
-        vendors.dedup();
-        vendors
-    }
-
-    /// What comes of it if it is about no vendor.
-    pub fn of_nothing(&self) -> Reserved {
-        match self {
-            Self::Optimistic(_) => Reserved::AsExpected,
-            Self::Pessimistic(bids) => Reserved::Allocated(vec![BidOutcomes::new(); bids.len()]),
-        }
-    }
-}
-
-/// What came of it.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Reserved {
-    /// The stock was as expected and is reserved.
-    AsExpected,
-    /// Stock is not as expected: the transaction must be rolled back.
-    StockMoved {
-        /// The products whose stock is not as expected; empty if a row has vanished or appeared.
-        products: Vec<ProductId>,
-    },
-    /// The outcomes of the bids, in their order.
-    Allocated(Vec<BidOutcomes>),
-}
 
 /// Asks a vendor for its turn.
 #[derive(Debug)]
-pub struct TakeTurn {
-    /// In the mailbox, and then for the turn.
+pub(super) struct TakeTurn {
     pub place: Place,
-    /// When, and how long.
     pub timing: Timing,
 }
 
@@ -101,16 +39,14 @@ impl Message for TakeTurn {
 
 /// Asks the last of a transaction's vendors for its turn, and to reserve the stock of all.
 #[derive(Debug)]
-pub struct ReserveStock {
-    /// Lent, with the turns of all vendors but this one: it comes back in [`StockReserved`].
+pub(super) struct ReserveStock {
+    /// Lent, with the turns of all vendors but this one. It comes back in [`StockReserved`].
     pub tx: LentTx,
-    /// In the mailbox, and then for the turn.
     pub place: Place,
-    /// Of all vendors.
+    /// The stock of all vendors.
     pub reservation: Reservation,
-    /// When, and how long.
     pub timing: Timing,
-    /// How long the reservation may take, once it is the vendor's turn.
+    /// The time that the reservation may take once the vendor's turn has come.
     pub reserve_max: Duration,
 }
 
@@ -118,33 +54,31 @@ impl Message for ReserveStock {
     type Result = Result<StockReserved, ReserveError>;
 }
 
-/// When a message was sent, and how long its sender waits.
+/// The time at which a message was sent, and until which its sender waits for the answer.
 #[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// To measure the wait for the vendor's turn.
-    pub sent_at: Instant,
-    /// After this nobody waits for the answer.
-    pub deadline: Instant,
+pub(super) struct Timing {
+    sent_at: Instant,
+    deadline: Instant,
 }
 
 impl Timing {
-    /// For a message that is sent now.
+    /// The timing of a message that is sent now.
     pub fn now(deadline: Instant) -> Self {
         let sent_at = Instant::now();
         Self { sent_at, deadline }
     }
 }
 
-/// The last vendor's answer.
+/// The answer of the last vendor.
 #[derive(Debug)]
-pub struct StockReserved {
+pub(crate) struct StockReserved {
     /// Given back, with the turns of all vendors in it.
     pub tx: LentTx,
-    /// What came of it. After a failed statement there is nothing to do but to roll back.
+    /// After a failed statement there is nothing to do but to roll back.
     pub reserved: Result<Reserved, db::Error>,
 }
 
-/// Why there is no answer. The transaction is lost, that is rolled back.
+/// The reason why there is no answer. The transaction is lost, which rolls it back.
 #[derive(Debug, thiserror::Error)]
 pub enum ReserveError {
     /// The vendor's turn came too late.
@@ -153,20 +87,20 @@ pub enum ReserveError {
     /// PostgreSQL has not answered in time, not even that a row is held.
     #[error("PostgreSQL did not answer to the reservation")]
     NoAnswer,
-    /// The actor died with the transaction in its hands.
+    /// The actor died while it had the message.
     #[error("the vendor's actor has stopped")]
     ActorLost,
 }
 
-/// See the module.
+/// The actor of one vendor.
 #[derive(Debug)]
-pub struct VendorInventory {
+pub(super) struct VendorActor {
     mailbox_max: usize,
     metrics: Arc<Metrics>,
 }
 
-impl VendorInventory {
-    /// A vendor's actor, to be started by the directory.
+impl VendorActor {
+    /// An actor that the directory is to start.
     pub fn new(mailbox_max: usize, metrics: Arc<Metrics>) -> Self {
         Self {
             mailbox_max,
@@ -174,7 +108,7 @@ impl VendorInventory {
         }
     }
 
-    /// Gives the turn to whoever has this place; nobody else gets it before it is given back.
+    /// Gives the turn to the holder of this place. Nobody else gets it before it is given back.
     fn give_turn(
         &self,
         place: Place,
@@ -196,7 +130,7 @@ impl VendorInventory {
     }
 }
 
-impl Actor for VendorInventory {
+impl Actor for VendorActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
@@ -204,7 +138,7 @@ impl Actor for VendorInventory {
     }
 }
 
-impl Handler<TakeTurn> for VendorInventory {
+impl Handler<TakeTurn> for VendorActor {
     type Result = MessageResult<TakeTurn>;
 
     fn handle(&mut self, message: TakeTurn, ctx: &mut Self::Context) -> Self::Result {
@@ -213,7 +147,7 @@ impl Handler<TakeTurn> for VendorInventory {
     }
 }
 
-impl Handler<ReserveStock> for VendorInventory {
+impl Handler<ReserveStock> for VendorActor {
     type Result = AtomicResponse<Self, Result<StockReserved, ReserveError>>;
 
     fn handle(&mut self, message: ReserveStock, ctx: &mut Self::Context) -> Self::Result {
@@ -230,7 +164,7 @@ impl Handler<ReserveStock> for VendorInventory {
             // A server that does not answer must not keep the vendors from the next transaction.
             let wait_max = reserve_max.min(timing.deadline - Instant::now());
             let reserved = async {
-                let reserved = reserve(&mut tx, reservation).await;
+                let reserved = reservation.make(&mut tx).await;
                 StockReserved { tx, reserved }
             };
             let reserved = tokio::time::timeout(wait_max, reserved).await;
@@ -238,36 +172,4 @@ impl Handler<ReserveStock> for VendorInventory {
         };
         AtomicResponse::new(Box::pin(reserving.into_actor(self)))
     }
-}
-
-async fn reserve(tx: &mut LentTx, reservation: Reservation) -> Result<Reserved, db::Error> {
-    assert!(
-        tx.turns().eq(reservation.vendors()),
-        "stock is reserved of vendors whose turn it is"
-    );
-    faults::place("in_vendor_actor").await;
-    Ok(match reservation {
-        Reservation::Optimistic(expected) => {
-            match db::inventory::reserve_expected(tx.connection(), &expected).await? {
-                StockCheck::AsExpected => Reserved::AsExpected,
-                StockCheck::Moved { products } => Reserved::StockMoved { products },
-            }
-        }
-        Reservation::Pessimistic(bids) => Reserved::Allocated(serve(tx, &bids).await?),
-    })
-}
-
-async fn serve(tx: &mut LentTx, bids: &[Bid]) -> Result<Vec<BidOutcomes>, db::Error> {
-    let demands = bids.iter().flat_map(|bid| &bid.demands);
-    let stock = demands.map(|demand| demand.stock).collect();
-    let available = db::inventory::lock(tx.connection(), &stock).await?;
-    let allocation = allocate(bids, &available);
-    if !allocation.granted.is_empty() {
-        let changed =
-            db::inventory::reserve_allocated(tx.connection(), &allocation.granted).await?;
-        // The rows are locked, so nothing can have taken the units.
-        let rows = allocation.granted.len();
-        assert_eq!(changed, rows as u64, "an allocation always fits");
-    }
-    Ok(allocation.outcomes)
 }

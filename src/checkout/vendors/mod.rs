@@ -2,14 +2,18 @@
 //!
 //! | piece | owns |
 //! |---|---|
-//! | [`actor`] | one vendor's turn: a reservation at a time |
-//! | [`directory`] | which vendors have an actor, starting and putting them away |
-//! | [`lent_tx`] | the transaction of a batch, and the turns that it has been given |
+//! | [`directory`] | which vendors have an actor: starting, restarting, putting away |
+//! | [`actor`] | one vendor's actor: its turn goes to one transaction at a time |
+//! | `turn` | a vendor's turn, and the place in its mailbox |
+//! | `lent_tx` | the transaction of a batch, with the turns that it holds |
+//! | `reservation` | the statements that reserve stock in it |
 //!
-//! What a vendor's actor buys is first-in-first-out per vendor inside this process, one merged
-//! statement, and a queue in memory that is bounded and measured. Correctness does not rest on it:
-//! it comes from the conditional UPDATE and the CHECK constraint, across instances too.
+//! A vendor's actor buys first-in-first-out per vendor inside this process, one merged statement, and a
+//! queue in memory that is bounded and measured. Correctness does not rest on it: that comes from the
+//! conditional UPDATE and the CHECK constraint, across instances too.
 
 pub mod actor;
 pub mod directory;
-pub mod lent_tx;
+pub(crate) mod lent_tx;
+pub(crate) mod reservation;
+pub mod turn;

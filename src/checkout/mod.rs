@@ -2,18 +2,20 @@
 //!
 //! | piece | owns |
 //! |---|---|
-//! | [`batch`] | the transaction: the only `begin` and `commit` of a checkout |
+//! | [`command`] | the commands of the checkout desk, and its decisions |
+//! | [`batch`] | the transactions: the only `begin` and `commit` of a checkout |
 //! | [`vendors`] | vendors' actors, and the transaction that is lent to them |
-//! | [`held_rows`] | which rows others hold, and who waits for them |
+//! | `held_rows` | rows that others hold, and the checkouts that wait for them |
 //! | [`preview`] | what a checkout would come to, without carrying it out |
-//! | `offer` | what carts can be bought at now, for both |
+//! | `loaded_carts` | carts with everything that their plans depend on, for checkouts and previews |
+//! | [`start`] | starting and stopping all of it |
 //!
-//! The queue in front of them and the coordinator are [`crate::batching`]'s.
+//! The desk and its queue are [`crate::batching`]'s.
 
 pub mod batch;
 pub mod command;
-pub mod held_rows;
-mod offer;
+pub(crate) mod held_rows;
+mod loaded_carts;
 pub mod preview;
 pub mod start;
 pub mod vendors;

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-use super::offer::Offer;
+use super::loaded_carts::LoadedCarts;
 
 /// A checkout that did not take place.
 #[derive(Debug)]
@@ -40,12 +40,12 @@ pub async fn preview(
     let Some(cart) = carts.get(&asked).cloned() else {
         return Ok(Err(Refusal::CartNotFound));
     };
-    let mut offer = Offer::read(connection, carts).await?;
-    let plan = match offer.plan(request, buyer, terms, now) {
+    let mut carts = LoadedCarts::load(connection, carts).await?;
+    let plan = match carts.plan(request, buyer, terms, now) {
         Ok(plan) => plan,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let allocation = allocate(&[plan.bid()], offer.available());
+    let allocation = allocate(&[plan.bid()], carts.available());
     let [outcomes] = &allocation.outcomes[..] else {
         unreachable!("one bid, one outcome");
     };

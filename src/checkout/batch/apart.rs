@@ -1,24 +1,26 @@
-//! Members whose shared transaction has failed for a reason that may be one of theirs: halved until it
-//! is alone. The others of a batch of 64 are carried out in six transactions, and not in 63.
+//! The slow lane: members whose shared transaction has failed for a reason that may be one of theirs. They
+//! are halved until the cause is alone, so the others of a batch of 64 are carried out in six transactions
+//! and not in 63.
 
 use std::time::Duration;
 
 use rand::RngExt;
 
-use crate::batching::{Ended, Undecided};
+use crate::batching::Ended;
 
 use super::{
     BatchContext, CheckoutMember,
-    attempt::{AttemptError, Cause, Failure, Remedy, attempt},
+    attempt::attempt,
+    failure::{AttemptError, Cause, Failure, Remedy, give_up},
+    outcome::{conclude, wait_for},
     script::Sequence,
-    together::{refuse, settle, wait_for},
 };
 
 /// The wait before a lone attempt is repeated, times the number of attempts so far, plus as much
 /// again at random: enough for the other side of a deadlock to finish.
 const RETRY_WAIT: Duration = Duration::from_millis(10);
 
-/// How long those who are tried apart wait for a row: they have waited for it before.
+/// The time for which members that are tried apart wait for a row. They have waited for it before.
 const LOCK_WAIT: Duration = Duration::from_millis(20);
 
 pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> Ended<BatchContext> {
@@ -37,11 +39,11 @@ pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> E
             match attempt(context, &half, Sequence::WritesFirst, Some(LOCK_WAIT)).await {
                 Ok(outcomes) => {
                     for (member, outcome) in half.into_iter().zip(outcomes) {
-                        settle(context, member, outcome, &mut ended);
+                        conclude(context, member, outcome, &mut ended);
                     }
                 }
                 Err(failure) => {
-                    let half = failed_together(context, half, failure, &mut ended);
+                    let half = without_the_causes(context, half, failure, &mut ended);
                     groups.push(half);
                 }
             }
@@ -50,8 +52,8 @@ pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> E
     ended
 }
 
-/// Who is left to be tried among fewer.
-fn failed_together(
+/// The members of a failed attempt that are still to be tried among fewer.
+fn without_the_causes(
     context: &BatchContext,
     members: Vec<CheckoutMember>,
     failure: Failure,
@@ -82,7 +84,7 @@ async fn run_alone(
         let failure = match attempt(context, &alone, sequence, None).await {
             Ok(outcomes) => {
                 for (member, outcome) in alone.into_iter().zip(outcomes) {
-                    settle(context, member, outcome, ended);
+                    conclude(context, member, outcome, ended);
                 }
                 return;
             }
@@ -111,47 +113,5 @@ async fn run_alone(
         let wait = RETRY_WAIT * tries;
         tokio::time::sleep(wait + wait.mul_f64(rand::rng().random())).await;
         alone.push(member);
-    }
-}
-
-fn give_up(context: &BatchContext, member: CheckoutMember, error: &AttemptError) {
-    let cart = member.command.request.cart_id;
-    match error.remedy() {
-        Remedy::DatabaseIsAway | Remedy::Again => {
-            member.answer(context, Err(Undecided::Unavailable));
-        }
-        Remedy::Apart if !error.is_busy() => {
-            tracing::error!(
-                http.request_id = member.request_id(),
-                cart.id = %cart,
-                "checkout of cart {cart} failed: {error}"
-            );
-            let undecided = if member.notes.is_commit_unknown {
-                Undecided::Unavailable
-            } else {
-                Undecided::Failed
-            };
-            member.answer(context, Err(undecided));
-        }
-        Remedy::Apart => {
-            tracing::warn!(
-                http.request_id = member.request_id(),
-                cart.id = %cart,
-                "cart {cart} was refused: {error}"
-            );
-            // It waited for something that does not show. It must not take others along again soon.
-            let wait = context
-                .held_rows
-                .note_stuck(member.command.request.asked_cart());
-            refuse(context, member, wait);
-        }
-        Remedy::Refuse => {
-            tracing::warn!(
-                http.request_id = member.request_id(),
-                cart.id = %cart,
-                "cart {cart} was refused: {error}"
-            );
-            refuse(context, member, Duration::ZERO);
-        }
     }
 }

@@ -1,5 +1,5 @@
-//! What the database says about a batch, read inside its transaction in a fixed number of
-//! statements, and what follows for each member: a decision, or a plan.
+//! The inputs of a batch, read inside its transaction in a fixed number of statements, and the verdict about
+//! each member that follows from them: a decision, or a plan.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -21,60 +21,60 @@ use crate::{
 
 use super::super::{
     command::{CheckoutCommand, Decision},
-    offer::Offer,
+    loaded_carts::LoadedCarts,
     vendors::lent_tx::LentTx,
 };
 
-/// What follows for one command.
-pub(super) enum Prospect {
-    /// Nothing is left to do.
+/// The verdict about one command.
+pub(super) enum Verdict {
+    /// The database has decided it, and nothing is left to do.
     Decided(Decision),
     /// Its stock is to be reserved.
     Planned(CheckoutPlan),
-    /// Somebody else holds its cart.
-    Held,
+    /// Its cart is held by a transaction of others.
+    CartHeld,
 }
 
-/// What was found out about a batch.
-pub(super) struct Judged {
+/// The verdicts about a batch.
+pub(super) struct Verdicts {
     /// One per command, in the same order.
-    pub prospects: Vec<Prospect>,
-    /// What there was of all products, when it was read.
+    pub verdicts: Vec<Verdict>,
+    /// The stock of all products, as it was read.
     pub available: BTreeMap<StockKey, i32>,
 }
 
-/// Reads the situation and judges every command by it, in the order in which they came.
-pub(super) async fn judge(
+/// Reads the inputs and decides about every command, in the order of their arrival.
+pub(super) async fn decide(
     tx: &mut LentTx,
     commands: &[&CheckoutCommand],
     terms: Terms,
     now: DateTime<Utc>,
-) -> Result<Judged, db::Error> {
-    let mut situation = Situation::read(tx, commands, now).await?;
-    let judge = |(index, command): (usize, &&CheckoutCommand)| {
-        if situation.held.contains(&command.request.asked_cart()) {
-            return Prospect::Held;
+) -> Result<Verdicts, db::Error> {
+    let mut inputs = Inputs::read(tx, commands, now).await?;
+    let verdict = |(index, command): (usize, &&CheckoutCommand)| {
+        if inputs.held_carts.contains(&command.request.asked_cart()) {
+            return Verdict::CartHeld;
         }
-        match situation.plan(index, command, terms, now) {
-            Ok(plan) => Prospect::Planned(plan),
-            Err(decision) => Prospect::Decided(decision),
+        match inputs.plan(index, command, terms, now) {
+            Ok(plan) => Verdict::Planned(plan),
+            Err(decision) => Verdict::Decided(decision),
         }
     };
-    Ok(Judged {
-        prospects: commands.iter().enumerate().map(judge).collect(),
-        available: situation.offer.into_available(),
+    Ok(Verdicts {
+        verdicts: commands.iter().enumerate().map(verdict).collect(),
+        available: inputs.carts.into_available(),
     })
 }
 
-struct Situation {
+struct Inputs {
     /// Carts that could not be locked.
-    held: HashSet<AskedCart>,
+    held_carts: HashSet<AskedCart>,
     memberships: Vec<Option<Membership>>,
     first_answers: Vec<Option<FirstAnswer>>,
-    offer: Offer,
+    carts: LoadedCarts,
 }
 
-impl Situation {
+impl Inputs {
     async fn read(
         tx: &mut LentTx,
         commands: &[&CheckoutCommand],
@@ -84,21 +84,23 @@ impl Situation {
         let requests = || commands.iter().map(|command| command.request);
         let asked: Vec<_> = requests().map(|request| request.asked_cart()).collect();
         let carts = db::carts::lock(connection, &asked).await?;
-        let held = find_held(connection, &asked, &carts).await?;
-        // After the locks, so that we see what the last holder of a lock has committed.
-        let callers: Vec<_> = requests().map(|it| (it.user_id, it.store_id)).collect();
+        let held_carts = find_held_carts(connection, &asked, &carts).await?;
+        // Read after the locks, so that what the last holder of a lock has committed is seen.
+        let callers: Vec<_> = requests()
+            .map(|request| (request.user_id, request.store_id))
+            .collect();
         let memberships = db::stores::find_memberships(connection, &callers).await?;
         let scopes: Vec<_> = commands.iter().map(|command| &command.scope).collect();
         Ok(Self {
-            held,
+            held_carts,
             memberships,
             first_answers: db::idempotency::find_first_answers(connection, &scopes, now).await?,
-            offer: Offer::read(connection, carts).await?,
+            carts: LoadedCarts::load(connection, carts).await?,
         })
     }
 
-    /// The caller comes first: who is no member learns nothing of carts and keys. Then the key, whose first
-    /// answer members hear whatever has become of the store's licence; then the licence.
+    /// The caller is checked first: a caller that is no member learns nothing about carts and keys. Then the
+    /// key, whose first answer members get whatever has become of the store's licence. Then the licence.
     fn plan(
         &mut self,
         index: usize,
@@ -118,19 +120,19 @@ impl Situation {
             });
         }
         let buyer = member.of_eligible_buyer(now).map_err(forbidden)?;
-        let planned = self.offer.plan(request, buyer, terms, now);
+        let planned = self.carts.plan(request, buyer, terms, now);
         planned.map_err(Decision::Refused)
     }
 }
 
-/// Which of the carts that were not found are held by somebody else, and not unknown. One that was let
-/// go of in between counts as held: it is looked at again in a moment.
-async fn find_held(
+/// Those of the carts that exist but could not be locked. A cart that was released in between counts as
+/// held: it is looked at again in a moment.
+async fn find_held_carts(
     connection: &mut PgConnection,
     asked: &[AskedCart],
-    found: &HashMap<AskedCart, CartHead>,
+    locked: &HashMap<AskedCart, CartHead>,
 ) -> Result<HashSet<AskedCart>, db::Error> {
-    let missing = asked.iter().filter(|cart| !found.contains_key(cart));
+    let missing = asked.iter().filter(|cart| !locked.contains_key(cart));
     let missing: Vec<_> = missing.copied().collect();
     if missing.is_empty() {
         return Ok(HashSet::new());

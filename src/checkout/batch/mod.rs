@@ -2,12 +2,16 @@
 //!
 //! | piece | owns |
 //! |---|---|
-//! | `together` | a batch in a slot: one transaction, and who is set aside if it fails |
-//! | `apart` | the slow lane: who is to blame for a failure is found by halving |
-//! | `attempt` | one transaction: begin and commit, and why it failed |
-//! | `script` | what is in it |
-//! | `settled` | its members on their way to an outcome, and what is written for them |
-//! | `inputs` | what the database says about the batch |
+//! | `together` | a batch in a slot: one transaction, and which members are set aside if it fails |
+//! | `apart` | the slow lane: the cause of a failure is found by halving |
+//! | `attempt` | one transaction: begin and commit |
+//! | `script` | what is in it, in one of two sequences |
+//! | `inputs` | reading what the database says about the batch, and deciding about each member |
+//! | `planned`, `settled` | its members before and after the outcomes of the reservation |
+//! | `needs`, `set_aside` | the rows that members need, and taking those out that would hold the others up |
+//! | `outcome` | what became of a member, and what follows |
+//! | `failure`, `causes` | what can go wrong and what is done then, and finding the members to blame |
+//! | `labels` | counting answers and lines |
 //!
 //! An unknown commit is resolved by trying again: an attempt that has the cart's lock looks the
 //! idempotency key up, so what was committed is found and repeated, never guessed. While the lost
@@ -15,8 +19,15 @@
 
 mod apart;
 mod attempt;
+mod causes;
+mod failure;
 mod inputs;
+mod labels;
+mod needs;
+mod outcome;
+mod planned;
 mod script;
+mod set_aside;
 mod settled;
 mod together;
 
@@ -26,55 +37,51 @@ use sqlx::PgPool;
 use tokio::sync::mpsc;
 
 use crate::{
-    batching::{Answer, Ended, Member, Undecided, Work, desk::Desk},
+    batching::{Answer, Ended, Member, Work, desk::Desk},
     db::outbox::ClaimedEvent,
-    domain::{refusal::Refusal, terms::Terms},
+    domain::terms::Terms,
     metrics::{Meters, Metrics, ReplayLabel},
 };
 
-use self::attempt::AttemptError;
+use self::failure::AttemptError;
 use super::{
     command::{CheckoutCommand, Decision, Lane},
     held_rows::HeldRows,
     vendors::directory::VendorDirectory,
 };
 
-/// What every batch needs.
+/// What every batch works with.
 #[derive(Clone, Debug)]
 pub struct BatchContext {
     /// Opened on the actors' arbiter.
-    pub pool: PgPool,
-    /// Where vendors' actors are found.
-    pub directory: VendorDirectory,
-    /// What others are known to hold.
-    pub held_rows: HeldRows,
-    /// On which terms carts are bought.
-    pub terms: Terms,
+    pub(super) pool: PgPool,
+    pub(super) directory: VendorDirectory,
+    pub(super) held_rows: HeldRows,
+    pub(super) terms: Terms,
     /// The most line items in a transaction of more than one checkout.
-    pub batch_lines_max: usize,
-    /// How long a transaction may take to begin.
-    pub begin_wait_max: Duration,
-    /// How long it may then take up to its commit.
-    pub transaction_limit: Duration,
-    /// How long the reservation may take, its wait for rows included.
-    pub reserve_wait_max: Duration,
-    /// How long the commit may take.
-    pub commit_wait_max: Duration,
-    /// How long a checkout waits for rows that others hold, once that is known.
-    pub held_wait_max: Duration,
-    /// How often a lone checkout is tried.
-    pub attempts_max: u32,
-    /// How long a first answer is kept.
-    pub keep_answers_for: Duration,
-    /// How long events belong to us after their commit.
-    pub claim_events_for: Duration,
-    /// Where they go after it, to be published.
-    pub committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
-    /// Where to count.
-    pub metrics: Metrics,
+    pub(super) batch_lines_max: usize,
+    /// The time that a transaction may take to begin, the wait for a connection included.
+    pub(super) begin_wait_max: Duration,
+    /// The time that it may then take up to its commit.
+    pub(super) transaction_limit: Duration,
+    /// The time that the reservation may take, its wait for rows included.
+    pub(super) reserve_wait_max: Duration,
+    /// The time that the commit may take.
+    pub(super) commit_wait_max: Duration,
+    /// The time that a checkout waits for rows which others hold, once that is known.
+    pub(super) held_wait_max: Duration,
+    /// The most attempts at a lone checkout.
+    pub(super) attempts_max: u32,
+    /// The time for which a first answer is kept.
+    pub(super) keep_answers_for: Duration,
+    /// The time after their commit for which events are claimed by this process.
+    pub(super) claim_events_for: Duration,
+    /// Takes the events after their commit, to be published.
+    pub(super) committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
+    pub(super) metrics: Metrics,
 }
 
-/// A cart of more than this share of the lines that fit into a transaction is no company for others.
+/// A cart of more than one part in so many of the lines that fit into a transaction goes to the slow lane.
 const HEAVY_SHARE: usize = 10;
 
 /// Reading and writing may each take this part of what a transaction may: a connection that has fallen
@@ -88,13 +95,13 @@ impl BatchContext {
             .map_err(|_| AttemptError::DeadlinePassed)
     }
 
-    /// From how many lines on a checkout goes to the slow lane instead of sharing a transaction.
+    /// The number of lines from which on a checkout goes to the slow lane instead of sharing a transaction.
     fn heavy_from(&self) -> usize {
         self.batch_lines_max / HEAVY_SHARE
     }
 }
 
-/// Checkouts, carried out in batches.
+/// The desk at which checkouts are handed in.
 pub type CheckoutDesk = Desk<BatchContext>;
 
 type CheckoutMember = Member<BatchContext>;
@@ -102,13 +109,13 @@ type CheckoutMember = Member<BatchContext>;
 /// What was learned about a checkout while it was tried.
 #[derive(Debug, Default)]
 pub struct Notes {
-    /// A commit was sent for it whose outcome is unknown: "nothing was done" may not be said.
+    /// A commit was sent for it whose outcome is unknown, so it may have been carried out.
     is_commit_unknown: bool,
-    /// When it first had to wait for a row that somebody else held.
+    /// When it first had to wait for a row that others held.
     set_aside_at: Option<Instant>,
-    /// How many line items it has.
+    /// The number of its line items, once it was read.
     lines: Option<usize>,
-    /// How often it was tried alone.
+    /// The number of attempts at it alone.
     tries: u32,
 }
 
@@ -123,7 +130,7 @@ impl Work for BatchContext {
     }
 
     fn weight(member: &CheckoutMember) -> usize {
-        // A cart is read in the transaction: what it weighs is known when it had to come back.
+        // A cart is read in the transaction: its weight is known when it had to come back.
         member.notes.lines.unwrap_or(1)
     }
 
@@ -136,7 +143,7 @@ impl Work for BatchContext {
     }
 
     fn count(&self, answer: &Answer<Self>) {
-        Metrics::count(&self.metrics.checkouts, outcome(answer));
+        Metrics::count(&self.metrics.checkouts, labels::of_answer(answer));
         if let Ok(Decision::Replayed(_)) = answer {
             let label = ReplayLabel {
                 source: "postgresql",
@@ -147,25 +154,5 @@ impl Work for BatchContext {
 
     fn meters(&self) -> &Meters {
         &self.metrics.coordinator
-    }
-}
-
-fn outcome(answer: &Answer<BatchContext>) -> &'static str {
-    match answer {
-        Ok(Decision::Created(_)) => "created",
-        Ok(Decision::Replayed(_)) => "replayed",
-        Ok(Decision::Refused(refusal)) => match refusal {
-            Refusal::KeyReused => "key_reused",
-            Refusal::CartNotFound => "cart_not_found",
-            Refusal::CartAlreadyConverted(_) => "already_converted",
-            Refusal::Forbidden(_) => "forbidden",
-            Refusal::CartExpired { .. } => "cart_expired",
-            Refusal::CartChanged(_) => "cart_changed",
-            Refusal::Invalid(_) => "invalid",
-            Refusal::StockChanged(_) => "stock_changed",
-        },
-        Err(Undecided::Overloaded { .. }) => "overloaded",
-        Err(Undecided::Unavailable) => "unavailable",
-        Err(Undecided::Failed) => "failed",
     }
 }

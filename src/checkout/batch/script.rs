@@ -8,7 +8,7 @@
 //!
 //! Between the first reservation and the commit there is only SQL on this transaction.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::time::Instant;
 
 use crate::{
     domain::{ids::ProductId, optimistic::speculate},
@@ -18,7 +18,6 @@ use crate::{
 use super::{
     super::{
         command::CheckoutCommand,
-        held_rows::Row,
         vendors::{
             actor::StockReserved,
             lent_tx::LentTx,
@@ -26,8 +25,11 @@ use super::{
         },
     },
     BatchContext, CheckoutMember,
-    attempt::{AttemptError, Outcome},
-    inputs::{Judged, judge},
+    failure::AttemptError,
+    inputs::{Verdicts, decide},
+    needs::Needs,
+    planned::Planned,
+    set_aside::{set_heavy_aside, set_held_aside},
     settled::{Prepared, Settled},
 };
 
@@ -40,12 +42,13 @@ pub(super) enum Sequence {
     StockFirst,
 }
 
-/// What came of the script.
+/// The result of the script.
 pub(super) enum Scripted {
+    /// Everything is written and reserved: the transaction can be committed.
     Prepared(Prepared),
-    /// Somebody was faster, so what was written is wrong.
+    /// Stock is not as expected, so what was written is wrong.
     StockMoved {
-        /// Whose stock is not as expected, as far as is known.
+        /// The products whose stock is not as expected, as far as is known.
         products: Vec<ProductId>,
     },
 }
@@ -55,39 +58,25 @@ pub(super) struct Script<'a> {
     context: &'a BatchContext,
     pub members: &'a [CheckoutMember],
     commands: Vec<&'a CheckoutCommand>,
-    /// None before it began, while it is lent, and when it is lost.
+    /// `None` before the transaction is begun, while it is lent, and when it is lost.
     pub tx: Option<LentTx>,
-    /// The rows that each member needs, as far as is known.
-    pub needs: Vec<Vec<Row>>,
+    pub needs: Needs,
 }
 
 impl<'a> Script<'a> {
     pub(super) fn new(context: &'a BatchContext, members: &'a [CheckoutMember]) -> Self {
         let commands: Vec<_> = members.iter().map(|member| &member.command).collect();
-        let needs = commands
-            .iter()
-            .map(|command| vec![Row::Cart(command.request.asked_cart())]);
         Self {
             context,
             members,
-            needs: needs.collect(),
+            needs: Needs::of_carts(&commands),
             commands,
             tx: None,
         }
     }
 
-    /// The stock that its transaction has locked, or may have.
-    pub(super) fn reserved_rows(&self) -> Vec<Row> {
-        let rows = self
-            .needs
-            .iter()
-            .flatten()
-            .filter(|row| matches!(row, Row::Stock(_)));
-        rows.copied().collect()
-    }
-
-    /// Everything up to the commit. On an error the transaction is in `tx` if it can still be rolled
-    /// back.
+    /// Does everything up to the commit. After an error the transaction is in `tx` if it can still be
+    /// rolled back.
     pub(super) async fn run(
         &mut self,
         sequence: Sequence,
@@ -96,26 +85,31 @@ impl<'a> Script<'a> {
         let context = self.context;
         let tx = self.tx.as_mut().expect("it was begun");
         let now = tx.began_at();
-        let judged = judge(tx, &self.commands, context.terms, now);
-        let Judged {
-            prospects,
+        let decided = decide(tx, &self.commands, context.terms, now);
+        let Verdicts {
+            verdicts,
             available,
-        } = self.context.in_time(judged).await??;
-        let mut settled = Settled::decided(prospects, &self.commands);
-        self.note_needs(&settled);
-        self.set_aside(&mut settled).await?;
-        let bids = settled.bids();
-        match sequence {
+        } = context.in_time(decided).await??;
+        let mut planned = Planned::new(verdicts, &self.commands);
+        for (index, plan) in planned.plans() {
+            self.needs.add(index, self.commands[index], plan);
+        }
+        set_heavy_aside(context, self.members, &mut planned);
+        let tx = self.tx.as_mut().expect("it is not lent");
+        set_held_aside(context, self.members, &self.needs, tx, &mut planned).await?;
+        let bids = planned.bids();
+        let prepared = match sequence {
             Sequence::WritesFirst => {
                 let speculation = speculate(&bids, &available);
-                settled.settle(&self.commands, &speculation.allocation.outcomes, now);
-                let written = settled.write(context, self.tx(), now);
-                context.in_time(written).await??;
+                let outcomes = &speculation.allocation.outcomes;
+                let settled = planned.settle(&self.commands, outcomes, now);
+                let prepared = self.write(settled).await?;
                 let reservation = Reservation::Optimistic(speculation.expected);
                 let reserved = self.reserve(reservation, deadline).await?;
                 if let Reserved::StockMoved { products } = reserved {
                     return Ok(Scripted::StockMoved { products });
                 }
+                prepared
             }
             Sequence::StockFirst => {
                 let reservation = Reservation::Pessimistic(bids);
@@ -123,16 +117,17 @@ impl<'a> Script<'a> {
                 let Reserved::Allocated(outcomes) = reserved else {
                     unreachable!("nothing was expected of the stock");
                 };
-                settled.settle(&self.commands, &outcomes, now);
-                let written = settled.write(context, self.tx(), now);
-                context.in_time(written).await??;
+                let settled = planned.settle(&self.commands, &outcomes, now);
+                self.write(settled).await?
             }
-        }
-        Ok(Scripted::Prepared(settled.prepared()))
+        };
+        Ok(Scripted::Prepared(prepared))
     }
 
-    fn tx(&mut self) -> &mut LentTx {
-        self.tx.as_mut().expect("it is not lent")
+    async fn write(&mut self, settled: Settled<'_>) -> Result<Prepared, AttemptError> {
+        let tx = self.tx.as_mut().expect("it is not lent");
+        let written = settled.write(self.context, tx);
+        self.context.in_time(written).await?
     }
 
     async fn reserve(
@@ -148,83 +143,5 @@ impl<'a> Script<'a> {
         self.tx = Some(tx);
         faults::place("after_reservation").await;
         Ok(reserved?)
-    }
-
-    fn note_needs(&mut self, settled: &Settled) {
-        for (index, plan) in &settled.plans {
-            let needs = &mut self.needs[*index];
-            let request = self.commands[*index].request;
-            needs.extend([Row::Store(request.store_id), Row::User(request.user_id)]);
-            for demand in plan.bid().demands {
-                let stock = demand.stock;
-                needs.extend([
-                    Row::Stock(stock),
-                    Row::Store(stock.vendor_store_id.into()),
-                    Row::Product(stock.product_id),
-                ]);
-            }
-        }
-    }
-
-    /// Takes those out who would only hold the others up: who needs what somebody holds, and what is
-    /// too much for one transaction.
-    async fn set_aside(&mut self, settled: &mut Settled<'_>) -> Result<(), AttemptError> {
-        self.set_heavy_aside(settled);
-        let held_rows = &self.context.held_rows;
-        if held_rows.is_empty() {
-            return Ok(());
-        }
-        // Where one row is held there may be more, of an import or of an instance that is stuck: they are
-        // looked for, which costs a round trip, instead of being run into one after the other.
-        let stock: BTreeSet<_> = settled
-            .plans
-            .iter()
-            .filter(|(index, _)| self.members[*index].notes.set_aside_at.is_none())
-            .flat_map(|(index, _)| &self.needs[*index])
-            .filter_map(|row| match row {
-                Row::Stock(stock) => Some(*stock),
-                _ => None,
-            })
-            .collect();
-        let stock: Vec<_> = stock.into_iter().collect();
-        if !stock.is_empty() {
-            let connection = self.tx.as_mut().expect("it is not lent").connection();
-            held_rows.note(held_rows.look_at_stock(connection, &stock).await?);
-        }
-        settled.set_aside(|index| {
-            let held = held_rows.among(&self.needs[index]);
-            (!held.is_empty()).then_some(Outcome::Held(held))
-        });
-        Ok(())
-    }
-
-    /// A cart of so many lines would hold up the others of its batch: it goes to the slow lane. What is
-    /// too much for one transaction waits for the next.
-    fn set_heavy_aside(&self, settled: &mut Settled<'_>) {
-        let mut left = self.context.batch_lines_max;
-        let mut is_first = true;
-        let heavy = self.context.heavy_from();
-        let lines = settled
-            .plans
-            .iter()
-            .map(|(_, plan)| plan.lines())
-            .collect::<Vec<_>>();
-        let mut lines = lines.into_iter();
-        settled.set_aside(|index| {
-            let lines = lines.next().expect("one figure per plan");
-            let is_news = self.members[index].notes.lines.is_none();
-            if lines > heavy && is_news && self.members.len() > 1 {
-                return Some(Outcome::TooMuch { lines });
-            }
-            let fits = lines <= left || is_first;
-            is_first = false;
-            if fits {
-                left = left.saturating_sub(lines);
-                return None;
-            }
-            // Nobody behind it overtakes.
-            left = 0;
-            Some(Outcome::TooMuch { lines })
-        });
     }
 }

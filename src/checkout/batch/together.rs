@@ -1,33 +1,32 @@
-//! A batch in one transaction, for as many of its members as can share one.
+//! A batch in a slot: one transaction, for as many of its members as can share one.
 //!
-//! When the attempt fails, whoever is known to be the cause is set aside and the others go on together
-//! at once; where the cause is not known, all go to the slow lane, where it is found. A slot never waits
+//! When the attempt fails, the members that are known to be the cause are set aside and the others go on
+//! together at once. If no cause is known, all go to the slow lane, where it is found. A slot never waits
 //! twice for the same row.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::{
-    batching::{Ended, Next, SetAside, Undecided, desk::retry_after, request_ids},
+    batching::{Ended, Undecided, request_ids},
     log_floods::{self, Kind},
 };
 
 use super::{
-    super::{command::Decision, held_rows::Row},
     BatchContext, CheckoutMember,
-    attempt::{AttemptError, Cause, Outcome, Remedy, attempt},
+    attempt::attempt,
+    failure::{AttemptError, Cause, Remedy},
+    outcome::{conclude, refuse, set_apart, wait_for},
     script::Sequence,
 };
 
-/// While PostgreSQL is away there may be many.
+/// While PostgreSQL is away there may be many of these.
 const FAILED: Kind = Kind {
     what: "batches of checkouts failed",
     status: 0,
     code: "",
 };
 
-/// However long a row has been held, whoever needs it is asked to wait for no longer.
-const RETRY_AFTER_HELD_MAX: Duration = Duration::from_secs(8);
-/// How many transactions one batch may take.
+/// The most transactions that one batch may take.
 const ROUNDS_MAX: u32 = 4;
 
 /// Members that are to share a transaction.
@@ -52,14 +51,17 @@ pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> E
         let failure = match attempt(context, &members, sequence, None).await {
             Ok(outcomes) => {
                 for (member, outcome) in members.into_iter().zip(outcomes) {
-                    settle(context, member, outcome, &mut ended);
+                    conclude(context, member, outcome, &mut ended);
                 }
                 continue;
             }
             Err(failure) => failure,
         };
-        let (members, error) = (learn(context, members, &failure.error), failure.error);
-        let is_partitioned = failure.causes.iter().any(|cause| *cause != Cause::Unknown);
+        let (members, error) = (
+            note_failure(context, members, &failure.error),
+            failure.error,
+        );
+        let is_cause_known = failure.causes.iter().any(|cause| *cause != Cause::Unknown);
         match error.remedy() {
             Remedy::DatabaseIsAway => {
                 ended.is_database_away = true;
@@ -72,19 +74,19 @@ pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> E
                     refuse(context, member, Duration::ZERO);
                 }
             }
-            Remedy::Apart if !is_partitioned => set_apart(members, &mut ended),
+            Remedy::Apart if !is_cause_known => set_apart(members, &mut ended),
             Remedy::Again | Remedy::Apart if rounds >= ROUNDS_MAX => set_apart(members, &mut ended),
             Remedy::Again | Remedy::Apart => {
                 let causes = members.into_iter().zip(failure.causes);
-                groups.extend(partition(context, causes, sequence, &error, &mut ended));
+                groups.extend(regroup(context, causes, sequence, &error, &mut ended));
             }
         }
     }
     ended
 }
 
-/// What is known beforehand need not be found out: carts whose rows are held are not even read, nor are
-/// those that were held up a moment ago by what could not be seen.
+/// The members of which it is not known beforehand that they would be held up. Carts whose rows are held are
+/// not even read, nor are carts that were held up a moment ago by something that no look can find.
 fn without_the_held(
     context: &BatchContext,
     batch: Vec<CheckoutMember>,
@@ -107,8 +109,8 @@ fn without_the_held(
     free
 }
 
-/// Says what has failed, and notes what is to be known when its members are tried again.
-fn learn(
+/// Logs and counts a failure, and notes in the members what is to be known when they are tried again.
+fn note_failure(
     context: &BatchContext,
     mut members: Vec<CheckoutMember>,
     error: &AttemptError,
@@ -130,8 +132,8 @@ fn learn(
     members
 }
 
-/// Sets those aside who need what somebody else holds, and says who is to be tried again with whom.
-fn partition(
+/// Sets the members aside that need what others hold, and groups the rest for the next attempts.
+fn regroup(
     context: &BatchContext,
     members: impl Iterator<Item = (CheckoutMember, Cause)>,
     sequence: Sequence,
@@ -144,7 +146,7 @@ fn partition(
             Cause::Unknown => others.push(member),
             Cause::StockMoved => moved.push(member),
             Cause::Held(rows) => wait_for(context, member, rows, ended),
-            Cause::KeyHeld => set_apart(vec![member], ended),
+            Cause::KeyHeld => set_apart([member], ended),
         }
     }
     if !matches!(error, AttemptError::StockMoved) {
@@ -165,74 +167,4 @@ fn partition(
         group(others, Sequence::WritesFirst),
         group(moved, Sequence::StockFirst),
     ]
-}
-
-pub(super) fn settle(
-    context: &BatchContext,
-    mut member: CheckoutMember,
-    outcome: Outcome,
-    ended: &mut Ended<BatchContext>,
-) {
-    match outcome {
-        Outcome::Decided(decision) => {
-            let decision = match decision {
-                // It is the answer to this very request, whose commit was not answered.
-                Decision::Replayed(response) if member.notes.is_commit_unknown => {
-                    Decision::Created(response)
-                }
-                decision => decision,
-            };
-            member.answer(context, Ok(decision));
-        }
-        Outcome::Held(rows) => wait_for(context, member, rows, ended),
-        Outcome::TooMuch { lines } => {
-            member.notes.lines = Some(lines);
-            let next = if lines > context.heavy_from() {
-                Next::Apart
-            } else {
-                Next::Again
-            };
-            ended.undecided.push(SetAside { member, next });
-        }
-    }
-}
-
-/// Lets a member wait for rows that somebody else holds, if they have not been held for long.
-pub(super) fn wait_for(
-    context: &BatchContext,
-    mut member: CheckoutMember,
-    rows: Vec<Row>,
-    ended: &mut Ended<BatchContext>,
-) {
-    let cart = member.command.request.asked_cart();
-    context.held_rows.note(rows.iter().copied());
-    context.held_rows.note_needs(cart, &rows);
-    let since = *member.notes.set_aside_at.get_or_insert_with(Instant::now);
-    let patience = context.held_wait_max;
-    if since.elapsed() >= patience || context.held_rows.held_for(&rows) >= patience {
-        let held_for = context.held_rows.held_for(&rows).min(RETRY_AFTER_HELD_MAX);
-        return refuse(context, member, held_for);
-    }
-    let next = Next::After(Box::pin(context.held_rows.freed(rows, since + patience)));
-    ended.undecided.push(SetAside { member, next });
-}
-
-/// Says 503, and to come back after about that time: nothing was done, or what was done is unknown.
-pub(super) fn refuse(context: &BatchContext, member: CheckoutMember, wait: Duration) {
-    let undecided = if member.notes.is_commit_unknown {
-        Undecided::Unavailable
-    } else {
-        Undecided::Overloaded {
-            retry_after: retry_after(wait),
-        }
-    };
-    member.answer(context, Err(undecided));
-}
-
-fn set_apart(members: Vec<CheckoutMember>, ended: &mut Ended<BatchContext>) {
-    let apart = members.into_iter().map(|member| SetAside {
-        member,
-        next: Next::Apart,
-    });
-    ended.undecided.extend(apart);
 }

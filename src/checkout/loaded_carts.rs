@@ -1,5 +1,5 @@
-//! What carts can be bought at now: their snapshots, and what has become of their vendors, products
-//! and stock since. Read in a fixed number of statements, however many carts there are.
+//! Carts with everything that their plans depend on: snapshots, vendors, products that are still sold,
+//! stock. Read in a fixed number of statements, however many carts there are.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,24 +20,24 @@ use crate::{
     },
 };
 
-/// See the module.
-pub(super) struct Offer {
+/// Carts, and what has become of their vendors, products and stock.
+pub(super) struct LoadedCarts {
     carts: HashMap<AskedCart, CartHead>,
     groups_of_converted: HashMap<CartId, CheckoutGroupId>,
     snapshots: Snapshots,
     vendors: HashMap<VendorStoreId, Store>,
 }
 
-impl Offer {
+impl LoadedCarts {
     /// Reads everything about these carts.
-    pub(super) async fn read(
+    pub(super) async fn load(
         connection: &mut PgConnection,
         carts: HashMap<AskedCart, CartHead>,
     ) -> Result<Self, db::Error> {
         let (active, converted): (Vec<_>, Vec<_>) = carts
             .values()
             .partition(|cart| cart.status == CartStatus::Active);
-        let mut offer = Self {
+        let mut loaded = Self {
             groups_of_converted: HashMap::new(),
             snapshots: Snapshots::default(),
             vendors: HashMap::new(),
@@ -45,30 +45,30 @@ impl Offer {
         };
         if !converted.is_empty() {
             let ids: Vec<_> = converted.iter().map(|cart| cart.id).collect();
-            offer.groups_of_converted = db::orders::find_groups_of_carts(connection, &ids).await?;
+            loaded.groups_of_converted = db::orders::find_groups_of_carts(connection, &ids).await?;
         }
         if !active.is_empty() {
-            offer.snapshots = db::carts::load_snapshots(connection, &active).await?;
-            let vendor_ids = offer.snapshots.vendor_ids();
+            loaded.snapshots = db::carts::load_snapshots(connection, &active).await?;
+            let vendor_ids = loaded.snapshots.vendor_ids();
             let stores = db::stores::find_stores(connection, &vendor_ids).await?;
             let by_vendor = |store: Store| (VendorStoreId::new(store.id.uuid()), store);
-            offer.vendors = stores.into_iter().map(by_vendor).collect();
+            loaded.vendors = stores.into_iter().map(by_vendor).collect();
         }
-        offer.carts = carts;
-        Ok(offer)
+        loaded.carts = carts;
+        Ok(loaded)
     }
 
-    /// What there was of all products, when it was read.
+    /// The stock of all products, as it was read.
     pub(super) fn available(&self) -> &BTreeMap<StockKey, i32> {
         &self.snapshots.available
     }
 
-    /// The same, when nothing else is wanted any more.
+    /// The stock of all products, as it was read.
     pub(super) fn into_available(self) -> BTreeMap<StockKey, i32> {
         self.snapshots.available
     }
 
-    /// The plan of a checkout. It takes the cart out: a cart can be bought once.
+    /// Plans a checkout. The cart is taken out, because it can be bought once.
     pub(super) fn plan(
         &mut self,
         request: CheckoutRequest,

@@ -15,6 +15,7 @@ use actix_rt::{Arbiter, System, SystemRunner};
 use chrono::{TimeDelta, Utc};
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use splitcart::{
+    app::options,
     carts::{self, FreezeCart, Promises, Tries},
     checkout::{
         batch::CheckoutDesk,
@@ -241,7 +242,8 @@ fn measure_checkouts(bencher: &mut Bencher<'_>, stage: &Stage, batch: usize, hot
         let config = Config::load(None, settings).unwrap();
         // Nobody takes the events; the outbox has them.
         let (committed_events, _) = mpsc::channel(1);
-        CheckoutActors::start(&config, &stage.url, &Metrics::new(), committed_events)
+        let options = options::checkout(&config);
+        CheckoutActors::start(options, &stage.url, &Metrics::new(), committed_events)
             .await
             .unwrap()
     });

@@ -180,6 +180,13 @@ fn no_floor_knows_one_above_it() {
 }
 
 #[test]
+fn services_get_options_and_know_no_settings() {
+    assert_nowhere("app turns settings into options", |source, line| {
+        ["batching", "carts", "checkout"].contains(&source.room()) && line.contains("Config")
+    });
+}
+
+#[test]
 fn the_domain_has_no_io_no_async_no_clock_and_no_randomness() {
     let banned = [
         "async ",

@@ -5,6 +5,7 @@
 //! published), private listener.
 
 mod database;
+pub mod options;
 mod redis_at_start;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -207,9 +208,14 @@ impl App {
         let (http_addr, ops_addr) = (http_listener.local_addr()?, ops_listener.local_addr()?);
 
         let incarnation = Incarnation::read(&relay_pool).await?;
-        let actors =
-            CheckoutActors::start(config, database_url, &metrics, committed_events).await?;
-        let carts = Carts::start(config, database_url, &metrics).await?;
+        let actors = CheckoutActors::start(
+            options::checkout(config),
+            database_url,
+            &metrics,
+            committed_events,
+        )
+        .await?;
+        let carts = Carts::start(options::carts(config), database_url, &metrics).await?;
         let (stopping, stops) = watch::channel(false);
         // The relay's own: it must outlive the last commit.
         let (drained, all_committed) = watch::channel(false);
@@ -246,6 +252,8 @@ impl App {
             redis_url: redis_url.clone(),
             desk: actors.desk.clone(),
             carts: carts.desk.clone(),
+            terms: options::terms(config),
+            promises: options::promises(config),
             incarnation,
             tokens: TokenVerifier::new(keys.current(), &config.auth, &metrics),
             rate_limits: RateLimits::new(config, &metrics),

@@ -1,24 +1,20 @@
-//! Starts the actors on an arbiter of their own, with the pool that they use.
+//! Starts the desk, the coordinator and the vendors' actors on an arbiter of their own, with the pool that
+//! they use.
 
 use std::time::Duration;
 
 use actix_rt::Arbiter;
-use chrono::TimeDelta;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use crate::{
     batching::{Limits, arbiter},
-    config::{self, Config},
     db::{
         self,
         outbox::ClaimedEvent,
         pool::{Limits as PoolLimits, Workload},
     },
-    domain::{
-        cart::PriceHold,
-        terms::{PaymentPolicy, Terms},
-    },
+    domain::terms::Terms,
     metrics::Metrics,
 };
 
@@ -28,22 +24,53 @@ use super::{
     vendors::directory::VendorDirectory,
 };
 
-/// How long the writer of an event has to publish it before any relay may: what a crash right after a
-/// commit delays its announcement by.
+/// The time for which the writer of an event has it to itself, before any relay may publish it: what a crash
+/// right after a commit delays the event by.
 const FRESH_CLAIM: Duration = Duration::from_secs(5);
 
-/// How long a transaction may take to begin, the wait for a connection included: all of its members, and
-/// those who wait behind them, are to be answered within three seconds.
+/// The time that a transaction may take to begin, the wait for a connection included. Its members, and those
+/// that wait behind them, are to be answered within three seconds.
 const BEGIN_MAX: Duration = Duration::from_secs(1);
-/// How long PostgreSQL may take to say that a row is held, once it has waited for it.
+/// The time that PostgreSQL may take to report that a row is held, once it has waited for it.
 const ANSWER_TO_A_LOCK_MAX: Duration = Duration::from_millis(250);
+
+/// The options of checkouts.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The terms on which carts are bought.
+    pub terms: Terms,
+    /// The connections of the pool.
+    pub connections_max: u32,
+    /// The transactions that can run at a time, overdue ones and the slow lane included.
+    pub transactions_max: usize,
+    /// The longest wait for a connection.
+    pub acquire_wait_max: Duration,
+    /// The time that a transaction may take up to its commit.
+    pub transaction_max: Duration,
+    /// The time that the commit may take.
+    pub commit_wait_max: Duration,
+    /// The longest wait of a statement for a row.
+    pub lock_wait_max: Duration,
+    /// The longest wait of a checkout, outside any transaction, for rows that others hold.
+    pub held_wait_max: Duration,
+    /// The most attempts at a lone checkout.
+    pub attempts_max: u32,
+    /// The time after which an idle vendor's actor is put away.
+    pub vendor_idle_max: Duration,
+    /// The time for which a first answer is kept.
+    pub keep_answers_for: Duration,
+    /// The time for which a relay claims events.
+    pub claim_lease: Duration,
+    /// The limits of the desk and its batches.
+    pub limits: Limits,
+}
 
 /// The running actors.
 #[derive(Debug)]
 pub struct CheckoutActors {
-    /// Where checkouts are handed in.
+    /// Takes checkouts.
     pub desk: CheckoutDesk,
-    /// Whom to ask about the vendors' actors.
+    /// The vendors' actors.
     pub directory: VendorDirectory,
     arbiter: Arbiter,
 }
@@ -54,13 +81,13 @@ impl CheckoutActors {
     /// # Errors
     /// The database URL is malformed.
     pub async fn start(
-        config: &Config,
+        options: Options,
         database_url: &SecretString,
         metrics: &Metrics,
         committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
     ) -> Result<Self, db::Error> {
-        let (config, url, metrics) = (config.clone(), database_url.clone(), metrics.clone());
-        let open = move || open(&config, &url, &metrics, committed_events);
+        let (url, metrics) = (database_url.clone(), metrics.clone());
+        let open = move || open(&options, &url, &metrics, committed_events);
         let (opened, arbiter) = arbiter::open_on_new(open).await;
         let (desk, directory) = opened?;
         Ok(Self {
@@ -77,75 +104,43 @@ impl CheckoutActors {
     }
 }
 
-/// On which terms this service sells.
-pub fn terms(config: &Config) -> Terms {
-    Terms {
-        payment_policy: if config.allow_ach {
-            PaymentPolicy::CashAndAch
-        } else {
-            PaymentPolicy::CashOnly
-        },
-        price_hold: match config.cart.price_hold {
-            config::PriceHold::Off => PriceHold::FOR_EVER,
-            config::PriceHold::Lasting(time) => {
-                PriceHold::lasting(TimeDelta::from_std(time).expect("configuration bounds it"))
-            }
-        },
-    }
-}
-
 fn open(
-    config: &Config,
+    options: &Options,
     url: &SecretString,
     metrics: &Metrics,
     committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
 ) -> Result<(CheckoutDesk, VendorDirectory), db::Error> {
     let pool_limits = PoolLimits {
         workload: Workload::KeyLookups,
-        connections_max: config.checkout_connections(),
-        acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
-        statement_max: config.transaction_limit(),
-        lock_wait_max: Duration::from_millis(config.lock_ms_max),
+        connections_max: options.connections_max,
+        acquire_wait_max: options.acquire_wait_max,
+        statement_max: options.transaction_max,
+        lock_wait_max: options.lock_wait_max,
     };
     let pool = db::pool::lazy(url, "splitcart checkout", pool_limits)?;
     metrics.watch_pool("checkout", pool.clone());
-    let directory = VendorDirectory::new(config.checkout_transactions(), metrics.clone());
+    let directory = VendorDirectory::new(options.transactions_max, metrics.clone());
     let held_rows = HeldRows::new(metrics.clone());
     actix_rt::spawn(held_rows.clone().watch(pool.clone()));
-    put_away_idle_actors(
-        directory.clone(),
-        Duration::from_secs(config.vendors.idle_s_max),
-    );
+    put_away_idle_actors(directory.clone(), options.vendor_idle_max);
     let context = BatchContext {
         pool,
         directory: directory.clone(),
         held_rows,
-        terms: terms(config),
-        batch_lines_max: config.batch_lines_max,
-        begin_wait_max: BEGIN_MAX.min(Duration::from_millis(config.database.acquire_ms_max)),
-        transaction_limit: config.transaction_limit(),
-        reserve_wait_max: Duration::from_millis(config.lock_ms_max) + ANSWER_TO_A_LOCK_MAX,
-        commit_wait_max: Duration::from_millis(config.commit_ms_max),
-        held_wait_max: Duration::from_millis(config.held_wait_ms_max),
-        attempts_max: config.attempts_max,
-        keep_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),
-        claim_events_for: FRESH_CLAIM.min(Duration::from_secs(config.outbox.claim_lease_s)),
+        terms: options.terms,
+        batch_lines_max: options.limits.batch_weight_max,
+        begin_wait_max: BEGIN_MAX.min(options.acquire_wait_max),
+        transaction_limit: options.transaction_max,
+        reserve_wait_max: options.lock_wait_max + ANSWER_TO_A_LOCK_MAX,
+        commit_wait_max: options.commit_wait_max,
+        held_wait_max: options.held_wait_max,
+        attempts_max: options.attempts_max,
+        keep_answers_for: options.keep_answers_for,
+        claim_events_for: FRESH_CLAIM.min(options.claim_lease),
         committed_events,
         metrics: metrics.clone(),
     };
-    let queue_wait_max = Duration::from_millis(config.queue_wait_ms_max);
-    let limits = Limits {
-        batch_max: config.batch_max,
-        batch_weight_max: config.batch_lines_max,
-        transactions_overdue_max: config.transactions_overdue_max,
-        aside_max: config.aside_max,
-        transactions_in_flight: config.transactions_in_flight,
-        batch_min_in_parallel: config.batch_min_in_parallel,
-        queue_max: config.queue_max,
-        queue_wait_max,
-        answer_wait_max: config.answer_wait_max(),
-    };
-    Ok((CheckoutDesk::open(context, limits), directory))
+    Ok((CheckoutDesk::open(context, options.limits), directory))
 }
 
 fn put_away_idle_actors(directory: VendorDirectory, idle_max: Duration) {

@@ -15,40 +15,52 @@ use crate::{
 
 use super::loaded_carts::LoadedCarts;
 
-/// A checkout that did not take place.
+/// What a checkout would come to.
+#[derive(Debug)]
+pub enum Previewed {
+    /// It would be carried out.
+    Checkout(Preview),
+    /// It would be refused.
+    Refused(Refusal),
+}
+
+/// A checkout that was not carried out.
 #[derive(Debug)]
 pub struct Preview {
     /// The cart that would be bought.
     pub cart: CartHead,
-    /// What would come of it. Its ids name nothing.
+    /// What would be created. Its ids name nothing.
     pub checkout: Checkout,
 }
 
-/// Foresees a checkout. Call it inside a `repeatable read` transaction, so that all is of one moment.
+/// Previews a checkout. Call it inside a `repeatable read` transaction, so that everything is read at one
+/// moment.
 ///
 /// # Errors
-/// A statement failed. The inner error is what the checkout would be refused with.
+/// A statement failed.
 pub async fn preview(
     connection: &mut PgConnection,
     request: CheckoutRequest,
     buyer: EligibleBuyer,
     terms: Terms,
     now: DateTime<Utc>,
-) -> Result<Result<Preview, Refusal>, db::Error> {
+) -> Result<Previewed, db::Error> {
     let asked = request.asked_cart();
     let carts = db::carts::find(connection, &[asked]).await?;
     let Some(cart) = carts.get(&asked).cloned() else {
-        return Ok(Err(Refusal::CartNotFound));
+        return Ok(Previewed::Refused(Refusal::CartNotFound));
     };
     let mut carts = LoadedCarts::load(connection, carts).await?;
     let plan = match carts.plan(request, buyer, terms, now) {
         Ok(plan) => plan,
-        Err(refusal) => return Ok(Err(refusal)),
+        Err(refusal) => return Ok(Previewed::Refused(refusal)),
     };
     let allocation = allocate(&[plan.bid()], carts.available());
     let [outcomes] = &allocation.outcomes[..] else {
         unreachable!("one bid, one outcome");
     };
-    let checkout = plan.settle(outcomes, &mut Uuid::now_v7, now);
-    Ok(checkout.map(|checkout| Preview { cart, checkout }))
+    Ok(match plan.settle(outcomes, &mut Uuid::now_v7, now) {
+        Ok(checkout) => Previewed::Checkout(Preview { cart, checkout }),
+        Err(refusal) => Previewed::Refused(refusal),
+    })
 }

@@ -86,82 +86,17 @@ impl Rejection {
             ..Self::because(LineRejectionReason::InsufficientInventory)
         }
     }
-
-    /// The reason as a sentence a buyer can act on.
-    pub fn message(&self) -> String {
-        if let Some(reserved_qty) = self.reserved_qty {
-            return format!("Only {reserved_qty} available: they are reserved, these are not.");
-        }
-        match (self.reason, self.available_qty) {
-            (LineRejectionReason::InsufficientInventory, Some(0)) => {
-                "None are available at present.".to_owned()
-            }
-            (LineRejectionReason::InsufficientInventory, Some(available))
-                if let Some(moq) = self.moq =>
-            {
-                format!("Only {available} available, and no fewer than {moq} are sold at once.")
-            }
-            (LineRejectionReason::InsufficientInventory, Some(available)) => {
-                format!("Only {available} available; order that many or fewer.")
-            }
-            (LineRejectionReason::InsufficientInventory, None) => {
-                "Too few are available; order fewer.".to_owned()
-            }
-            (LineRejectionReason::ProductUnavailable, _) => {
-                "This product is no longer sold.".to_owned()
-            }
-            (LineRejectionReason::VendorLicenseInvalid, _) => {
-                "This vendor's licence is not valid at present.".to_owned()
-            }
-            (LineRejectionReason::VendorSubscriptionInactive, _) => {
-                "This vendor does not sell on the marketplace at present.".to_owned()
-            }
-            (LineRejectionReason::VendorStateMismatch, _) => {
-                "This vendor is in another state than your store.".to_owned()
-            }
-            (LineRejectionReason::VendorOrderIncomplete, _) => {
-                "Another line of this vendor could not be had whole, and you asked for all or none."
-                    .to_owned()
-            }
-        }
-    }
 }
 
 /// A line that can't be had whole, of a checkout that is all or nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShortLine {
-    /// What.
+    /// The product.
     pub product_id: ProductId,
-    /// Whose.
+    /// Its vendor.
     pub vendor_store_id: VendorStoreId,
-    /// How many were wanted.
-    #[schema(minimum = 1)]
+    /// The units that were wanted.
     pub qty: i32,
-    /// Why not.
-    pub reason: LineRejectionReason,
-    /// The same as a sentence.
-    #[schema(min_length = 1)]
-    pub message: String,
-    /// How many there were; null where stock was not what was missing.
-    #[schema(required = true, minimum = 0)]
-    pub available_qty: Option<i32>,
-}
-
-impl ShortLine {
-    /// A line that was rejected, or would be.
-    pub fn new(
-        product_id: ProductId,
-        vendor_store_id: VendorStoreId,
-        qty: i32,
-        rejection: Rejection,
-    ) -> Self {
-        Self {
-            product_id,
-            vendor_store_id,
-            qty,
-            reason: rejection.reason,
-            message: rejection.message(),
-            available_qty: rejection.available_qty,
-        }
-    }
+    /// The reason for which it can't be had whole.
+    pub rejection: Rejection,
 }

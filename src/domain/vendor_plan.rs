@@ -131,7 +131,12 @@ impl VendorPlan {
                 (None, _) => return None,
             };
             let vendor = self.vendor_store_id;
-            Some(ShortLine::new(line.product_id, vendor, line.qty, rejection))
+            Some(ShortLine {
+                product_id: line.product_id,
+                vendor_store_id: vendor,
+                qty: line.qty,
+                rejection,
+            })
         })
     }
 

@@ -14,7 +14,7 @@ use crate::domain::{
     expected_cart::{CartChange, ExpectedCart},
     order::{Checkout, LineStatus, OrderStatus},
     refusal::Refusal,
-    rejection::LineRejectionReason,
+    rejection::{LineRejectionReason, Rejection},
     reservation::ReservationOutcome::{self, Filled, Insufficient, Reserved, Withheld},
     shortage_policy::ShortagePolicy::{self, AllOrNothing, Fill, RejectVendor},
     terms::{PaymentPolicy, Terms},
@@ -139,7 +139,14 @@ fn all_or_nothing_is_refused_with_what_is_missing_and_not_with_what_is_withheld(
     };
     let told: Vec<_> = lines
         .iter()
-        .map(|line| (line.product_id, line.qty, line.reason, line.available_qty))
+        .map(|line| {
+            let Rejection {
+                reason,
+                available_qty,
+                ..
+            } = line.rejection;
+            (line.product_id, line.qty, reason, available_qty)
+        })
         .collect();
     let short = LineRejectionReason::InsufficientInventory;
     let ended = LineRejectionReason::VendorSubscriptionInactive;

@@ -73,12 +73,12 @@ pub fn error(code: Code) -> ApiError {
         ])
         .into(),
         Code::CartExpired => Refusal::CartExpired { valid_until: NOON }.into(),
-        Code::StockChanged => Refusal::StockChanged(vec![ShortLine::new(
-            seed::product_id(1, 1).into(),
-            seed::vendor_store_id(1, 1).into(),
-            10,
-            Rejection::short(4, 1),
-        )])
+        Code::StockChanged => Refusal::StockChanged(vec![ShortLine {
+            product_id: seed::product_id(1, 1).into(),
+            vendor_store_id: seed::vendor_store_id(1, 1).into(),
+            qty: 10,
+            rejection: Rejection::short(4, 1),
+        }])
         .into(),
         Code::CartInvalid => carts::Refusal::Invalid(cart_violations()).into(),
         Code::CheckoutInvalid => Refusal::Invalid(vec![payment_violation()]).into(),

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | every code: its name, its status, when, what to do | [`code`] |
 //! | every rule that a request can break, likewise | [`rules`] |
+//! | why a line was rejected, as a sentence | [`rejections`] |
 //! | one example per code | [`examples`] |
 //! | `docs/errors.md` | [`page`] |
 
 pub mod code;
 pub mod examples;
 pub mod page;
+pub mod rejections;
 pub mod rules;
 
 use std::{
@@ -40,6 +42,8 @@ use crate::{
 use super::{body::BODY_LEN_MAX, json::FieldProblem};
 
 pub use code::Code;
+
+use rejections::ShortLineBody;
 
 /// An error on its way to a client.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -481,7 +485,7 @@ impl From<Refusal> for ApiError {
                 "Not everything can be had any more, and you asked for all or nothing; details.lines \
                  says what is missing. Nothing was bought.",
             )
-            .details(list("lines", &lines)),
+            .details(list("lines", &lines.iter().map(ShortLineBody::from).collect::<Vec<_>>())),
         }
     }
 }

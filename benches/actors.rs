@@ -16,7 +16,7 @@ use actix_rt::System;
 use mimalloc::MiMalloc;
 use nix::time::{ClockId, clock_gettime};
 use splitcart::{
-    actors::vendor_directory::VendorDirectory, domain::ids::VendorStoreId, metrics::Metrics,
+    checkout::vendors::directory::VendorDirectory, domain::ids::VendorStoreId, metrics::Metrics,
 };
 use uuid::Uuid;
 

@@ -15,27 +15,30 @@ use actix_rt::{Arbiter, System, SystemRunner};
 use chrono::{TimeDelta, Utc};
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use splitcart::{
-    actors::{
-        checkout_batch::CheckoutDesk,
+    app::options,
+    carts::{self, FreezeCart, Promises, Tries},
+    checkout::{
+        batch::CheckoutDesk,
         command::{CheckoutCommand, Decision},
         start::CheckoutActors,
     },
-    carts::{self, FreezeCart, Promises, Tries},
     cli::seed::load,
     config::Config,
-    db::{self, inventory::Foresight},
+    db::{self, inventory::StockCheck},
     domain::{
         caller::{Access, Member},
         cart::{CartContent, CartRequest, PriceHold, RequestedItem, Totals},
-        checkout::{CheckoutRequest, ExpectedCart},
-        foresight::Expected,
+        checkout::CheckoutRequest,
+        expected_cart::ExpectedCart,
         idempotency::{Fingerprint, IdempotencyKey, Scope, ScopeDigest},
         ids::{CartId, ProductId, StoreId, UserId, VendorStoreId},
+        lock_order::StockKey,
         money::Money,
+        optimistic::ExpectedStock,
         order::PaymentMethod,
         precondition::Precondition,
-        reservation::{ByVendor, ShortagePolicy},
         rules,
+        shortage_policy::ShortagePolicy,
         store::EligibleBuyer,
         violation::{Figure, Violation},
     },
@@ -163,18 +166,21 @@ fn actor_round_trip(criterion: &mut Criterion, system: &SystemRunner) {
 /// One vendor's conditional UPDATE, in a transaction that is rolled back.
 fn reservation_statement(criterion: &mut Criterion, stage: &Stage) {
     let mut group = criterion.benchmark_group("reservation_statement");
-    let vendor = VendorStoreId::new(seed::vendor_store_id(PLAN.seed, 1));
+    let vendor_store_id = VendorStoreId::new(seed::vendor_store_id(PLAN.seed, 1));
     for products in [1_usize, 10, 50] {
-        let three = Expected {
+        let three = ExpectedStock {
             qty: 3,
             available_min: 3,
             available_max: i32::MAX,
         };
-        let expected: BTreeMap<ProductId, Expected> = products_of_vendor(1)
+        let stock_of = |product_id| StockKey {
+            vendor_store_id,
+            product_id,
+        };
+        let expected: BTreeMap<StockKey, ExpectedStock> = products_of_vendor(1)
             .take(products)
-            .map(|product| (product, three))
+            .map(|product| (stock_of(product), three))
             .collect();
-        let expected = ByVendor::from([(vendor, expected)]);
         group.throughput(Throughput::Elements(products as u64));
         group.bench_function(BenchmarkId::new("products", products), |bencher| {
             bencher.iter_custom(|rounds| {
@@ -189,7 +195,7 @@ fn reservation_statement(criterion: &mut Criterion, stage: &Stage) {
 
 async fn reserve_and_roll_back(
     pool: &PgPool,
-    expected: &ByVendor<Expected>,
+    expected: &BTreeMap<StockKey, ExpectedStock>,
     rounds: u64,
 ) -> Duration {
     let mut connection = pool.acquire().await.unwrap();
@@ -197,9 +203,9 @@ async fn reserve_and_roll_back(
     for _ in 0..rounds {
         let mut transaction = connection.begin().await.unwrap();
         let started = Instant::now();
-        let reserved = db::inventory::reserve_foreseen(&mut transaction, expected).await;
+        let reserved = db::inventory::reserve_expected(&mut transaction, expected).await;
         spent += started.elapsed();
-        assert_eq!(reserved.unwrap(), Foresight::CameTrue);
+        assert_eq!(reserved.unwrap(), StockCheck::AsExpected);
         transaction.rollback().await.unwrap();
     }
     spent
@@ -236,7 +242,8 @@ fn measure_checkouts(bencher: &mut Bencher<'_>, stage: &Stage, batch: usize, hot
         let config = Config::load(None, settings).unwrap();
         // Nobody takes the events; the outbox has them.
         let (committed_events, _) = mpsc::channel(1);
-        CheckoutActors::start(&config, &stage.url, &Metrics::new(), committed_events)
+        let options = options::checkout(&config);
+        CheckoutActors::start(options, &stage.url, &Metrics::new(), committed_events)
             .await
             .unwrap()
     });

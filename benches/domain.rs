@@ -14,18 +14,23 @@ use splitcart::domain::{
         CartContent, CartHead, CartRecord, CartRequest, CartStatus, PriceHold, PricedCart,
         RequestedDiscount, RequestedItem, Totals,
     },
-    checkout::{CheckoutPlan, CheckoutRequest, Circumstances, ExpectedCart, PaymentPolicy, Terms},
+    checkout::{CheckoutPlan, CheckoutRequest},
+    expected_cart::ExpectedCart,
     ids::{CartId, CartItemId, ProductId, StoreId, UserId, VendorStoreId},
+    lock_order::StockKey,
     money::{Money, Percent},
     order::PaymentMethod,
+    plan_inputs::PlanInputs,
     pricing::{DiscountTerms, StoreDiscount, price_line},
     product::{Product, Unit, VolumeTier},
-    reservation::{Bid, Demand, ReservationOutcome, ShortagePolicy, allocate},
+    reservation::{Bid, Demand, ReservationOutcome, allocate},
     rules::{Catalog, check_cart},
+    shortage_policy::ShortagePolicy,
     store::{
         EligibleBuyer, KycStatus, License, LicenseStatus, Store, StoreType, Subscription,
         SubscriptionStatus, UsState,
     },
+    terms::{PaymentPolicy, Terms},
     violation::{Figure, ViolationCode},
 };
 use uuid::Uuid;
@@ -229,7 +234,7 @@ fn checking(criterion: &mut Criterion) {
 
 /// Every tenth line is short.
 fn settling(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("draw_up_and_settle");
+    let mut group = criterion.benchmark_group("plan_and_settle");
     for (lines, vendors) in [(3, 3), (200, 20)] {
         let market = Market::new(lines, vendors);
         let cart = market.freeze();
@@ -251,7 +256,7 @@ fn settling(criterion: &mut Criterion) {
             shortage_policy: ShortagePolicy::RejectLine,
             expected: ExpectedCart::default(),
         };
-        let circumstances = Circumstances {
+        let inputs = PlanInputs {
             buyer: &market.buyer,
             vendors: &market.catalog.vendors,
             products_sold: &products_sold,
@@ -266,7 +271,7 @@ fn settling(criterion: &mut Criterion) {
             bencher.iter_batched(
                 || cart.clone(),
                 |cart| {
-                    let plan = CheckoutPlan::draw_up(request, cart, circumstances)
+                    let plan = CheckoutPlan::for_cart(request, cart, inputs)
                         .expect("the checkout can be attempted");
                     let mut ids = (0x9000_0000..).map(Uuid::from_u128);
                     plan.settle(
@@ -284,6 +289,10 @@ fn settling(criterion: &mut Criterion) {
 /// Half of what is asked for is there.
 fn allocating(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("allocate/one_hot_product");
+    let hot = StockKey {
+        vendor_store_id: vendor_id(0),
+        product_id: product_id(1),
+    };
     for demands in [32_usize, 1_000] {
         let queue: Vec<_> = (1..=5)
             .cycle()
@@ -291,8 +300,7 @@ fn allocating(criterion: &mut Criterion) {
             .map(|qty| Bid {
                 policy: ShortagePolicy::RejectLine,
                 demands: vec![Demand {
-                    vendor_store_id: vendor_id(0),
-                    product_id: product_id(1),
+                    stock: hot,
                     qty,
                     qty_min: qty,
                 }],
@@ -300,8 +308,7 @@ fn allocating(criterion: &mut Criterion) {
             })
             .collect();
         let wanted: i32 = queue.iter().map(|bid| bid.demands[0].qty).sum();
-        let stock = BTreeMap::from([(product_id(1), wanted / 2)]);
-        let available = BTreeMap::from([(vendor_id(0), stock)]);
+        let available = BTreeMap::from([(hot, wanted / 2)]);
         group.bench_function(BenchmarkId::from_parameter(demands), |bencher| {
             bencher.iter(|| allocate(black_box(&queue), black_box(&available)));
         });

@@ -12,7 +12,7 @@
 //! | commands | [`cli`]: serve, demo, migrate, seed, token, audit, openapi, errors, loadtest, embedded |
 //! | the running service | [`app`]: start order, drain order |
 //! | listeners | [`http`]: the public API · [`ops`]: health and metrics |
-//! | services | [`actors`]: checkout batches, vendors · [`carts`] · [`idempotency`]: the Redis fast path · [`outbox`]: the relay · [`sweeper`] |
+//! | services | [`checkout`]: batches, vendors · [`carts`] · [`idempotency`]: the Redis fast path · [`outbox`]: the relay · [`sweeper`] |
 //! | group commit | [`batching`]: queues, and who shares a transaction |
 //! | SQL | [`db`], and only there |
 //! | rules | [`domain`]: no I/O, no async, no clock, no randomness |
@@ -20,10 +20,10 @@
 //! Beside the house: [`config`], [`telemetry`], [`log_floods`], [`request_id`], [`outages`],
 //! [`metrics`], [`redis_client`], [`faults`], [`embedded`] (our private PostgreSQL and Redis) and [`seed`] (the demo catalogue).
 
-pub mod actors;
 pub mod app;
 pub mod batching;
 pub mod carts;
+pub mod checkout;
 pub mod cli;
 pub mod compression;
 pub mod config;

@@ -10,7 +10,7 @@ use std::{
 use actix_rt::System;
 use mimalloc::MiMalloc;
 use splitcart::{
-    actors::vendor_directory::VendorDirectory, domain::ids::VendorStoreId, metrics::Metrics,
+    checkout::vendors::directory::VendorDirectory, domain::ids::VendorStoreId, metrics::Metrics,
 };
 use uuid::Uuid;
 

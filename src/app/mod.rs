@@ -8,6 +8,7 @@ mod background;
 mod database;
 mod error;
 mod listeners;
+pub mod options;
 mod redis_at_start;
 
 use std::{net::SocketAddr, time::Duration};
@@ -21,8 +22,8 @@ use tokio::{
 };
 
 use crate::{
-    actors::start::CheckoutActors,
     carts::start::Carts,
+    checkout::start::CheckoutActors,
     config::{BACKGROUND_CONNECTIONS, Config, RELAY_CONNECTIONS, RateLimit, TokenKeys},
     http::{
         connection::place::Places,
@@ -112,9 +113,14 @@ impl App {
         let (http_addr, ops_addr) = (http_listener.local_addr()?, ops_listener.local_addr()?);
 
         let incarnation = Incarnation::read(&relay_pool).await?;
-        let actors =
-            CheckoutActors::start(config, database_url, &metrics, committed_events).await?;
-        let carts = Carts::start(config, database_url, &metrics).await?;
+        let actors = CheckoutActors::start(
+            options::checkout(config),
+            database_url,
+            &metrics,
+            committed_events,
+        )
+        .await?;
+        let carts = Carts::start(options::carts(config), database_url, &metrics).await?;
         let (stopping, stops) = watch::channel(false);
         // The relay's own: it must outlive the last commit.
         let (drained, all_committed) = watch::channel(false);
@@ -151,6 +157,8 @@ impl App {
             redis_url: redis_url.clone(),
             desk: actors.desk.clone(),
             carts: carts.desk.clone(),
+            terms: options::terms(config),
+            promises: options::promises(config),
             incarnation,
             tokens: TokenVerifier::new(keys.current(), &config.auth, &metrics),
             rate_limits: RateLimits::new(config, &metrics),

@@ -12,6 +12,7 @@ use sqlx::PgConnection;
 use crate::domain::{
     checkout::AskedCart,
     ids::{CartId, ProductId, StoreId, UserId, VendorStoreId},
+    lock_order::StockKey,
 };
 
 use super::{
@@ -37,8 +38,8 @@ impl Holder {
 /// The statement failed.
 pub async fn find_held_stock(
     connection: &mut PgConnection,
-    rows: &[(VendorStoreId, ProductId)],
-) -> Result<Vec<((VendorStoreId, ProductId), Holder)>, Error> {
+    rows: &[StockKey],
+) -> Result<Vec<(StockKey, Holder)>, Error> {
     let seen = sqlx::query!(
         r#"
         select
@@ -50,14 +51,18 @@ pub async fn find_held_stock(
         where i.product_id = any($1)
             and i.xmax::text <> '0'
         "#,
-        &column(rows, |(_, product)| *product) as &[ProductId],
+        &column(rows, |stock| stock.product_id) as &[ProductId],
     )
     .fetch_all(connection)
     .await
     .doing("look for held stock")?;
     let held = seen.into_iter().filter_map(|row| {
         let holder = in_progress(row.holder, &row.snapshot)?;
-        Some(((row.vendor_store_id, row.product_id), holder))
+        let stock = StockKey {
+            vendor_store_id: row.vendor_store_id,
+            product_id: row.product_id,
+        };
+        Some((stock, holder))
     });
     Ok(held.collect())
 }

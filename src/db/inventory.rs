@@ -1,13 +1,13 @@
 //! Stock: the conditional UPDATE that decides it (PF-079).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
 use crate::domain::{
-    foresight::Expected,
     ids::{ProductId, VendorStoreId},
-    reservation::ByVendor,
+    lock_order::StockKey,
+    optimistic::ExpectedStock,
 };
 
 use super::{
@@ -15,30 +15,29 @@ use super::{
     error::{Doing, Error},
 };
 
-/// Whether stock was as it was expected to be.
+/// The result of comparing stock with what was expected of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Foresight {
-    /// Everything is reserved as foreseen.
-    CameTrue,
-    /// Somebody was faster: what is reserved is not what was foreseen, so the transaction must be
-    /// given up.
-    StockMoved {
-        /// Whose stock is not as expected; those of products whose row has vanished or appeared are
-        /// not among them.
+pub enum StockCheck {
+    /// All stock was as expected, and is reserved.
+    AsExpected,
+    /// Another transaction has taken or added stock since it was read. What this one has reserved and
+    /// written is wrong, so it must be rolled back.
+    Moved {
+        /// The products whose stock is not as expected, except those whose row has vanished or appeared.
         products: Vec<ProductId>,
     },
 }
 
-/// Locks the rows in ascending vendor and product id and reserves what was foreseen, as long as what
-/// is available is what was expected. A product without an inventory row has 0.
+/// Locks the rows in the order of their [`StockKey`] and reserves what is expected to be there, if it is
+/// there. A product without an inventory row has 0.
 ///
 /// # Errors
 /// The statement failed; the transaction is lost.
-pub async fn reserve_foreseen(
+pub async fn reserve_expected(
     connection: &mut PgConnection,
-    expected: &ByVendor<Expected>,
-) -> Result<Foresight, Error> {
-    let rows = rows_of(expected);
+    expected: &BTreeMap<StockKey, ExpectedStock>,
+) -> Result<StockCheck, Error> {
+    let rows: Vec<_> = expected.iter().collect();
     let done = sqlx::query!(
         r#"
         with expected as (
@@ -69,7 +68,7 @@ pub async fn reserve_foreseen(
             where i.product_id = l.product_id
                 and l.qty > 0
                 and l.is_as_expected
-                -- What decides about stock, whatever was foreseen.
+                -- This condition decides about stock, whatever was expected.
                 and i.available_qty >= l.qty
             returning i.product_id
         )
@@ -78,39 +77,36 @@ pub async fn reserve_foreseen(
             (select array_agg(product_id) from locked where not is_as_expected)
                 as "moved: Vec<ProductId>"
         "#,
-        &column(&rows, |(vendor, ..)| *vendor) as &[VendorStoreId],
-        &column(&rows, |(_, product, _)| *product) as &[ProductId],
-        &column(&rows, |(.., expected)| expected.qty),
-        &column(&rows, |(.., expected)| expected.available_min),
-        &column(&rows, |(.., expected)| expected.available_max),
+        &column(&rows, |(stock, _)| stock.vendor_store_id) as &[VendorStoreId],
+        &column(&rows, |(stock, _)| stock.product_id) as &[ProductId],
+        &column(&rows, |(_, expected)| expected.qty),
+        &column(&rows, |(_, expected)| expected.available_min),
+        &column(&rows, |(_, expected)| expected.available_max),
     )
     .fetch_one(connection)
     .await
     .doing("reserve stock")?;
-    let due = rows
-        .iter()
-        .filter(|(.., expected)| expected.qty > 0)
-        .count();
+    let due = rows.iter().filter(|(_, expected)| expected.qty > 0).count();
     Ok(
         if done.moved.is_none() && done.reserved.unsigned_abs() == due as u64 {
-            Foresight::CameTrue
+            StockCheck::AsExpected
         } else {
             let products = done.moved.unwrap_or_default();
-            Foresight::StockMoved { products }
+            StockCheck::Moved { products }
         },
     )
 }
 
-/// Locks the rows in ascending vendor and product id until the transaction ends, and says what is
+/// Locks the rows in the order of their [`StockKey`] until the transaction ends, and returns what is
 /// available. A product without an inventory row is left out.
 ///
 /// # Errors
 /// The statement failed; the transaction is lost.
 pub async fn lock(
     connection: &mut PgConnection,
-    products: &BTreeSet<(VendorStoreId, ProductId)>,
-) -> Result<ByVendor<i32>, Error> {
-    let products: Vec<_> = products.iter().collect();
+    stock: &BTreeSet<StockKey>,
+) -> Result<BTreeMap<StockKey, i32>, Error> {
+    let stock: Vec<_> = stock.iter().collect();
     let rows = sqlx::query!(
         r#"
         select
@@ -124,30 +120,32 @@ pub async fn lock(
         order by i.vendor_store_id, i.product_id
         for update of i
         "#,
-        &column(&products, |(vendor, _)| *vendor) as &[VendorStoreId],
-        &column(&products, |(_, product)| *product) as &[ProductId],
+        &column(&stock, |stock| stock.vendor_store_id) as &[VendorStoreId],
+        &column(&stock, |stock| stock.product_id) as &[ProductId],
     )
     .fetch_all(connection)
     .await
     .doing("lock stock")?;
-    let mut available: ByVendor<i32> = ByVendor::new();
-    for row in rows {
-        let products = available.entry(row.vendor_store_id).or_default();
-        products.insert(row.product_id, row.available_qty);
-    }
-    Ok(available)
+    let available = rows.into_iter().map(|row| {
+        let stock = StockKey {
+            vendor_store_id: row.vendor_store_id,
+            product_id: row.product_id,
+        };
+        (stock, row.available_qty)
+    });
+    Ok(available.collect())
 }
 
-/// Reserves what was allocated; the rows are locked already. Returns how many it changed: all of
+/// Reserves what was allocated in rows that are locked already. Returns the number of rows changed: all of
 /// them, or the caller has a bug.
 ///
 /// # Errors
 /// The statement failed; the transaction is lost.
 pub async fn reserve_allocated(
     connection: &mut PgConnection,
-    granted: &ByVendor<i32>,
+    granted: &BTreeMap<StockKey, i32>,
 ) -> Result<u64, Error> {
-    let rows = rows_of(granted);
+    let rows: Vec<_> = granted.iter().collect();
     let done = sqlx::query!(
         r#"
         update inventory_items i
@@ -160,21 +158,12 @@ pub async fn reserve_allocated(
             and i.vendor_store_id = g.vendor_store_id
             and i.available_qty >= g.qty
         "#,
-        &column(&rows, |(vendor, ..)| *vendor) as &[VendorStoreId],
-        &column(&rows, |(_, product, _)| *product) as &[ProductId],
-        &column(&rows, |(.., qty)| *qty),
+        &column(&rows, |(stock, _)| stock.vendor_store_id) as &[VendorStoreId],
+        &column(&rows, |(stock, _)| stock.product_id) as &[ProductId],
+        &column(&rows, |(_, qty)| **qty),
     )
     .execute(connection)
     .await
     .doing("reserve the last units")?;
     Ok(done.rows_affected())
-}
-
-/// Figures with whose they are, in the order in which rows are locked.
-fn rows_of<T: Copy>(figures: &ByVendor<T>) -> Vec<(VendorStoreId, ProductId, T)> {
-    let rows = figures.iter().flat_map(|(vendor, products)| {
-        let of_vendor = products.iter();
-        of_vendor.map(|(product, figure)| (*vendor, *product, *figure))
-    });
-    rows.collect()
 }

@@ -5,18 +5,24 @@
 //!
 //! | rule | file |
 //! |---|---|
-//! | who may buy, who may sell | [`store`] |
-//! | which member may do what for a store | [`caller`] |
+//! | which stores may buy and sell | [`store`] |
+//! | why a vendor may not sell, and how that is reported | [`vendor_ineligible`] |
+//! | what a member may do for a store | [`caller`] |
 //! | keys, scopes and the first answer of a request | [`idempotency`] |
-//! | tiers, rounding, store discounts | [`pricing`] |
-//! | the frozen cart and its figures | [`cart`] |
+//! | tiers, rounding, store discounts | [`pricing`], [`money`] |
+//! | the frozen cart and its figures, how long its prices are held | [`cart`] |
 //! | what a cart must satisfy, all violations at once | [`rules`] |
-//! | who gets the last units, and what a shortage policy means | [`reservation`] |
-//! | for which stock a result that was foreseen is right | [`foresight`] |
-//! | why a checkout can't be attempted | [`objection`] |
-//! | splitting a cart by vendor and settling the outcomes | [`checkout`], `vendor_part` |
+//! | If-Match and If-None-Match of a cart | [`precondition`] |
+//! | the total and version that a buyer expects | [`expected_cart`] |
+//! | ways of paying, price hold | [`terms`] |
+//! | why a checkout is refused | [`refusal`] |
+//! | splitting a cart by vendor and settling the outcomes | [`checkout`], `vendor_plan`, [`plan_inputs`] |
+//! | what becomes of lines that are short; MOQ of a partial fill | [`shortage_policy`] |
+//! | who gets the last units | [`reservation`] |
+//! | optimistic concurrency: for which stock a result is right | [`optimistic`] |
+//! | the order in which locks are taken | [`lock_order`] |
 //! | orders, lines, intents and their statuses | [`order`] |
-//! | why lines and orders are rejected, and what is said then | [`rejection`] |
+//! | why lines and orders are rejected | [`rejection`] |
 //! | what is announced | [`event`] |
 //! | what may be imported: kinds of rows, their columns and formats | [`import`] |
 
@@ -24,22 +30,28 @@ pub mod caller;
 pub mod cart;
 pub mod checkout;
 pub mod event;
+pub mod expected_cart;
 pub mod folding;
-pub mod foresight;
 pub mod idempotency;
 pub mod ids;
 pub mod import;
+pub mod lock_order;
 pub mod money;
-pub mod objection;
+pub mod optimistic;
 pub mod order;
+pub mod plan_inputs;
 pub mod precondition;
 pub mod pricing;
 pub mod product;
+pub mod refusal;
 pub mod rejection;
 pub mod reservation;
 pub mod rules;
+pub mod shortage_policy;
 pub mod store;
-mod vendor_part;
+pub mod terms;
+pub mod vendor_ineligible;
+mod vendor_plan;
 pub mod violation;
 
 #[cfg(test)]

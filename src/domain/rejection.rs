@@ -1,9 +1,9 @@
-//! Why lines and whole orders are rejected at checkout, and what their buyer is told.
+//! Why lines and whole orders are rejected at checkout.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::store::VendorIneligible;
+use super::ids::{ProductId, VendorStoreId};
 
 /// Why a line was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
@@ -32,16 +32,6 @@ impl LineRejectionReason {
     ];
 }
 
-impl From<VendorIneligible> for LineRejectionReason {
-    fn from(reason: VendorIneligible) -> Self {
-        match reason {
-            VendorIneligible::VendorLicenseInvalid => Self::VendorLicenseInvalid,
-            VendorIneligible::VendorSubscriptionInactive => Self::VendorSubscriptionInactive,
-            VendorIneligible::VendorStateMismatch => Self::VendorStateMismatch,
-        }
-    }
-}
-
 /// Why a whole order was rejected at checkout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
@@ -52,16 +42,6 @@ pub enum OrderRejectionReason {
     VendorSubscriptionInactive,
     VendorStateMismatch,
     NoLineReserved,
-}
-
-impl From<VendorIneligible> for OrderRejectionReason {
-    fn from(reason: VendorIneligible) -> Self {
-        match reason {
-            VendorIneligible::VendorLicenseInvalid => Self::VendorLicenseInvalid,
-            VendorIneligible::VendorSubscriptionInactive => Self::VendorSubscriptionInactive,
-            VendorIneligible::VendorStateMismatch => Self::VendorStateMismatch,
-        }
-    }
 }
 
 /// A rejected line's reason, with what was left where stock was short.
@@ -106,43 +86,17 @@ impl Rejection {
             ..Self::because(LineRejectionReason::InsufficientInventory)
         }
     }
+}
 
-    /// The reason as a sentence a buyer can act on.
-    pub fn message(&self) -> String {
-        if let Some(reserved_qty) = self.reserved_qty {
-            return format!("Only {reserved_qty} available: they are reserved, these are not.");
-        }
-        match (self.reason, self.available_qty) {
-            (LineRejectionReason::InsufficientInventory, Some(0)) => {
-                "None are available at present.".to_owned()
-            }
-            (LineRejectionReason::InsufficientInventory, Some(available))
-                if let Some(moq) = self.moq =>
-            {
-                format!("Only {available} available, and no fewer than {moq} are sold at once.")
-            }
-            (LineRejectionReason::InsufficientInventory, Some(available)) => {
-                format!("Only {available} available; order that many or fewer.")
-            }
-            (LineRejectionReason::InsufficientInventory, None) => {
-                "Too few are available; order fewer.".to_owned()
-            }
-            (LineRejectionReason::ProductUnavailable, _) => {
-                "This product is no longer sold.".to_owned()
-            }
-            (LineRejectionReason::VendorLicenseInvalid, _) => {
-                "This vendor's licence is not valid at present.".to_owned()
-            }
-            (LineRejectionReason::VendorSubscriptionInactive, _) => {
-                "This vendor does not sell on the marketplace at present.".to_owned()
-            }
-            (LineRejectionReason::VendorStateMismatch, _) => {
-                "This vendor is in another state than your store.".to_owned()
-            }
-            (LineRejectionReason::VendorOrderIncomplete, _) => {
-                "Another line of this vendor could not be had whole, and you asked for all or none."
-                    .to_owned()
-            }
-        }
-    }
+/// A line that can't be had whole, of a checkout that is all or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortLine {
+    /// The product.
+    pub product_id: ProductId,
+    /// Its vendor.
+    pub vendor_store_id: VendorStoreId,
+    /// The units that were wanted.
+    pub qty: i32,
+    /// The reason for which it can't be had whole.
+    pub rejection: Rejection,
 }

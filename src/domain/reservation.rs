@@ -7,36 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
-use super::ids::{ProductId, VendorStoreId};
-
-/// Figures by vendor and product: both ascend, which is the order in which rows are locked.
-pub type ByVendor<T> = BTreeMap<VendorStoreId, BTreeMap<ProductId, T>>;
-
-/// What is to become of a line that can't be had whole, and of those beside it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ShortagePolicy {
-    /// The line is rejected, the rest goes through.
-    #[default]
-    RejectLine,
-    /// What there is of it is reserved, unless that is less than the vendor sells at once.
-    Fill,
-    /// Its vendor's order goes through whole or not at all.
-    RejectVendor,
-    /// The checkout goes through whole or not at all.
-    AllOrNothing,
-}
+use super::{ids::ProductId, lock_order::StockKey, shortage_policy::ShortagePolicy};
 
 /// One line's demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
-    /// Whose.
-    pub vendor_store_id: VendorStoreId,
-    /// What.
-    pub product_id: ProductId,
+    /// The stock that is asked for.
+    pub stock: StockKey,
     /// How many; always positive.
     pub qty: i32,
     /// The fewest that may be reserved in its place; `qty` if it is all or nothing for this line.
@@ -80,31 +57,31 @@ impl ReservationOutcome {
     }
 }
 
-/// What became of one bid, by product.
-pub type OfBid = BTreeMap<ProductId, ReservationOutcome>;
+/// The outcomes of one bid, by product.
+pub type BidOutcomes = BTreeMap<ProductId, ReservationOutcome>;
 
 /// How bids come out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allocation {
     /// One per bid, in the same order.
-    pub outcomes: Vec<OfBid>,
+    pub outcomes: Vec<BidOutcomes>,
     /// What is to be reserved; products that nobody gets are left out.
-    pub granted: ByVendor<i32>,
+    pub granted: BTreeMap<StockKey, i32>,
 }
 
 /// Serves the bids in their order. A product that is not in `available` has none.
-pub fn allocate(bids: &[Bid], available: &ByVendor<i32>) -> Allocation {
-    let mut granted: ByVendor<i32> = ByVendor::new();
+pub fn allocate(bids: &[Bid], available: &BTreeMap<StockKey, i32>) -> Allocation {
+    let mut granted: BTreeMap<StockKey, i32> = BTreeMap::new();
     let outcomes = bids.iter().map(|bid| {
         let outcomes = bid.outcomes(|demand| {
-            let (vendor, product) = (demand.vendor_store_id, demand.product_id);
-            figure(available, vendor, product) - figure(&granted, vendor, product)
+            let units_in =
+                |stock: &BTreeMap<StockKey, i32>| stock.get(&demand.stock).copied().unwrap_or(0);
+            units_in(available) - units_in(&granted)
         });
         for demand in &bid.demands {
-            let qty = demand.reserved_qty(outcomes[&demand.product_id]);
+            let qty = demand.reserved_qty(outcomes[&demand.stock.product_id]);
             if qty > 0 {
-                let products = granted.entry(demand.vendor_store_id).or_default();
-                *products.entry(demand.product_id).or_insert(0) += qty;
+                *granted.entry(demand.stock).or_insert(0) += qty;
             }
         }
         outcomes
@@ -115,15 +92,8 @@ pub fn allocate(bids: &[Bid], available: &ByVendor<i32>) -> Allocation {
     }
 }
 
-/// A product's figure; 0 where there is none.
-pub(super) fn figure(figures: &ByVendor<i32>, vendor: VendorStoreId, product: ProductId) -> i32 {
-    let products = figures.get(&vendor);
-    let figure = products.and_then(|products| products.get(&product));
-    figure.copied().unwrap_or(0)
-}
-
 impl Bid {
-    fn outcomes(&self, left: impl Fn(&Demand) -> i32) -> OfBid {
+    fn outcomes(&self, left: impl Fn(&Demand) -> i32) -> BidOutcomes {
         let demands = self.demands.iter();
         let alone: Vec<_> = demands
             .map(|demand| (demand, demand.outcome(left(demand))))
@@ -131,11 +101,11 @@ impl Bid {
         let short: BTreeSet<_> = alone
             .iter()
             .filter(|(_, outcome)| *outcome != ReservationOutcome::Reserved)
-            .map(|(demand, _)| demand.vendor_store_id)
+            .map(|(demand, _)| demand.stock.vendor_store_id)
             .collect();
         let is_withheld = |demand: &Demand| match self.policy {
             ShortagePolicy::RejectLine | ShortagePolicy::Fill => false,
-            ShortagePolicy::RejectVendor => short.contains(&demand.vendor_store_id),
+            ShortagePolicy::RejectVendor => short.contains(&demand.stock.vendor_store_id),
             ShortagePolicy::AllOrNothing => !self.is_complete || !short.is_empty(),
         };
         let together = alone.into_iter().map(|(demand, outcome)| {
@@ -143,7 +113,7 @@ impl Bid {
                 ReservationOutcome::Reserved if is_withheld(demand) => ReservationOutcome::Withheld,
                 outcome => outcome,
             };
-            (demand.product_id, outcome)
+            (demand.stock.product_id, outcome)
         });
         together.collect()
     }

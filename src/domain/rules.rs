@@ -18,7 +18,8 @@ use super::{
     money::Money,
     pricing::{LinePrice, StoreDiscount, price_line},
     product::Product,
-    store::{EligibleBuyer, EligibleVendor, Store, VendorIneligible},
+    store::{EligibleBuyer, EligibleVendor, Store},
+    vendor_ineligible::VendorIneligible,
     violation::{Violation, ViolationCode as Code},
 };
 
@@ -31,16 +32,6 @@ pub struct Catalog {
     pub vendors: HashMap<VendorStoreId, Store>,
     /// The discounts that were asked for and exist, by vendor: a cart has one per vendor at most.
     pub discounts: HashMap<VendorStoreId, StoreDiscount>,
-}
-
-impl From<VendorIneligible> for Code {
-    fn from(reason: VendorIneligible) -> Self {
-        match reason {
-            VendorIneligible::VendorLicenseInvalid => Self::VendorLicenseInvalid,
-            VendorIneligible::VendorSubscriptionInactive => Self::VendorSubscriptionInactive,
-            VendorIneligible::VendorStateMismatch => Self::VendorStateMismatch,
-        }
-    }
 }
 
 /// Checks a cart against the catalogue as it is now and prices it.

@@ -7,9 +7,11 @@
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::Serialize;
 
-use super::ids::{BuyerStoreId, StoreId, VendorStoreId};
+use super::{
+    ids::{BuyerStoreId, StoreId, VendorStoreId},
+    vendor_ineligible::VendorIneligible,
+};
 
 /// Which side of the market a store is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
@@ -177,16 +179,6 @@ impl EligibleBuyer {
 pub struct EligibleVendor {
     /// The store.
     pub id: VendorStoreId,
-}
-
-/// Why a vendor may not sell to a buyer. The order is the order in which reasons are reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum VendorIneligible {
-    VendorLicenseInvalid,
-    VendorSubscriptionInactive,
-    VendorStateMismatch,
 }
 
 impl EligibleVendor {

@@ -4,17 +4,18 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{SubsecRound, Utc};
 
 use crate::{
-    actors::{
+    checkout::{
         command::{CheckoutCommand, Decision},
-        preview::preview,
+        preview::{Previewed, preview},
     },
     domain::{
         caller::Access,
-        checkout::{CheckoutRequest, ExpectedCart},
+        checkout::CheckoutRequest,
+        expected_cart::ExpectedCart,
         idempotency::{Fingerprint, Scope, StoredResponse},
         ids::CartId,
         order::{Checkout, PaymentMethod},
-        reservation::ShortagePolicy,
+        shortage_policy::ShortagePolicy,
     },
     idempotency::fingerprint,
 };
@@ -103,12 +104,15 @@ pub async fn post_preview(
     let wish = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
     let now = Utc::now().trunc_subsecs(6);
     let (wanted, terms) = (wish.of(identity), worker.terms);
-    let foreseen = worker
+    let previewed = worker
         .read_snapshot(async |snapshot| preview(snapshot, wanted, buyer, terms, now).await)
-        .await??;
-    Ok(HttpResponse::Ok()
-        .content_type("application/json")
-        .body(preview_body::render(&foreseen, worker.terms.price_hold)))
+        .await?;
+    match previewed {
+        Previewed::Checkout(preview) => Ok(HttpResponse::Ok()
+            .content_type("application/json")
+            .body(preview_body::render(&preview, worker.terms.price_hold))),
+        Previewed::Refused(refusal) => Err(refusal.into()),
+    }
 }
 
 /// What a body says.

@@ -19,7 +19,7 @@ use crate::domain::{
     rejection::{LineRejectionReason, Rejection},
 };
 
-use super::routes::CHECKOUT_GROUP;
+use super::{error::rejections, routes::CHECKOUT_GROUP};
 
 #[derive(Serialize)]
 pub(super) struct Envelope<T> {
@@ -218,7 +218,7 @@ impl From<Rejection> for RejectionBody {
     fn from(rejection: Rejection) -> Self {
         Self {
             reason: rejection.reason,
-            message: rejection.message(),
+            message: rejections::sentence(&rejection),
             available_qty: rejection.available_qty,
             reserved_qty: rejection.reserved_qty,
         }

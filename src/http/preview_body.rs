@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    actors::preview::Preview,
+    checkout::preview::Preview,
     domain::{
         cart::{PriceHold, Totals},
         ids::{BuyerStoreId, CartId, ProductId, VendorStoreId},

@@ -32,9 +32,10 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    actors::checkout_batch::CheckoutDesk,
-    carts::batch::CartDesk,
+    carts::{Promises, batch::CartDesk},
+    checkout::batch::CheckoutDesk,
     config::{Config, Protocol},
+    domain::terms::Terms,
     idempotency::incarnation::Incarnation,
     log_floods::{self, Kind},
     metrics::Metrics,
@@ -67,6 +68,8 @@ pub struct Front {
     pub redis_url: SecretString,
     pub desk: CheckoutDesk,
     pub carts: CartDesk,
+    pub terms: Terms,
+    pub promises: Promises,
     /// Which database Redis' answers are of.
     pub incarnation: Incarnation,
     pub tokens: TokenVerifier,

@@ -10,14 +10,14 @@ use actix_web::HttpRequest;
 use sqlx::{PgConnection, PgPool};
 
 use crate::{
-    actors::{checkout_batch::CheckoutDesk, start::terms},
-    carts::{batch::CartDesk, start::promises},
+    carts::batch::CartDesk,
+    checkout::batch::CheckoutDesk,
     config::{Protocol, Proxy},
     db::{
         self, Fault,
         pool::{Limits as PoolLimits, Workload},
     },
-    domain::checkout::Terms,
+    domain::terms::Terms,
     idempotency::{
         claims::{Claims, Limits as ClaimLimits},
         incarnation::Incarnation,
@@ -215,7 +215,7 @@ impl Worker {
             incarnation: front.incarnation.clone(),
             desk: front.desk.clone(),
             carts: front.carts.clone(),
-            terms: terms(config),
+            terms: front.terms,
             tokens: front.tokens.clone(),
             rate_limits: front.rate_limits.clone(),
             metrics: metrics.clone(),
@@ -226,7 +226,8 @@ impl Worker {
                 .then(|| config.http.trusted_proxies.clone()),
             is_under_tls: matches!(config.http.protocol(), Protocol::Tls { .. }),
             statements_max: config.transaction_limit(),
-            keep_cart_answers_for: promises(config)
+            keep_cart_answers_for: front
+                .promises
                 .keep_answers_for
                 .to_std()
                 .expect("a time to keep is no time ago"),

@@ -13,8 +13,8 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use crate::{
-    actors::{checkout_batch::CheckoutDesk, vendor_directory::VendorDirectory},
     carts::batch::CartDesk,
+    checkout::{batch::CheckoutDesk, vendors::directory::VendorDirectory},
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
     outbox::sink_state::SinkState,
     telemetry,

@@ -1,16 +1,16 @@
 //! Reads the frozen lines of carts, and what has become of their products since.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use sqlx::PgConnection;
 
 use crate::domain::{
     cart::{CartHead, CartLine, CartRecord, GrantedDiscount},
     ids::{CartId, CartItemId, ProductId, StoreId, VendorStoreId},
+    lock_order::StockKey,
     money::{Money, Percent},
     pricing::{DiscountKind, DiscountTerms, LinePrice},
     product::{Unit, VolumeTier},
-    reservation::ByVendor,
 };
 
 use super::super::error::{Doing, Error};
@@ -26,7 +26,7 @@ pub struct Snapshots {
     pub products_sold: HashSet<ProductId>,
     /// How much of each product its vendor had when this was read. Nothing is locked: it may be less
     /// by now.
-    pub available: ByVendor<i32>,
+    pub available: BTreeMap<StockKey, i32>,
 }
 
 impl Snapshots {
@@ -117,11 +117,11 @@ async fn read_lines(
         if row.is_sold {
             snapshots.products_sold.insert(row.product_id);
         }
-        snapshots
-            .available
-            .entry(row.vendor_store_id)
-            .or_default()
-            .insert(row.product_id, row.available_qty);
+        let stock = StockKey {
+            vendor_store_id: row.vendor_store_id,
+            product_id: row.product_id,
+        };
+        snapshots.available.insert(stock, row.available_qty);
         let tier = row
             .volume_discount_min_qty
             .zip(row.volume_discount_percent)

@@ -1,35 +1,38 @@
-//! Drawing up a checkout: what can be attempted, and what is asked of the stock.
+//! Planning a checkout: what can be attempted, and what is asked of the stock.
 
 use super::{
     market::{market, settle},
     support::{discount, product, product_id, vendor, vendor_id, violation},
 };
 use crate::domain::{
-    checkout::PaymentPolicy::{CashAndAch, CashOnly},
-    objection::Objection,
+    lock_order::StockKey,
     order::{
         OrderStatus,
         PaymentMethod::{self, Ach, Cash},
         PaymentStatus,
     },
+    refusal::Refusal,
     rejection::{LineRejectionReason, OrderRejectionReason},
     reservation::Demand,
     store::{KycStatus, LicenseStatus},
+    terms::PaymentPolicy::{CashAndAch, CashOnly},
     violation::{Violation, ViolationCode as Code},
 };
 
 fn demand(vendor: u32, product: u32, qty: i32) -> Demand {
     Demand {
-        vendor_store_id: vendor_id(vendor),
-        product_id: product_id(product),
+        stock: StockKey {
+            vendor_store_id: vendor_id(vendor),
+            product_id: product_id(product),
+        },
         qty,
         qty_min: qty,
     }
 }
 
-fn violations(objection: Objection) -> Vec<Violation> {
-    match objection {
-        Objection::Invalid(violations) => violations,
+fn violations(refusal: Refusal) -> Vec<Violation> {
+    match refusal {
+        Refusal::Invalid(violations) => violations,
         other => panic!("{other:?}"),
     }
 }
@@ -42,7 +45,7 @@ fn demands_are_split_by_vendor_in_ascending_id_and_keep_the_carts_order() {
         .selling(product(2).sold_by(1))
         .selling(product(3).sold_by(2));
     let cart = market.freeze(&market.ask(&[(3, 30), (2, 20), (1, 10)]));
-    let plan = market.draw_up(&cart, Cash, CashOnly).unwrap();
+    let plan = market.plan(&cart, Cash, CashOnly).unwrap();
     assert_eq!(
         plan.bid().demands,
         [demand(1, 2, 20), demand(2, 3, 30), demand(2, 1, 10)]
@@ -61,7 +64,7 @@ fn what_can_not_be_sold_is_not_demanded() {
         .with(vendor(2).unsubscribed())
         .selling(product(1).withdrawn())
         .selling(product(4).sold_by(3).withdrawn());
-    let plan = after.draw_up(&cart, Cash, CashOnly).unwrap();
+    let plan = after.plan(&cart, Cash, CashOnly).unwrap();
     assert_eq!(plan.bid().demands, [demand(1, 2, 1)]);
 }
 
@@ -84,7 +87,7 @@ fn ach_is_refused_where_only_cash_is_offered() {
     let market = market().selling(product(1));
     let cart = market.freeze(&market.ask(&[(1, 1)]));
     assert_eq!(
-        violations(market.draw_up(&cart, Ach, CashOnly).unwrap_err()),
+        violations(market.plan(&cart, Ach, CashOnly).unwrap_err()),
         [violation(Code::PaymentMethodNotAllowed, "/payment_method")]
     );
 }
@@ -98,7 +101,7 @@ fn an_intent_starts_as_its_method_says() {
         (Cash, CashAndAch, PaymentStatus::Unpaid),
         (Ach, CashAndAch, PaymentStatus::Pending),
     ] {
-        let checkout = settle(market.draw_up(&cart, method, policy).unwrap(), &[]);
+        let checkout = settle(market.plan(&cart, method, policy).unwrap(), &[]);
         let intent = checkout.orders[0].payment_intent.unwrap();
         assert_eq!((intent.method, intent.status), (method, status));
     }
@@ -123,7 +126,7 @@ fn a_checkout_without_any_eligible_vendor_can_not_be_attempted() {
         .with(vendor(3).license_is(LicenseStatus::Expired));
     let at_cart = |code, number| violation(code, "/cart_id").vendor(vendor_id(number));
     assert_eq!(
-        violations(after.draw_up(&cart, Cash, CashOnly).unwrap_err()),
+        violations(after.plan(&cart, Cash, CashOnly).unwrap_err()),
         [
             at_cart(Code::VendorSubscriptionInactive, 1),
             at_cart(Code::VendorStateMismatch, 2),
@@ -137,7 +140,7 @@ fn a_refused_method_and_ineligible_vendors_come_at_once() {
     let before = market().selling(product(1));
     let cart = before.freeze(&before.ask(&[(1, 1)]));
     let after = before.with(vendor(1).known_as(KycStatus::Suspended));
-    let codes: Vec<_> = violations(after.draw_up(&cart, Ach, CashOnly).unwrap_err())
+    let codes: Vec<_> = violations(after.plan(&cart, Ach, CashOnly).unwrap_err())
         .into_iter()
         .map(|violation| violation.code)
         .collect();
@@ -231,7 +234,7 @@ fn all_reasons_against_the_last_vendor_are_violations() {
     let after = before.with(vendor(1).unlicensed().unsubscribed().seated_in("TX"));
     let at_cart = |code| violation(code, "/cart_id").vendor(vendor_id(1));
     assert_eq!(
-        violations(after.draw_up(&cart, Cash, CashOnly).unwrap_err()),
+        violations(after.plan(&cart, Cash, CashOnly).unwrap_err()),
         [
             at_cart(Code::VendorLicenseInvalid),
             at_cart(Code::VendorSubscriptionInactive),

@@ -11,16 +11,20 @@ use crate::domain::{
         CartContent, CartHead, CartRecord, CartRequest, CartStatus, PriceHold, PricedCart, Quote,
         RequestedDiscount, RequestedItem, Totals,
     },
-    checkout::{CheckoutPlan, CheckoutRequest, Circumstances, ExpectedCart, PaymentPolicy, Terms},
+    checkout::{CheckoutPlan, CheckoutRequest},
+    expected_cart::ExpectedCart,
     ids::{CartId, CartItemId, ProductId, UserId, VendorStoreId},
     money::Percent,
-    objection::Objection,
     order::{Checkout, PaymentMethod},
+    plan_inputs::PlanInputs,
     pricing::{DiscountTerms, StoreDiscount},
     product::{Product, VolumeTier},
-    reservation::{ReservationOutcome, ShortagePolicy},
+    refusal::Refusal,
+    reservation::ReservationOutcome,
     rules::{Catalog, check_cart, quote},
+    shortage_policy::ShortagePolicy,
     store::{EligibleBuyer, Store},
+    terms::{PaymentPolicy, Terms},
     violation::Violation,
 };
 
@@ -165,12 +169,12 @@ impl Market {
     }
 
     /// The plan of a checkout of the cart, in the market as it is now.
-    pub(super) fn draw_up(
+    pub(super) fn plan(
         &self,
         cart: &CartRecord,
         payment_method: PaymentMethod,
         payment_policy: PaymentPolicy,
-    ) -> Result<CheckoutPlan, Objection> {
+    ) -> Result<CheckoutPlan, Refusal> {
         let terms = Terms {
             payment_policy,
             price_hold: PriceHold::FOR_EVER,
@@ -179,36 +183,36 @@ impl Market {
             payment_method,
             ..ask_for(cart)
         };
-        self.draw_up_on(request, cart, terms)
+        self.plan_on(request, cart, terms)
     }
 
     /// The same for any request, on any terms.
-    pub(super) fn draw_up_on(
+    pub(super) fn plan_on(
         &self,
         request: CheckoutRequest,
         cart: &CartRecord,
         terms: Terms,
-    ) -> Result<CheckoutPlan, Objection> {
+    ) -> Result<CheckoutPlan, Refusal> {
         let buyer = EligibleBuyer::admit(&self.buyer, now()).expect("the buyer may buy");
         let products = self.catalog.products.values();
         let products_sold: HashSet<_> = products
             .filter(|product| product.is_active)
             .map(|product| product.id)
             .collect();
-        let circumstances = Circumstances {
+        let inputs = PlanInputs {
             buyer: &buyer,
             vendors: &self.catalog.vendors,
             products_sold: &products_sold,
             terms,
             now: now(),
         };
-        CheckoutPlan::draw_up(request, cart.clone(), circumstances)
+        CheckoutPlan::for_cart(request, cart.clone(), inputs)
     }
 
     /// A checkout for cash in which the given products are short, with so many left of each.
     pub(super) fn check_out(&self, cart: &CartRecord, short: &[(u32, i32)]) -> Checkout {
         let plan = self
-            .draw_up(cart, PaymentMethod::Cash, PaymentPolicy::CashOnly)
+            .plan(cart, PaymentMethod::Cash, PaymentPolicy::CashOnly)
             .expect("the checkout can be attempted");
         settle(plan, short)
     }
@@ -225,13 +229,13 @@ pub(super) fn settle(plan: CheckoutPlan, short: &[(u32, i32)]) -> Checkout {
         .demands
         .iter()
         .map(|demand| {
-            let outcome = match short.get(&demand.product_id) {
+            let outcome = match short.get(&demand.stock.product_id) {
                 None => ReservationOutcome::Reserved,
                 Some(left) => ReservationOutcome::Insufficient {
                     available_qty: *left,
                 },
             };
-            (demand.product_id, outcome)
+            (demand.stock.product_id, outcome)
         })
         .collect();
     let mut ids = (0x9000_0000..).map(Uuid::from_u128);

@@ -10,14 +10,14 @@ use super::{
 };
 use crate::domain::{
     cart::{CartRecord, PriceHold},
-    checkout::{CheckoutRequest, ExpectedCart, PaymentPolicy, Terms},
-    objection::{CartChange, Objection},
+    checkout::CheckoutRequest,
+    expected_cart::{CartChange, ExpectedCart},
     order::{Checkout, LineStatus, OrderStatus},
-    rejection::LineRejectionReason,
-    reservation::{
-        ReservationOutcome::{self, Filled, Insufficient, Reserved, Withheld},
-        ShortagePolicy::{self, AllOrNothing, Fill, RejectVendor},
-    },
+    refusal::Refusal,
+    rejection::{LineRejectionReason, Rejection},
+    reservation::ReservationOutcome::{self, Filled, Insufficient, Reserved, Withheld},
+    shortage_policy::ShortagePolicy::{self, AllOrNothing, Fill, RejectVendor},
+    terms::{PaymentPolicy, Terms},
     tests::market::Market,
 };
 
@@ -32,12 +32,12 @@ fn settle(
     cart: &CartRecord,
     shortage_policy: ShortagePolicy,
     outcomes: &[(u32, ReservationOutcome)],
-) -> Result<Checkout, Objection> {
+) -> Result<Checkout, Refusal> {
     let request = CheckoutRequest {
         shortage_policy,
         ..ask_for(cart)
     };
-    let plan = market.draw_up_on(request, cart, TERMS).unwrap();
+    let plan = market.plan_on(request, cart, TERMS).unwrap();
     let outcomes = outcomes
         .iter()
         .map(|(number, outcome)| (product_id(*number), *outcome))
@@ -88,7 +88,7 @@ fn a_fill_asks_for_no_fewer_than_are_sold_at_once() {
             shortage_policy,
             ..ask_for(&cart)
         };
-        let plan = after.draw_up_on(request, &cart, TERMS).unwrap();
+        let plan = after.plan_on(request, &cart, TERMS).unwrap();
         let asked: Vec<_> = plan.bid().demands.iter().map(|it| it.qty_min).collect();
         assert_eq!(asked, fewest, "{shortage_policy:?}");
     }
@@ -134,12 +134,19 @@ fn all_or_nothing_is_refused_with_what_is_missing_and_not_with_what_is_withheld(
 
     let refused = settle(&after, &cart, AllOrNothing, &outcomes).unwrap_err();
 
-    let Objection::StockChanged(lines) = refused else {
+    let Refusal::StockChanged(lines) = refused else {
         panic!("{refused:?}")
     };
     let told: Vec<_> = lines
         .iter()
-        .map(|line| (line.product_id, line.qty, line.reason, line.available_qty))
+        .map(|line| {
+            let Rejection {
+                reason,
+                available_qty,
+                ..
+            } = line.rejection;
+            (line.product_id, line.qty, reason, available_qty)
+        })
         .collect();
     let short = LineRejectionReason::InsufficientInventory;
     let ended = LineRejectionReason::VendorSubscriptionInactive;
@@ -166,7 +173,7 @@ fn a_unit_reserved_for_who_is_refused_is_our_own_bug() {
 fn what_is_not_as_expected_is_told_all_at_once() {
     let market = market().selling(product(1));
     let cart = market.freeze(&market.ask(&[(1, 2)]));
-    let draw_up = |total: Option<&str>, version: Option<i32>| {
+    let plan = |total: Option<&str>, version: Option<i32>| {
         let request = CheckoutRequest {
             expected: ExpectedCart {
                 total: total.map(money),
@@ -174,18 +181,18 @@ fn what_is_not_as_expected_is_told_all_at_once() {
             },
             ..ask_for(&cart)
         };
-        market.draw_up_on(request, &cart, TERMS).map(drop)
+        market.plan_on(request, &cart, TERMS).map(drop)
     };
-    assert_eq!(draw_up(Some("20.00"), Some(1)), Ok(()));
+    assert_eq!(plan(Some("20.00"), Some(1)), Ok(()));
     let total = CartChange::new("/expected_total", money("19.99"), money("20.00"));
     let version = CartChange::new("/expected_version", 2, 1);
     assert_eq!(
-        draw_up(Some("19.99"), Some(2)),
-        Err(Objection::CartChanged(vec![total.clone(), version.clone()]))
+        plan(Some("19.99"), Some(2)),
+        Err(Refusal::CartChanged(vec![total.clone(), version.clone()]))
     );
-    let changed = |change: CartChange| Err(Objection::CartChanged(vec![change]));
-    assert_eq!(draw_up(Some("19.99"), None), changed(total));
-    assert_eq!(draw_up(None, Some(2)), changed(version));
+    let changed = |change: CartChange| Err(Refusal::CartChanged(vec![change]));
+    assert_eq!(plan(Some("19.99"), None), changed(total));
+    assert_eq!(plan(None, Some(2)), changed(version));
 }
 
 #[test]
@@ -206,14 +213,14 @@ fn a_cart_can_be_bought_until_its_hold_ends() {
             price_hold,
             ..TERMS
         };
-        let drawn_up = market.draw_up_on(ask_for(&cart), &cart, terms).map(drop);
+        let planned = market.plan_on(ask_for(&cart), &cart, terms).map(drop);
         let expected = if is_over {
-            Err(Objection::CartExpired { valid_until })
+            Err(Refusal::CartExpired { valid_until })
         } else {
             Ok(())
         };
-        assert_eq!(drawn_up, expected, "{age}");
-        let for_ever = market.draw_up_on(ask_for(&cart), &cart, TERMS);
+        assert_eq!(planned, expected, "{age}");
+        let for_ever = market.plan_on(ask_for(&cart), &cart, TERMS);
         assert!(for_ever.is_ok());
     }
 }

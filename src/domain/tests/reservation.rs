@@ -6,13 +6,14 @@ use proptest::prelude::*;
 
 use super::support::{product_id, vendor_id};
 use crate::domain::{
-    foresight::{Expected, foresee},
+    lock_order::StockKey,
+    optimistic::{ExpectedStock, speculate},
     reservation::{
-        Allocation, Bid, ByVendor, Demand,
+        Allocation, Bid, Demand,
         ReservationOutcome::{self, Filled, Insufficient, Reserved, Withheld},
-        ShortagePolicy::{self, AllOrNothing, Fill, RejectLine, RejectVendor},
         allocate,
     },
+    shortage_policy::ShortagePolicy::{self, AllOrNothing, Fill, RejectLine, RejectVendor},
 };
 
 /// Odd products are vendor 1's, even ones vendor 2's.
@@ -20,10 +21,16 @@ fn vendor_of(product: u32) -> u32 {
     2 - product % 2
 }
 
-fn demand(product: u32, qty: i32) -> Demand {
-    Demand {
+fn key(product: u32) -> StockKey {
+    StockKey {
         vendor_store_id: vendor_id(vendor_of(product)),
         product_id: product_id(product),
+    }
+}
+
+fn demand(product: u32, qty: i32) -> Demand {
+    Demand {
+        stock: key(product),
         qty,
         qty_min: qty,
     }
@@ -49,20 +56,26 @@ fn lines(wanted: &[(u32, i32)]) -> Vec<Bid> {
         .collect()
 }
 
-fn stock(figures: &[(u32, i32)]) -> ByVendor<i32> {
-    let mut stock: ByVendor<i32> = ByVendor::new();
-    for (product, figure) in figures {
-        let products = stock.entry(vendor_id(vendor_of(*product))).or_default();
-        products.insert(product_id(*product), *figure);
-    }
-    stock
+fn stock(figures: &[(u32, i32)]) -> BTreeMap<StockKey, i32> {
+    let figures = figures.iter();
+    figures
+        .map(|(product, figure)| (key(*product), *figure))
+        .collect()
+}
+
+#[test]
+fn stock_is_locked_by_vendor_and_then_by_product() {
+    let locked: Vec<_> = stock(&[(1, 0), (2, 0), (3, 0), (4, 0)])
+        .into_keys()
+        .collect();
+    assert_eq!(locked, [key(1), key(3), key(2), key(4)]);
 }
 
 /// The outcomes of a bid, in the order of its demands.
 fn outcomes(allocation: &Allocation, bids: &[Bid], nr: usize) -> Vec<ReservationOutcome> {
     let demands = bids[nr].demands.iter();
     demands
-        .map(|demand| allocation.outcomes[nr][&demand.product_id])
+        .map(|demand| allocation.outcomes[nr][&demand.stock.product_id])
         .collect()
 }
 
@@ -203,52 +216,49 @@ fn all_or_nothing_takes_nothing_if_a_line_is_barred_for_another_reason() {
 
 #[test]
 fn enough_stock_may_change_as_long_as_it_is_enough() {
-    let foreseen = foresee(&lines(&[(1, 3), (1, 4)]), &stock(&[(1, 9)]));
-    let expected = Expected {
+    let speculation = speculate(&lines(&[(1, 3), (1, 4)]), &stock(&[(1, 9)]));
+    let expected = ExpectedStock {
         qty: 7,
         available_min: 7,
         available_max: i32::MAX,
     };
-    assert_eq!(foreseen.expected[&vendor_id(1)][&product_id(1)], expected);
+    assert_eq!(speculation.expected[&key(1)], expected);
 }
 
 #[test]
 fn short_stock_must_be_what_was_seen() {
-    let foreseen = foresee(&lines(&[(1, 3), (1, 4)]), &stock(&[(1, 6)]));
-    let expected = Expected {
+    let speculation = speculate(&lines(&[(1, 3), (1, 4)]), &stock(&[(1, 6)]));
+    let expected = ExpectedStock {
         qty: 3,
         available_min: 6,
         available_max: 6,
     };
-    assert_eq!(foreseen.expected[&vendor_id(1)][&product_id(1)], expected);
+    assert_eq!(speculation.expected[&key(1)], expected);
 }
 
 #[test]
 fn what_nobody_gets_is_expected_all_the_same() {
-    let foreseen = foresee(&[bid(AllOrNothing, &[(1, 3), (2, 4)])], &stock(&[(1, 6)]));
-    let nothing_of = |available_min, available_max| Expected {
+    let speculation = speculate(&[bid(AllOrNothing, &[(1, 3), (2, 4)])], &stock(&[(1, 6)]));
+    let nothing_of = |available_min, available_max| ExpectedStock {
         qty: 0,
         available_min,
         available_max,
     };
-    let expected = &foreseen.expected;
-    assert_eq!(
-        expected[&vendor_id(1)][&product_id(1)],
-        nothing_of(3, i32::MAX)
-    );
-    assert_eq!(expected[&vendor_id(2)][&product_id(2)], nothing_of(0, 0));
+    let expected = &speculation.expected;
+    assert_eq!(expected[&key(1)], nothing_of(3, i32::MAX));
+    assert_eq!(expected[&key(2)], nothing_of(0, 0));
 }
 
 #[test]
 fn demands_may_come_to_more_than_any_single_one_can_be() {
     let available = stock(&[(1, i32::MAX)]);
-    let foreseen = foresee(&lines(&[(1, i32::MAX), (1, i32::MAX)]), &available);
-    let expected = Expected {
+    let speculation = speculate(&lines(&[(1, i32::MAX), (1, i32::MAX)]), &available);
+    let expected = ExpectedStock {
         qty: i32::MAX,
         available_min: i32::MAX,
         available_max: i32::MAX,
     };
-    assert_eq!(foreseen.expected[&vendor_id(1)][&product_id(1)], expected);
+    assert_eq!(speculation.expected[&key(1)], expected);
 }
 
 fn policies() -> impl Strategy<Value = ShortagePolicy> {
@@ -269,15 +279,13 @@ fn bids() -> impl Strategy<Value = Vec<Bid>> {
     proptest::collection::vec(one, 0..20)
 }
 
-fn stocks() -> impl Strategy<Value = ByVendor<i32>> {
+fn stocks() -> impl Strategy<Value = BTreeMap<StockKey, i32>> {
     let figures = proptest::collection::btree_map(1..=4_u32, 0..=120_i32, 0..=4);
     figures.prop_map(|figures| stock(&figures.into_iter().collect::<Vec<_>>()))
 }
 
-fn figure(figures: &ByVendor<i32>, product: u32) -> i32 {
-    let products = figures.get(&vendor_id(vendor_of(product)));
-    let figure = products.and_then(|products| products.get(&product_id(product)));
-    figure.copied().unwrap_or(0)
+fn figure(figures: &BTreeMap<StockKey, i32>, product: u32) -> i32 {
+    figures.get(&key(product)).copied().unwrap_or(0)
 }
 
 fn units(demand: &Demand, outcome: ReservationOutcome) -> i32 {
@@ -289,13 +297,13 @@ fn units(demand: &Demand, outcome: ReservationOutcome) -> i32 {
 }
 
 /// Serves bids one after the other by the policies' words, without any cleverness.
-fn serve_naively(bids: &[Bid], available: &ByVendor<i32>) -> Vec<BTreeMap<u32, i32>> {
+fn serve_naively(bids: &[Bid], available: &BTreeMap<StockKey, i32>) -> Vec<BTreeMap<u32, i32>> {
     let mut left: BTreeMap<u32, i32> = (1..=4).map(|it| (it, figure(available, it))).collect();
     let mut all = Vec::new();
     for bid in bids {
         let number = |demand: &Demand| {
             (1..=4)
-                .find(|it| product_id(*it) == demand.product_id)
+                .find(|it| product_id(*it) == demand.stock.product_id)
                 .unwrap()
         };
         let mut got = BTreeMap::new();
@@ -304,7 +312,8 @@ fn serve_naively(bids: &[Bid], available: &ByVendor<i32>) -> Vec<BTreeMap<u32, i
                 bid.demands
                     .iter()
                     .filter(|other| {
-                        !same_vendor_only || other.vendor_store_id == demand.vendor_store_id
+                        !same_vendor_only
+                            || other.stock.vendor_store_id == demand.stock.vendor_store_id
                     })
                     .all(|other| left[&number(other)] >= other.qty)
             };
@@ -336,7 +345,7 @@ proptest! {
             let got: Vec<_> = bid
                 .demands
                 .iter()
-                .map(|demand| units(demand, outcomes[&demand.product_id]))
+                .map(|demand| units(demand, outcomes[&demand.stock.product_id]))
                 .collect();
             prop_assert_eq!(got, naive.into_values().collect::<Vec<_>>());
         }
@@ -352,15 +361,15 @@ proptest! {
             let mut taken = 0;
             for (bid, outcomes) in bids.iter().zip(&allocation.outcomes) {
                 for demand in &bid.demands {
-                    if demand.product_id == product_id(product) {
-                        taken += units(demand, outcomes[&demand.product_id]);
+                    if demand.stock.product_id == product_id(product) {
+                        taken += units(demand, outcomes[&demand.stock.product_id]);
                     }
                 }
             }
             prop_assert_eq!(figure(&allocation.granted, product), taken);
             prop_assert!(taken <= figure(&available, product));
         }
-        let granted = allocation.granted.values().flat_map(BTreeMap::values);
+        let granted = allocation.granted.values();
         prop_assert!(granted.into_iter().all(|qty| *qty > 0), "nothing is left out");
     }
 
@@ -373,26 +382,24 @@ proptest! {
         prop_assert_eq!(&alone.outcomes[..], &allocate(&bids, &available).outcomes[..turn]);
     }
 
-    /// The whole of the bargain: stock that is as expected gives the result that was foreseen.
+    /// Stock that is as expected gives the result that was computed from other stock.
     #[test]
-    fn what_was_foreseen_is_right_for_all_stock_that_is_as_expected(
+    fn a_speculation_is_right_for_all_stock_that_is_as_expected(
         bids in bids(),
         seen in stocks(),
         more in proptest::collection::vec(0..50_i32, 4),
     ) {
-        let foreseen = foresee(&bids, &seen);
+        let speculation = speculate(&bids, &seen);
         let mut actual = seen.clone();
-        for (vendor, products) in &foreseen.expected {
-            for (product, expected) in products {
-                let nr = (0..4).find(|nr| product_id(nr + 1) == *product).unwrap();
-                let available = expected
-                    .available_min
-                    .saturating_add(more[nr as usize])
-                    .min(expected.available_max);
-                prop_assert!(expected.qty <= expected.available_min);
-                actual.entry(*vendor).or_default().insert(*product, available);
-            }
+        for (stock, expected) in &speculation.expected {
+            let nr = (0..4).find(|nr| key(nr + 1) == *stock).unwrap();
+            let available = expected
+                .available_min
+                .saturating_add(more[nr as usize])
+                .min(expected.available_max);
+            prop_assert!(expected.qty <= expected.available_min);
+            actual.insert(*stock, available);
         }
-        prop_assert_eq!(foreseen.allocation, allocate(&bids, &actual));
+        prop_assert_eq!(speculation.allocation, allocate(&bids, &actual));
     }
 }

@@ -7,8 +7,9 @@ use crate::domain::{
     ids::StoreId,
     store::{
         BuyerIneligible, EligibleBuyer, EligibleVendor, KycStatus, License, LicenseStatus, Store,
-        StoreType, SubscriptionStatus, UsState, VendorIneligible,
+        StoreType, SubscriptionStatus, UsState,
     },
+    vendor_ineligible::VendorIneligible,
 };
 
 /// Why a vendor may not sell to an Oklahoma buyer; empty if it may.

@@ -9,15 +9,15 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    actors::command::Refusal,
     batching::Undecided,
     carts,
     domain::{
         caller::Forbidden,
+        expected_cart::CartChange,
         money::Money,
-        objection::{CartChange, Objection, ShortLine},
         precondition::CartTag,
-        rejection::Rejection,
+        refusal::Refusal,
+        rejection::{Rejection, ShortLine},
         violation::{Violation, ViolationCode},
     },
     seed,
@@ -67,21 +67,21 @@ pub fn error(code: Code) -> ApiError {
         .into(),
         Code::IdempotencyKeyReused => ApiError::key_reused(),
         Code::IdempotencyInProgress => ApiError::in_progress(),
-        Code::CartChanged => Objection::CartChanged(vec![
+        Code::CartChanged => Refusal::CartChanged(vec![
             CartChange::new("/expected_total", cents(9000), cents(8550)),
             CartChange::new("/expected_version", 3, 4),
         ])
         .into(),
-        Code::CartExpired => Objection::CartExpired { valid_until: NOON }.into(),
-        Code::StockChanged => Objection::StockChanged(vec![ShortLine::new(
-            seed::product_id(1, 1).into(),
-            seed::vendor_store_id(1, 1).into(),
-            10,
-            Rejection::short(4, 1),
-        )])
+        Code::CartExpired => Refusal::CartExpired { valid_until: NOON }.into(),
+        Code::StockChanged => Refusal::StockChanged(vec![ShortLine {
+            product_id: seed::product_id(1, 1).into(),
+            vendor_store_id: seed::vendor_store_id(1, 1).into(),
+            qty: 10,
+            rejection: Rejection::short(4, 1),
+        }])
         .into(),
         Code::CartInvalid => carts::Refusal::Invalid(cart_violations()).into(),
-        Code::CheckoutInvalid => Objection::Invalid(vec![payment_violation()]).into(),
+        Code::CheckoutInvalid => Refusal::Invalid(vec![payment_violation()]).into(),
         Code::RateLimited => ApiError::rate_limited("user", Duration::from_secs(1)),
         Code::Internal => ApiError::internal(),
         Code::Overloaded => Undecided::Overloaded {

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | every code: its name, its status, when, what to do | [`code`] |
 //! | every rule that a request can break, likewise | [`rules`] |
+//! | why a line was rejected, as a sentence | [`rejections`] |
 //! | one example per code | [`examples`] |
 //! | `docs/errors.md` | [`page`] |
 
 pub mod code;
 pub mod examples;
 pub mod page;
+pub mod rejections;
 pub mod rules;
 
 use std::{
@@ -26,13 +28,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    actors::command::Refusal,
     batching::Undecided,
     carts,
     db::{self, Fault},
     domain::{
         caller::Forbidden,
-        objection::Objection,
+        refusal::Refusal,
         store::BuyerIneligible,
         violation::{Violation, ViolationCode},
     },
@@ -41,6 +42,8 @@ use crate::{
 use super::{body::BODY_LEN_MAX, json::FieldProblem};
 
 pub use code::Code;
+
+use rejections::ShortLineBody;
 
 /// An error on its way to a client.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -462,35 +465,27 @@ impl From<Refusal> for ApiError {
             )
             .details(json!({ "checkout_group_id": group_id })),
             Refusal::Forbidden(reason) => reason.into(),
-            Refusal::Objection(objection) => objection.into(),
-        }
-    }
-}
-
-impl From<Objection> for ApiError {
-    fn from(objection: Objection) -> Self {
-        match objection {
-            Objection::CartExpired { valid_until } => Self::new(
+            Refusal::CartExpired { valid_until } => Self::new(
                 Code::CartExpired,
                 "The cart's prices are held no longer; PUT /api/v1/cart again to see what it costs \
                  now.",
             )
             .details(json!({ "valid_until": valid_until })),
-            Objection::CartChanged(changes) => Self::new(
+            Refusal::CartChanged(changes) => Self::new(
                 Code::CartChanged,
                 "The cart is not what you expect; details.changes says what it is. Look at it with \
                  GET /api/v1/cart and decide anew.",
             )
             .details(json!({ "changes": changes })),
-            Objection::Invalid(violations) => {
+            Refusal::Invalid(violations) => {
                 Self::invalid(Code::CheckoutInvalid, "The checkout", &violations)
             }
-            Objection::StockChanged(lines) => Self::new(
+            Refusal::StockChanged(lines) => Self::new(
                 Code::StockChanged,
                 "Not everything can be had any more, and you asked for all or nothing; details.lines \
                  says what is missing. Nothing was bought.",
             )
-            .details(list("lines", &lines)),
+            .details(list("lines", &lines.iter().map(ShortLineBody::from).collect::<Vec<_>>())),
         }
     }
 }

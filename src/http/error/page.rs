@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-use super::{Code, examples, rules};
+use super::{Code, examples, rejections, rules};
 
 const HEAD: &str = "\
 <!-- Made by `splitcart errors`; a test holds this file against it. -->
@@ -159,7 +159,7 @@ fn rejections(page: &mut String) -> std::fmt::Result {
             LineRejectionReason::InsufficientInventory => Rejection::short(4, 1),
             _ => Rejection::because(reason),
         };
-        let (name, message) = (name(&reason), rejection.message());
+        let (name, message) = (name(&reason), rejections::sentence(&rejection));
         writeln!(
             page,
             "| `{name}` | {} | {} | {message} |",

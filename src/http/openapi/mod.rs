@@ -31,16 +31,13 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::domain::{
-    ids,
-    objection::{CartChange, ShortLine},
-    rejection::LineRejectionReason,
-    violation::Violation,
+    expected_cart::CartChange, ids, rejection::LineRejectionReason, violation::Violation,
 };
 
 use super::{
     cart_body::CartBody,
     checkout_body::CheckoutBody,
-    error::Code,
+    error::{Code, rejections::ShortLineBody},
     json::FieldProblem,
     orders_body::{PageBody, PlacedOrderBody},
     preview_body::PreviewBody,
@@ -233,7 +230,7 @@ fn schemas() -> Map<String, Value> {
     add::<LineRejectionReason>(&mut all);
     add::<ids::CheckoutGroupId>(&mut all);
     add::<CartChange>(&mut all);
-    add::<ShortLine>(&mut all);
+    add::<ShortLineBody>(&mut all);
     let answered = all.clone();
     add::<requests::CartRequest>(&mut all);
     add::<requests::QuoteRequest>(&mut all);

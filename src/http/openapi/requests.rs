@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::{order::PaymentMethod, reservation::ShortagePolicy};
+use crate::domain::{order::PaymentMethod, shortage_policy::ShortagePolicy};
 
 /// A cart to be frozen. Every figure is compared with the server's own, none is believed.
 #[derive(ToSchema)]

@@ -1,0 +1,106 @@
+//! Turns settings into the options of the services: only `app` knows both.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use crate::{
+    batching,
+    carts::{self, Promises},
+    checkout,
+    config::{self, Config},
+    domain::{
+        cart::PriceHold,
+        terms::{PaymentPolicy, Terms},
+    },
+};
+
+/// The terms on which this service sells.
+pub fn terms(config: &Config) -> Terms {
+    Terms {
+        payment_policy: if config.allow_ach {
+            PaymentPolicy::CashAndAch
+        } else {
+            PaymentPolicy::CashOnly
+        },
+        price_hold: price_hold(config),
+    }
+}
+
+/// What the service promises with a cart.
+///
+/// An answer is kept no longer than the cart's prices are held: a PUT that is sent again after that is
+/// to price the cart anew, also under its old key.
+pub fn promises(config: &Config) -> Promises {
+    let kept = length(Duration::from_hours(config.idempotency.cart_hours));
+    Promises {
+        price_hold: price_hold(config),
+        keep_answers_for: match config.cart.price_hold {
+            config::PriceHold::Off => kept,
+            config::PriceHold::Lasting(hold) => kept.min(length(hold)),
+        },
+    }
+}
+
+/// The options of checkouts.
+pub fn checkout(config: &Config) -> checkout::start::Options {
+    checkout::start::Options {
+        terms: terms(config),
+        connections_max: config.checkout_connections(),
+        transactions_max: config.checkout_transactions(),
+        acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
+        transaction_max: config.transaction_limit(),
+        commit_wait_max: Duration::from_millis(config.commit_ms_max),
+        lock_wait_max: Duration::from_millis(config.lock_ms_max),
+        held_wait_max: Duration::from_millis(config.held_wait_ms_max),
+        attempts_max: config.attempts_max,
+        vendor_idle_max: Duration::from_secs(config.vendors.idle_s_max),
+        keep_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),
+        claim_lease: Duration::from_secs(config.outbox.claim_lease_s),
+        limits: batching::Limits {
+            batch_max: config.batch_max,
+            batch_weight_max: config.batch_lines_max,
+            transactions_in_flight: config.transactions_in_flight,
+            transactions_overdue_max: config.transactions_overdue_max,
+            batch_min_in_parallel: config.batch_min_in_parallel,
+            queue_max: config.queue_max,
+            aside_max: config.aside_max,
+            queue_wait_max: Duration::from_millis(config.queue_wait_ms_max),
+            answer_wait_max: config.answer_wait_max(),
+        },
+    }
+}
+
+/// The options of carts.
+pub fn carts(config: &Config) -> carts::start::Options {
+    let slots = config.cart.transactions_in_flight;
+    carts::start::Options {
+        promises: promises(config),
+        connections_max: config.cart_connections(),
+        acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
+        transaction_max: config.transaction_limit(),
+        lone_lock_wait_max: Duration::from_millis(config.lock_ms_max),
+        limits: batching::Limits {
+            batch_max: config.cart.batch_max,
+            batch_weight_max: config.batch_lines_max,
+            transactions_in_flight: slots,
+            transactions_overdue_max: slots,
+            batch_min_in_parallel: config.cart.batch_min_in_parallel,
+            queue_max: config.cart.queue_max,
+            aside_max: config.aside_max,
+            queue_wait_max: Duration::from_millis(config.queue_wait_ms_max),
+            answer_wait_max: config.answer_wait_max(),
+        },
+    }
+}
+
+fn price_hold(config: &Config) -> PriceHold {
+    match config.cart.price_hold {
+        config::PriceHold::Off => PriceHold::FOR_EVER,
+        config::PriceHold::Lasting(time) => PriceHold::lasting(length(time)),
+    }
+}
+
+fn length(time: Duration) -> TimeDelta {
+    TimeDelta::from_std(time).expect("configuration bounds it")
+}

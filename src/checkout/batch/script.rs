@@ -1,0 +1,147 @@
+//! The transaction script: everything of a batch between its begin and its commit.
+//!
+//! Batches wait for vendors' turns, so a transaction holds them as briefly as it can: optimistic
+//! concurrency control. The outcome of the reservation is computed from the stock that was read, and all
+//! rows are written first. Then the turns are taken and the stock is reserved. If it is not as expected
+//! by then, the transaction is rolled back and begun anew in the other sequence, which expects nothing:
+//! stock first, then the writes while all turns are held.
+//!
+//! Between the first reservation and the commit there is only SQL on this transaction.
+
+use std::time::Instant;
+
+use crate::{
+    domain::{ids::ProductId, optimistic::speculate},
+    faults,
+};
+
+use super::{
+    super::{
+        command::CheckoutCommand,
+        vendors::{
+            actor::StockReserved,
+            lent_tx::LentTx,
+            reservation::{Reservation, Reserved},
+        },
+    },
+    BatchContext, CheckoutMember,
+    failure::AttemptError,
+    inputs::{Verdicts, decide},
+    needs::Needs,
+    planned::Planned,
+    set_aside::{set_heavy_aside, set_held_aside},
+    settled::{Prepared, Settled},
+};
+
+/// The sequence of writing rows and reserving stock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sequence {
+    /// Write all rows for the outcomes that are expected, then reserve the stock.
+    WritesFirst,
+    /// Reserve stock, then write what came of it.
+    StockFirst,
+}
+
+/// The result of the script.
+pub(super) enum Scripted {
+    /// Everything is written and reserved: the transaction can be committed.
+    Prepared(Prepared),
+    /// Stock is not as expected, so what was written is wrong.
+    StockMoved {
+        /// The products whose stock is not as expected, as far as is known.
+        products: Vec<ProductId>,
+    },
+}
+
+/// A transaction script at work.
+pub(super) struct Script<'a> {
+    context: &'a BatchContext,
+    pub members: &'a [CheckoutMember],
+    commands: Vec<&'a CheckoutCommand>,
+    /// `None` before the transaction is begun, while it is lent, and when it is lost.
+    pub tx: Option<LentTx>,
+    pub needs: Needs,
+}
+
+impl<'a> Script<'a> {
+    pub(super) fn new(context: &'a BatchContext, members: &'a [CheckoutMember]) -> Self {
+        let commands: Vec<_> = members.iter().map(|member| &member.command).collect();
+        Self {
+            context,
+            members,
+            needs: Needs::of_carts(&commands),
+            commands,
+            tx: None,
+        }
+    }
+
+    /// Does everything up to the commit. After an error the transaction is in `tx` if it can still be
+    /// rolled back.
+    pub(super) async fn run(
+        &mut self,
+        sequence: Sequence,
+        deadline: Instant,
+    ) -> Result<Scripted, AttemptError> {
+        let context = self.context;
+        let tx = self.tx.as_mut().expect("it was begun");
+        let now = tx.began_at();
+        let decided = decide(tx, &self.commands, context.terms, now);
+        let Verdicts {
+            verdicts,
+            available,
+        } = context.in_time(decided).await??;
+        let mut planned = Planned::new(verdicts, &self.commands);
+        for (index, plan) in planned.plans() {
+            self.needs.add(index, self.commands[index], plan);
+        }
+        set_heavy_aside(context, self.members, &mut planned);
+        let tx = self.tx.as_mut().expect("it is not lent");
+        set_held_aside(context, self.members, &self.needs, tx, &mut planned).await?;
+        let bids = planned.bids();
+        let prepared = match sequence {
+            Sequence::WritesFirst => {
+                let speculation = speculate(&bids, &available);
+                let outcomes = &speculation.allocation.outcomes;
+                let settled = planned.settle(&self.commands, outcomes, now);
+                let prepared = self.write(settled).await?;
+                let reservation = Reservation::Optimistic(speculation.expected);
+                let reserved = self.reserve(reservation, deadline).await?;
+                if let Reserved::StockMoved { products } = reserved {
+                    return Ok(Scripted::StockMoved { products });
+                }
+                prepared
+            }
+            Sequence::StockFirst => {
+                let reservation = Reservation::Pessimistic(bids);
+                let reserved = self.reserve(reservation, deadline).await?;
+                let Reserved::Allocated(outcomes) = reserved else {
+                    unreachable!("nothing was expected of the stock");
+                };
+                let settled = planned.settle(&self.commands, &outcomes, now);
+                self.write(settled).await?
+            }
+        };
+        Ok(Scripted::Prepared(prepared))
+    }
+
+    async fn write(&mut self, settled: Settled<'_>) -> Result<Prepared, AttemptError> {
+        let tx = self.tx.as_mut().expect("it is not lent");
+        let written = settled.write(self.context, tx);
+        self.context.in_time(written).await?
+    }
+
+    async fn reserve(
+        &mut self,
+        reservation: Reservation,
+        deadline: Instant,
+    ) -> Result<Reserved, AttemptError> {
+        let tx = self.tx.take().expect("it is not lent");
+        let directory = &self.context.directory;
+        let StockReserved { tx, reserved } = directory
+            .reserve(tx, reservation, deadline, self.context.reserve_wait_max)
+            .await?;
+        self.tx = Some(tx);
+        faults::place("after_reservation").await;
+        Ok(reserved?)
+    }
+}

@@ -1,0 +1,120 @@
+//! The members of a batch after the outcomes of their bids are known, and the rows that are written for
+//! them.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{
+    db::{
+        self,
+        outbox::{ClaimedEvent, Event},
+    },
+    domain::{
+        idempotency::{FirstAnswer, Scope, StoredResponse},
+        ids::EventId,
+        order::Checkout,
+    },
+};
+
+use super::{
+    super::{command::CheckoutCommand, vendors::lent_tx::LentTx},
+    BatchContext,
+    failure::AttemptError,
+    outcome::Outcome,
+};
+
+/// The members of a batch, settled and not yet written.
+pub(super) struct Settled<'a> {
+    /// One per member, in the same order.
+    pub outcomes: Vec<Outcome>,
+    now: DateTime<Utc>,
+    checkouts: Vec<Checkout>,
+    events: Vec<Event>,
+    first_answers: Vec<(&'a Scope, FirstAnswer)>,
+}
+
+/// A transaction's results, valid once it is committed.
+pub(super) struct Prepared {
+    /// One per member, in the same order.
+    pub outcomes: Vec<Outcome>,
+    pub checkouts: Vec<Checkout>,
+    /// Events to be published.
+    pub events: Vec<ClaimedEvent>,
+}
+
+impl<'a> Settled<'a> {
+    pub(super) fn new(now: DateTime<Utc>) -> Self {
+        Self {
+            outcomes: Vec::new(),
+            now,
+            checkouts: Vec::new(),
+            events: Vec::new(),
+            first_answers: Vec::new(),
+        }
+    }
+
+    /// Adds a checkout that is to be written, with its event and its answer. Returns the answer.
+    pub(super) fn add(
+        &mut self,
+        command: &'a CheckoutCommand,
+        checkout: Checkout,
+    ) -> StoredResponse {
+        let response = (command.render)(&checkout);
+        let first_answer = FirstAnswer {
+            fingerprint: command.fingerprint,
+            checkout_group_id: checkout.group.id,
+            response: response.clone(),
+        };
+        self.first_answers.push((&command.scope, first_answer));
+        let event_id = EventId::new(Uuid::now_v7());
+        let event = Event::announcing(&checkout, event_id, self.now);
+        self.events.push(event);
+        self.checkouts.push(checkout);
+        response
+    }
+
+    /// Writes all rows but the stock.
+    pub(super) async fn write(
+        self,
+        context: &BatchContext,
+        tx: &mut LentTx,
+    ) -> Result<Prepared, AttemptError> {
+        let Self {
+            outcomes,
+            now,
+            checkouts,
+            events,
+            first_answers,
+        } = self;
+        if checkouts.is_empty() {
+            return Ok(Prepared {
+                outcomes,
+                checkouts,
+                events: Vec::new(),
+            });
+        }
+        let connection = tx.connection();
+        db::orders::insert_checkouts(connection, &checkouts, now).await?;
+        let events = db::outbox::announce(connection, events, context.claim_events_for).await?;
+        let carts = checkouts.iter().map(|checkout| checkout.group.cart_id);
+        let carts: Vec<_> = carts.collect();
+        let converted = db::carts::convert(connection, &carts, now).await?;
+        assert_eq!(
+            converted,
+            carts.len() as u64,
+            "the carts were locked while they were active"
+        );
+        let expires_at = now + context.keep_answers_for;
+        let written =
+            db::idempotency::record_first_answers(connection, &first_answers, now, expires_at)
+                .await?;
+        if written != first_answers.len() as u64 {
+            return Err(AttemptError::KeyTaken);
+        }
+        Ok(Prepared {
+            outcomes,
+            checkouts,
+            events,
+        })
+    }
+}

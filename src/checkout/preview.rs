@@ -1,0 +1,66 @@
+//! What a checkout would come to now, by the rules of a checkout. Nothing is written or locked, and no
+//! actor is asked: the stock is what the snapshot shows, and may be gone a moment later.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::{
+    db,
+    domain::{
+        cart::CartHead, checkout::CheckoutRequest, order::Checkout, refusal::Refusal,
+        reservation::allocate, store::EligibleBuyer, terms::Terms,
+    },
+};
+
+use super::loaded_carts::LoadedCarts;
+
+/// What a checkout would come to.
+#[derive(Debug)]
+pub enum Previewed {
+    /// It would be carried out.
+    Checkout(Preview),
+    /// It would be refused.
+    Refused(Refusal),
+}
+
+/// A checkout that was not carried out.
+#[derive(Debug)]
+pub struct Preview {
+    /// The cart that would be bought.
+    pub cart: CartHead,
+    /// What would be created. Its ids name nothing.
+    pub checkout: Checkout,
+}
+
+/// Previews a checkout. Call it inside a `repeatable read` transaction, so that everything is read at one
+/// moment.
+///
+/// # Errors
+/// A statement failed.
+pub async fn preview(
+    connection: &mut PgConnection,
+    request: CheckoutRequest,
+    buyer: EligibleBuyer,
+    terms: Terms,
+    now: DateTime<Utc>,
+) -> Result<Previewed, db::Error> {
+    let asked = request.asked_cart();
+    let carts = db::carts::find(connection, &[asked]).await?;
+    let Some(cart) = carts.get(&asked).cloned() else {
+        return Ok(Previewed::Refused(Refusal::CartNotFound));
+    };
+    let mut carts = LoadedCarts::load(connection, carts).await?;
+    let plan = match carts.plan(request, buyer, terms, now) {
+        Ok(plan) => plan,
+        Err(refusal) => return Ok(Previewed::Refused(refusal)),
+    };
+    let allocation = allocate(&[plan.bid()], carts.available());
+    let [outcomes] = &allocation.outcomes[..] else {
+        unreachable!("one bid, one outcome");
+    };
+    Ok(match plan.settle(outcomes, &mut Uuid::now_v7, now) {
+        Ok(checkout) => Previewed::Checkout(Preview { cart, checkout }),
+        Err(refusal) => Previewed::Refused(refusal),
+    })
+}

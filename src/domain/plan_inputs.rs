@@ -1,0 +1,26 @@
+//! What a checkout's plan depends on besides its request and its cart.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    ids::{ProductId, VendorStoreId},
+    store::{EligibleBuyer, Store},
+    terms::Terms,
+};
+
+/// The inputs of a plan. All of them are read inside the checkout's transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanInputs<'a> {
+    /// The buyer, which has just passed the gate.
+    pub buyer: &'a EligibleBuyer,
+    /// The stores of the cart's vendors.
+    pub vendors: &'a HashMap<VendorStoreId, Store>,
+    /// Those of the cart's products that are still sold.
+    pub products_sold: &'a HashSet<ProductId>,
+    /// The terms of this service.
+    pub terms: Terms,
+    /// The time of the checkout.
+    pub now: DateTime<Utc>,
+}

@@ -18,13 +18,15 @@ use crate::{
 };
 
 use super::{
-    auth, body, cart_body,
+    auth,
+    bodies::{cart, quote},
+    body,
     error::{ApiError, Code},
     idempotent::{self, Ran},
     json::{FieldProblem, Node, Object, Shape},
-    precondition, quote_body,
-    routes::CART,
-    worker::Worker,
+    paths::CART,
+    precondition,
+    state::State,
 };
 
 /// The longest discount code and the longest line of an address, in characters.
@@ -38,12 +40,12 @@ const ADDRESS_LEN_MAX: usize = 200;
 pub async fn put(
     request: HttpRequest,
     payload: web::Payload,
-    worker: web::Data<Worker>,
+    state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let identity = auth::identity(&request, &worker)?;
-    worker.carts.check_room()?;
+    let identity = auth::identity(&request, &state)?;
+    state.carts.check_room()?;
     // Rarely needed, and a query's future is large: boxed, it is no part of every request's.
-    let admit = || Box::pin(auth::admit_to_key(&worker, identity));
+    let admit = || Box::pin(auth::admit_to_key(&state, identity));
     let head =
         body::idempotency_key(&request).and_then(|key| Ok((key, precondition::of_put(&request)?)));
     let (key, precondition) = match head {
@@ -57,7 +59,7 @@ pub async fn put(
         Ok(asked) => asked,
         Err(error) => {
             // A store that may not buy is told so, not what was wrong with the body.
-            auth::admit_to_buy(&worker, identity, Access::Change).await?;
+            auth::admit_to_buy(&state, identity, Access::Change).await?;
             return Err(error);
         }
     };
@@ -77,7 +79,7 @@ pub async fn put(
         precondition,
         render,
     };
-    let desk = worker.carts.clone();
+    let desk = state.carts.clone();
     let work = move |_| async move {
         match desk.submit(command).await? {
             Decision::Frozen(response) => Ok(Ran::Now(response)),
@@ -85,9 +87,9 @@ pub async fn put(
             Decision::Refused(refusal) => Err(refusal.into()),
         }
     };
-    let keep_for = worker.keep_cart_answers_for;
-    let ran = idempotent::once(&worker, scope, fingerprint, keep_for, admit, work).await?;
-    let tag = cart_body::tag(ran.body());
+    let keep_for = state.keep_cart_answers_for;
+    let ran = idempotent::once(&state, scope, fingerprint, keep_for, admit, work).await?;
+    let tag = cart::tag(ran.body());
     let mut response = idempotent::respond(ran);
     // Of the version that the answer tells of, also when it is a first answer repeated.
     if let Some(tag) = tag {
@@ -101,7 +103,7 @@ pub async fn put(
 pub fn render(cart: &NamedCart, price_hold: PriceHold) -> StoredResponse {
     StoredResponse {
         status: 200,
-        body: cart_body::render(cart, price_hold),
+        body: cart::render(cart, price_hold),
     }
 }
 
@@ -118,15 +120,12 @@ async fn read(
 ///
 /// # Errors
 /// See the contract.
-pub async fn get(
-    request: HttpRequest,
-    worker: web::Data<Worker>,
-) -> Result<HttpResponse, ApiError> {
-    let identity = auth::identity(&request, &worker)?;
+pub async fn get(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, ApiError> {
+    let identity = auth::identity(&request, &state)?;
     let known = precondition::known(&request);
-    let buyer = auth::admit_to_buy(&worker, identity, Access::Read).await?;
+    let buyer = auth::admit_to_buy(&state, identity, Access::Read).await?;
     let known = known?;
-    let found = worker
+    let found = state
         .read(async |connection| carts::get_active(connection, buyer.id).await)
         .await?;
     let cart = found.ok_or_else(|| {
@@ -141,7 +140,7 @@ pub async fn get(
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .insert_header(etag)
-        .body(cart_body::render(&cart, worker.terms.price_hold)))
+        .body(cart::render(&cart, state.terms.price_hold)))
 }
 
 /// Says what a PUT of a cart would freeze now: the same body without `totals`, the same rules, all of them
@@ -152,19 +151,19 @@ pub async fn get(
 pub async fn post_quote(
     request: HttpRequest,
     payload: web::Payload,
-    worker: web::Data<Worker>,
+    state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let identity = auth::identity(&request, &worker)?;
-    let buyer = auth::admit_to_buy(&worker, identity, Access::Read).await?;
+    let identity = auth::identity(&request, &state)?;
+    let buyer = auth::admit_to_buy(&state, identity, Access::Read).await?;
     let body = body::json(&request, payload).await?;
     let content = parse_content(&body).map_err(|problems| ApiError::malformed(&problems))?;
     let now = Utc::now();
-    let quoted = worker
+    let quoted = state
         .read_snapshot(async |snapshot| carts::quote(snapshot, &content, buyer, now).await)
         .await?;
     Ok(HttpResponse::Ok()
         .content_type("application/json")
-        .body(quote_body::render(&quoted)))
+        .body(quote::render(&quoted)))
 }
 
 /// Reads a cart.

@@ -21,13 +21,12 @@ use crate::{
 
 use super::{
     auth::{self, Identity},
-    body, checkout_body,
+    bodies, body,
     error::ApiError,
     idempotent::{self, Ran},
     json::{FieldProblem, Node, Shape},
-    preview_body,
-    routes::CHECKOUT,
-    worker::Worker,
+    paths::CHECKOUT,
+    state::State,
 };
 
 /// Buys a cart, exactly once per key (PF-083).
@@ -37,13 +36,13 @@ use super::{
 pub async fn post(
     request: HttpRequest,
     payload: web::Payload,
-    worker: web::Data<Worker>,
+    state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let identity = auth::identity(&request, &worker)?;
+    let identity = auth::identity(&request, &state)?;
     // Before anything that costs: under a crowd most of what can be done for the rest is to say so.
-    worker.desk.check_room()?;
+    state.desk.check_room()?;
     // Rarely needed, and a query's future is large: boxed, it is no part of every request's.
-    let admit = || Box::pin(auth::admit_to_key(&worker, identity));
+    let admit = || Box::pin(auth::admit_to_key(&state, identity));
     let key = match body::idempotency_key(&request) {
         Ok(key) => key,
         Err(error) => {
@@ -55,7 +54,7 @@ pub async fn post(
         Ok(asked) => asked,
         Err(error) => {
             // A store that may not buy is told so, not what was wrong with the body.
-            auth::admit_to_buy(&worker, identity, Access::Change).await?;
+            auth::admit_to_buy(&state, identity, Access::Change).await?;
             return Err(error);
         }
     };
@@ -67,7 +66,7 @@ pub async fn post(
         key,
     };
     let request = wish.of(identity);
-    let desk = worker.desk.clone();
+    let desk = state.desk.clone();
     // The gate of a checkout that is carried out is in its transaction, beside all else that decides
     // it: one statement for a whole batch of callers.
     let work = move |scope| async move {
@@ -83,8 +82,8 @@ pub async fn post(
             Decision::Refused(refusal) => Err(refusal.into()),
         }
     };
-    let keep_for = worker.keep_checkout_answers_for;
-    let ran = idempotent::once(&worker, scope, fingerprint, keep_for, admit, work).await?;
+    let keep_for = state.keep_checkout_answers_for;
+    let ran = idempotent::once(&state, scope, fingerprint, keep_for, admit, work).await?;
     Ok(idempotent::respond(ran))
 }
 
@@ -95,20 +94,20 @@ pub async fn post(
 pub async fn post_preview(
     request: HttpRequest,
     payload: web::Payload,
-    worker: web::Data<Worker>,
+    state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let identity = auth::identity(&request, &worker)?;
-    let buyer = auth::admit_to_buy(&worker, identity, Access::Read).await?;
+    let identity = auth::identity(&request, &state)?;
+    let buyer = auth::admit_to_buy(&state, identity, Access::Read).await?;
     let body = body::json(&request, payload).await?;
     let wish = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
     let now = Utc::now().trunc_subsecs(6);
-    let (wanted, terms) = (wish.of(identity), worker.terms);
-    let foreseen = worker
+    let (wanted, terms) = (wish.of(identity), state.terms);
+    let foreseen = state
         .read_snapshot(async |snapshot| preview(snapshot, wanted, buyer, terms, now).await)
         .await??;
     Ok(HttpResponse::Ok()
         .content_type("application/json")
-        .body(preview_body::render(&foreseen, worker.terms.price_hold)))
+        .body(bodies::preview::render(&foreseen, state.terms.price_hold)))
 }
 
 /// What a body says.
@@ -146,7 +145,7 @@ async fn read(
 pub fn render(checkout: &Checkout) -> StoredResponse {
     StoredResponse {
         status: 201,
-        body: checkout_body::render(checkout),
+        body: bodies::checkout::render(checkout),
     }
 }
 

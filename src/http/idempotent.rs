@@ -24,7 +24,7 @@ use crate::{
     request_id,
 };
 
-use super::{checkout_body, error::ApiError, worker::Worker};
+use super::{bodies::checkout::location, error::ApiError, state::State};
 
 /// The header that marks a repeated answer.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -63,7 +63,7 @@ const ROUNDS_MAX: u32 = 3;
 /// 409 if the key is in use or was used for another request, or the work's own error; the key is
 /// free again after that, also after a panic.
 pub async fn once<A, F, W>(
-    worker: &web::Data<Worker>,
+    state: &web::Data<State>,
     scope: Scope,
     fingerprint: Fingerprint,
     keep_for: Duration,
@@ -82,14 +82,14 @@ where
         work,
     };
     for _ in 0..ROUNDS_MAX {
-        let work = claim_and_work(worker.clone(), asked);
+        let work = claim_and_work(state.clone(), asked);
         let task = actix_web::rt::spawn(request_id::scope(request_id::current(), work));
         match task.await {
             Ok(Outcome::Ran(ran)) => return ran,
             Ok(Outcome::Known(known, database, again)) => {
                 admit().await?;
-                if is_of(worker, database).await? {
-                    return repeat(worker, known);
+                if is_of(state, database).await? {
+                    return repeat(state, known);
                 }
                 asked = again;
             }
@@ -122,39 +122,39 @@ enum Outcome<F> {
     Known(Known, Name, Asked<F>),
 }
 
-async fn claim_and_work<F, W>(worker: web::Data<Worker>, asked: Asked<F>) -> Outcome<F>
+async fn claim_and_work<F, W>(state: web::Data<State>, asked: Asked<F>) -> Outcome<F>
 where
     F: FnOnce(Scope) -> W,
     W: Future<Output = Result<Ran, ApiError>>,
 {
-    let begun = begin(&worker, &asked.scope, asked.fingerprint).await;
+    let begun = begin(&state, &asked.scope, asked.fingerprint).await;
     let claim = match begun {
         Begun::Claimed(claim) | Begun::Unknown(claim) => claim,
         Begun::Known(known, database) => return Outcome::Known(known, database, asked),
     };
-    let ran = guarded(renewing(&worker, &claim, (asked.work)(asked.scope))).await;
+    let ran = guarded(renewing(&state, &claim, (asked.work)(asked.scope))).await;
     match &ran {
         // The answer does not wait for Redis: whoever asks again in between is told to look once more.
         Ok(Ran::Now(response)) => {
             let response = response.clone();
             actix_web::rt::spawn(async move {
-                worker.claims.finish(claim, &response, asked.keep_for).await;
+                state.claims.finish(claim, &response, asked.keep_for).await;
                 faults::place("after_redis").await;
             });
         }
         // Its time to live is PostgreSQL's to say: the key is freed and stays there only.
-        Ok(Ran::Before(_)) | Err(_) => worker.claims.release(claim).await,
+        Ok(Ran::Before(_)) | Err(_) => state.claims.release(claim).await,
     }
     Outcome::Ran(ran)
 }
 
 /// Asks Redis for the key. One that somebody is at work on may have been answered already, a moment
 /// before Redis hears of it.
-async fn begin(worker: &Worker, scope: &Scope, fingerprint: Fingerprint) -> Begun {
-    match worker.claims.begin(scope, fingerprint).await {
+async fn begin(state: &State, scope: &Scope, fingerprint: Fingerprint) -> Begun {
+    match state.claims.begin(scope, fingerprint).await {
         Begun::Known(Known::InProgress, _) => {
             tokio::time::sleep(LOOK_AGAIN_AFTER).await;
-            worker.claims.begin(scope, fingerprint).await
+            state.claims.begin(scope, fingerprint).await
         }
         begun => begun,
     }
@@ -162,21 +162,21 @@ async fn begin(worker: &Worker, scope: &Scope, fingerprint: Fingerprint) -> Begu
 
 /// Whether that is the database that we are connected to. One that was restored meanwhile knows of
 /// nothing that Redis would tell.
-async fn is_of(worker: &Worker, database: Name) -> Result<bool, ApiError> {
-    let incarnation = worker
+async fn is_of(state: &State, database: Name) -> Result<bool, ApiError> {
+    let incarnation = state
         .read(async |connection| db::incarnation::read(connection).await)
         .await?;
     let present = Name::of(&incarnation);
     let is_present = present == database;
-    worker.incarnation.set(present);
+    state.incarnation.set(present);
     Ok(is_present)
 }
 
-fn repeat(worker: &Worker, known: Known) -> Result<Ran, ApiError> {
+fn repeat(state: &State, known: Known) -> Result<Ran, ApiError> {
     match known {
         Known::Answered(response) => {
             let source = ReplayLabel { source: "redis" };
-            worker.metrics.replays.get_or_create(&source).inc();
+            state.metrics.replays.get_or_create(&source).inc();
             Ok(Ran::Before(response))
         }
         Known::Reused => Err(ApiError::key_reused()),
@@ -203,14 +203,14 @@ async fn guarded(work: impl Future<Output = Result<Ran, ApiError>>) -> Result<Ra
         })
 }
 
-async fn renewing<W>(worker: &Worker, claim: &Claim, work: W) -> W::Output
+async fn renewing<W>(state: &State, claim: &Claim, work: W) -> W::Output
 where
     W: Future<Output = Result<Ran, ApiError>>,
 {
     let renew = async {
         loop {
-            tokio::time::sleep(worker.claims.renew_every()).await;
-            worker.claims.renew(claim).await;
+            tokio::time::sleep(state.claims.renew_every()).await;
+            state.claims.renew(claim).await;
         }
     };
     tokio::select! {
@@ -229,7 +229,7 @@ pub fn respond(ran: Ran) -> HttpResponse {
     let mut builder = HttpResponseBuilder::new(status);
     builder.content_type(ContentType::json());
     if status == StatusCode::CREATED
-        && let Some(location) = checkout_body::location(&response.body)
+        && let Some(location) = location(&response.body)
     {
         builder.insert_header((header::LOCATION, location));
     }

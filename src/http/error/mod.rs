@@ -3,14 +3,14 @@
 //! | piece | file |
 //! |---|---|
 //! | every code: its name, its status, when, what to do | [`code`] |
-//! | every rule that a request can break, likewise | [`rules`] |
+//! | every rule that a request can break, likewise | [`sentences`] |
 //! | one example per code | [`examples`] |
-//! | `docs/errors.md` | [`page`] |
+//! | `docs/errors.md` | [`markdown`] |
 
 pub mod code;
 pub mod examples;
-pub mod page;
-pub mod rules;
+pub mod markdown;
+pub mod sentences;
 
 use std::{
     hash::{DefaultHasher, Hasher},

@@ -1,7 +1,7 @@
 //! The OpenAPI document: what the API takes and answers, for people and for programs.
 //!
 //! Schemas of answers come from the types that are answered, errors from the table of codes, paths
-//! from [`routes`]. Nothing here decides how a request is handled; that the two agree
+//! from [`paths`]. Nothing here decides how a request is handled; that the two agree
 //! is held by `tests`, by every integration test's client, and by `make contract`.
 //!
 //! | piece | file |
@@ -10,7 +10,7 @@
 //! | what they are put together from | [`parts`], [`errors`] |
 //! | what is done to all of it for programs that make clients of it | [`finish`], [`enumerations`] |
 //! | what clients may send | [`requests`] |
-//! | serving it, and the page for people | [`page`] |
+//! | serving it, and the page for people | [`serve`] |
 
 pub mod cart;
 pub mod checkout;
@@ -19,9 +19,9 @@ pub mod errors;
 pub mod finish;
 pub mod meta;
 pub mod orders;
-pub mod page;
 pub mod parts;
 pub mod requests;
+pub mod serve;
 #[cfg(test)]
 mod tests;
 
@@ -38,14 +38,16 @@ use crate::domain::{
 };
 
 use super::{
-    cart_body::CartBody,
-    checkout_body::CheckoutBody,
+    bodies::{
+        cart::CartBody,
+        checkout::CheckoutBody,
+        orders::{PageBody, PlacedOrderBody},
+        preview::PreviewBody,
+        quote::QuoteBody,
+    },
     error::Code,
     json::FieldProblem,
-    orders_body::{PageBody, PlacedOrderBody},
-    preview_body::PreviewBody,
-    quote_body::QuoteBody,
-    routes::{self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, ORDER, ORDERS},
+    paths::{self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, ORDER, ORDERS},
 };
 
 const DESCRIPTION: &str = "\
@@ -143,9 +145,9 @@ fn build() -> Value {
             CHECKOUT_GROUP: checkout::group_path(),
             ORDERS: orders::list_path(),
             ORDER: orders::path(),
-            routes::OPENAPI: meta::document_path(),
-            routes::DOCS: meta::page_path(),
-            routes::DOCS_FILE: meta::file_path(),
+            paths::OPENAPI: meta::document_path(),
+            paths::DOCS: meta::page_path(),
+            paths::DOCS_FILE: meta::file_path(),
         },
         "components": {
             "securitySchemes": {

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-use super::checkout_body::{Envelope, RejectionBody};
+use super::{Envelope, checkout::RejectionBody};
 
 /// What a checkout would come to now.
 #[derive(Serialize, ToSchema)]

@@ -44,7 +44,7 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// See the module.
 #[derive(Debug)]
-pub struct Worker {
+pub struct State {
     /// For everything but checkouts.
     pub pool: PgPool,
     /// The fast path of idempotency.
@@ -88,7 +88,7 @@ pub enum Error {
     Redis(#[from] redis::RedisError),
 }
 
-impl Worker {
+impl State {
     /// Reads, from one snapshot, so that what is read is of one moment.
     ///
     /// # Errors

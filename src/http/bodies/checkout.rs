@@ -19,12 +19,8 @@ use crate::domain::{
     rejection::{LineRejectionReason, Rejection},
 };
 
-use super::routes::CHECKOUT_GROUP;
-
-#[derive(Serialize)]
-pub(super) struct Envelope<T> {
-    pub data: T,
-}
+use super::Envelope;
+use crate::http::paths::CHECKOUT_GROUP;
 
 /// What one checkout created: an order per vendor.
 #[derive(Serialize, ToSchema)]

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-use super::checkout_body::Envelope;
+use super::Envelope;
 
 /// A cart as the server has priced and frozen it.
 #[derive(Serialize, ToSchema)]

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-use super::{Code, examples, rules};
+use super::{Code, examples, sentences};
 
 const HEAD: &str = "\
 <!-- Made by `splitcart errors`; a test holds this file against it. -->
@@ -140,7 +140,7 @@ fn violations(page: &mut String) -> std::fmt::Result {
     write!(page, "\n{VIOLATIONS}")?;
     writeln!(page, "\n| code | when | what to do |\n|---|---|---|")?;
     for code in ViolationCode::ALL {
-        let rule = rules::violation(code);
+        let rule = sentences::violation(code);
         let name = name(&code);
         writeln!(page, "| `{name}` | {} | {} |", rule.when, rule.remedy)?;
     }
@@ -154,7 +154,7 @@ fn rejections(page: &mut String) -> std::fmt::Result {
         "\n| reason | when | what to do | message |\n|---|---|---|---|"
     )?;
     for reason in LineRejectionReason::ALL {
-        let rule = rules::rejection(reason);
+        let rule = sentences::rejection(reason);
         let rejection = match reason {
             LineRejectionReason::InsufficientInventory => Rejection::short(4, 1),
             _ => Rejection::because(reason),

@@ -15,8 +15,8 @@ use crate::{
 };
 
 use super::{
-    cart_body::{self, VendorGroupBody},
-    checkout_body::Envelope,
+    Envelope,
+    cart::{self, VendorGroupBody},
 };
 
 /// What a PUT of a cart would freeze now.
@@ -110,7 +110,7 @@ pub fn render(named: &NamedQuote) -> Vec<u8> {
         vendor_groups: quote
             .vendor_groups()
             .into_iter()
-            .map(|group| cart_body::vendor_group(group, vendor_names.get(&group.vendor_store_id)))
+            .map(|group| cart::vendor_group(group, vendor_names.get(&group.vendor_store_id)))
             .collect(),
         violations: &quote.violations,
     };

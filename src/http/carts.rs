@@ -7,31 +7,26 @@ use crate::{
     carts::{self, Decision, FreezeCart, NamedCart},
     domain::{
         caller::Access,
-        cart::{
-            CartContent, CartRequest, LINES_MAX, PriceHold, RequestedDiscount, RequestedItem,
-            ShippingAddress, Totals,
-        },
+        cart::{CartContent, CartRequest, PriceHold},
         idempotency::{Fingerprint, Scope, StoredResponse},
-        ids::{ProductId, VendorStoreId},
     },
     idempotency::fingerprint,
 };
 
 use super::{
     auth,
-    bodies::{cart, quote},
+    bodies::{
+        cart::{self, CartRequestBody},
+        quote::{self, QuoteRequestBody},
+    },
     body,
     error::{ApiError, Code},
     idempotent::{self, Ran},
-    json::{FieldProblem, Node, Object, Shape},
+    json,
     paths::CART,
     precondition,
     state::State,
 };
-
-/// The longest discount code and the longest line of an address, in characters.
-const CODE_LEN_MAX: usize = 255;
-const ADDRESS_LEN_MAX: usize = 200;
 
 /// Freezes a cart (PF-075).
 ///
@@ -112,8 +107,9 @@ async fn read(
     payload: web::Payload,
 ) -> Result<(CartRequest, Fingerprint), ApiError> {
     let body = body::json(request, payload).await?;
-    let cart = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
-    Ok((cart, fingerprint::of_body(&body.canonical())))
+    let cart =
+        json::read::<CartRequestBody>(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    Ok((cart.into(), fingerprint::of_body(&body.canonical())))
 }
 
 /// Reads the active cart (PF-076).
@@ -156,7 +152,9 @@ pub async fn post_quote(
     let identity = auth::identity(&request, &state)?;
     let buyer = auth::admit_to_buy(&state, identity, Access::Read).await?;
     let body = body::json(&request, payload).await?;
-    let content = parse_content(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    let content =
+        json::read::<QuoteRequestBody>(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    let content = CartContent::from(content);
     let now = Utc::now();
     let quoted = state
         .read_snapshot(async |snapshot| carts::quote(snapshot, &content, buyer, now).await)
@@ -164,159 +162,4 @@ pub async fn post_quote(
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .body(quote::render(&quoted)))
-}
-
-/// Reads a cart.
-///
-/// # Errors
-/// All that is wrong with its shape.
-pub fn parse(body: &Node) -> Result<CartRequest, Vec<FieldProblem>> {
-    let mut shape = Shape::default();
-    let cart = read_cart(&mut shape, body);
-    shape.finish(cart)
-}
-
-/// Reads what a quote is asked for.
-///
-/// # Errors
-/// All that is wrong with its shape.
-pub fn parse_content(body: &Node) -> Result<CartContent, Vec<FieldProblem>> {
-    let mut shape = Shape::default();
-    let content = shape
-        .object(body, "", &CONTENT)
-        .and_then(|cart| read_content(&mut shape, &cart));
-    shape.finish(content)
-}
-
-/// The fields of what is wanted.
-const CONTENT: [&str; 4] = ["currency", "shipping_address", "items", "discounts"];
-
-fn read_cart(shape: &mut Shape, node: &Node) -> Option<CartRequest> {
-    let [currency, shipping_address, items, discounts] = CONTENT;
-    let known = [currency, shipping_address, items, discounts, "totals"];
-    let cart = shape.object(node, "", &known)?;
-    let content = read_content(shape, &cart);
-    let totals = shape.required(&cart, "totals", read_totals);
-    Some(CartRequest {
-        content: content?,
-        totals: totals?,
-    })
-}
-
-fn read_content(shape: &mut Shape, cart: &Object<'_>) -> Option<CartContent> {
-    let currency = shape.optional(cart, "currency", read_currency);
-    let shipping_address = shape.optional(cart, "shipping_address", read_address);
-    let items = shape.required(cart, "items", read_items);
-    let discounts = shape.optional(cart, "discounts", read_discounts);
-    Some(CartContent {
-        currency: currency?.unwrap_or_else(|| "USD".to_owned()),
-        shipping_address: shipping_address?,
-        items: items?,
-        discounts: discounts?.unwrap_or_default(),
-    })
-}
-
-fn read_currency(shape: &mut Shape, node: &Node, path: &str) -> Option<String> {
-    match node {
-        Node::String(text)
-            if text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()) =>
-        {
-            Some(text.clone())
-        }
-        _ => {
-            shape.problem(path, "must be three capitals, such as \"USD\"");
-            None
-        }
-    }
-}
-
-fn read_address(shape: &mut Shape, node: &Node, path: &str) -> Option<ShippingAddress> {
-    let known = ["line1", "line2", "city", "state", "postal_code", "country"];
-    let address = shape.object(node, path, &known)?;
-    let text = |shape: &mut Shape, node: &Node, path: &str| shape.text(node, path, ADDRESS_LEN_MAX);
-    let line1 = shape.required(&address, "line1", text);
-    let line2 = shape.optional(&address, "line2", text);
-    let city = shape.required(&address, "city", text);
-    let state = shape.required(&address, "state", text);
-    let postal_code = shape.required(&address, "postal_code", text);
-    let country = shape.required(&address, "country", text);
-    Some(ShippingAddress {
-        line1: line1?,
-        line2: line2?,
-        city: city?,
-        state: state?,
-        postal_code: postal_code?,
-        country: country?,
-    })
-}
-
-fn read_items(shape: &mut Shape, node: &Node, path: &str) -> Option<Vec<RequestedItem>> {
-    let items = shape.list(node, path, LINES_MAX, read_item)?;
-    if items.is_empty() {
-        shape.problem(path, "must have at least one line");
-        return None;
-    }
-    Some(items)
-}
-
-fn read_item(shape: &mut Shape, node: &Node, path: &str) -> Option<RequestedItem> {
-    let known = [
-        "product_id",
-        "vendor_store_id",
-        "qty",
-        "unit_price",
-        "line_total",
-    ];
-    let item = shape.object(node, path, &known)?;
-    let product_id = shape.required(&item, "product_id", Shape::id::<ProductId>);
-    let vendor_store_id = shape.required(&item, "vendor_store_id", Shape::id::<VendorStoreId>);
-    let qty = shape.required(&item, "qty", Shape::positive);
-    let unit_price = shape.optional(&item, "unit_price", Shape::money);
-    let line_total = shape.optional(&item, "line_total", Shape::money);
-    Some(RequestedItem {
-        product_id: product_id?,
-        vendor_store_id: vendor_store_id?,
-        qty: qty?,
-        unit_price: unit_price?,
-        line_total: line_total?,
-    })
-}
-
-fn read_discounts(shape: &mut Shape, node: &Node, path: &str) -> Option<Vec<RequestedDiscount>> {
-    let discounts = shape.list(node, path, LINES_MAX, read_discount)?;
-    let mut seen = std::collections::HashSet::new();
-    for (index, discount) in discounts.iter().enumerate() {
-        if !seen.insert(discount.vendor_store_id) {
-            let path = format!("{path}/{index}/vendor_store_id");
-            shape.problem(
-                &path,
-                "has a discount already; a vendor grants one per cart",
-            );
-        }
-    }
-    Some(discounts)
-}
-
-fn read_discount(shape: &mut Shape, node: &Node, path: &str) -> Option<RequestedDiscount> {
-    let discount = shape.object(node, path, &["vendor_store_id", "code"])?;
-    let vendor_store_id = shape.required(&discount, "vendor_store_id", Shape::id::<VendorStoreId>);
-    let code = shape.required(&discount, "code", |shape, node, path| {
-        shape.text(node, path, CODE_LEN_MAX)
-    });
-    Some(RequestedDiscount {
-        vendor_store_id: vendor_store_id?,
-        code: code?,
-    })
-}
-
-fn read_totals(shape: &mut Shape, node: &Node, path: &str) -> Option<Totals> {
-    let totals = shape.object(node, path, &["subtotal", "discount_total", "total"])?;
-    let subtotal = shape.required(&totals, "subtotal", Shape::money);
-    let discount_total = shape.required(&totals, "discount_total", Shape::money);
-    let total = shape.required(&totals, "total", Shape::money);
-    Some(Totals {
-        subtotal: subtotal?,
-        discount_total: discount_total?,
-        total: total?,
-    })
 }

@@ -10,21 +10,19 @@ use crate::{
     },
     domain::{
         caller::Access,
-        checkout::{CheckoutRequest, ExpectedCart},
         idempotency::{Fingerprint, Scope, StoredResponse},
-        ids::CartId,
-        order::{Checkout, PaymentMethod},
-        reservation::ShortagePolicy,
+        order::Checkout,
     },
     idempotency::fingerprint,
 };
 
 use super::{
-    auth::{self, Identity},
-    bodies, body,
+    auth,
+    bodies::{self, checkout::CheckoutRequestBody},
+    body,
     error::ApiError,
     idempotent::{self, Ran},
-    json::{FieldProblem, Node, Shape},
+    json,
     paths::CHECKOUT,
     state::State,
 };
@@ -65,7 +63,7 @@ pub async fn post(
         path: CHECKOUT,
         key,
     };
-    let request = wish.of(identity);
+    let request = wish.by(identity.user_id, identity.store_id);
     let desk = state.desk.clone();
     // The gate of a checkout that is carried out is in its transaction, beside all else that decides
     // it: one statement for a whole batch of callers.
@@ -99,9 +97,10 @@ pub async fn post_preview(
     let identity = auth::identity(&request, &state)?;
     let buyer = auth::admit_to_buy(&state, identity, Access::Read).await?;
     let body = body::json(&request, payload).await?;
-    let wish = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    let wish = json::read::<CheckoutRequestBody>(&body)
+        .map_err(|problems| ApiError::malformed(&problems))?;
     let now = Utc::now().trunc_subsecs(6);
-    let (wanted, terms) = (wish.of(identity), state.terms);
+    let (wanted, terms) = (wish.by(identity.user_id, identity.store_id), state.terms);
     let foreseen = state
         .read_snapshot(async |snapshot| preview(snapshot, wanted, buyer, terms, now).await)
         .await??;
@@ -110,34 +109,13 @@ pub async fn post_preview(
         .body(bodies::preview::render(&foreseen, state.terms.price_hold)))
 }
 
-/// What a body says.
-#[derive(Debug)]
-pub struct Wish {
-    cart_id: CartId,
-    payment_method: PaymentMethod,
-    shortage_policy: ShortagePolicy,
-    expected: ExpectedCart,
-}
-
-impl Wish {
-    fn of(self, identity: Identity) -> CheckoutRequest {
-        CheckoutRequest {
-            cart_id: self.cart_id,
-            store_id: identity.store_id,
-            user_id: identity.user_id,
-            payment_method: self.payment_method,
-            shortage_policy: self.shortage_policy,
-            expected: self.expected,
-        }
-    }
-}
-
 async fn read(
     request: &HttpRequest,
     payload: web::Payload,
-) -> Result<(Wish, Fingerprint), ApiError> {
+) -> Result<(CheckoutRequestBody, Fingerprint), ApiError> {
     let body = body::json(request, payload).await?;
-    let wish = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    let wish = json::read::<CheckoutRequestBody>(&body)
+        .map_err(|problems| ApiError::malformed(&problems))?;
     Ok((wish, fingerprint::of_body(&body.canonical())))
 }
 
@@ -147,54 +125,4 @@ pub fn render(checkout: &Checkout) -> StoredResponse {
         status: 201,
         body: bodies::checkout::render(checkout),
     }
-}
-
-/// Reads a checkout.
-///
-/// # Errors
-/// All that is wrong with its shape.
-pub fn parse(body: &Node) -> Result<Wish, Vec<FieldProblem>> {
-    let mut shape = Shape::default();
-    let wish = read_wish(&mut shape, body);
-    shape.finish(wish)
-}
-
-fn read_wish(shape: &mut Shape, node: &Node) -> Option<Wish> {
-    let known = [
-        "cart_id",
-        "payment_method",
-        "shortage_policy",
-        "expected_total",
-        "expected_version",
-    ];
-    let wish = shape.object(node, "", &known)?;
-    let cart_id = shape.required(&wish, "cart_id", Shape::id::<CartId>);
-    let payment_method = shape.optional(&wish, "payment_method", read_payment_method);
-    let shortage_policy = shape.optional(&wish, "shortage_policy", read_shortage_policy);
-    let total = shape.optional(&wish, "expected_total", Shape::money);
-    let version = shape.optional(&wish, "expected_version", Shape::positive);
-    Some(Wish {
-        cart_id: cart_id?,
-        payment_method: payment_method?.unwrap_or_default(),
-        shortage_policy: shortage_policy?.unwrap_or_default(),
-        expected: ExpectedCart {
-            total: total?,
-            version: version?,
-        },
-    })
-}
-
-fn read_payment_method(shape: &mut Shape, node: &Node, path: &str) -> Option<PaymentMethod> {
-    let methods = [("cash", PaymentMethod::Cash), ("ach", PaymentMethod::Ach)];
-    shape.one_of(node, path, &methods)
-}
-
-fn read_shortage_policy(shape: &mut Shape, node: &Node, path: &str) -> Option<ShortagePolicy> {
-    let policies = [
-        ("reject_line", ShortagePolicy::RejectLine),
-        ("fill", ShortagePolicy::Fill),
-        ("reject_vendor", ShortagePolicy::RejectVendor),
-        ("all_or_nothing", ShortagePolicy::AllOrNothing),
-    ];
-    shape.one_of(node, path, &policies)
 }

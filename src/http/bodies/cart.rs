@@ -1,4 +1,4 @@
-//! How a cart looks to a client.
+//! The request and the answer of a cart.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,18 +7,56 @@ use utoipa::ToSchema;
 use crate::{
     carts::NamedCart,
     domain::{
-        cart::{
-            CartLine, CartStatus, GrantedDiscount, PriceHold, ShippingAddress, Totals, VendorGroup,
-        },
-        ids::{BuyerStoreId, CartId, CartItemId, ProductId, VendorStoreId},
-        money::{Money, Percent},
+        cart::{CartLine, CartRequest, CartStatus, PriceHold, ShippingAddress, Totals},
+        ids::{BuyerStoreId, CartId, CartItemId},
         precondition::CartTag,
-        pricing::{DiscountKind, DiscountTerms},
-        product::Unit,
     },
+    http::json::request_body,
 };
 
-use super::Envelope;
+use super::{
+    Envelope,
+    cart_lines::{PricedItemBody, priced_item},
+    fields::Amount,
+    quote::QuoteRequestBody,
+    vendor_groups::{VendorGroupBody, vendor_group},
+};
+
+request_body! {
+    /// A cart to be frozen. Every figure is compared with the server's own; none is trusted.
+    #[schema(as = CartRequest)]
+    pub struct CartRequestBody {
+        ..content: QuoteRequestBody,
+        /// The figures that the buyer was shown.
+        totals: TotalsRequestBody,
+    }
+}
+
+request_body! {
+    /// The three figures of a cart.
+    #[schema(as = TotalsRequest)]
+    pub struct TotalsRequestBody {
+        /// The sum of list price x quantity.
+        subtotal: Amount,
+        /// All tier and store discounts.
+        discount_total: Amount,
+        /// Subtotal less discounts.
+        total: Amount,
+    }
+}
+
+impl From<CartRequestBody> for CartRequest {
+    fn from(body: CartRequestBody) -> Self {
+        Self {
+            content: body.content.into(),
+            totals: Totals {
+                subtotal: body.totals.subtotal.0,
+                discount_total: body.totals.discount_total.0,
+                total: body.totals.total.0,
+            },
+        }
+    }
+}
 
 /// A cart as the server has priced and frozen it.
 #[derive(Serialize, ToSchema)]
@@ -56,85 +94,14 @@ pub struct CartBody<'a> {
     valid_until: Option<DateTime<Utc>>,
 }
 
-/// A line of a cart, frozen: the catalogue may change, this does not.
+/// A line of a cart, frozen: the catalogue may change, the line does not.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CartItem)]
 pub struct ItemBody<'a> {
     /// The line.
     id: CartItemId,
-    /// Its place in the cart, from 0.
-    #[schema(minimum = 0, maximum = 199)]
-    position: usize,
-    /// What.
-    product_id: ProductId,
-    /// Whose.
-    vendor_store_id: VendorStoreId,
-    /// The vendor's own number for it.
-    sku: &'a str,
-    /// Its name, for people.
-    title: &'a str,
-    /// What one unit of quantity is.
-    unit: Unit,
-    /// Where a picture of it is.
-    #[schema(required = true)]
-    image_url: Option<&'a str>,
-    /// How many.
-    #[schema(minimum = 1)]
-    qty: i32,
-    /// The least quantity that was sold at once.
-    #[schema(minimum = 1)]
-    moq: i32,
-    /// The greatest quantity that was sold at once; null without a cap.
-    #[schema(required = true, minimum = 1)]
-    max_qty: Option<i32>,
-    /// Per unit, before the volume tier.
-    list_price: Money,
-    /// From how many on the tier holds that was applied; null where none was.
-    #[schema(required = true, minimum = 1)]
-    volume_discount_min_qty: Option<i32>,
-    /// What that tier takes off each unit.
-    #[schema(required = true)]
-    volume_discount_percent: Option<Percent>,
-    /// Per unit, after the tier.
-    unit_price: Money,
-    /// List price x quantity.
-    line_subtotal: Money,
-    /// What the tier takes off the whole line.
-    line_discount: Money,
-    /// Unit price x quantity.
-    line_total: Money,
-}
-
-/// One vendor's part of a cart.
-#[derive(Serialize, ToSchema)]
-#[schema(as = CartVendorGroup)]
-pub struct VendorGroupBody<'a> {
-    /// The vendor.
-    vendor_store_id: VendorStoreId,
-    /// The vendor's name, for people.
-    vendor_name: &'a str,
     #[serde(flatten)]
-    totals: Totals,
-    /// The vendor's discount, if one was granted.
-    #[schema(required = true)]
-    store_discount: Option<StoreDiscountBody<'a>>,
-}
-
-/// A vendor's discount, granted and frozen.
-#[derive(Serialize, ToSchema)]
-#[schema(as = StoreDiscount)]
-pub struct StoreDiscountBody<'a> {
-    /// Its code, in the vendor's spelling.
-    code: &'a str,
-    /// Its name, for people.
-    title: &'a str,
-    /// How `value` is to be read.
-    kind: DiscountKind,
-    /// A percentage or an amount of money.
-    #[schema(value_type = String, pattern = r"^[0-9]+(\.[0-9]{1,4})?$", example = "10")]
-    value: DiscountTerms,
-    /// What it took off this cart.
-    amount: Money,
+    line: PricedItemBody<'a>,
 }
 
 /// The body of a cart's response.
@@ -188,41 +155,6 @@ pub fn tag(body: &[u8]) -> Option<CartTag> {
 fn item(id: CartItemId, position: usize, line: &CartLine) -> ItemBody<'_> {
     ItemBody {
         id,
-        position,
-        product_id: line.product_id,
-        vendor_store_id: line.vendor_store_id,
-        sku: &line.sku,
-        title: &line.title,
-        unit: line.unit,
-        image_url: line.image_url.as_deref(),
-        qty: line.qty,
-        moq: line.moq,
-        max_qty: line.max_qty,
-        list_price: line.price.list_price,
-        volume_discount_min_qty: line.price.tier.map(|tier| tier.min_qty),
-        volume_discount_percent: line.price.tier.map(|tier| tier.discount_percent),
-        unit_price: line.price.unit_price,
-        line_subtotal: line.price.subtotal,
-        line_discount: line.price.discount,
-        line_total: line.price.total,
-    }
-}
-
-pub(super) fn vendor_group<'a>(
-    group: VendorGroup<'a>,
-    name: Option<&'a String>,
-) -> VendorGroupBody<'a> {
-    let discount = |granted: &'a GrantedDiscount| StoreDiscountBody {
-        code: &granted.code,
-        title: &granted.title,
-        kind: granted.terms.kind(),
-        value: granted.terms,
-        amount: granted.amount,
-    };
-    VendorGroupBody {
-        vendor_store_id: group.vendor_store_id,
-        vendor_name: name.map_or("", String::as_str),
-        totals: group.totals,
-        store_discount: group.store_discount.map(discount),
+        line: priced_item(position, line),
     }
 }

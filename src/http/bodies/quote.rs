@@ -1,4 +1,6 @@
-//! How a quote looks to a client: as the cart would, without ids, because nothing of it exists.
+//! The request and the answer of a quote: a cart without totals, and what a PUT of that cart would freeze.
+
+use std::collections::HashSet;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,18 +8,126 @@ use utoipa::ToSchema;
 use crate::{
     carts::NamedQuote,
     domain::{
-        cart::{QuotedLine, Totals},
-        ids::{ProductId, VendorStoreId},
-        money::{Money, Percent},
-        product::Unit,
+        cart::{CartContent, LINES_MAX, QuotedLine, RequestedDiscount, ShippingAddress, Totals},
+        ids::VendorStoreId,
+        money::Money,
         violation::Violation,
     },
+    http::json::{FromJson, Node, Shape, request_body},
 };
 
 use super::{
     Envelope,
-    cart::{self, VendorGroupBody},
+    cart_lines::{ItemRequestBody, Items, PricedItemBody, priced_item},
+    fields::{AddressLine, Currency, DiscountCode},
+    vendor_groups::{VendorGroupBody, vendor_group},
 };
+
+request_body! {
+    /// What a quote is asked for: a cart without `totals`.
+    #[schema(as = QuoteRequest)]
+    pub struct QuoteRequestBody {
+        /// Three capitals; the catalogue is priced in `USD`, which is also the default.
+        #[schema(value_type = Option<String>, pattern = "^[A-Z]{3}$", default = "USD")]
+        currency: Option<Currency>,
+        /// Where the goods are to go.
+        shipping_address: Option<AddressBody>,
+        /// The lines; a product may be in one of them only.
+        #[schema(value_type = Vec<ItemRequestBody>, min_items = 1, max_items = 200)]
+        items: Items,
+        /// Codes of vendors' discounts, at most one per vendor.
+        #[schema(value_type = Option<BTreeSet<DiscountRequestBody>>, max_items = 200)]
+        discounts: Option<Discounts>,
+    }
+}
+
+request_body! {
+    /// An address, kept as it was sent.
+    #[schema(as = ShippingAddressRequest)]
+    pub struct AddressBody {
+        /// Street and number.
+        line1: AddressLine,
+        /// Anything that does not fit into the first line.
+        line2: Option<AddressLine>,
+        /// The city.
+        city: AddressLine,
+        /// The state.
+        state: AddressLine,
+        /// The postal code.
+        postal_code: AddressLine,
+        /// The country.
+        country: AddressLine,
+    }
+}
+
+request_body! {
+    /// A discount code of one vendor.
+    #[schema(as = DiscountRequest)]
+    pub struct DiscountRequestBody {
+        /// The vendor whose discount it is.
+        vendor_store_id: VendorStoreId,
+        /// The code, in upper or lower case; spaces at its ends do not count.
+        #[schema(
+            value_type = String,
+            min_length = 1,
+            max_length = 255,
+            pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$",
+        )]
+        code: DiscountCode,
+    }
+}
+
+/// At most one discount per vendor.
+#[derive(Debug, Default)]
+struct Discounts(Vec<DiscountRequestBody>);
+
+impl FromJson for Discounts {
+    fn read(shape: &mut Shape, node: &Node, path: &str) -> Option<Self> {
+        let discounts: Vec<DiscountRequestBody> = shape.list(node, path, LINES_MAX)?;
+        let mut seen = HashSet::new();
+        for (index, discount) in discounts.iter().enumerate() {
+            if !seen.insert(discount.vendor_store_id) {
+                let path = format!("{path}/{index}/vendor_store_id");
+                shape.problem(
+                    &path,
+                    "has a discount already; a vendor grants one per cart",
+                );
+            }
+        }
+        Some(Self(discounts))
+    }
+}
+
+impl From<QuoteRequestBody> for CartContent {
+    fn from(body: QuoteRequestBody) -> Self {
+        let discount = |discount: DiscountRequestBody| RequestedDiscount {
+            vendor_store_id: discount.vendor_store_id,
+            code: discount.code.0,
+        };
+        let discounts = body.discounts.unwrap_or_default();
+        Self {
+            currency: body
+                .currency
+                .map_or_else(|| "USD".to_owned(), |currency| currency.0),
+            shipping_address: body.shipping_address.map(ShippingAddress::from),
+            items: body.items.into(),
+            discounts: discounts.0.into_iter().map(discount).collect(),
+        }
+    }
+}
+
+impl From<AddressBody> for ShippingAddress {
+    fn from(body: AddressBody) -> Self {
+        Self {
+            line1: body.line1.0,
+            line2: body.line2.map(|line| line.0),
+            city: body.city.0,
+            state: body.state.0,
+            postal_code: body.postal_code.0,
+            country: body.country.0,
+        }
+    }
+}
 
 /// What a PUT of a cart would freeze now.
 #[derive(Serialize, ToSchema)]
@@ -32,7 +142,7 @@ pub struct QuoteBody<'a> {
     /// The lines that can be priced, in the order in which they were sent. One that can't (its product is
     /// unknown, or another vendor's) is not there; `violations` says why.
     #[schema(max_items = 200)]
-    items: Vec<QuoteItemBody<'a>>,
+    items: Vec<PricedItemBody<'a>>,
     /// What these lines come to per vendor, in ascending vendor id.
     vendor_groups: Vec<VendorGroupBody<'a>>,
     /// All rules that are broken: with any, the PUT would be refused. Empty where it would be accepted.
@@ -50,53 +160,6 @@ pub struct QuotedTotals {
     total: Money,
 }
 
-/// A line as it would be frozen.
-#[derive(Serialize, ToSchema)]
-#[schema(as = QuoteItem)]
-pub struct QuoteItemBody<'a> {
-    /// Its place in the request, from 0.
-    #[schema(minimum = 0, maximum = 199)]
-    position: usize,
-    /// What.
-    product_id: ProductId,
-    /// Whose.
-    vendor_store_id: VendorStoreId,
-    /// The vendor's own number for it.
-    sku: &'a str,
-    /// Its name, for people.
-    title: &'a str,
-    /// What one unit of quantity is.
-    unit: Unit,
-    /// Where a picture of it is.
-    #[schema(required = true)]
-    image_url: Option<&'a str>,
-    /// How many.
-    #[schema(minimum = 1)]
-    qty: i32,
-    /// The least quantity that is sold at once.
-    #[schema(minimum = 1)]
-    moq: i32,
-    /// The greatest quantity that is sold at once; null without a cap.
-    #[schema(required = true, minimum = 1)]
-    max_qty: Option<i32>,
-    /// Per unit, before the volume tier.
-    list_price: Money,
-    /// From how many on the tier holds that is applied; null where none is.
-    #[schema(required = true, minimum = 1)]
-    volume_discount_min_qty: Option<i32>,
-    /// What that tier takes off each unit.
-    #[schema(required = true)]
-    volume_discount_percent: Option<Percent>,
-    /// Per unit, after the tier: the `unit_price` of a PUT.
-    unit_price: Money,
-    /// List price x quantity.
-    line_subtotal: Money,
-    /// What the tier takes off the whole line.
-    line_discount: Money,
-    /// Unit price x quantity: the `line_total` of a PUT.
-    line_total: Money,
-}
-
 /// The body of a quote's response.
 pub fn render(named: &NamedQuote) -> Vec<u8> {
     let NamedQuote {
@@ -110,7 +173,7 @@ pub fn render(named: &NamedQuote) -> Vec<u8> {
         vendor_groups: quote
             .vendor_groups()
             .into_iter()
-            .map(|group| cart::vendor_group(group, vendor_names.get(&group.vendor_store_id)))
+            .map(|group| vendor_group(group, vendor_names.get(&group.vendor_store_id)))
             .collect(),
         violations: &quote.violations,
     };
@@ -125,25 +188,6 @@ const fn totals(totals: Totals) -> QuotedTotals {
     }
 }
 
-fn item(quoted: &QuotedLine) -> QuoteItemBody<'_> {
-    let QuotedLine { position, line } = quoted;
-    QuoteItemBody {
-        position: *position,
-        product_id: line.product_id,
-        vendor_store_id: line.vendor_store_id,
-        sku: &line.sku,
-        title: &line.title,
-        unit: line.unit,
-        image_url: line.image_url.as_deref(),
-        qty: line.qty,
-        moq: line.moq,
-        max_qty: line.max_qty,
-        list_price: line.price.list_price,
-        volume_discount_min_qty: line.price.tier.map(|tier| tier.min_qty),
-        volume_discount_percent: line.price.tier.map(|tier| tier.discount_percent),
-        unit_price: line.price.unit_price,
-        line_subtotal: line.price.subtotal,
-        line_discount: line.price.discount,
-        line_total: line.price.total,
-    }
+fn item(quoted: &QuotedLine) -> PricedItemBody<'_> {
+    priced_item(quoted.position, &quoted.line)
 }

@@ -12,8 +12,8 @@ use crate::{
         violation::ViolationCode,
     },
     http::{
-        carts, checkout,
-        json::{FieldProblem, Node},
+        bodies::{cart::CartRequestBody, checkout::CheckoutRequestBody},
+        json::{self, FieldProblem, FromJson, Node},
     },
 };
 
@@ -103,17 +103,17 @@ fn fields(page: &mut String) -> std::fmt::Result {
         (
             "PUT /api/v1/cart",
             BAD_CART,
-            problems(BAD_CART, carts::parse),
+            problems::<CartRequestBody>(BAD_CART),
         ),
         (
             "PUT /api/v1/cart",
             EMPTY_CART,
-            problems(EMPTY_CART, carts::parse),
+            problems::<CartRequestBody>(EMPTY_CART),
         ),
         (
             "POST /api/v1/checkout",
             BAD_CHECKOUT,
-            problems(BAD_CHECKOUT, checkout::parse),
+            problems::<CheckoutRequestBody>(BAD_CHECKOUT),
         ),
     ];
     write!(page, "\n{FIELDS}")?;
@@ -128,12 +128,9 @@ fn fields(page: &mut String) -> std::fmt::Result {
 }
 
 /// What a reader says about a bad body.
-fn problems<T>(
-    body: &str,
-    parse: impl FnOnce(&Node) -> Result<T, Vec<FieldProblem>>,
-) -> Vec<FieldProblem> {
+fn problems<T: FromJson>(body: &str) -> Vec<FieldProblem> {
     let node = Node::parse(body.as_bytes()).expect("the bad bodies are JSON");
-    parse(&node).err().unwrap_or_default()
+    json::read::<T>(&node).err().unwrap_or_default()
 }
 
 fn violations(page: &mut String) -> std::fmt::Result {

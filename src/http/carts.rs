@@ -1,14 +1,18 @@
 //! `PUT` and `GET /api/v1/cart`, and `POST /api/v1/cart/quote`.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use chrono::Utc;
 
 use crate::{
+    batching::Undecided,
     carts::{self, Decision, FreezeCart, NamedCart},
     domain::{
         caller::Access,
-        cart::{CartContent, CartRequest, PriceHold},
-        idempotency::{Fingerprint, Scope, StoredResponse},
+        cart::{CartContent, PriceHold},
+        idempotency::StoredResponse,
+        precondition::Precondition,
     },
     idempotency::fingerprint,
 };
@@ -21,72 +25,61 @@ use super::{
     },
     body,
     error::{ApiError, Code},
-    idempotent::{self, Ran},
+    idempotent::{self, Answer},
     json,
+    keyed::{Keyed, KeyedBody},
     paths::CART,
     precondition,
     state::State,
 };
 
+impl KeyedBody for CartRequestBody {
+    const METHOD: &'static str = "PUT";
+    const PATH: &'static str = CART;
+    type Condition = Precondition;
+
+    fn check_room(state: &State) -> Result<(), Undecided> {
+        state.carts.check_room()
+    }
+
+    fn condition(request: &HttpRequest) -> Result<Precondition, ApiError> {
+        precondition::of_put(request)
+    }
+
+    fn keep_for(state: &State) -> Duration {
+        state.keep_cart_answers_for
+    }
+}
+
 /// Freezes a cart (PF-075).
-///
-/// # Errors
-/// See the contract.
-pub async fn put(
-    request: HttpRequest,
-    payload: web::Payload,
-    state: web::Data<State>,
-) -> Result<HttpResponse, ApiError> {
-    let identity = auth::identity(&request, &state)?;
-    state.carts.check_room()?;
-    // Rarely needed, and a query's future is large: boxed, it is no part of every request's.
-    let admit = || Box::pin(auth::admit_to_key(&state, identity));
-    let head =
-        body::idempotency_key(&request).and_then(|key| Ok((key, precondition::of_put(&request)?)));
-    let (key, precondition) = match head {
-        Ok(head) => head,
-        Err(error) => {
-            admit().await?;
-            return Err(error);
-        }
-    };
-    let (cart, fingerprint) = match read(&request, payload).await {
-        Ok(asked) => asked,
-        Err(error) => {
-            // A store that may not buy is told so, not what was wrong with the body.
-            auth::admit_to_buy(&state, identity, Access::Change).await?;
-            return Err(error);
-        }
-    };
-    let scope = Scope {
-        user_id: identity.user_id,
-        store_id: identity.store_id,
-        method: "PUT",
-        path: CART,
-        key,
-    };
+pub async fn put(keyed: Keyed<CartRequestBody>) -> Result<HttpResponse, ApiError> {
+    let Keyed {
+        state,
+        attempt,
+        condition,
+        body,
+    } = keyed;
     let command = FreezeCart {
-        user_id: identity.user_id,
-        store_id: identity.store_id,
-        request: cart,
-        scope: fingerprint::of_scope(&scope),
-        fingerprint,
-        precondition,
+        user_id: attempt.scope.user_id,
+        store_id: attempt.scope.store_id,
+        request: body.into(),
+        scope: fingerprint::of_scope(&attempt.scope),
+        fingerprint: attempt.fingerprint,
+        precondition: condition,
         render,
     };
     let desk = state.carts.clone();
     let work = move |_| async move {
         match desk.submit(command).await? {
-            Decision::Frozen(response) => Ok(Ran::Now(response)),
-            Decision::Replayed(response) => Ok(Ran::Before(response)),
+            Decision::Frozen(response) => Ok(Answer::Fresh(response)),
+            Decision::Replayed(response) => Ok(Answer::Replayed(response)),
             Decision::Refused(refusal) => Err(refusal.into()),
         }
     };
-    let keep_for = state.keep_cart_answers_for;
-    let ran = idempotent::once(&state, scope, fingerprint, keep_for, admit, work).await?;
-    let tag = cart::tag(ran.body());
-    let mut response = idempotent::respond(ran);
-    // Of the version that the answer tells of, also when it is a first answer repeated.
+    let answer = idempotent::once(&state, attempt, work).await?;
+    // The version in the answer, which is an earlier one where the answer is replayed.
+    let tag = cart::tag(answer.body());
+    let mut response = answer.respond();
     if let Some(tag) = tag {
         let value = precondition::etag(tag);
         response.headers_mut().insert(header::ETAG, value);
@@ -94,7 +87,7 @@ pub async fn put(
     Ok(response)
 }
 
-/// The answer that is kept of a cart.
+/// The answer to a PUT, as it is kept under the key.
 pub fn render(cart: &NamedCart, price_hold: PriceHold) -> StoredResponse {
     StoredResponse {
         status: 200,
@@ -102,20 +95,7 @@ pub fn render(cart: &NamedCart, price_hold: PriceHold) -> StoredResponse {
     }
 }
 
-async fn read(
-    request: &HttpRequest,
-    payload: web::Payload,
-) -> Result<(CartRequest, Fingerprint), ApiError> {
-    let body = body::json(request, payload).await?;
-    let cart =
-        json::read::<CartRequestBody>(&body).map_err(|problems| ApiError::malformed(&problems))?;
-    Ok((cart.into(), fingerprint::of_body(&body.canonical())))
-}
-
 /// Reads the active cart (PF-076).
-///
-/// # Errors
-/// See the contract.
 pub async fn get(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, ApiError> {
     let identity = auth::identity(&request, &state)?;
     let known = precondition::known(&request);
@@ -139,11 +119,8 @@ pub async fn get(request: HttpRequest, state: web::Data<State>) -> Result<HttpRe
         .body(cart::render(&cart, state.terms.price_hold)))
 }
 
-/// Says what a PUT of a cart would freeze now: the same body without `totals`, the same rules, all of them
-/// at once. Nothing is written or locked.
-///
-/// # Errors
-/// See the contract.
+/// Answers what a PUT of a cart would freeze now: the same body without `totals`, the same rules. Nothing is
+/// written or locked.
 pub async fn post_quote(
     request: HttpRequest,
     payload: web::Payload,
@@ -151,10 +128,10 @@ pub async fn post_quote(
 ) -> Result<HttpResponse, ApiError> {
     let identity = auth::identity(&request, &state)?;
     let buyer = auth::admit_to_buy(&state, identity, Access::Read).await?;
-    let body = body::json(&request, payload).await?;
-    let content =
-        json::read::<QuoteRequestBody>(&body).map_err(|problems| ApiError::malformed(&problems))?;
-    let content = CartContent::from(content);
+    let node = body::json(&request, payload).await?;
+    let body: QuoteRequestBody =
+        json::read(&node).map_err(|problems| ApiError::malformed(&problems))?;
+    let content = CartContent::from(body);
     let now = Utc::now();
     let quoted = state
         .read_snapshot(async |snapshot| carts::quote(snapshot, &content, buyer, now).await)

@@ -16,31 +16,32 @@
 //! | headers that may stand once | [`single_headers`] |
 //! | keys and certificates that may be replaced | [`watched_file`] |
 
-pub mod answer_body;
-pub mod auth;
+pub(crate) mod answer_body;
+pub(crate) mod auth;
 pub mod bodies;
 pub mod body;
 pub mod carts;
 pub mod checkout;
-pub mod connection;
-pub mod cors;
+pub(crate) mod connection;
+pub(crate) mod cors;
 pub mod cursor;
 pub mod error;
-pub mod idempotent;
+pub(crate) mod idempotent;
 pub mod json;
-pub mod listener;
+pub(crate) mod keyed;
+pub(crate) mod listener;
 pub mod openapi;
-pub mod orders;
+pub(crate) mod orders;
 pub mod paths;
 pub mod precondition;
 pub mod query;
 pub mod rate_limit;
-pub mod routes;
-pub mod security;
-pub mod server;
-pub mod single_headers;
-pub mod state;
-pub mod tls;
+pub(crate) mod routes;
+pub(crate) mod security;
+pub(crate) mod server;
+pub(crate) mod single_headers;
+pub(crate) mod state;
+pub(crate) mod tls;
 pub mod token;
-pub mod trace;
+pub(crate) mod trace;
 pub mod watched_file;

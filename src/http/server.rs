@@ -60,7 +60,6 @@ const DISCONNECT_MAX: Duration = Duration::from_secs(1);
 
 /// What all workers of the listener start from.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the types say it")]
 pub struct Front {
     pub config: Config,
     pub database_url: SecretString,

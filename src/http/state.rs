@@ -52,7 +52,7 @@ pub struct State {
     /// Which database its answers are of.
     pub incarnation: Incarnation,
     /// Where checkouts are handed in.
-    pub desk: CheckoutDesk,
+    pub checkouts: CheckoutDesk,
     /// Where carts are handed in to be frozen.
     pub carts: CartDesk,
     /// On which terms carts are bought.
@@ -213,7 +213,7 @@ impl State {
                 metrics.clone(),
             )?,
             incarnation: front.incarnation.clone(),
-            desk: front.desk.clone(),
+            checkouts: front.desk.clone(),
             carts: front.carts.clone(),
             terms: terms(config),
             tokens: front.tokens.clone(),

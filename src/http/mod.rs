@@ -20,6 +20,7 @@ pub(crate) mod answer_body;
 pub(crate) mod auth;
 pub mod bodies;
 pub mod body;
+pub(crate) mod body_limits;
 pub mod carts;
 pub mod checkout;
 pub(crate) mod connection;

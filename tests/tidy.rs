@@ -43,7 +43,7 @@ const MAY_BEGIN: [&str; 9] = [
     "src/cli/loadtest/prepare.rs",
     "src/cli/seed/load.rs",
     "src/db/transaction.rs",
-    "src/http/worker.rs",
+    "src/http/state.rs",
 ];
 
 struct Source {

@@ -14,6 +14,7 @@ use actix::{Actor, AtomicResponse, Context, Handler, Message, WrapFuture};
 use actix_rt::{Arbiter, System, SystemRunner};
 use chrono::{TimeDelta, Utc};
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use private_servers::{DataDir, EmbeddedServices, Options};
 use splitcart::{
     actors::{
         checkout_batch::CheckoutDesk,
@@ -39,7 +40,6 @@ use splitcart::{
         store::EligibleBuyer,
         violation::{Figure, Violation},
     },
-    embedded::{DataDir, EmbeddedServices, Options},
     http::{carts as carts_http, checkout::render},
     metrics::Metrics,
     seed::{self, SeedPlan},

@@ -18,7 +18,7 @@
 //! | rules | [`domain`]: no I/O, no async, no clock, no randomness |
 //!
 //! Beside the house: [`config`], [`telemetry`], [`log_floods`], [`request_id`], [`outages`],
-//! [`metrics`], [`redis_client`], [`faults`], [`embedded`] (our private PostgreSQL and Redis) and [`seed`] (the demo catalogue).
+//! [`metrics`], [`redis_client`], [`faults`] and [`seed`] (the demo catalogue).
 
 pub mod actors;
 pub mod app;
@@ -29,7 +29,6 @@ pub mod compression;
 pub mod config;
 pub mod db;
 pub mod domain;
-pub mod embedded;
 pub mod faults;
 pub mod http;
 pub mod idempotency;

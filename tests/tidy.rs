@@ -21,14 +21,13 @@ const FLOORS: [&[&str]; 7] = [
 
 /// Rooms beside the house: who may use them is said by what they are, and they use nothing of the
 /// house but what is named here.
-const BESIDE: [(&str, &[&str]); 8] = [
+const BESIDE: [(&str, &[&str]); 7] = [
     ("config", &[]),
     ("telemetry", &["config"]),
     ("metrics", &["domain"]),
     ("redis_client", &[]),
     ("compression", &[]),
     ("faults", &[]),
-    ("embedded", &[]),
     ("seed", &["db", "domain"]),
 ];
 
@@ -207,8 +206,7 @@ fn the_domain_has_no_io_no_async_no_clock_and_no_randomness() {
 #[test]
 fn sql_stands_in_db_only() {
     assert_nowhere("SQL belongs in src/db", |source, line| {
-        // The private server is asked whether it answers and for its one database.
-        let elsewhere = source.room() != "db" && source.room() != "embedded";
+        let elsewhere = source.room() != "db";
         elsewhere
             && [
                 "sqlx::query(",

@@ -4,12 +4,8 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::Context;
 use chrono::Utc;
-use splitcart::{
-    cli::seed,
-    db,
-    embedded::{DataDir, EmbeddedServices, Options},
-    seed::SeedPlan,
-};
+use private_servers::{DataDir, EmbeddedServices, Options};
+use splitcart::{cli::seed, db, seed::SeedPlan};
 use sqlx::PgConnection;
 use tempfile::TempDir;
 

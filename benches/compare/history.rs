@@ -1,8 +1,9 @@
 //! What the comparison's database has beside the `past`: full stock, the probe's vendor, the textbook's
 //! table.
 
+use private_servers::EmbeddedServices;
 use secrecy::SecretString;
-use splitcart::{db, domain::ids::VendorStoreId, embedded::EmbeddedServices, seed};
+use splitcart::{db, domain::ids::VendorStoreId, seed};
 use sqlx::PgConnection;
 
 /// As much as the load test fills up to, so that nothing has to change later.

@@ -4,7 +4,7 @@
 use std::{env, fs, path::PathBuf};
 
 use anyhow::{Context, ensure};
-use splitcart::embedded::EmbeddedServices;
+use private_servers::EmbeddedServices;
 use sqlx::PgConnection;
 
 use crate::{

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
+use private_servers::{DataDir, EmbeddedServices, Options};
 use splitcart::{
     cli::{
         loadtest::{
@@ -20,7 +21,6 @@ use splitcart::{
     },
     config::Config,
     db,
-    embedded::{DataDir, EmbeddedServices, Options},
 };
 use sqlx::{AssertSqlSafe, PgConnection};
 

@@ -14,7 +14,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use splitcart::embedded::EmbeddedServices;
+use private_servers::EmbeddedServices;
 use tokio::process::{Child, Command};
 
 use crate::child;

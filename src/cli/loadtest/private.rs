@@ -22,9 +22,9 @@ use crate::{
     cli::{seed, token},
     config::{Config, TokenKeys},
     db,
-    embedded::{DataDir, EmbeddedServices, Options, SERVING_ROLE},
     seed::SeedPlan,
 };
+use private_servers::{DataDir, EmbeddedServices, Options, SERVING_ROLE};
 
 use super::place::Place;
 

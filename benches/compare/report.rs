@@ -3,8 +3,8 @@
 use std::{fs, path::Path};
 
 use anyhow::Context;
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde::Serialize;
+use terminal::Table;
 
 use crate::{
     bars::{Asked, Judged, Row},
@@ -83,7 +83,6 @@ pub fn print_round(number: u32, steps: &[Step], round: &Round) {
             ]);
         }
     }
-    align(&mut table);
     println!("{table}");
     for step in [Step::Crowd, Step::Overload] {
         if steps.contains(&step) {
@@ -136,7 +135,6 @@ pub fn print_bars(rows: &[Row]) {
             met.to_owned(),
         ]);
     }
-    align(&mut table);
     println!("{table}");
     println!(
         "Ratios are taken within a round. A bar is held against their median, one with \"always\" or \
@@ -160,7 +158,6 @@ pub fn print_findings(findings: &[Finding]) {
         };
         table.add_row([it.key, &recorded, &number(it.measured), verdict]);
     }
-    align(&mut table);
     println!("{table}");
     for complaint in findings.iter().filter_map(|it| it.complaint.as_ref()) {
         println!("{complaint}");
@@ -174,15 +171,5 @@ fn number(value: f64) -> String {
 }
 
 fn new_table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(UTF8_FULL_CONDENSED)
-        .set_header(header.iter().copied());
-    table
-}
-
-fn align(table: &mut Table) {
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    terminal::table(header, 1..header.len())
 }

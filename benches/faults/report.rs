@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::Context;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use terminal::{markdown_table, narrow_table};
 
 use crate::{judge::Measured, record::Answers};
 
@@ -19,17 +19,11 @@ const HEADER: [&str; 7] = [
 
 /// The table; with what shows that each fault struck, and what is wrong, below it.
 pub fn print(rows: &[Measured], is_markdown: bool) {
-    let mut table = Table::new();
-    table
-        .load_style(if is_markdown {
-            presets::ASCII_MARKDOWN
-        } else {
-            presets::UTF8_FULL_CONDENSED
-        })
-        .set_header(HEADER);
-    if !is_markdown {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    }
+    let mut table = if is_markdown {
+        markdown_table(&HEADER, [1])
+    } else {
+        narrow_table(&HEADER, [1])
+    };
     for row in rows {
         table.add_row([
             row.row.title().to_owned(),
@@ -40,9 +34,6 @@ pub fn print(rows: &[Measured], is_markdown: bool) {
             back(row),
             verdict(row).to_owned(),
         ]);
-    }
-    if let Some(column) = table.column_mut(1) {
-        column.set_cell_alignment(CellAlignment::Right);
     }
     println!("{table}\n");
     for row in rows {

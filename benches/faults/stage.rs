@@ -15,7 +15,6 @@ use splitcart::{
             carts::Cart,
             prepare::{PLENTY, ready_buyers, write_carts},
             requests::Request,
-            screen::Screen,
         },
         token,
     },
@@ -23,6 +22,7 @@ use splitcart::{
     db,
 };
 use sqlx::{AssertSqlSafe, PgConnection};
+use terminal::Screen;
 
 use crate::{
     carts::{Carts, Catalogue},

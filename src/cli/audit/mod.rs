@@ -1,11 +1,10 @@
 //! `splitcart audit`: checks a database, live or not, against everything that must be true of it.
 //!
 //! Owns the command's options and the one snapshot in which all rules are checked. What the rules
-//! are is `db::audit`'s, what is found is `report`'s, what is shown meanwhile is `screen`'s.
+//! are is `db::audit`'s, what is found is `report`'s.
 //! [`audit`](audit()) takes a connection, so that a load test can end with it.
 
 mod report;
-mod screen;
 
 use std::{
     path::Path,
@@ -16,6 +15,7 @@ use std::{
 use anyhow::{Context, ensure};
 use clap::Args;
 use sqlx::PgConnection;
+use terminal::Screen;
 
 use crate::{
     config::{Config, Retention},
@@ -47,6 +47,9 @@ pub const NOT_MADE: u8 = 2;
 /// The clocks of those who wrote what is swept may be so much behind the database's, by which it is
 /// swept.
 const CLOCKS_APART_MAX: Duration = Duration::from_hours(1);
+
+/// An audit that is done sooner has nothing to tell a log but its result.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// Check a database against everything that must be true of it
 #[derive(Args, Clone, Copy, Debug)]
@@ -107,8 +110,10 @@ pub async fn run(
     let options = args.options(config);
     let report = Services::during(config, data_dir, async |urls| {
         let mut connection = services::connect(&urls.database).await?;
-        let screen = screen::Screen::on_stderr();
-        let report = audit(&mut connection, options, &|progress| screen.show(progress)).await;
+        let screen = Screen::on_stderr();
+        let started = Instant::now();
+        let show = |progress| show(&screen, started, progress);
+        let report = audit(&mut connection, options, &show).await;
         screen.close();
         report
     })
@@ -123,6 +128,14 @@ pub async fn run(
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn show(screen: &Screen, started: Instant, progress: Progress) {
+    let Progress { rule, done, total } = progress;
+    screen.show(rule.code, done as u64, total as u64);
+    if !screen.is_watched() && started.elapsed() >= QUIET {
+        screen.say(format!("checking {} ({} of {total})", rule.code, done + 1));
+    }
 }
 
 /// Checks every rule in one snapshot: all of them judge the same state, whatever others write

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
-use indicatif::HumanCount;
 use serde_json::{Value, json};
+use terminal::{Table, count};
 
 use crate::db::audit::{Broken, Rule};
 
@@ -49,7 +48,7 @@ impl Report {
         if self.dead_letters > 0 {
             println!(
                 "note: dead letters that count as announced: {} (see outbox_dead_letters)",
-                HumanCount(self.dead_letters)
+                count(self.dead_letters)
             );
         }
         println!("{}", self.verdict());
@@ -67,23 +66,15 @@ impl Report {
     }
 
     fn table(&self) -> Table {
-        let mut table = Table::new();
-        table
-            .load_style(UTF8_FULL_CONDENSED)
-            .set_header(["rule", "broken", "example", "seconds"]);
+        let mut table = terminal::table(&["rule", "broken", "example", "seconds"], [1, 3]);
         for checked in &self.checked {
             let first = checked.broken.examples.first();
             table.add_row([
                 checked.rule.code.to_owned(),
-                HumanCount(checked.broken.count).to_string(),
+                count(checked.broken.count),
                 first.map(ToString::to_string).unwrap_or_default(),
                 seconds(checked.elapsed),
             ]);
-        }
-        for index in [1, 3] {
-            if let Some(column) = table.column_mut(index) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
         }
         table
     }
@@ -106,7 +97,7 @@ fn sentence(finding: &Checked) -> String {
     let more = broken.count - examples.len() as u64;
     let more = match more {
         0 => String::new(),
-        _ => format!(" and {} more", HumanCount(more)),
+        _ => format!(" and {} more", count(more)),
     };
     format!(
         "{}: {}\n  not so for {} {}{more}",

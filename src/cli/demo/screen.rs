@@ -2,8 +2,8 @@
 
 use std::{io::Write, path::Path};
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use serde_json::Value;
+use terminal::Table;
 
 /// What is said at the end, if anybody still listens: the terminal may have been closed.
 pub(super) fn farewell(data_dir: &Path) {
@@ -44,7 +44,7 @@ pub(super) fn checkout(data: &Value) {
             ]);
         }
     }
-    show(&mut table);
+    println!("{}", indented(&table));
     println!(
         "   subtotal {}  -  discounts {}  =  total {}  (a line's total is before its vendor's code)",
         text(&data["subtotal"]),
@@ -70,13 +70,12 @@ pub(super) fn cart(data: &Value) {
             text(&group["store_discount"]["code"]),
         ]);
     }
-    show(&mut table);
+    println!("{}", indented(&table));
 }
 
 /// Names and values.
 pub(super) fn facts(facts: &[(&str, String)]) {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
+    let mut table = terminal::table(&[], []);
     for (name, value) in facts {
         table.add_row([*name, value]);
     }
@@ -84,19 +83,7 @@ pub(super) fn facts(facts: &[(&str, String)]) {
 }
 
 fn new_table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header(header);
-    table
-}
-
-fn show(table: &mut Table) {
-    for index in [2, 3] {
-        if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    println!("{}", indented(table));
+    terminal::table(header, [2, 3])
 }
 
 fn indented(table: &Table) -> String {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use sqlx::{Connection, PgConnection};
+use terminal::Screen;
 
 use crate::{
     db::{
@@ -21,7 +22,6 @@ use super::{
     reading::{Originals, Reading},
     refused::RefusedFile,
     report::FileReport,
-    screen::Screen,
     source::Source,
 };
 
@@ -55,7 +55,11 @@ pub async fn load(
 ) -> anyhow::Result<FileReport> {
     let started = Instant::now();
     let rows = stage(connection, source, refused.originals(), screen).await?;
-    screen.applying(source.kind, rows);
+    screen.begin_work(format!(
+        "checking and writing {} ({})",
+        source.kind.spec().name,
+        terminal::count(rows)
+    ));
     let mut report = FileReport::of(source, mode, rows);
     if source.kind == Kind::Stock && mode == Mode::KeepGoing {
         write_in_parts(connection, &mut report, refused).await?;
@@ -76,12 +80,12 @@ async fn stage(
     originals: Originals,
     screen: &Screen,
 ) -> anyhow::Result<u64> {
-    screen.reading(source);
+    screen.begin_bytes(format!("reading {}", source.name()), source.len());
     let mut reading = Reading::start(source, originals)?;
     let next = async || {
         let chunk = reading.next().await?;
         Some(chunk.map(|chunk| {
-            screen.read(chunk.bytes_read);
+            screen.at(chunk.bytes_read);
             chunk.text
         }))
     };

@@ -11,7 +11,6 @@ mod reading;
 mod refused;
 mod report;
 mod rows;
-mod screen;
 mod source;
 
 #[cfg(test)]
@@ -25,6 +24,7 @@ use std::{
 use anyhow::{Context, ensure};
 use clap::Args;
 use sqlx::{Connection, PgConnection};
+use terminal::Screen;
 
 use crate::{config::Config, db, domain::import::Kind};
 
@@ -32,7 +32,6 @@ use self::{
     load::{Mode, load},
     refused::RefusedFile,
     report::Report,
-    screen::Screen,
     source::Source,
 };
 use super::services::{self, Services};

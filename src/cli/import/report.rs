@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
-use indicatif::HumanCount;
 use serde_json::{Value, json};
 
 use crate::db::import::{Changes, Refused};
@@ -12,6 +10,16 @@ use super::{load::Mode, source::Source};
 
 /// Instead of a count that there is not.
 const NONE: &str = "–";
+
+const HEADER: [&str; 7] = [
+    "file",
+    "rows",
+    "inserted",
+    "updated",
+    "unchanged",
+    "refused",
+    "seconds",
+];
 
 /// What came of one file.
 #[derive(Debug)]
@@ -125,17 +133,8 @@ impl Report {
         }
     }
 
-    fn table(&self) -> Table {
-        let mut table = Table::new();
-        table.load_style(UTF8_FULL_CONDENSED).set_header([
-            "file",
-            "rows",
-            "inserted",
-            "updated",
-            "unchanged",
-            "refused",
-            "seconds",
-        ]);
+    fn table(&self) -> terminal::Table {
+        let mut table = terminal::table(&HEADER, 1..HEADER.len());
         for file in &self.files {
             let counts = [
                 Some(file.rows),
@@ -144,13 +143,9 @@ impl Report {
                 file.unchanged(),
                 Some(file.refused),
             ];
-            let counts = counts
-                .map(|count| count.map_or(NONE.to_owned(), |count| HumanCount(count).to_string()));
+            let counts = counts.map(|count| count.map_or(NONE.to_owned(), terminal::count));
             let cells = [file.name.clone()].into_iter().chain(counts);
             table.add_row(cells.chain([format!("{:.2}", file.elapsed.as_secs_f64())]));
-        }
-        for column in table.column_iter_mut().skip(1) {
-            column.set_cell_alignment(CellAlignment::Right);
         }
         table
     }
@@ -166,7 +161,7 @@ fn print_refused(file: &FileReport) {
     }
     let rows = match file.refused {
         1 => "1 row was".to_owned(),
-        count => format!("{} rows were", HumanCount(count)),
+        count => format!("{} rows were", terminal::count(count)),
     };
     let rest = match (file.mode, file.changes) {
         (Mode::DryRun, _) => "as they would be",
@@ -190,7 +185,7 @@ fn print_refused(file: &FileReport) {
     if more > 0 {
         println!(
             "  … and {} more; --refused FILE writes all of them down.",
-            HumanCount(more)
+            terminal::count(more)
         );
     }
 }

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
+use terminal::Screen;
 use uuid::Uuid;
 
 use crate::{
@@ -23,7 +24,6 @@ use super::{
     place::Place,
     ready::{self, Ready},
     requests::{checkout_body, put_body},
-    screen::Screen,
 };
 
 /// Prepares everything and writes the file.

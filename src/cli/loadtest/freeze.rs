@@ -8,13 +8,13 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use terminal::Screen;
 
 use crate::domain::ids::CartId;
 
 use super::{
     answers::{cart_id_in, is_refusal},
     requests::Request,
-    screen::Screen,
     wire::Wire,
 };
 
@@ -34,7 +34,7 @@ pub async fn freeze(
     screen: &Screen,
 ) -> anyhow::Result<Vec<CartId>> {
     let total = requests.len();
-    screen.begin("carts", total as u64);
+    screen.begin("preparing carts", total as u64);
     let left = Rc::new(RefCell::new(requests.into_iter().enumerate()));
     let done = Rc::new(Cell::new(0_u64));
     let workers: Vec<_> = (0..AT_A_TIME)

@@ -13,7 +13,7 @@
 //! | the load | `run`, `clients` (closed), `arrivals`, `schedule`, `alarm` (open) |
 //! | one request | `driver`, `requests`, `wire`, `answers` |
 //! | what is measured | `record`, `latency`, `batches` |
-//! | what is told | `report`, `settings`, `verdict`, `table`, `plot`, `screen` |
+//! | what is told | `report`, `settings`, `verdict`, `table`, `plot` |
 //!
 //! What makes carts and speaks HTTP is public: `benches/faults` drives a load of its own with it.
 
@@ -42,7 +42,6 @@ mod report;
 pub mod requests;
 mod run;
 mod schedule;
-pub mod screen;
 mod settings;
 mod table;
 mod trial;

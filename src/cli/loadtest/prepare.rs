@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use anyhow::{Context, ensure};
 use chrono::Utc;
 use sqlx::{Connection, PgConnection};
+use terminal::Screen;
 use uuid::Uuid;
 
 use crate::{
@@ -24,7 +25,6 @@ use super::{
     buyers::{self, Buyer},
     carts::Cart,
     market::{Market, Shape},
-    screen::Screen,
 };
 
 /// How many products are read at once.
@@ -122,7 +122,7 @@ pub async fn ready_buyers(
         .filter(|buyer| !known.contains(&buyer.store_id.uuid()))
         .collect();
     let now = Utc::now();
-    screen.begin("buyers", missing.len() as u64);
+    screen.begin("preparing buyers", missing.len() as u64);
     let mut tx = connection.begin().await?;
     let buyers = || missing.iter().copied();
     copy_rows(&mut tx, buyers().map(Buyer::user), |_| {}).await?;
@@ -162,7 +162,7 @@ pub async fn write_carts(
         totals: cart.totals,
     });
     let per_cart = carts.first().map_or(1, |cart| cart.lines.len() as u64);
-    screen.begin("carts", carts.len() as u64);
+    screen.begin("preparing carts", carts.len() as u64);
     let mut tx = connection.begin().await?;
     copy_rows(&mut tx, heads, |_| {}).await?;
     copy_rows(&mut tx, lines(), |rows| screen.at(rows / per_cart)).await?;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
+use terminal::Screen;
 
 use crate::{
     cli::token,
@@ -17,7 +18,6 @@ use super::{
     place::Place,
     prepare::{self, PLENTY, Prepared},
     requests::{Job, Request},
-    screen::Screen,
 };
 
 /// How long tokens are good for: longer than any test.

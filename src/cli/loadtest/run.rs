@@ -12,6 +12,7 @@ use nix::sys::{
     resource::{UsageWho, getrusage},
     time::TimeVal,
 };
+use terminal::Screen;
 
 use super::{
     arrivals,
@@ -21,7 +22,6 @@ use super::{
     options::Arrivals,
     record::Second,
     schedule::Schedule,
-    screen::Screen,
 };
 
 /// When the load begins, when measuring does, and when both end, unless the work ends before.

@@ -2,8 +2,7 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
-use indicatif::HumanCount;
+use terminal::{Table, count as human};
 
 use super::{
     batches::Batches,
@@ -113,7 +112,6 @@ fn latencies(report: &Report) -> Table {
             table.add_row(latency_row(name, latency));
         }
     }
-    align(&mut table);
     table
 }
 
@@ -121,7 +119,7 @@ fn latency_row(name: &str, it: &Percentiles) -> [String; 7] {
     let ms = |value: f64| format!("{value:.1}");
     [
         name.to_owned(),
-        HumanCount(it.count).to_string(),
+        human(it.count),
         ms(it.p50_ms),
         ms(it.p95_ms),
         ms(it.p99_ms),
@@ -150,7 +148,6 @@ fn outcomes(report: &Report) -> Table {
     for (name, count) in rest.into_iter().filter(|(_, count)| *count > 0) {
         table.add_row([name.to_owned(), human(count)]);
     }
-    align(&mut table);
     table
 }
 
@@ -167,7 +164,6 @@ fn stocks(report: &Report) -> Table {
     for (name, stock) in rows.into_iter().filter(|(_, it)| it.products > 0) {
         table.add_row(stock_row(name, stock));
     }
-    align(&mut table);
     table
 }
 
@@ -228,26 +224,12 @@ fn batch_line(batches: &Batches) -> String {
         .collect();
     format!(
         "batches: {}, of {:.1} checkouts on the average ({})",
-        HumanCount(batches.count),
+        human(batches.count),
         batches.mean_size,
         shares.join(", ")
     )
 }
 
 fn new_table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(UTF8_FULL_CONDENSED)
-        .set_header(header.iter().copied());
-    table
-}
-
-fn align(table: &mut Table) {
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-}
-
-fn human(count: u64) -> String {
-    HumanCount(count).to_string()
+    terminal::table(header, 1..header.len())
 }

@@ -4,6 +4,7 @@ use std::{path::Path, process::ExitCode, rc::Rc, time::Instant};
 
 use anyhow::bail;
 use sqlx::PgConnection;
+use terminal::Screen;
 
 use crate::{
     cli::{
@@ -29,7 +30,6 @@ use super::{
     report::{Report, Sold, Stocks},
     requests::Supply,
     run::{self, Mark, Times},
-    screen::Screen,
     table, verdict,
 };
 
@@ -166,7 +166,10 @@ async fn audit_at_the_end(
         examples: 3,
     };
     let checking = |progress: Progress| {
-        screen.at_rule(progress.rule.code);
+        // For whoever watches; it is no news for a log.
+        if screen.is_watched() {
+            screen.say(format!("checking {}", progress.rule.code));
+        }
     };
     audit(connection, args.options(config), &checking).await
 }

@@ -1,17 +1,17 @@
 //! `splitcart seed`: fills an empty database with a demo catalogue.
 //!
 //! Owns the command's options. What the rows say is `seed`'s, how they are written is `db::bulk`'s,
-//! in which order is `load`'s, what is shown is `screen`'s. It does not connect: [`run`] and
+//! in which order is `load`'s. It does not connect: [`run`] and
 //! [`load`](load()) take a connection, so that `demo` can load in silence.
 
 mod load;
-mod screen;
 
 use std::path::Path;
 
 use chrono::Utc;
 use clap::Args;
 use sqlx::PgConnection;
+use terminal::Screen;
 
 use crate::{config::Config, db, seed::SeedPlan};
 
@@ -82,12 +82,64 @@ pub async fn run_command(
 /// # Errors
 /// See [`load`].
 pub async fn run(args: &SeedArgs, conn: &mut PgConnection) -> anyhow::Result<()> {
-    let screen = screen::Screen::on_stderr();
+    let screen = Screen::on_stderr();
     let loaded = load(&args.plan(), Utc::now(), conn, &|progress| {
-        screen.show(progress);
+        show(&screen, progress);
     })
     .await;
     screen.close();
-    screen::print_summary(&loaded?);
+    println!("{}", table(&loaded?));
     Ok(())
+}
+
+/// A log gets one line per table.
+fn show(screen: &Screen, progress: Progress) {
+    screen.show(progress.table, progress.rows, progress.total);
+    if !screen.is_watched() && progress.table_rows == progress.table_total {
+        let rows = terminal::count(progress.table_rows);
+        screen.say(format!("loaded {rows} rows into {}", progress.table));
+    }
+}
+
+/// How many rows went where, and how long it took.
+fn table(summary: &Summary) -> terminal::Table {
+    let mut table = terminal::table(&["table", "rows", "seconds"], 1..3);
+    for loaded in &summary.tables {
+        table.add_row([
+            loaded.table.to_owned(),
+            terminal::count(loaded.rows),
+            format!("{:.2}", loaded.elapsed.as_secs_f64()),
+        ]);
+    }
+    let rows = summary.tables.iter().map(|loaded| loaded.rows).sum();
+    table.add_row([
+        "all, committed and analyzed".to_owned(),
+        terminal::count(rows),
+        format!("{:.2}", summary.elapsed.as_secs_f64()),
+    ]);
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_table_ends_with_all_rows() {
+        let loaded = |table, rows| LoadedTable {
+            table,
+            rows,
+            elapsed: Duration::from_millis(250),
+        };
+        let summary = Summary {
+            tables: vec![loaded("users", 1_100), loaded("stores", 1_200)],
+            elapsed: Duration::from_secs(1),
+        };
+        let text = table(&summary).to_string();
+        let last = text.lines().rev().nth(1).unwrap();
+        assert!(text.contains("1,100") && text.contains("0.25"));
+        assert!(last.contains("2,300") && last.contains("1.00"), "{last}");
+    }
 }

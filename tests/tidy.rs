@@ -21,14 +21,15 @@ const FLOORS: [&[&str]; 7] = [
 
 /// Rooms beside the house: who may use them is said by what they are, and they use nothing of the
 /// house but what is named here.
-const BESIDE: [(&str, &[&str]); 7] = [
+const BESIDE: [(&str, &[&str]); 8] = [
     ("config", &[]),
     ("telemetry", &["config"]),
     ("metrics", &["domain"]),
     ("redis_client", &[]),
     ("compression", &[]),
     ("faults", &[]),
-    ("seed", &["db", "domain"]),
+    ("seed", &["db", "domain", "seed_ids"]),
+    ("seed_ids", &[]),
 ];
 
 /// The owners of units of work.

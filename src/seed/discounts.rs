@@ -4,10 +4,9 @@
 use chrono::{DateTime, Days, Utc};
 use rust_decimal::Decimal;
 
-use super::{
-    SeedPlan,
-    id::{Dice, Kind, row_id, vendor_store_id},
-};
+use crate::seed_ids::{Kind, row_id, vendor_store_id};
+
+use super::{SeedPlan, dice::Dice};
 use crate::db::bulk::StoreDiscountRow;
 
 /// How many discounts a vendor can have: the stride of their ids.

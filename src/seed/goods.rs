@@ -2,9 +2,11 @@
 
 use rust_decimal::Decimal;
 
+use crate::seed_ids::{Kind, product_id, row_id, vendor_store_id};
+
 use super::{
     SeedPlan,
-    id::{Dice, Kind, product_id, row_id, vendor_store_id},
+    dice::Dice,
     lines::{self, Line},
     stores,
 };

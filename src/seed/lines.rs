@@ -2,7 +2,7 @@
 //! unit.
 
 use super::{
-    id::Dice,
+    dice::Dice,
     stores::Trade,
     words::{FLAVOURS, STRAINS},
 };

@@ -5,9 +5,9 @@
 //! repeated and named from outside: `product_id(seed, 17)` needs no query. How rows are written is
 //! `db::bulk`'s business, and in which order is the caller's.
 
+mod dice;
 mod discounts;
 mod goods;
-mod id;
 mod lines;
 mod names;
 mod people;
@@ -18,9 +18,11 @@ mod words;
 
 use thiserror::Error;
 
+pub use crate::seed_ids::{
+    buyer_store_id, buyer_user_id, product_id, vendor_store_id, vendor_user_id,
+};
 pub use discounts::store_discounts;
 pub use goods::{inventory_item, product, volume_tiers};
-pub use id::{buyer_store_id, buyer_user_id, product_id, vendor_store_id, vendor_user_id};
 pub use people::{
     owner, owner_membership, vendor_membership, vendor_owner, viewer, viewer_membership,
 };

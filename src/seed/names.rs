@@ -1,10 +1,9 @@
 //! Names that are unique by construction: stores, e-mail hosts, licence numbers. It draws no dice
 //! that could hit the same face twice; each is a one-to-one function of the number within a seed.
 
-use super::{
-    id::mix,
-    words::{BUYER_ENDINGS, MIDDLES, PLACES, VENDOR_ENDINGS},
-};
+use crate::seed_ids::mix;
+
+use super::words::{BUYER_ENDINGS, MIDDLES, PLACES, VENDOR_ENDINGS};
 
 /// Letters and digits that are not mistaken for each other.
 const BASE32: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";

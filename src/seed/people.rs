@@ -2,9 +2,13 @@
 
 use uuid::Uuid;
 
+use crate::seed_ids::{
+    Kind, buyer_store_id, buyer_user_id, row_id, vendor_store_id, vendor_user_id,
+};
+
 use super::{
     SeedPlan,
-    id::{Dice, Kind, buyer_store_id, buyer_user_id, row_id, vendor_store_id, vendor_user_id},
+    dice::Dice,
     names,
     words::{FAMILY_NAMES, GIVEN_NAMES},
 };

@@ -8,9 +8,11 @@
 use chrono::{DateTime, Days, Months, NaiveDate, Utc};
 use serde_json::{Value, json};
 
+use crate::seed_ids::{Kind, buyer_store_id, row_id, vendor_store_id};
+
 use super::{
     SeedPlan,
-    id::{Dice, Kind, buyer_store_id, row_id, vendor_store_id},
+    dice::Dice,
     names,
     words::{NEIGHBOURS, OKLAHOMA, STREETS},
 };

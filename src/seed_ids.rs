@@ -1,5 +1,6 @@
-//! Ids and dice of the seed: everything random about a row follows from (seed, kind, index).
+//! The ids of the demo catalogue: everything random about a row follows from (seed, kind, index).
 //!
+//! They are here and not with the catalogue because `splitcart token` names its people by their numbers.
 //! No clock and no state: row 7 can be made without rows 1 to 6. The mix is `SplitMix64`'s, written
 //! out because it must never change with a dependency's version: a link, a bookmark or a load test
 //! that names a seeded id stays right.
@@ -9,12 +10,10 @@ use uuid::Uuid;
 /// 2025-01-01T00:00:00Z, in milliseconds: the time that the ids pretend to be made at.
 const BASE_MS: u64 = 1_735_689_600_000;
 
-/// Splits the stream of the dice from the one that the ids are made of.
-const DICE: u64 = 0x6469_6365_6469_6365;
-
 /// What a row is. The number becomes part of the id, so two kinds never share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Kind {
     BuyerUser = 1,
     ViewerUser = 2,
     BuyerStore = 3,
@@ -60,57 +59,20 @@ pub fn product_id(seed: u64, n: u32) -> Uuid {
 
 /// A `UUIDv7` whose millisecond is the index: it ascends with the index, and kind and index alone
 /// make it unique within a seed. The remaining 70 bits keep seeds apart.
-pub(super) fn row_id(seed: u64, kind: Kind, index: u64) -> Uuid {
+pub fn row_id(seed: u64, kind: Kind, index: u64) -> Uuid {
     let noise = mix(key(seed, kind, index));
     let high = ((BASE_MS + index) << 16) | 0x7000 | ((kind as u64) << 8) | (noise >> 56);
     let low = (1 << 63) | (mix(noise) >> 2);
     Uuid::from_u64_pair(high, low)
 }
 
-/// A stream of decisions about one row.
-#[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
-
-impl Dice {
-    pub(super) fn new(seed: u64, kind: Kind, index: u64) -> Self {
-        Self(mix(key(seed, kind, index) ^ DICE))
-    }
-
-    /// Any of `0..count`.
-    pub(super) fn below(&mut self, count: u32) -> u32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let product = (mix(self.0) >> 32) * u64::from(count);
-        u32::try_from(product >> 32).expect("the high half of a 64 bit number fits 32 bits")
-    }
-
-    /// Any of `least..=greatest`.
-    pub(super) fn between(&mut self, least: u32, greatest: u32) -> u32 {
-        least + self.below(greatest - least + 1)
-    }
-
-    /// True once in `count` times.
-    pub(super) fn one_in(&mut self, count: u32) -> bool {
-        self.below(count) == 0
-    }
-
-    /// Any of the choices.
-    pub(super) fn pick<T: Copy>(&mut self, choices: &'static [T]) -> T {
-        *self.pick_from(choices)
-    }
-
-    /// Any of the choices, where it stands.
-    pub(super) fn pick_from<T>(&mut self, choices: &'static [T]) -> &'static T {
-        let count = u32::try_from(choices.len()).expect("the lists of the seed are short");
-        &choices[self.below(count) as usize]
-    }
-}
-
-fn key(seed: u64, kind: Kind, index: u64) -> u64 {
+/// The beginning of all that is random about a row.
+pub fn key(seed: u64, kind: Kind, index: u64) -> u64 {
     mix(mix(seed) ^ ((kind as u64) << 56) ^ index)
 }
 
 /// `SplitMix64`'s finalizer: a bijection that spreads every bit of `value` over all 64.
-pub(super) fn mix(value: u64) -> u64 {
+pub fn mix(value: u64) -> u64 {
     let mut mixed = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -168,12 +130,5 @@ mod tests {
             product_id(1, 1).to_string(),
             "01941f29-7c01-7a37-9bad-1e97eeb7f7f1"
         );
-    }
-
-    #[test]
-    fn dice_stay_within_their_bounds_and_reach_both() {
-        let mut dice = Dice::new(1, Kind::Product, 1);
-        let rolls: HashSet<_> = (0..1_000).map(|_| dice.between(3, 7)).collect();
-        assert_eq!(rolls, HashSet::from([3, 4, 5, 6, 7]));
     }
 }

@@ -12,6 +12,10 @@ use std::{
 
 use actix::{Actor, AtomicResponse, Context, Handler, Message, WrapFuture};
 use actix_rt::{Arbiter, System, SystemRunner};
+use catalogue::{
+    cli::seed::load,
+    seed::{self, SeedPlan},
+};
 use chrono::{TimeDelta, Utc};
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use private_servers::{DataDir, EmbeddedServices, Options};
@@ -22,7 +26,6 @@ use splitcart::{
         start::CheckoutActors,
     },
     carts::{self, FreezeCart, Promises, Tries},
-    cli::seed::load,
     config::Config,
     db::{self, inventory::Foresight},
     domain::{
@@ -42,7 +45,6 @@ use splitcart::{
     },
     http::{carts as carts_http, checkout::render},
     metrics::Metrics,
-    seed::{self, SeedPlan},
 };
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::mpsc;

@@ -39,7 +39,6 @@ pub mod outages;
 pub mod outbox;
 pub mod redis_client;
 pub mod request_id;
-pub mod seed;
 pub mod seed_ids;
 pub mod sweeper;
 pub mod telemetry;

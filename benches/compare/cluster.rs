@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use anyhow::Context;
+use catalogue::{cli::seed, seed::SeedPlan};
 use chrono::Utc;
 use private_servers::{DataDir, EmbeddedServices, Options};
-use splitcart::{cli::seed, db, seed::SeedPlan};
+use splitcart::db;
 use sqlx::PgConnection;
 use tempfile::TempDir;
 

@@ -1,9 +1,10 @@
 //! What the comparison's database has beside the `past`: full stock, the probe's vendor, the textbook's
 //! table.
 
+use catalogue::seed;
 use private_servers::EmbeddedServices;
 use secrecy::SecretString;
-use splitcart::{db, domain::ids::VendorStoreId, seed};
+use splitcart::{db, domain::ids::VendorStoreId};
 use sqlx::PgConnection;
 
 /// As much as the load test fills up to, so that nothing has to change later.

@@ -42,8 +42,9 @@ mod textbook;
 use std::{collections::BTreeSet, process::ExitCode, time::Instant};
 
 use anyhow::Context;
+use catalogue::seed::SeedPlan;
 use clap::Parser;
-use splitcart::{cli::serve, seed::SeedPlan};
+use splitcart::cli::serve;
 
 use crate::{
     bars::Bar,

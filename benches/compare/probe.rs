@@ -4,9 +4,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use catalogue::seed::{self, SeedPlan};
 use reqwest::{Client, StatusCode};
 use serde_json::json;
-use splitcart::{cli::token, config::Config, domain::ids::VendorStoreId, seed, seed::SeedPlan};
+use splitcart::{cli::token, config::Config, domain::ids::VendorStoreId};
 use sqlx::PgConnection;
 use uuid::Uuid;
 

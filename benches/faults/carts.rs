@@ -3,13 +3,15 @@
 use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context, ensure};
+use loadtest::{
+    buyers::{self, Buyer},
+    carts::Cart,
+    db::{Offer, Vendors},
+    market::Line,
+};
 use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::SliceRandom};
 use splitcart::{
-    cli::loadtest::{buyers, buyers::Buyer, carts::Cart, market::Line},
-    db::{
-        self,
-        loadtest::{Offer, Vendors},
-    },
+    db,
     domain::{
         ids::{CartId, ProductId},
         product::Product,
@@ -46,7 +48,7 @@ impl Catalogue {
     /// Reads it.
     pub async fn read(connection: &mut PgConnection) -> anyhow::Result<Self> {
         let mut offers =
-            db::loadtest::find_offers(connection, buyers::STATE, Vendors::MaySell).await?;
+            loadtest::db::find_offers(connection, buyers::STATE, Vendors::MaySell).await?;
         offers.shuffle(&mut SmallRng::seed_from_u64(SEED));
         let ids: Vec<_> = offers.iter().map(|it| it.product_id).collect();
         let mut products = HashMap::with_capacity(ids.len());

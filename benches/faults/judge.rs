@@ -2,8 +2,8 @@
 
 use std::{ops::Range, time::Duration};
 
+use loadtest::latency::Percentiles;
 use serde::Serialize;
-use splitcart::cli::loadtest::latency::Percentiles;
 
 use crate::{
     record::{Answers, Events},

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use splitcart::cli::loadtest::{
+use loadtest::{
     answers::{code_in, is_refusal},
     requests::Request,
     wire::Wire,

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
+use loadtest::latency::{Percentiles, histogram};
 use serde::Serialize;
-use splitcart::cli::loadtest::latency::{Percentiles, histogram};
 
 /// How much of a rate has to be back.
 pub const AS_BEFORE: f64 = 0.9;

@@ -8,19 +8,13 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use private_servers::{DataDir, EmbeddedServices, Options};
-use splitcart::{
-    cli::{
-        loadtest::{
-            carts::Cart,
-            prepare::{PLENTY, ready_buyers, write_carts},
-            requests::Request,
-        },
-        token,
-    },
-    config::Config,
-    db,
+use loadtest::{
+    carts::Cart,
+    prepare::{PLENTY, ready_buyers, write_carts},
+    requests::Request,
 };
+use private_servers::{DataDir, EmbeddedServices, Options};
+use splitcart::{cli::token, config::Config, db};
 use sqlx::{AssertSqlSafe, PgConnection};
 use terminal::Screen;
 
@@ -121,7 +115,7 @@ impl Stage {
         ready_buyers(&mut self.connection, &carts.all, &screen).await?;
         write_carts(&mut self.connection, &carts.all, &screen).await?;
         screen.close();
-        db::loadtest::settle(&mut self.connection).await?;
+        loadtest::db::settle(&mut self.connection).await?;
         execute(&mut self.connection, "checkpoint").await?;
         self.sign_tokens(&carts.all)?;
         let checkout = |(number, cart): (usize, &Cart)| Checkout {

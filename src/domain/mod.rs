@@ -18,7 +18,6 @@
 //! | orders, lines, intents and their statuses | [`order`] |
 //! | why lines and orders are rejected, and what is said then | [`rejection`] |
 //! | what is announced | [`event`] |
-//! | what may be imported: kinds of rows, their columns and formats | [`import`] |
 
 pub mod caller;
 pub mod cart;
@@ -28,7 +27,6 @@ pub mod folding;
 pub mod foresight;
 pub mod idempotency;
 pub mod ids;
-pub mod import;
 pub mod money;
 pub mod objection;
 pub mod order;

@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::Context;
 use futures_util::future::join_all;
+use loadtest::{requests::Request, wire::Wire};
 use nix::sys::resource::{Resource, getrlimit};
-use splitcart::cli::loadtest::{requests::Request, wire::Wire};
 use tokio::{
     net::TcpSocket,
     time::{sleep, timeout},

@@ -15,7 +15,6 @@ pub fn histogram() -> Histogram<u64> {
 
 /// Latencies in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Percentiles {
     pub count: u64,
     pub mean_ms: f64,

@@ -15,39 +15,43 @@
 //! | what is measured | `record`, `latency`, `batches` |
 //! | what is told | `report`, `settings`, `verdict`, `table`, `plot` |
 //!
-//! What makes carts and speaks HTTP is public: `benches/faults` drives a load of its own with it.
+//! Two benchmarks are driven by it and have programs of their own: [`compare`] holds the checkout against a
+//! textbook's and against its bars, [`fault_bench`] strikes faults and measures what they cost others.
 
 mod alarm;
-pub mod answers;
+mod answers;
 mod arrivals;
 mod batches;
-pub mod buyers;
-pub mod carts;
+mod bench;
+mod buyers;
+mod carts;
 mod checks;
 mod clients;
-pub mod db;
+pub mod compare;
+mod db;
 mod driver;
 mod export;
+pub mod fault_bench;
 mod freeze;
-pub mod latency;
-pub mod market;
+mod latency;
+mod market;
 mod options;
 mod place;
 mod plot;
 mod popularity;
-pub mod prepare;
+mod prepare;
 mod private;
 mod ready;
 mod record;
 mod report;
-pub mod requests;
+mod requests;
 mod run;
 mod schedule;
 mod settings;
 mod table;
 mod trial;
 mod verdict;
-pub mod wire;
+mod wire;
 
 use std::{path::Path, process::ExitCode};
 

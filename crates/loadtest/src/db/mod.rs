@@ -3,6 +3,7 @@
 //! Only the load test uses this. It may take its time: nothing here is on the path of a request.
 
 mod outcome;
+pub mod past;
 mod rows;
 
 use sqlx::PgConnection;

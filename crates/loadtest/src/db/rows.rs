@@ -12,7 +12,6 @@ use splitcart::domain::{
 
 /// An active cart.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "the fields are the columns")]
 pub struct CartRow {
     pub id: CartId,
     pub buyer_store_id: BuyerStoreId,
@@ -39,7 +38,6 @@ impl CopyRow for CartRow {
 
 /// A line of a cart.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "the fields are the columns")]
 pub struct CartItemRow<'a> {
     pub cart_id: CartId,
     pub position: usize,

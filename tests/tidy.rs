@@ -279,9 +279,7 @@ fn the_domain_has_no_io_no_async_no_clock_and_no_randomness() {
 fn sql_stands_in_db_only() {
     assert_nowhere("SQL belongs in a crate's src/db", |source, line| {
         // The private server is asked whether it answers and for its one database.
-        let is_benchmark = ["compare", "fault_bench"].contains(&source.room());
-        let elsewhere =
-            source.room() != "db" && source.tool() != "private-servers" && !is_benchmark;
+        let elsewhere = source.room() != "db" && source.tool() != "private-servers";
         elsewhere
             && [
                 "sqlx::query(",

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::{
     bench::server::Server,
     compare::{history, options::Times, ours, steps::Step},
-    db::past,
+    db::{compare::an_answer, past, unpublished},
 };
 
 /// Checkouts of the past; also the first estimate of what this machine does.
@@ -63,13 +63,13 @@ impl Cluster {
         self.first_rate = ours::buy(&server, PAST).await?;
         self.until_published().await?;
         server.stop().await?;
-        self.answer = history::an_answer(&mut self.connection).await?;
+        self.answer = an_answer(&mut self.connection).await?;
         past::keep(&mut self.connection).await
     }
 
     async fn until_published(&mut self) -> anyhow::Result<()> {
         let published = async {
-            while history::unpublished(&mut self.connection).await? > 0 {
+            while unpublished(&mut self.connection).await? > 0 {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
             Ok(())

@@ -4,9 +4,12 @@ use std::thread;
 
 use anyhow::Context;
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 
-use crate::compare::{options::Times, rounds::Plan};
+use crate::{
+    compare::{options::Times, rounds::Plan},
+    db::compare::setting,
+};
 
 /// What an acknowledged commit's durability and the figures depend on.
 const SETTINGS: [&str; 5] = [
@@ -33,9 +36,7 @@ impl Conditions {
     pub async fn read(connection: &mut PgConnection, plan: &Plan) -> anyhow::Result<Self> {
         let mut postgres = Vec::new();
         for name in SETTINGS {
-            let show = AssertSqlSafe(format!("show {name}"));
-            let value = sqlx::query_scalar(show).fetch_one(&mut *connection).await?;
-            postgres.push((name, value));
+            postgres.push((name, setting(connection, name).await?));
         }
         let Times { warmup_s, seconds } = plan.times;
         Ok(Self {

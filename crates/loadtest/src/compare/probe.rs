@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::{
     bench::server::{self, Server},
     compare::{cluster::Cluster, history::PROBED_VENDOR},
+    db::compare::write_carts_of,
 };
 
 const TOKEN_GOOD_FOR: Duration = Duration::from_hours(1);
@@ -98,37 +99,7 @@ async fn freeze(
     let users: Vec<_> = buyers
         .map(|buyer| seed::buyer_user_id(plan.seed, buyer))
         .collect();
-    sqlx::query(
-        "with product as (
-            select p.*, p.price * p.moq as total
-            from products p
-            where p.vendor_store_id = $1 and p.is_active
-            order by p.id
-            limit 1
-        ),
-        carts as (
-            insert into cart_records (
-                id, buyer_store_id, created_by, subtotal, discount_total, total)
-            select c.id, c.store_id, c.user_id, p.total, 0, p.total
-            from unnest($2::uuid[], $3::uuid[], $4::uuid[]) as c (id, store_id, user_id), product p
-            returning id
-        )
-        insert into cart_items (
-            id, cart_id, position, product_id, vendor_store_id, sku, title, unit, image_url, qty,
-            moq, max_qty, list_price, unit_price, line_subtotal, line_discount, line_total)
-        select
-            gen_random_uuid(), c.id, 0, p.id, p.vendor_store_id, p.sku, p.title, p.unit,
-            p.image_url, p.moq, p.moq, p.max_qty, p.price, p.price, p.total, 0, p.total
-        from carts c, product p",
-    )
-    .bind(VendorStoreId::new(seed::vendor_store_id(
-        plan.seed,
-        PROBED_VENDOR,
-    )))
-    .bind(ids)
-    .bind(stores)
-    .bind(users)
-    .execute(connection)
-    .await?;
+    let vendor = VendorStoreId::new(seed::vendor_store_id(plan.seed, PROBED_VENDOR));
+    write_carts_of(connection, vendor, &ids, &stores, &users).await?;
     Ok(())
 }

@@ -5,32 +5,15 @@ use std::{env, fs, path::PathBuf};
 
 use anyhow::{Context, ensure};
 use private_servers::EmbeddedServices;
-use sqlx::PgConnection;
 
 use crate::{
     bench::child,
     compare::{cluster::Cluster, figures::Figure, options::Times, ours, pgbench_log, steps::Step},
+    db::compare as db,
 };
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/textbook.sql");
 const LOG: &str = "pgbench";
-
-/// Ids as the application makes them: version 7, so that they ascend as ours do.
-const CREATE_ID: &str = "
-    create or replace function textbook_id() returns uuid language sql volatile as $$
-        select encode(
-            set_bit(
-                set_bit(
-                    overlay(
-                        uuid_send(gen_random_uuid())
-                        placing substring(
-                            int8send((extract(epoch from clock_timestamp()) * 1000)::bigint)
-                            from 3)
-                        from 1 for 6),
-                    52, 1),
-                53, 1),
-            'hex')::uuid
-    $$";
 
 /// The same carts as ours buys, the same database, as many connections as clients.
 pub async fn measure(
@@ -43,10 +26,10 @@ pub async fn measure(
     let carts = cluster.carts_for(step, times);
     ours::prepare(&server, step, carts, seed).await?;
     server.stop().await?;
-    number_carts(cluster.connection()).await?;
-    let before = bought(cluster.connection()).await?;
+    db::number_textbook_carts(cluster.connection()).await?;
+    let before = db::bought(cluster.connection()).await?;
     let log = pgbench(cluster, step, times).await?;
-    let after = bought(cluster.connection()).await?;
+    let after = db::bought(cluster.connection()).await?;
 
     let count = i64::try_from(log.lines().count())?;
     ensure!(
@@ -112,25 +95,4 @@ fn find(services: &EmbeddedServices) -> anyhow::Result<PathBuf> {
             "pgbench is not installed: Debian has it in the package postgresql, others in \
              postgresql-contrib",
         )
-}
-
-/// In the order in which they were made, so that neighbours are bought at about the same time.
-async fn number_carts(connection: &mut PgConnection) -> anyhow::Result<()> {
-    for statement in [
-        CREATE_ID,
-        "insert into textbook_carts \
-         select row_number() over (order by id), id from cart_records where status = 'active'",
-        "vacuum (analyze) textbook_carts",
-    ] {
-        sqlx::query(statement).execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-/// Groups and lines.
-async fn bought(connection: &mut PgConnection) -> anyhow::Result<(i64, i64)> {
-    let counts = sqlx::query_as(
-        "select (select count(*) from checkout_groups), (select count(*) from order_line_items)",
-    );
-    Ok(counts.fetch_one(connection).await?)
 }

@@ -1,7 +1,9 @@
 //! What `splitcart loadtest` needs to know of the database, and what it puts there.
 //!
-//! Only the load test uses this. It may take its time: nothing here is on the path of a request.
+//! Only this crate uses it. It may take its time: nothing here is on the path of a request.
 
+pub mod compare;
+pub mod faults;
 mod outcome;
 pub mod past;
 mod rows;
@@ -9,12 +11,21 @@ mod rows;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use splitcart::domain::ids::{BuyerStoreId, ProductId, VendorStoreId};
-
-use splitcart::db::error::{Doing, Error};
+use splitcart::{
+    db::error::{Doing, Error},
+    domain::ids::{BuyerStoreId, ProductId, VendorStoreId},
+};
 
 pub use outcome::{Bought, Stock, count_bought, stock_of};
 pub use rows::{CartItemRow, CartRow};
+
+/// How many events nobody has published yet.
+pub async fn unpublished(connection: &mut PgConnection) -> Result<i64, Error> {
+    sqlx::query_scalar("select count(*) from outbox_events where published_at is null")
+        .fetch_one(connection)
+        .await
+        .doing("count the unpublished events")
+}
 
 /// Something that can be put into a cart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

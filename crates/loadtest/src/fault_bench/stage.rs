@@ -15,7 +15,7 @@ use crate::{
 use anyhow::{Context, ensure};
 use private_servers::{DataDir, EmbeddedServices, Options};
 use splitcart::{cli::token, config::Config, db};
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 use terminal::Screen;
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
         child,
         server::{self, Server, Start},
     },
-    db::past,
+    db::{faults, past, unpublished},
     fault_bench::{
         carts::{Carts, Catalogue},
         load::Checkout,
@@ -37,9 +37,6 @@ const PRODUCTS: u32 = 25_000;
 /// Enough for carts of 200 vendors who may all sell.
 const VENDORS: u32 = 240;
 const TOKEN_GOOD_FOR: Duration = Duration::from_hours(6);
-
-/// Does without looking at each of a million references: all that is referred to is there.
-const UNCHECKED: &str = "set session_replication_role = replica";
 
 /// Dropped, it stops as a crash would, and leaves nothing behind either.
 pub struct Stage {
@@ -72,13 +69,8 @@ impl Stage {
         let arguments = ["seed", "--products", &products, "--vendors", &vendors];
         run_program(program, &services, &arguments).await?;
         let mut connection = connect(&services).await?;
-        execute(
-            &mut connection,
-            format!("update inventory_items set available_qty = {PLENTY}"),
-        )
-        .await?;
-        execute(&mut connection, "vacuum (full, analyze) inventory_items").await?;
-        execute(&mut connection, UNCHECKED).await?;
+        faults::fill_stock(&mut connection, PLENTY).await?;
+        faults::check_no_references(&mut connection).await?;
         let catalogue = Catalogue::read(&mut connection).await?;
         Ok(Self {
             services,
@@ -101,7 +93,7 @@ impl Stage {
     /// When the connection was lost, with everybody's.
     pub async fn reconnect(&mut self) -> anyhow::Result<()> {
         self.connection = self.connect().await?;
-        execute(&mut self.connection, UNCHECKED).await?;
+        faults::check_no_references(&mut self.connection).await?;
         Ok(())
     }
 
@@ -109,7 +101,7 @@ impl Stage {
     pub async fn prepare(&mut self, carts: Carts) -> anyhow::Result<Prepared> {
         if self.has_past {
             past::restore(&mut self.connection, &[]).await?;
-            execute(&mut self.connection, UNCHECKED).await?;
+            faults::check_no_references(&mut self.connection).await?;
         }
         self.past_groups = self.groups().await?;
         let redis = redis::Client::open(self.services.redis_url())?;
@@ -120,7 +112,7 @@ impl Stage {
         write_carts(&mut self.connection, &carts.all, &screen).await?;
         screen.close();
         crate::db::settle(&mut self.connection).await?;
-        execute(&mut self.connection, "checkpoint").await?;
+        faults::checkpoint(&mut self.connection).await?;
         self.sign_tokens(&carts.all)?;
         let checkout = |(number, cart): (usize, &Cart)| Checkout {
             request: Request::check_out("shop", &self.tokens[number], cart.id),
@@ -213,9 +205,7 @@ impl Stage {
 
     /// How many events nobody has published yet.
     pub async fn unpublished(&mut self) -> anyhow::Result<i64> {
-        let count =
-            sqlx::query_scalar("select count(*) from outbox_events where published_at is null");
-        Ok(count.fetch_one(&mut self.connection).await?)
+        Ok(unpublished(&mut self.connection).await?)
     }
 
     /// Makes what was bought so far the past that every row begins with.
@@ -231,8 +221,7 @@ impl Stage {
     }
 
     async fn groups(&mut self) -> anyhow::Result<i64> {
-        let count = sqlx::query_scalar("select count(*) from checkout_groups");
-        Ok(count.fetch_one(&mut self.connection).await?)
+        Ok(faults::groups(&mut self.connection).await?)
     }
 
     /// Ends everything; all files are gone afterwards.
@@ -264,17 +253,6 @@ async fn run_program(
 
 async fn connect(services: &EmbeddedServices) -> anyhow::Result<PgConnection> {
     Ok(db::pool::connect(&services.database_url().into()).await?)
-}
-
-/// Statements of this benchmark's own, of which every part stands in it.
-pub async fn execute(
-    connection: &mut PgConnection,
-    statement: impl Into<String>,
-) -> anyhow::Result<u64> {
-    let done = sqlx::query(AssertSqlSafe(statement.into()))
-        .execute(connection)
-        .await?;
-    Ok(done.rows_affected())
 }
 
 fn postgres_socket(url: &str) -> anyhow::Result<PathBuf> {

@@ -8,11 +8,11 @@ use tokio::time::sleep;
 
 use crate::{
     bench::server::Server,
+    db::faults,
     fault_bench::{
         field::{Field, Struck},
         processes,
         rows::Row,
-        stage::execute,
     },
 };
 
@@ -34,11 +34,7 @@ pub async fn make_users(
 ) -> anyhow::Result<()> {
     for instance in 0..instances {
         let user = user(instance);
-        let text = format!(
-            "do $$ begin if not exists (select from pg_roles where rolname = '{user}') then \
-             create role {user} superuser login; end if; end $$"
-        );
-        execute(&mut field.connection, text).await?;
+        faults::make_user(&mut field.connection, &user).await?;
     }
     Ok(())
 }
@@ -101,18 +97,6 @@ async fn strike(
 
 /// Whether a transaction of the first instance waits for it and has the row.
 async fn holds_hot_row(field: &mut Field<'_>) -> anyhow::Result<bool> {
-    let holds = sqlx::query_scalar(
-        "select exists ( \
-            select \
-            from pg_stat_activity a, inventory_items i \
-            where a.usename = $1 \
-                and a.state = 'idle in transaction' \
-                and i.product_id = $2 \
-                and i.xmax::text = a.backend_xid::text)",
-    );
-    Ok(holds
-        .bind(user(0))
-        .bind(field.carts.touched[0].uuid())
-        .fetch_one(&mut field.stage.connection)
-        .await?)
+    let product = field.carts.touched[0].uuid();
+    Ok(faults::user_holds_stock(&mut field.stage.connection, &user(0), product).await?)
 }

@@ -3,13 +3,16 @@
 use std::time::Instant;
 
 use splitcart::http::routes::CHECKOUT;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::fault_bench::{
-    field::{Field, Struck},
-    stage::{Stage, execute},
+use crate::{
+    db::faults::{self, Rows},
+    fault_bench::{
+        field::{Field, Struck},
+        stage::Stage,
+    },
 };
 
 /// An open transaction that holds rows.
@@ -22,11 +25,7 @@ pub(super) struct Holder {
 impl Holder {
     pub(super) async fn begin(stage: &Stage) -> anyhow::Result<Self> {
         let mut connection = stage.connect().await?;
-        execute(&mut connection, "begin").await?;
-        let (backend, transaction) =
-            sqlx::query_as("select pg_backend_pid(), pg_current_xact_id()::text")
-                .fetch_one(&mut connection)
-                .await?;
+        let (backend, transaction) = faults::open(&mut connection).await?;
         Ok(Self {
             connection,
             backend,
@@ -35,52 +34,36 @@ impl Holder {
     }
 
     async fn end(mut self) -> anyhow::Result<()> {
-        execute(&mut self.connection, "rollback").await?;
-        Ok(())
+        Ok(faults::undo(&mut self.connection).await?)
     }
 
     /// How many rows it holds, as another session sees them.
     pub(super) async fn holds(
         &self,
         stage: &mut Stage,
-        table: &str,
-        key: &str,
+        rows: Rows,
         ids: &[Uuid],
     ) -> anyhow::Result<i64> {
-        // Every part of it stands in this file.
-        let text =
-            format!("select count(*) from {table} where {key} = any($1) and xmax::text = $2");
-        let count = sqlx::query_scalar(AssertSqlSafe(text))
-            .bind(ids)
-            .bind(&self.transaction)
-            .fetch_one(&mut stage.connection)
-            .await?;
-        Ok(count)
+        let connection = &mut stage.connection;
+        Ok(faults::held_rows(connection, rows, ids, &self.transaction).await?)
     }
 
     /// Whether it is still open.
     async fn is_open(&self, stage: &mut Stage) -> anyhow::Result<bool> {
-        let open = sqlx::query_scalar(
-            "select exists (select from pg_stat_activity \
-             where pid = $1 and state = 'idle in transaction')",
-        );
-        Ok(open
-            .bind(self.backend)
-            .fetch_one(&mut stage.connection)
-            .await?)
+        Ok(faults::is_open(&mut stage.connection, self.backend).await?)
     }
 }
 
 /// Stock rows that some carts want.
 pub async fn stock_rows(field: &mut Field<'_>) -> anyhow::Result<Struck> {
     let ids: Vec<_> = field.carts.touched.iter().map(|id| id.uuid()).collect();
-    hold(field, "inventory_items", "product_id", ids).await
+    hold(field, Rows::Stock, ids).await
 }
 
 /// The carts of those who come next.
 pub async fn cart_rows(field: &mut Field<'_>) -> anyhow::Result<Struck> {
     let ids = coming_carts(field);
-    hold(field, "cart_records", "id", ids).await
+    hold(field, Rows::Carts, ids).await
 }
 
 fn coming_carts(field: &Field<'_>) -> Vec<Uuid> {
@@ -89,29 +72,23 @@ fn coming_carts(field: &Field<'_>) -> Vec<Uuid> {
     carts.collect()
 }
 
-async fn hold(
-    field: &mut Field<'_>,
-    table: &str,
-    key: &str,
-    ids: Vec<Uuid>,
-) -> anyhow::Result<Struck> {
+async fn hold(field: &mut Field<'_>, rows: Rows, ids: Vec<Uuid>) -> anyhow::Result<Struck> {
     let mut holder = Holder::begin(field.stage).await?;
-    let text = format!("select from {table} where {key} = any($1) order by {key} for update");
-    sqlx::query(AssertSqlSafe(text))
-        .bind(&ids)
-        .execute(&mut holder.connection)
-        .await?;
+    faults::hold(&mut holder.connection, rows, &ids).await?;
     let began = Instant::now();
-    let at_first = holder.holds(field.stage, table, key, &ids).await?;
+    let at_first = holder.holds(field.stage, rows, &ids).await?;
     sleep(field.lasts).await;
-    let at_last = holder.holds(field.stage, table, key, &ids).await?;
+    let at_last = holder.holds(field.stage, rows, &ids).await?;
     let is_open = holder.is_open(field.stage).await?;
     holder.end().await?;
     let all = i64::try_from(ids.len())?;
     Ok(Struck::since(
         began,
         is_open && at_first == all && at_last == all && all > 0,
-        format!("{at_first} rows of {table} held by another session, {at_last} at the end"),
+        format!(
+            "{at_first} rows of {} held by another session, {at_last} at the end",
+            rows.table()
+        ),
     ))
 }
 
@@ -119,14 +96,11 @@ async fn hold(
 pub async fn store_row(field: &mut Field<'_>) -> anyhow::Result<Struck> {
     let vendor = field.stage.catalogue.vendor();
     let mut holder = Holder::begin(field.stage).await?;
-    sqlx::query("update stores set name = name || ' & Sons' where id = $1")
-        .bind(vendor)
-        .execute(&mut holder.connection)
-        .await?;
+    faults::rename_store(&mut holder.connection, vendor).await?;
     let began = Instant::now();
-    let at_first = is_being_changed(field.stage, vendor).await?;
+    let at_first = faults::is_being_changed(&mut field.stage.connection, vendor).await?;
     sleep(field.lasts).await;
-    let at_last = is_being_changed(field.stage, vendor).await?;
+    let at_last = faults::is_being_changed(&mut field.stage.connection, vendor).await?;
     let is_open = holder.is_open(field.stage).await?;
     holder.end().await?;
     let (users, all) = carts_of(field, vendor);
@@ -138,14 +112,6 @@ pub async fn store_row(field: &mut Field<'_>) -> anyhow::Result<Struck> {
              in {users} of the others' {all} carts"
         ),
     ))
-}
-
-/// Whether somebody has changed the row and not committed. (Those who refer to it hold it, too, which
-/// is no obstacle to a share of it.)
-async fn is_being_changed(stage: &mut Stage, store: Uuid) -> anyhow::Result<bool> {
-    let free = sqlx::query("select from stores where id = $1 for share skip locked");
-    let free = free.bind(store).fetch_all(&mut stage.connection).await?;
-    Ok(free.is_empty())
 }
 
 fn carts_of(field: &Field<'_>, vendor: Uuid) -> (usize, usize) {
@@ -169,26 +135,12 @@ pub async fn key_rows(field: &mut Field<'_>) -> anyhow::Result<Struck> {
         }
     }
     let mut holder = Holder::begin(field.stage).await?;
-    let done = sqlx::query(
-        "insert into idempotency_keys (user_id, store_id, method, path, key, request_fingerprint, \
-            checkout_group_id, response_status, response_body, expires_at) \
-         select n.user_id, n.store_id, 'POST', $4, n.key, '\\x00', g.id, 201, '\\x00', \
-            now() + interval '1 day' \
-         from unnest($1::uuid[], $2::uuid[], $3::text[]) as n (user_id, store_id, key), \
-            (select id from checkout_groups limit 1) as g \
-         on conflict do nothing",
-    )
-    .bind(&users)
-    .bind(&stores)
-    .bind(&keys)
-    .bind(CHECKOUT)
-    .execute(&mut holder.connection)
-    .await?;
+    let rows =
+        faults::insert_keys(&mut holder.connection, &users, &stores, &keys, CHECKOUT).await?;
     let began = Instant::now();
     sleep(field.lasts).await;
     let is_open = holder.is_open(field.stage).await?;
     holder.end().await?;
-    let rows = done.rows_affected();
     Ok(Struck::since(
         began,
         // One may have come in the moment before.

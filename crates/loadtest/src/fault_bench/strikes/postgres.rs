@@ -9,9 +9,12 @@ use nix::{
 };
 use tokio::time::{sleep, timeout};
 
-use crate::fault_bench::{
-    field::{Field, Struck},
-    processes,
+use crate::{
+    db::faults,
+    fault_bench::{
+        field::{Field, Struck},
+        processes,
+    },
 };
 
 const UP_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -54,20 +57,12 @@ pub async fn frozen(field: &mut Field<'_>) -> anyhow::Result<Struck> {
 /// A process of it dies in the middle of its work, and it starts itself anew: all connections are cut,
 /// all that was not committed is gone, and none is to be had until the log is read.
 pub async fn restarted(field: &mut Field<'_>) -> anyhow::Result<Struck> {
-    let backend: i32 = sqlx::query_scalar(
-        "select pid from pg_stat_activity where application_name like 'splitcart checkout%' limit 1",
-    )
-    .fetch_one(&mut field.stage.connection)
-    .await?;
+    let backend = faults::a_checkout_session(&mut field.stage.connection).await?;
     let before: Vec<_> = processes::with_children(main_process(field)?);
     let began = Instant::now();
     kill(Pid::from_raw(backend), Signal::SIGKILL)?;
     // Its main process takes a moment to hear of it.
-    while sqlx::query("select 1")
-        .execute(&mut field.stage.connection)
-        .await
-        .is_ok()
-    {
+    while faults::is_alive(&mut field.stage.connection).await {
         sleep(LOOK_EVERY).await;
     }
     let up = async {

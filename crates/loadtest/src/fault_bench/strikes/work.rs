@@ -11,10 +11,12 @@ use uuid::Uuid;
 
 use super::locks::Holder;
 
-use crate::fault_bench::{
-    field::{Field, Struck},
-    record::{Outcome, Who},
-    stage::execute,
+use crate::{
+    db::faults::{self, Rows},
+    fault_bench::{
+        field::{Field, Struck},
+        record::{Outcome, Who},
+    },
 };
 
 /// In so many statements an import writes its rows.
@@ -30,18 +32,11 @@ pub async fn import(field: &mut Field<'_>) -> anyhow::Result<Struck> {
     let began = Instant::now();
     let mut rows = 0;
     for (some, number) in ids.chunks(ids.len() / IMPORT_STATEMENTS as usize).zip(1..) {
-        let update = sqlx::query(
-            "update inventory_items set available_qty = available_qty + 1, updated_at = now() \
-             where product_id = any($1)",
-        );
-        let done = update.bind(some).execute(&mut import.connection).await?;
-        rows += done.rows_affected();
+        rows += faults::add_to_stock(&mut import.connection, some).await?;
         sleep((field.lasts * number / IMPORT_STATEMENTS).saturating_sub(began.elapsed())).await;
     }
-    let held = import
-        .holds(field.stage, "inventory_items", "product_id", &ids)
-        .await?;
-    execute(&mut import.connection, "commit").await?;
+    let held = import.holds(field.stage, Rows::Stock, &ids).await?;
+    faults::keep(&mut import.connection).await?;
     let is_all = rows == ids.len() as u64 && held == i64::try_from(ids.len())?;
     Ok(Struck::since(
         began,
@@ -53,25 +48,12 @@ pub async fn import(field: &mut Field<'_>) -> anyhow::Result<Struck> {
 /// A rule that nobody knows of, which one product breaks.
 pub async fn poison(field: &mut Field<'_>) -> anyhow::Result<()> {
     let product = field.carts.touched[0].uuid();
-    execute(
-        &mut field.stage.connection,
-        format!(
-            "alter table inventory_items add constraint poison \
-             check (product_id <> '{product}' or reserved_qty = 0)"
-        ),
-    )
-    .await?;
-    Ok(())
+    Ok(faults::add_poison(&mut field.stage.connection, product).await?)
 }
 
 /// Takes it away.
 pub async fn take_poison_away(field: &mut Field<'_>) -> anyhow::Result<()> {
-    execute(
-        &mut field.stage.connection,
-        "alter table inventory_items drop constraint poison",
-    )
-    .await?;
-    Ok(())
+    Ok(faults::take_poison_away(&mut field.stage.connection).await?)
 }
 
 /// Sends one a second.
@@ -122,7 +104,7 @@ impl StockMover {
         let product: Uuid = field.carts.touched[0].uuid();
         let mut connection = field.stage.connect().await?;
         // Whoever holds the row for long must not stop us for ever.
-        execute(&mut connection, "set lock_timeout = 50").await?;
+        faults::wait_shortly(&mut connection).await?;
         let is_over = Rc::new(Cell::new(false));
         let over = Rc::clone(&is_over);
         let task = actix_rt::spawn(async move {
@@ -131,13 +113,7 @@ impl StockMover {
                     return;
                 }
                 // It may be held for longer than we wait.
-                let _ = sqlx::query(
-                    "update inventory_items set available_qty = $1 where product_id = $2",
-                )
-                .bind(qty)
-                .bind(product)
-                .execute(&mut connection)
-                .await;
+                let _ = faults::set_stock(&mut connection, product, qty).await;
                 sleep(MOVES_EVERY).await;
             }
         });

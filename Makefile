@@ -6,10 +6,11 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 # Where cargo puts programs that are built as they are released.
 release := $(or $(CARGO_TARGET_DIR),target)/release
 # The service, and the tools that `splitcart NAME` finds beside it.
+prefix := $(or $(PREFIX),$(CARGO_HOME),$(HOME)/.cargo)
 build = cargo build --locked --release -p splitcart $(addprefix -p splitcart-,$(1))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract clients bench bench-compare bench-check fault-bench fault-check lint deny fuzz sqlx clean install-missing
+.PHONY: help demo install test contract clients bench bench-compare bench-check fault-bench fault-check lint deny fuzz sqlx clean install-missing
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +18,11 @@ help: ## List these commands
 demo: install-missing ## Show the service at work, with a private PostgreSQL and Redis (ARGS=...)
 	$(call build,demo)
 	$(release)/splitcart demo $(ARGS)
+
+install: ## Build what is released and put it where cargo puts programs (PREFIX=... for elsewhere)
+	$(call build,audit catalogue demo loadtest)
+	mkdir -p $(prefix)/bin
+	install -m 755 $(release)/splitcart $(addprefix $(release)/splitcart-,audit demo import loadtest seed) $(prefix)/bin
 
 test: install-missing ## Run all tests (ARGS=... for cargo test)
 	cargo test --locked --features faults $(ARGS)

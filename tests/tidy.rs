@@ -1,4 +1,5 @@
-//! What only we know about this code: floors, who may begin and commit, where SQL stands.
+//! What only we know about this code: floors, who may begin and commit, where SQL stands, what the service
+//! must not be built with. It walks the service and the tools in `crates/`.
 //!
 //! Reads the sources as text. A rule that rustc, rustfmt or clippy can keep is not here.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]

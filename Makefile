@@ -3,14 +3,26 @@
 # A bare shell may not have cargo's directory on PATH.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
+# Where cargo puts programs that are built as they are released.
+release := $(or $(CARGO_TARGET_DIR),target)/release
+# The service, and the tools that `splitcart NAME` finds beside it.
+prefix := $(or $(PREFIX),$(CARGO_HOME),$(HOME)/.cargo)
+build = cargo build --locked --release -p splitcart $(addprefix -p splitcart-,$(1))
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test contract clients bench bench-compare bench-check fault-bench fault-check lint deny fuzz sqlx clean install-missing
+.PHONY: help demo install test contract clients bench bench-compare bench-check fault-bench fault-check lint deny fuzz sqlx clean install-missing
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: install-missing ## Show the service at work, with a private PostgreSQL and Redis (ARGS=...)
-	cargo run --locked --release -- demo $(ARGS)
+	$(call build,demo)
+	$(release)/splitcart demo $(ARGS)
+
+install: ## Build what is released and put it where cargo puts programs (PREFIX=... for elsewhere)
+	$(call build,audit catalogue demo loadtest)
+	mkdir -p $(prefix)/bin
+	install -m 755 $(release)/splitcart $(addprefix $(release)/splitcart-,audit demo import loadtest seed) $(prefix)/bin
 
 test: install-missing ## Run all tests (ARGS=... for cargo test)
 	cargo test --locked --features faults $(ARGS)
@@ -25,19 +37,23 @@ clients: install-missing ## Generate clients with four tools and let each buy (A
 	scripts/generated-clients $(ARGS)
 
 bench: install-missing ## Run the Criterion benchmarks (ARGS=... for cargo bench)
-	cargo bench --locked $(or $(ARGS),--bench domain --bench checkout)
+	cargo bench --locked -p splitcart $(or $(ARGS),--bench domain --bench checkout)
 
 bench-compare: install-missing ## Measure every bar of the design beside its figure (ARGS=--help)
-	cargo bench --locked --bench compare -- $(ARGS)
+	$(call build,loadtest)
+	$(release)/compare $(ARGS)
 
-bench-check: install-missing ## Hold ratios against benches/floors.toml, in under three minutes
-	cargo bench --locked --bench compare -- --check $(ARGS)
+bench-check: install-missing ## Hold ratios against crates/loadtest/floors.toml, in under three minutes
+	$(call build,loadtest)
+	$(release)/compare --check $(ARGS)
 
 fault-bench: install-missing ## Strike every fault of docs/reliability.md and measure it (ARGS=--help)
-	cargo bench --locked --bench faults -- $(ARGS)
+	$(call build,audit catalogue loadtest)
+	$(release)/fault-bench $(ARGS)
 
-fault-check: install-missing ## Hold the first faults against benches/fault_floors.toml, in under three minutes
-	cargo bench --locked --bench faults -- --check $(ARGS)
+fault-check: install-missing ## Hold the first faults against crates/loadtest/fault_floors.toml, in under three minutes
+	$(call build,audit catalogue loadtest)
+	$(release)/fault-bench --check $(ARGS)
 
 lint: install-missing ## Check format, clippy, documentation, .sqlx and dependencies
 	cargo fmt --all -- --check

@@ -12,17 +12,21 @@ use std::{
 
 use actix::{Actor, AtomicResponse, Context, Handler, Message, WrapFuture};
 use actix_rt::{Arbiter, System, SystemRunner};
+use catalogue::{
+    cli::seed::load,
+    seed::{self, SeedPlan},
+};
 use chrono::{TimeDelta, Utc};
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use private_servers::{DataDir, EmbeddedServices, Options};
 use splitcart::{
     app::options,
-    carts::{self, FreezeCart, Promises, Tries},
+    carts::{self, EarlierAttempts, FreezeCart, Promises},
     checkout::{
         batch::CheckoutDesk,
         command::{CheckoutCommand, Decision},
         start::CheckoutActors,
     },
-    cli::seed::load,
     config::Config,
     db::{self, inventory::StockCheck},
     domain::{
@@ -42,10 +46,8 @@ use splitcart::{
         store::EligibleBuyer,
         violation::{Figure, Violation},
     },
-    embedded::{DataDir, EmbeddedServices, Options},
     http::{carts as carts_http, checkout::render},
     metrics::Metrics,
-    seed::{self, SeedPlan},
 };
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::mpsc;
@@ -293,7 +295,7 @@ async fn freeze_carts(pool: &PgPool, batch: usize, hot: Hot, round: u32) -> Vec<
             price_hold: PriceHold::FOR_EVER,
             keep_answers_for: TimeDelta::hours(1),
         };
-        let (commands_of_one, mut tries) = ([&command], Tries::default());
+        let (commands_of_one, mut tries) = ([&command], EarlierAttempts::default());
         carts::freeze(pool, promises, &commands_of_one, &mut tries, None)
             .await
             .unwrap();

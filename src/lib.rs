@@ -9,7 +9,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | commands | [`cli`]: serve, demo, migrate, seed, token, audit, openapi, errors, loadtest, embedded |
+//! | commands | [`cli`]: serve, migrate, token, embedded, openapi, errors; and it starts the tools of `crates/`: demo, seed, import, audit, loadtest |
 //! | the running service | [`app`]: start order, drain order |
 //! | listeners | [`http`]: the public API · [`ops`]: health and metrics |
 //! | services | [`checkout`]: batches, vendors · [`carts`] · [`idempotency`]: the Redis fast path · [`outbox`]: the relay · [`sweeper`] |
@@ -18,7 +18,8 @@
 //! | rules | [`domain`]: no I/O, no async, no clock, no randomness |
 //!
 //! Beside the house: [`config`], [`telemetry`], [`log_floods`], [`request_id`], [`outages`],
-//! [`metrics`], [`redis_client`], [`faults`], [`embedded`] (our private PostgreSQL and Redis) and [`seed`] (the demo catalogue).
+//! [`metrics`], [`redis_client`], [`faults`] and [`seed_ids`]
+//! (the ids of the demo catalogue).
 
 pub mod app;
 pub mod batching;
@@ -29,7 +30,6 @@ pub mod compression;
 pub mod config;
 pub mod db;
 pub mod domain;
-pub mod embedded;
 pub mod faults;
 pub mod http;
 pub mod idempotency;
@@ -40,6 +40,6 @@ pub mod outages;
 pub mod outbox;
 pub mod redis_client;
 pub mod request_id;
-pub mod seed;
+pub mod seed_ids;
 pub mod sweeper;
 pub mod telemetry;

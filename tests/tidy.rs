@@ -1,12 +1,14 @@
-//! What only we know about this code: floors, who may begin and commit, where SQL stands.
+//! What only we know about this code: floors, who may begin and commit, where SQL stands, what the service
+//! must not be built with. It walks the service and the tools in `crates/`.
 //!
 //! Reads the sources as text. A rule that rustc, rustfmt or clippy can keep is not here.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// The floors, from the bottom up: a room may use rooms of lower floors only.
@@ -22,28 +24,48 @@ const FLOORS: [&[&str]; 7] = [
 
 /// Rooms beside the house: who may use them is said by what they are, and they use nothing of the
 /// house but what is named here.
-const BESIDE: [(&str, &[&str]); 8] = [
+const BESIDE: [(&str, &[&str]); 7] = [
     ("config", &[]),
     ("telemetry", &["config"]),
     ("metrics", &["domain"]),
     ("redis_client", &[]),
     ("compression", &[]),
     ("faults", &[]),
-    ("embedded", &[]),
-    ("seed", &["db", "domain"]),
+    ("seed_ids", &[]),
+];
+
+/// The floors of the crates that have several, from the bottom up. What is in no floor is above all of them.
+const FLOORS_OF_TOOLS: [(&str, &[&str]); 3] = [
+    ("catalogue", &["import_rules", "db", "seed", "cli"]),
+    ("demo", &["db"]),
+    ("loadtest", &["db"]),
 ];
 
 /// The owners of units of work.
 const MAY_BEGIN: [&str; 9] = [
+    "crates/audit/src/lib.rs",
+    "crates/catalogue/src/cli/import/load.rs",
+    "crates/catalogue/src/cli/import/mod.rs",
+    "crates/catalogue/src/cli/seed/load.rs",
+    "crates/loadtest/src/prepare.rs",
     "src/carts/freeze.rs",
     "src/checkout/vendors/lent_tx.rs",
-    "src/cli/audit/mod.rs",
-    "src/cli/import/load.rs",
-    "src/cli/import/mod.rs",
-    "src/cli/loadtest/prepare.rs",
-    "src/cli/seed/load.rs",
     "src/db/transaction.rs",
     "src/http/state.rs",
+];
+
+/// What only tools need. A production build of the service holds none of it.
+const ONLY_FOR_TOOLS: [&str; 10] = [
+    "ab_glyph",
+    "comfy-table",
+    "csv",
+    "csv-core",
+    "dejavu",
+    "hdrhistogram",
+    "indicatif",
+    "plotters",
+    "png",
+    "reqwest",
 ];
 
 struct Source {
@@ -53,8 +75,14 @@ struct Source {
 }
 
 impl Source {
+    /// The crate in `crates/`; empty for the service.
+    fn tool(&self) -> &str {
+        let inside = self.path.strip_prefix("crates/");
+        inside.map_or("", |inside| inside.split('/').next().unwrap())
+    }
+
     fn room(&self) -> &str {
-        let inside = self.path.strip_prefix("src/").unwrap();
+        let (_, inside) = self.path.split_once("src/").unwrap();
         inside.split('/').next().unwrap().trim_end_matches(".rs")
     }
 
@@ -67,23 +95,32 @@ impl Source {
     }
 }
 
+/// Of the service and of all tools.
 fn sources() -> Vec<Source> {
     let mut files = Vec::new();
-    gather(Path::new("src"), &["rs"], &mut files);
+    gather(Path::new("src"), "rs", &mut files);
     assert!(files.len() > 50, "the sources are where this test looks");
+    for tool in tools() {
+        let before = files.len();
+        gather(&tool.join("src"), "rs", &mut files);
+        assert!(files.len() > before, "{} has sources", tool.display());
+    }
     files.iter().map(|path| read(path)).collect()
 }
 
-/// All files below a directory with one of these extensions.
-fn gather(dir: &Path, extensions: &[&str], files: &mut Vec<PathBuf>) {
+fn tools() -> Vec<PathBuf> {
+    let entries = fs::read_dir("crates").unwrap();
+    let mut tools: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    tools.sort();
+    tools
+}
+
+fn gather(dir: &Path, extension: &str, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            gather(&path, extensions, files);
-        } else if extensions
-            .iter()
-            .any(|known| path.extension().is_some_and(|own| own == *known))
-        {
+            gather(&path, extension, files);
+        } else if path.extension().is_some_and(|its| its == extension) {
             files.push(path);
         }
     }
@@ -130,41 +167,66 @@ fn rooms_named(line: &str) -> Vec<String> {
     rooms.filter(|room| !room.is_empty()).collect()
 }
 
-#[test]
-fn no_floor_knows_one_above_it() {
-    let uses = |source: &Source| {
-        // `use crate::{…}` over several lines is read as a whole.
-        let mut named = Vec::new();
-        let code: String = source
-            .lines()
-            .map(|(_, line)| line.to_owned() + "\n")
-            .collect();
-        named.extend(rooms_named(&code));
-        for group in code.split("use crate::{").skip(1) {
-            let mut depth = 0;
-            let mut word = String::new();
-            for letter in group.chars() {
-                match letter {
-                    '{' => depth += 1,
-                    '}' if depth == 0 => break,
-                    '}' => depth -= 1,
-                    ',' if depth == 0 => named.push(std::mem::take(&mut word)),
-                    _ if depth == 0 => word.push(letter),
-                    _ => {}
-                }
+/// The other rooms of its crate that a file uses.
+fn rooms_used(source: &Source) -> Vec<String> {
+    // `use crate::{…}` over several lines is read as a whole.
+    let mut named = Vec::new();
+    let code: String = source
+        .lines()
+        .map(|(_, line)| line.to_owned() + "\n")
+        .collect();
+    named.extend(rooms_named(&code));
+    for group in code.split("use crate::{").skip(1) {
+        let mut depth = 0;
+        let mut word = String::new();
+        for letter in group.chars() {
+            match letter {
+                '{' => depth += 1,
+                '}' if depth == 0 => break,
+                '}' => depth -= 1,
+                ',' if depth == 0 => named.push(std::mem::take(&mut word)),
+                _ if depth == 0 => word.push(letter),
+                _ => {}
             }
-            named.push(word);
         }
-        named
-            .into_iter()
-            .map(|room| room.trim().split("::").next().unwrap().to_owned())
-            .filter(|room| !room.is_empty() && room != source.room())
-            .collect::<Vec<_>>()
-    };
+        named.push(word);
+    }
+    named
+        .into_iter()
+        .map(|room| room.trim().split("::").next().unwrap().to_owned())
+        .filter(|room| !room.is_empty() && room != source.room())
+        .collect()
+}
+
+#[test]
+fn no_floor_of_a_tool_knows_one_above_it() {
     let mut broken = Vec::new();
     for source in sources() {
+        let Some((_, floors)) = FLOORS_OF_TOOLS
+            .iter()
+            .find(|(tool, _)| *tool == source.tool())
+        else {
+            continue;
+        };
+        let floor = |room: &str| floors.iter().position(|it| *it == room);
+        let Some(here) = floor(source.room()) else {
+            continue;
+        };
+        for there in rooms_used(&source) {
+            if floor(&there).is_none_or(|there| there > here) {
+                broken.push(format!("{} uses {there}", source.path));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn no_floor_knows_one_above_it() {
+    let mut broken = Vec::new();
+    for source in sources().into_iter().filter(|it| it.tool().is_empty()) {
         let here = source.room().to_owned();
-        for there in uses(&source) {
+        for there in rooms_used(&source) {
             let beside = BESIDE.iter().find(|(room, _)| *room == here);
             let fine = match (floor_of(&here), floor_of(&there), beside) {
                 (Some(here), Some(there), _) => there < here,
@@ -212,15 +274,20 @@ fn the_domain_has_no_io_no_async_no_clock_and_no_randomness() {
         "SystemTime",
     ];
     assert_nowhere("the domain is pure", |source, line| {
-        source.room() == "domain" && banned.iter().any(|word| line.contains(word))
+        let is_pure = match source.tool() {
+            "" => source.room() == "domain",
+            "catalogue" => source.room() == "import_rules" || source.room() == "seed",
+            _ => false,
+        };
+        is_pure && banned.iter().any(|word| line.contains(word))
     });
 }
 
 #[test]
 fn sql_stands_in_db_only() {
-    assert_nowhere("SQL belongs in src/db", |source, line| {
+    assert_nowhere("SQL belongs in a crate's src/db", |source, line| {
         // The private server is asked whether it answers and for its one database.
-        let elsewhere = source.room() != "db" && source.room() != "embedded";
+        let elsewhere = source.room() != "db" && source.tool() != "private-servers";
         elsewhere
             && [
                 "sqlx::query(",
@@ -286,10 +353,9 @@ fn the_checkout_path_stays_portable() {
         "plpgsql",
     ];
     let mut files = Vec::new();
-    for dir in ["migrations", "src/db"] {
-        gather(Path::new(dir), &["rs", "sql"], &mut files);
-    }
-    assert!(files.iter().any(|path| path.starts_with("src/db/orders")));
+    gather("migrations".as_ref(), "sql", &mut files);
+    gather("src/db".as_ref(), "rs", &mut files);
+    assert!(files.len() > 30, "the statements are where this test looks");
     for path in &files {
         let text = fs::read_to_string(path).unwrap().to_lowercase();
         let sql = text.lines().filter(|line| {
@@ -325,8 +391,8 @@ fn links_between_pages_lead_somewhere() {
         PathBuf::from("SECURITY.md"),
         PathBuf::from("CHANGELOG.md"),
     ];
-    for dir in ["docs", "migrations", "scripts"] {
-        gather(Path::new(dir), &["md"], &mut pages);
+    for dir in ["crates", "docs", "migrations", "scripts"] {
+        gather(Path::new(dir), "md", &mut pages);
     }
     let mut broken = Vec::new();
     for page in &pages {
@@ -363,4 +429,46 @@ fn anchors(page: &Path) -> HashSet<String> {
                 .collect()
         })
         .collect()
+}
+
+/// The packages of a production build, as `cargo tree` names them.
+fn packages(of: &str, depth: &str) -> Vec<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--edges", "normal"])
+        .args(["--prefix", "none", "--format", "{p}"])
+        .args(["--package", of, "--depth", depth])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let names = lines
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_service_holds_nothing_that_only_tools_need() {
+    let packages = packages("splitcart", "99");
+    assert!(packages.len() > 100, "{packages:?}");
+    let is_banned = |name: &&String| ONLY_FOR_TOOLS.contains(&name.as_str());
+    let found: Vec<_> = packages.iter().filter(is_banned).collect();
+    assert!(found.is_empty(), "the service depends on {found:?}");
+    let ours: BTreeSet<_> = packages
+        .iter()
+        .filter(|name| name.starts_with("splitcart"))
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        ours,
+        BTreeSet::from(["splitcart", "splitcart-private-servers"])
+    );
+}
+
+#[test]
+fn the_private_servers_know_nothing_of_the_service() {
+    let packages = packages("splitcart-private-servers", "1");
+    let is_ours = |name: &&String| name.starts_with("splitcart");
+    assert_eq!(packages.iter().filter(is_ours).count(), 1, "{packages:?}");
 }

@@ -7,10 +7,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{ExitCode, ExitStatus};
 
-use crate::embedded::{DataDir, EmbeddedServices, Options};
 use anyhow::Context;
 use nix::sys::signal::{Signal as SignalName, kill};
 use nix::unistd::Pid;
+use private_servers::{DataDir, EmbeddedServices, Options};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;

@@ -1,17 +1,20 @@
 //! The commands. They read the clock, the environment and the terminal, so that nothing below has
 //! to.
+//!
+//! | command | where |
+//! |---|---|
+//! | `serve`, `migrate`, `token`, `embedded` | the file of that name |
+//! | `openapi`, `errors` | [`contract`] |
+//! | `seed`, `import` | `crates/catalogue`, started by [`tool`] |
+//! | `audit`, `demo`, `loadtest` | the crate of that name, started by [`tool`] |
 
-pub mod audit;
 pub mod contract;
-pub mod demo;
 pub mod embedded;
-pub mod import;
-pub mod loadtest;
 pub mod migrate;
-pub mod seed;
 pub mod serve;
 pub mod services;
 pub mod token;
+pub mod tool;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -71,15 +74,19 @@ pub struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Demo(demo::DemoArgs),
+    /// See a purchase from end to end on a private PostgreSQL and Redis
+    Demo,
     /// Run the service
     #[command(after_help = SERVE_EXAMPLES)]
     Serve,
     Migrate(migrate::MigrateArgs),
-    Seed(seed::SeedArgs),
-    Import(import::ImportArgs),
+    /// Fill an empty database with a demo catalogue
+    Seed,
+    /// Take stores, people, products and stock from CSV and NDJSON files
+    Import,
     Token(token::TokenArgs),
-    Audit(audit::AuditArgs),
+    /// Check a database against everything that must be true of it
+    Audit,
     /// Print the OpenAPI document
     #[command(after_help = contract::OPENAPI_EXAMPLES)]
     Openapi,
@@ -87,50 +94,38 @@ enum Command {
     #[command(after_help = contract::ERRORS_EXAMPLES)]
     Errors,
     Embedded(embedded::EmbeddedArgs),
-    Loadtest(Box<loadtest::LoadtestArgs>),
+    /// Drive a running server over HTTP and measure it
+    Loadtest,
 }
 
 /// Runs the command that the arguments name. Errors go to stderr, with what caused them.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let failure = failure_of(&cli.command);
-    match actix_rt::System::new().block_on(run(cli)) {
+    if let Some(failure) = tool::hand_over(std::env::args_os()) {
+        return failure;
+    }
+    match actix_rt::System::new().block_on(run(Cli::parse())) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("splitcart: {}", explain(&error));
-            failure
+            ExitCode::FAILURE
         }
-    }
-}
-
-/// The status that says that a command failed.
-fn failure_of(command: &Command) -> ExitCode {
-    match command {
-        Command::Audit(_) => ExitCode::from(audit::NOT_MADE),
-        Command::Import(_) => ExitCode::from(import::NOT_MADE),
-        _ => ExitCode::FAILURE,
     }
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let config_file = cli.common.config.as_deref();
-    let config = Config::load(config_file, variables())?;
+    let config = Config::load(cli.common.config.as_deref(), variables())?;
     let _logging = crate::telemetry::start(&config.log, default_filter(&cli.command))?;
     let data_dir = cli.common.data_dir.as_deref();
     match cli.command {
-        Command::Demo(args) => demo::run(&args, &config, data_dir).await?,
         Command::Serve => serve::run(&config, data_dir).await?,
         Command::Migrate(args) => migrate::run(&args, &config, data_dir).await?,
-        Command::Seed(args) => seed::run_command(&args, &config, data_dir).await?,
-        Command::Import(args) => return import::run(&args, &config, data_dir).await,
-        Command::Audit(args) => return audit::run(&args, &config, data_dir).await,
         Command::Embedded(args) => return embedded::run(args, data_dir).await,
-        Command::Loadtest(args) => {
-            return loadtest::run(&args, &config, config_file, data_dir).await;
-        }
         Command::Token(args) => token::run(&args, &config, data_dir)?,
         Command::Openapi => contract::print(openapi::document())?,
         Command::Errors => contract::print(&markdown::markdown())?,
+        Command::Demo | Command::Seed | Command::Import | Command::Audit | Command::Loadtest => {
+            anyhow::bail!("this command was not handed over to its program")
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -150,11 +145,13 @@ fn default_filter(command: &Command) -> &'static str {
             // sqlx would quote an unknown parameter of a URL, and it may be a misspelt password.
             "info,actix_http=off,actix_server=warn,sqlx::postgres::notice=warn,sqlx_postgres::options=off"
         }
-        // An audit or a load test may well ask for something that takes long; that is no news to whoever
-        // waits for it.
-        _ => "warn,actix_http=off,sqlx::query=error,sqlx_postgres::options=off",
+        _ => COMMANDS_FILTER,
     }
 }
+
+/// An audit or a load test may well ask for something that takes long; that is no news to whoever waits for
+/// it.
+const COMMANDS_FILTER: &str = "warn,actix_http=off,sqlx::query=error,sqlx_postgres::options=off";
 
 /// An error with its causes. Some errors tell their cause themselves: nothing is said twice.
 fn explain(error: &anyhow::Error) -> String {

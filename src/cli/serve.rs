@@ -99,7 +99,7 @@ pub fn ignore_what_means_nothing() -> io::Result<()> {
 }
 
 /// Each connection is an open file. What the system lets us have is more than most shells begin with.
-pub(super) fn raise_the_limit_of_open_files() {
+pub fn raise_the_limit_of_open_files() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         if soft < hard {
             setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;

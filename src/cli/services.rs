@@ -11,8 +11,8 @@ use sqlx::PgConnection;
 use crate::{
     config::{Config, Services as Configured},
     db,
-    embedded::{DataDir, EmbeddedServices, Options, SERVING_ROLE, token_secret_in},
 };
+use private_servers::{DataDir, EmbeddedServices, Options, SERVING_ROLE, token_secret_in};
 
 /// Where PostgreSQL and Redis are.
 #[derive(Clone, Debug)]

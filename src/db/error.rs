@@ -172,7 +172,7 @@ fn is_of_class(code: &str, classes: &[&str]) -> bool {
 }
 
 /// Says what was being done when a statement failed.
-pub(crate) trait Doing<T> {
+pub trait Doing<T> {
     /// `doing` completes the sentence "could not …".
     fn doing(self, doing: &'static str) -> Result<T, Error>;
 }

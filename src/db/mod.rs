@@ -5,18 +5,14 @@
 //! Rows are locked in ascending id, always.
 
 pub mod audit;
-pub mod bulk;
 pub mod carts;
 pub mod catalog;
-pub mod demo;
 pub mod error;
 mod folding;
 pub mod held;
 pub mod idempotency;
-pub mod import;
 pub mod incarnation;
 pub mod inventory;
-pub mod loadtest;
 mod logins;
 pub mod migrations;
 pub mod orders;

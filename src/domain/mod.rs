@@ -24,7 +24,6 @@
 //! | orders, lines, intents and their statuses | [`order`] |
 //! | why lines and orders are rejected | [`rejection`] |
 //! | what is announced | [`event`] |
-//! | what may be imported: kinds of rows, their columns and formats | [`import`] |
 
 pub mod caller;
 pub mod cart;
@@ -34,7 +33,6 @@ pub mod expected_cart;
 pub mod folding;
 pub mod idempotency;
 pub mod ids;
-pub mod import;
 pub mod lock_order;
 pub mod money;
 pub mod optimistic;

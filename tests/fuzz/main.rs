@@ -2,8 +2,8 @@
 //! much more than its length, and what is read is what was written. One file per reader; corpora are in
 //! `__fuzz__`. `scripts/fuzz` runs the same for longer.
 //!
-//! What is private to the import is fuzzed in its own module (`src/cli/import/fuzz.rs`), with the same
-//! support and corpora.
+//! What is private to the import is fuzzed in its own crate (`crates/catalogue/src/cli/import/tests.rs`), with
+//! the same support and corpora beside it.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 #[path = "support.rs"]

@@ -1,6 +1,7 @@
 //! Amounts, and whatever a field of an imported file may say.
 
-use splitcart::domain::{import::Format, import::Kind, money::Money};
+use catalogue::import_rules::{Format, Kind};
+use splitcart::domain::money::Money;
 
 use crate::fuzz_support::{self, fuzz};
 

@@ -6,9 +6,10 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use catalogue::{cli::seed::load, seed::SeedPlan};
 use chrono::Utc;
 use serde_json::{Value, json};
-use splitcart::{cli::seed::load, db, seed::SeedPlan};
+use splitcart::db;
 use tempfile::TempDir;
 
 use crate::support::{

@@ -82,5 +82,6 @@ mod stock_moved;
 mod tls;
 mod token;
 mod tokens;
+mod tools;
 mod unfinished_bodies;
 mod unread_answers;

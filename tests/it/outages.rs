@@ -1,6 +1,6 @@
 //! A server that is away is named in the log once, with the cause, and once more when it is back.
 
-use splitcart::embedded::PrivatePostgres;
+use private_servers::PrivatePostgres;
 
 use crate::support::{
     Redis, Server, World, client::fresh_key, market::cart_of, redis::signal, wait,

@@ -1,6 +1,6 @@
 //! PostgreSQL dies and comes back while we serve.
 
-use splitcart::embedded::PrivatePostgres;
+use private_servers::PrivatePostgres;
 use sqlx::PgPool;
 
 use crate::support::{

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 
-use chrono::Utc;
-use splitcart::{
+use catalogue::{
     cli::seed::{Progress, load},
-    db,
     seed::{SeedPlan, buyer_store_id, buyer_user_id},
 };
+use chrono::Utc;
+use splitcart::db;
 use uuid::Uuid;
 
 use crate::support::Database;

@@ -2,9 +2,10 @@
 
 use std::process::Output;
 
+use catalogue::{cli::seed::load, seed::SeedPlan};
 use chrono::Utc;
 use serde_json::Value;
-use splitcart::{cli::seed::load, db, seed::SeedPlan};
+use splitcart::db;
 
 use crate::support::{
     World,

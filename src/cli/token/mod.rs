@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{cli::services::with_token_keys, config::Config, http::token::Claims, seed};
+use crate::{cli::services::with_token_keys, config::Config, http::token::Claims, seed_ids};
 
 use self::signer::Signer;
 
@@ -99,8 +99,8 @@ pub fn run(args: &TokenArgs, config: &Config, data_dir: Option<&Path>) -> anyhow
     let sign = |user, store| signer.sign(&claims(config, user, store, good_for));
     let buyer = |nr| {
         (
-            seed::buyer_user_id(args.seed, nr),
-            seed::buyer_store_id(args.seed, nr),
+            seed_ids::buyer_user_id(args.seed, nr),
+            seed_ids::buyer_store_id(args.seed, nr),
         )
     };
     if let Some(buyers) = &args.buyers {
@@ -116,8 +116,8 @@ pub fn run(args: &TokenArgs, config: &Config, data_dir: Option<&Path>) -> anyhow
     let (user, store) = match (args.buyer, args.vendor, args.user, args.store) {
         (Some(nr), ..) => buyer(nr),
         (_, Some(nr), ..) => (
-            seed::vendor_user_id(args.seed, nr),
-            seed::vendor_store_id(args.seed, nr),
+            seed_ids::vendor_user_id(args.seed, nr),
+            seed_ids::vendor_store_id(args.seed, nr),
         ),
         (_, _, Some(user), Some(store)) => (user, store),
         _ => anyhow::bail!(

@@ -9,7 +9,6 @@ mod checkout;
 mod discounts;
 mod figures;
 mod folding;
-mod import;
 mod market;
 mod money;
 mod policies;

@@ -20,7 +20,6 @@ use crate::{
         rejection::{Rejection, ShortLine},
         violation::{Violation, ViolationCode},
     },
-    seed,
 };
 
 use super::{ApiError, Code};
@@ -74,8 +73,8 @@ pub fn error(code: Code) -> ApiError {
         .into(),
         Code::CartExpired => Refusal::CartExpired { valid_until: NOON }.into(),
         Code::StockChanged => Refusal::StockChanged(vec![ShortLine {
-            product_id: seed::product_id(1, 1).into(),
-            vendor_store_id: seed::vendor_store_id(1, 1).into(),
+            product_id: Uuid::from_u128(PRODUCT).into(),
+            vendor_store_id: Uuid::from_u128(VENDOR).into(),
             qty: 10,
             rejection: Rejection::short(4, 1),
         }])
@@ -95,6 +94,10 @@ pub fn error(code: Code) -> ApiError {
 /// Ids that look like those of the service.
 const GROUP: u128 = 0x0194_1f29_7c00_7000_8000_0000_0000_0002;
 
+/// The first product and the first vendor of the demo catalogue.
+const PRODUCT: u128 = 0x0194_1f29_7c01_7a37_9bad_1e97_eeb7_f7f1;
+const VENDOR: u128 = 0x0194_1f29_7c01_7446_81ff_f41d_2a45_a132;
+
 const CART: u128 = 0x0194_1f29_7c00_7000_8000_0000_0000_0003;
 
 const NOON: DateTime<Utc> = DateTime::from_timestamp(1_767_268_800, 0).expect("it is noon");
@@ -113,8 +116,8 @@ fn problem(path: &str, problem: &str) -> FieldProblem {
 fn cart_violations() -> Vec<Violation> {
     vec![
         Violation::new(ViolationCode::MoqNotMet, "/items/0/qty")
-            .product(seed::product_id(1, 1).into())
-            .vendor(seed::vendor_store_id(1, 1).into())
+            .product(Uuid::from_u128(PRODUCT).into())
+            .vendor(Uuid::from_u128(VENDOR).into())
             .figures(10, 3),
         Violation::new(ViolationCode::TotalMismatch, "/totals/total")
             .figures(cents(8550), cents(9000)),

@@ -1,6 +1,6 @@
 //! The audit of a database that others write to.
 
-use splitcart::cli::audit::{Progress, audit};
+use audit::{Progress, audit};
 use sqlx::{Connection, PgConnection};
 
 use crate::support::{

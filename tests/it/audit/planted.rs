@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use audit::check_all;
 use serde_json::json;
-use splitcart::{cli::audit::check_all, db};
+use splitcart::db;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::support::{Client, Shopper, World, assert_consistent, audit::PATIENT, market::cart_of};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use splitcart::{cli::audit::audit, db::audit::Options};
+use audit::audit;
+use splitcart::db::audit::Options;
 
 use crate::support::{
     Server, Shopper, World, audit::PATIENT, crowd::check_out_together, market::cart_of, wait,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use splitcart::{cli::audit::audit, db::audit::Options};
+use audit::audit;
+use splitcart::db::audit::Options;
 
 use super::Database;
 

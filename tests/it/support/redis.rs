@@ -1,7 +1,7 @@
 //! A Redis of its own for every test, which the test may empty, freeze or kill.
 
+use private_servers::PrivateRedis;
 use redis::aio::MultiplexedConnection;
-use splitcart::embedded::PrivateRedis;
 use tempfile::TempDir;
 
 /// See the module.

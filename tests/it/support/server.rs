@@ -8,7 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use splitcart::{cli::token, config::Config, seed};
+use catalogue::seed;
+use splitcart::{cli::token, config::Config};
 
 use super::{Buyer, Client, redis::signal, wait};
 

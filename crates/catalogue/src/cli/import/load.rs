@@ -1,0 +1,161 @@
+//! One file: staged, checked, and applied in one transaction.
+//!
+//! Rows are copied into temporary tables first, which holds no lock. Then, in the transaction, they
+//! are resolved and checked as a set, and what was accepted is written as a set. Stock that may go in
+//! piece by piece is written in many short transactions, because checkouts wait for its rows.
+
+use std::time::Instant;
+
+use anyhow::Context;
+use sqlx::{Connection, PgConnection};
+use terminal::Screen;
+
+use splitcart::db::transaction;
+
+use crate::{
+    db::import::{self, Changes, Part},
+    import_rules::Kind,
+};
+
+use super::{
+    reading::{Originals, Reading},
+    refused::RefusedFile,
+    report::FileReport,
+    source::Source,
+};
+
+/// How many rows of stock are written in one transaction where a file may go in piece by piece: a
+/// few milliseconds, which is what a checkout may have to wait for them.
+const STOCK_ROWS_AT_ONCE: i64 = 500;
+
+/// What is to become of a file with refused rows, and of one without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is imported only if nothing of it is refused.
+    Whole,
+    /// What is accepted is imported.
+    KeepGoing,
+    /// It is only said what would be: the caller rolls back, after all files, so that each sees what
+    /// those before it would bring.
+    DryRun,
+}
+
+/// Imports a file.
+///
+/// # Errors
+/// The file can't be read, its header is of no use, or the machine failed: nothing of it was
+/// imported, or in [`Mode::KeepGoing`] perhaps a part of its stock.
+pub async fn load(
+    connection: &mut PgConnection,
+    source: &Source,
+    mode: Mode,
+    refused: &mut RefusedFile,
+    screen: &Screen,
+) -> anyhow::Result<FileReport> {
+    let started = Instant::now();
+    let rows = stage(connection, source, refused.originals(), screen).await?;
+    screen.begin_work(format!(
+        "checking and writing {} ({})",
+        source.kind.spec().name,
+        terminal::count(rows)
+    ));
+    let mut report = FileReport::of(source, mode, rows);
+    if source.kind == Kind::Stock && mode == Mode::KeepGoing {
+        write_in_parts(connection, &mut report, refused).await?;
+    } else {
+        write_at_once(connection, source.kind, &mut report, refused).await?;
+    }
+    if report.was_imported() && report.changes != Some(Changes::default()) {
+        import::analyze(connection, source.kind).await?;
+    }
+    report.elapsed = started.elapsed();
+    Ok(report)
+}
+
+/// Reads the file into `import_lines`; returns how many rows it has.
+async fn stage(
+    connection: &mut PgConnection,
+    source: &Source,
+    originals: Originals,
+    screen: &Screen,
+) -> anyhow::Result<u64> {
+    screen.begin_bytes(format!("reading {}", source.name()), source.len());
+    let mut reading = Reading::start(source, originals)?;
+    let next = async || {
+        let chunk = reading.next().await?;
+        Some(chunk.map(|chunk| {
+            screen.at(chunk.bytes_read);
+            chunk.text
+        }))
+    };
+    import::stage(connection, source.kind, next).await?
+}
+
+async fn write_at_once(
+    connection: &mut PgConnection,
+    kind: Kind,
+    report: &mut FileReport,
+    refused: &mut RefusedFile,
+) -> anyhow::Result<()> {
+    let mut transaction = connection.begin().await.context("could not begin")?;
+    import::lock_table(&mut transaction, kind).await?;
+    import::resolve(&mut transaction, kind).await?;
+    import::check(&mut transaction, kind).await?;
+    let all = part_of(report.rows);
+    if kind == Kind::Stock {
+        // A dry run does not make a checkout wait.
+        if report.mode != Mode::DryRun {
+            import::lock_stock(&mut transaction, &all).await?;
+        }
+        import::recheck_stock(&mut transaction, &all).await?;
+    }
+    report.refused = import::refused_count(&mut transaction).await?;
+    report.shown = refused.take(&mut transaction, &report.name).await?;
+    if report.mode == Mode::Whole && report.refused > 0 {
+        return transaction.rollback().await.context("could not roll back");
+    }
+    let changes = match kind {
+        Kind::Stock if report.mode == Mode::DryRun => {
+            import::foresee(&mut transaction, kind).await?
+        }
+        Kind::Stock => import::apply_stock(&mut transaction, &all).await?,
+        _ => import::apply(&mut transaction, kind).await?,
+    };
+    transaction::commit(transaction).await?;
+    report.changes = Some(changes);
+    Ok(())
+}
+
+/// Only stock is written like this, and only if its file need not go in whole.
+async fn write_in_parts(
+    connection: &mut PgConnection,
+    report: &mut FileReport,
+    refused: &mut RefusedFile,
+) -> anyhow::Result<()> {
+    let mut transaction = connection.begin().await.context("could not begin")?;
+    import::lock_table(&mut transaction, Kind::Stock).await?;
+    import::resolve(&mut transaction, Kind::Stock).await?;
+    import::check(&mut transaction, Kind::Stock).await?;
+    transaction::commit(transaction).await?;
+    let mut changes = Changes::default();
+    let (mut first, last) = part_of(report.rows).into_inner();
+    while first <= last {
+        let part = first..=last.min(first + STOCK_ROWS_AT_ONCE - 1);
+        first = part.end() + 1;
+        let mut transaction = connection.begin().await.context("could not begin")?;
+        import::lock_table(&mut transaction, Kind::Stock).await?;
+        import::lock_stock(&mut transaction, &part).await?;
+        import::recheck_stock(&mut transaction, &part).await?;
+        changes += import::apply_stock(&mut transaction, &part).await?;
+        transaction::commit(transaction).await?;
+    }
+    // Told last: what goes with what is reserved is known only under the locks.
+    report.refused = import::refused_count(connection).await?;
+    report.shown = refused.take(connection, &report.name).await?;
+    report.changes = Some(changes);
+    Ok(())
+}
+
+fn part_of(rows: u64) -> Part {
+    1..=i64::try_from(rows).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,209 @@
+//! Turns records into rows: what stands in which column.
+
+use anyhow::{Context, ensure};
+use serde_json::{Map, Value};
+
+use crate::import_rules::{Cell, Kind, Problem, Row, read_row};
+
+use super::{
+    fields::{Csv, JsonObject},
+    lines::Record,
+    source::{FileFormat, Source},
+};
+
+/// How much of an unknown column's name is shown.
+const UNKNOWN_CHARS_SHOWN: usize = 60;
+
+/// Reads the records of one file.
+#[derive(Debug)]
+pub struct RowReader {
+    kind: Kind,
+    layout: Layout,
+}
+
+/// Where a record's columns are.
+#[derive(Debug)]
+enum Layout {
+    /// Where the header says. For each field: where its column stands in the kind's.
+    Csv {
+        csv: Box<Csv>,
+        positions: Vec<usize>,
+    },
+    /// Behind their names, in every record.
+    Ndjson,
+}
+
+impl RowReader {
+    /// What it reads.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// A reader for a file; `header` is its first record if it is CSV.
+    ///
+    /// # Errors
+    /// A header with which no row could be read.
+    pub fn of(source: &Source, header: Option<&Record>) -> anyhow::Result<Self> {
+        let kind = source.kind;
+        let layout = match source.format {
+            FileFormat::Ndjson => Layout::Ndjson,
+            FileFormat::Csv => {
+                let header =
+                    header.context("the file is empty; its first line names the columns")?;
+                let mut csv = Box::<Csv>::default();
+                let positions = read_header(kind, &mut csv, header)
+                    .with_context(|| format!("its header, on line {}", header.line))?;
+                Layout::Csv { csv, positions }
+            }
+        };
+        Ok(Self { kind, layout })
+    }
+
+    /// Reads a record. Whatever is wrong with it is in the row.
+    pub fn read(&mut self, record: &Record) -> Row {
+        let read = match (&record.text, &mut self.layout) {
+            (Err(unreadable), _) => Err(vec![Problem::of_row(unreadable.to_string())]),
+            (Ok(text), Layout::Csv { csv, positions }) => read_csv(self.kind, csv, positions, text),
+            (Ok(text), Layout::Ndjson) => read_ndjson(self.kind, text),
+        };
+        match read {
+            Ok((cells, problems)) => read_row(self.kind, &cells, problems),
+            Err(problems) => Row::unreadable(self.kind, problems),
+        }
+    }
+
+    /// The record as JSON, to be shown to whoever is to repair it: an object, or its text if it is
+    /// none.
+    pub fn as_json(&mut self, record: &Record) -> Option<String> {
+        let text = record.text.as_ref().ok()?;
+        let object = match &mut self.layout {
+            Layout::Csv { csv, positions } => csv_as_json(self.kind, csv, positions, text),
+            Layout::Ndjson => serde_json::from_str::<JsonObject>(text)
+                .is_ok()
+                .then(|| text.clone()),
+        };
+        Some(object.unwrap_or_else(|| Value::from(text.as_str()).to_string()))
+    }
+}
+
+type Read = Result<(Vec<Cell>, Vec<Problem>), Vec<Problem>>;
+
+fn read_header(kind: Kind, csv: &mut Csv, header: &Record) -> anyhow::Result<Vec<usize>> {
+    let spec = kind.spec();
+    let names = csv.fields(header.text.as_ref().map_err(|error| *error)?)?;
+    let unknown: Vec<_> = names
+        .iter()
+        .filter(|name| spec.position(name).is_none())
+        .map(|name| format!("{name:?}"))
+        .collect();
+    ensure!(
+        unknown.is_empty(),
+        "names what is no column of {}: {}; known: {}",
+        spec.name,
+        unknown.join(", "),
+        spec.column_names().join(", ")
+    );
+    let mut positions = Vec::with_capacity(names.len());
+    for position in names.iter().filter_map(|name| spec.position(name)) {
+        ensure!(
+            !positions.contains(&position),
+            "names {} twice",
+            spec.columns[position].name
+        );
+        positions.push(position);
+    }
+    ensure!(
+        spec.is_named_by(|column| names.iter().any(|name| name == column)),
+        "has no column that says which {} a row is about; there must be {}",
+        spec.noun,
+        spec.ways_to_name()
+    );
+    Ok(positions)
+}
+
+fn read_csv(kind: Kind, csv: &mut Csv, positions: &[usize], text: &str) -> Read {
+    let fields = match csv.fields(text) {
+        Ok(fields) => fields,
+        Err(error) => return Err(vec![Problem::of_row(format!("is no CSV: {error}"))]),
+    };
+    if fields.len() != positions.len() {
+        let (is, should_be) = (fields.len(), positions.len());
+        let problem = format!("has {is} fields, but the header has {should_be}");
+        return Err(vec![Problem::of_row(problem)]);
+    }
+    let mut cells = vec![Cell::Absent; kind.spec().columns.len()];
+    for (position, field) in positions.iter().zip(fields) {
+        cells[*position] = if field.is_empty() {
+            Cell::Empty
+        } else {
+            Cell::Text(field)
+        };
+    }
+    Ok((cells, Vec::new()))
+}
+
+fn csv_as_json(kind: Kind, csv: &mut Csv, positions: &[usize], text: &str) -> Option<String> {
+    let fields = csv.fields(text).ok()?;
+    if fields.len() != positions.len() {
+        return None;
+    }
+    let names = kind.spec().column_names();
+    let object: Map<String, Value> = positions
+        .iter()
+        .zip(fields)
+        .map(|(position, field)| (names[*position].to_owned(), field.into()))
+        .collect();
+    Some(Value::Object(object).to_string())
+}
+
+fn read_ndjson(kind: Kind, text: &str) -> Read {
+    let JsonObject(fields) = match serde_json::from_str(text) {
+        Ok(object) => object,
+        // What is there instead may be as long as a record.
+        Err(error) if error.is_data() => {
+            return Err(vec![Problem::of_row("is no JSON object")]);
+        }
+        Err(error) => {
+            let problem = format!("is no JSON object: {error}");
+            return Err(vec![Problem::of_row(problem)]);
+        }
+    };
+    let spec = kind.spec();
+    let mut cells = vec![Cell::Absent; spec.columns.len()];
+    let mut problems = Vec::new();
+    for (name, value) in fields {
+        match spec.position(&name) {
+            Some(position) if cells[position] == Cell::Absent => {
+                cells[position] = cell_of(value.get());
+            }
+            Some(_) => problems.push(Problem::of(&name, "stands twice")),
+            None => {
+                let known = spec.column_names().join(", ");
+                let problem = format!("is no column; known: {known}");
+                problems.push(Problem::of(&shown(&name), problem));
+            }
+        }
+    }
+    Ok((cells, problems))
+}
+
+/// A name that is none of ours, as it can be kept and shown: it may be of any length and have any
+/// character, such as a NUL, which PostgreSQL can't store.
+fn shown(name: &str) -> String {
+    let start: String = name.chars().take(UNKNOWN_CHARS_SHOWN).collect();
+    start.escape_debug().to_string()
+}
+
+/// A number keeps its digits: it is never read as a float.
+fn cell_of(json: &str) -> Cell {
+    match json.as_bytes() {
+        b"null" => Cell::Empty,
+        [b'"', ..] => match serde_json::from_str::<String>(json) {
+            Ok(text) if text.is_empty() => Cell::Empty,
+            Ok(text) => Cell::Text(text),
+            Err(_) => Cell::Nested(json.to_owned()),
+        },
+        [b'{' | b'[', ..] => Cell::Nested(json.to_owned()),
+        _ => Cell::Text(json.to_owned()),
+    }
+}

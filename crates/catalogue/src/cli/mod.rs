@@ -1,0 +1,4 @@
+//! The commands `seed` and `import`.
+
+pub mod import;
+pub mod seed;

@@ -1,0 +1,119 @@
+//! The last step: what was accepted is written, and only where it makes a difference.
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use splitcart::db::error::{Doing, Error};
+
+use crate::import_rules::Kind;
+
+use super::{ACCEPTED, plan::stored, plans, run, stock};
+
+/// What a file has changed, or would change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Changes {
+    pub inserted: u64,
+    pub updated: u64,
+}
+
+impl std::ops::AddAssign for Changes {
+    fn add_assign(&mut self, more: Self) {
+        self.inserted += more.inserted;
+        self.updated += more.updated;
+    }
+}
+
+/// Writes every accepted row of a kind that has ids; stock is written by
+/// [`apply_stock`](super::apply_stock).
+///
+/// # Errors
+/// A statement failed; the transaction is lost.
+pub async fn apply(connection: &mut PgConnection, kind: Kind) -> Result<Changes, Error> {
+    let updated = run(connection, updating(kind), "update what is there").await?;
+    let inserted = run(connection, inserting(kind), "insert what is new").await?;
+    Ok(Changes { inserted, updated })
+}
+
+/// Counts what applying would change, without a lock and without writing.
+///
+/// # Errors
+/// The statement failed.
+pub async fn foresee(connection: &mut PgConnection, kind: Kind) -> Result<Changes, Error> {
+    let (key, differs) = match kind {
+        Kind::Stock => (stock::KEY, stock::differs()),
+        _ => ("t.id = r.target_id", differs(kind)),
+    };
+    let statement = format!(
+        "select
+            count(*) filter (where t.created_at is null),
+            count(*) filter (where t.created_at is not null and {differs})
+         from import_rows r
+         left join {table} t on {key}
+         where {ACCEPTED}",
+        table = plans::of(kind).table,
+    );
+    let (inserted, updated): (i64, i64) = sqlx::query_as(AssertSqlSafe(statement))
+        .fetch_one(connection)
+        .await
+        .doing("count what would change")?;
+    Ok(Changes {
+        inserted: inserted.unsigned_abs(),
+        updated: updated.unsigned_abs(),
+    })
+}
+
+/// Gathers statistics on the kind's table, so that what comes next is planned for what is there now.
+///
+/// # Errors
+/// The statement failed.
+pub async fn analyze(connection: &mut PgConnection, kind: Kind) -> Result<(), Error> {
+    let statement = format!("analyze {}", plans::of(kind).table);
+    run(connection, statement, "gather statistics").await?;
+    Ok(())
+}
+
+/// A column that is never changed is not even assigned: a row's key stays as it was for whoever
+/// holds it, such as a checkout that is about to refer to it.
+fn updating(kind: Kind) -> String {
+    let assignments: Vec<_> = changeable(kind)
+        .map(|name| format!("{name} = r.{name}"))
+        .collect();
+    format!(
+        "update {table} t
+         set {assignments}, updated_at = now()
+         from import_rows r
+         where t.id = r.target_id and {differs} and {ACCEPTED}",
+        table = plans::of(kind).table,
+        assignments = assignments.join(", "),
+        differs = differs(kind),
+    )
+}
+
+/// In the order of their ids, which is kind to the index.
+fn inserting(kind: Kind) -> String {
+    let columns: Vec<_> = stored(kind).collect();
+    format!(
+        "insert into {table} (id, {columns})
+         select r.id, r.{values}
+         from import_rows r
+         where r.target_id is null and {ACCEPTED}
+         order by r.id",
+        table = plans::of(kind).table,
+        columns = columns.join(", "),
+        values = columns.join(", r."),
+    )
+}
+
+fn differs(kind: Kind) -> String {
+    let columns: Vec<_> = changeable(kind).collect();
+    format!(
+        "(t.{theirs}) is distinct from (r.{ours})",
+        theirs = columns.join(", t."),
+        ours = columns.join(", r."),
+    )
+}
+
+fn changeable(kind: Kind) -> impl Iterator<Item = &'static str> {
+    let kept = plans::of(kind).kept;
+    stored(kind).filter(|name| !kept.contains(name))
+}

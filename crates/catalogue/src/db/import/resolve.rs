@@ -1,0 +1,129 @@
+//! The second step: which row of the database is each line about, and what would it make of it?
+
+use sqlx::PgConnection;
+
+use splitcart::db::error::Error;
+
+use crate::import_rules::{Column, Kind, Need};
+
+use super::{
+    plan::{Folding, Plan, default_of, same_key, stored},
+    plans, run, stock,
+};
+
+/// Nobody gathers statistics on temporary tables but their owner.
+const ANALYZE: &str = "analyze import_rows";
+
+const REFUSED: &str = "
+    create temporary table import_refused as
+    select l.line, p ->> 'column' as column_name, p ->> 'problem' as problem
+    from import_lines l
+    cross join jsonb_array_elements(l.problems) as p";
+
+/// Makes `import_rows` and `import_refused` from `import_lines`. The latter begins with what was
+/// wrong with the rows alone.
+///
+/// # Errors
+/// A statement failed.
+pub async fn resolve(connection: &mut PgConnection, kind: Kind) -> Result<(), Error> {
+    let rows = match kind {
+        Kind::Stock => vec![stock::resolving(), stock::indexing()],
+        _ => vec![resolving(kind)],
+    };
+    for statement in rows.into_iter().chain([ANALYZE.to_owned()]) {
+        run(connection, statement, "find what the rows are about").await?;
+    }
+    run(connection, REFUSED.to_owned(), "note what is wrong").await?;
+    Ok(())
+}
+
+/// `l` is the line, `s` the line with what it names looked up, `k` the row that has its key, `t` the
+/// row that it is about: the one with its id, or else `k`.
+fn resolving(kind: Kind) -> String {
+    let plan = plans::of(kind);
+    let mut columns: Vec<_> = kind
+        .spec()
+        .columns
+        .iter()
+        .filter(|column| column.need != Need::Made)
+        .map(|column| effective(kind, plan, column))
+        .collect();
+    columns.extend(plan.folded.as_ref().map(|folding| folded(kind, folding)));
+    columns.extend(
+        plan.kept
+            .iter()
+            .map(|name| format!("t.{name} as was_{name}")),
+    );
+    format!(
+        "create temporary table import_rows as
+         select
+            s.line,
+            s.given,
+            k.id as key_id,
+            t.id as target_id,
+            coalesce(t.id, s.id, s.new_id) as id,
+            {columns}
+         from ({lines}) as s
+         left join {table} k on {same_key}
+         left join {table} t on t.id = coalesce(s.id, k.id)",
+        columns = columns.join(",\n            "),
+        lines = looked_up(kind),
+        table = plan.table,
+        same_key = same_key(plan.key, "k", "s"),
+    )
+}
+
+/// The lines of a file, with ids in the place of what stands for them.
+pub(super) fn looked_up(kind: Kind) -> String {
+    let Some(lookup) = &plans::of(kind).lookup else {
+        return "select * from import_lines".to_owned();
+    };
+    let columns = kind.spec().columns.iter();
+    let columns = columns.map(|column| match column.name {
+        name if name == lookup.column => format!("coalesce(l.{name}, f.id) as {name}"),
+        name => format!("l.{name}"),
+    });
+    let folded = plans::of(kind).folded.as_ref();
+    let columns: Vec<_> = columns
+        .chain(folded.map(|folding| format!("l.{}", folding.column)))
+        .collect();
+    format!(
+        "select l.line, l.given, l.new_id, {columns}
+         from import_lines l
+         left join {from}",
+        columns = columns.join(", "),
+        from = lookup.from,
+    )
+}
+
+/// What the folded copy of a column will say once the row is applied.
+fn folded(kind: Kind, folding: &Folding) -> String {
+    let Folding { of, column } = folding;
+    if !stored(kind).any(|name| name == *column) {
+        return format!("s.{column}");
+    }
+    format!(
+        "case when s.given & {bit} <> 0 then s.{column} else t.{column} end as {column}",
+        bit = kind.bit(of),
+    )
+}
+
+/// What a column will say once the row is applied.
+fn effective(kind: Kind, plan: &Plan, column: &Column) -> String {
+    let name = column.name;
+    if column.need == Need::Optional {
+        return format!("s.{name}");
+    }
+    let mut bits = kind.bit(name);
+    if let Some(lookup) = plan.lookup.as_ref().filter(|it| it.column == name) {
+        bits = lookup.by.iter().fold(bits, |bits, by| bits | kind.bit(by));
+    }
+    format!(
+        "case
+                when s.given & {bits} <> 0 then s.{name}
+                when t.id is not null then t.{name}
+                else {default}
+            end as {name}",
+        default = default_of(column),
+    )
+}

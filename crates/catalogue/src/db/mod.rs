@@ -1,0 +1,4 @@
+//! The SQL of this crate, and nothing but SQL. Nothing begins or commits here.
+
+pub mod bulk;
+pub mod import;

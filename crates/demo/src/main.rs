@@ -1,0 +1,163 @@
+//! `splitcart demo`: a purchase from end to end, over HTTP, on the seeded catalogue.
+//!
+//! Everything that is shown really happens: the cart is frozen, bought, replayed and announced by the
+//! running service; the stock that runs short is bought by somebody else; the licence lapses in the
+//! database.
+
+mod db;
+mod scenes;
+mod screen;
+mod shop;
+
+use std::{path::Path, process::ExitCode};
+
+use chrono::Utc;
+use clap::Args;
+use futures_util::FutureExt;
+use mimalloc::MiMalloc;
+use secrecy::SecretString;
+
+use catalogue::seed::SeedPlan;
+use catalogue::{cli::seed, db::bulk};
+use splitcart::{
+    app::App,
+    cli::{
+        serve,
+        services::{Services, Urls},
+        tool::{Start, tool_main},
+    },
+    config::{Config, Services as Configured, TokenKeys},
+    db::pool,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  splitcart demo            show a purchase, then leave the server running until Ctrl-C
+  splitcart demo --exit     show a purchase, then end
+  make demo ARGS=--exit     the same from the source";
+
+/// See a purchase from end to end on a private PostgreSQL and Redis
+#[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct DemoArgs {
+    /// End after the purchase instead of leaving the server running
+    #[arg(long)]
+    pub exit: bool,
+}
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+fn main() -> ExitCode {
+    tool_main("demo", async |args: DemoArgs, start: Start| {
+        run(&args, &start.config, start.data_dir.as_deref()).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The demo's catalogue.
+const PLAN: SeedPlan = SeedPlan {
+    vendors: 200,
+    products: 10_000,
+    buyers: 1_000,
+    seed: 1,
+};
+
+/// Starts everything, seeds an empty database, shows the purchase.
+///
+/// # Errors
+/// Something can't be started, or a step of the purchase went another way than it should.
+pub async fn run(args: &DemoArgs, config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()> {
+    let told_to_stop = serve::stop_signal()?.shared();
+    if matches!(config.services(), Configured::External { .. }) {
+        println!("The configured database.url and redis.url are left alone: the demo has its own.");
+    }
+    let config = &for_ourselves(config);
+    println!("Starting PostgreSQL and Redis …");
+    let mut services = Services::start_private(data_dir).await?;
+    let services_dir = services.data_dir();
+    let urls = services.urls.clone();
+    let result = match services.for_serving(config).await {
+        Ok((config, serving)) => tokio::select! {
+            result = perform(args, &config, &urls, &serving, told_to_stop) => result,
+            failure = services.failure() => Err(failure),
+        },
+        Err(error) => Err(error),
+    };
+    services.stop().await?;
+    if result.is_ok() && !args.exit {
+        screen::farewell(&services_dir);
+    }
+    result
+}
+
+/// The settings for a server whose buyers are ours: they sign their tokens themselves, and speak plain
+/// HTTP.
+fn for_ourselves(config: &Config) -> Config {
+    let mut config = config.clone();
+    if !matches!(config.auth.token_keys(), TokenKeys::Secret(_)) {
+        // None: the data directory's own is taken, which `splitcart token` finds, too.
+        config.auth.trust_only(SecretString::default());
+    }
+    config.http.speak_plainly();
+    config
+}
+
+async fn perform(
+    args: &DemoArgs,
+    config: &Config,
+    urls: &Urls,
+    serving: &Urls,
+    told_to_stop: impl Future<Output = ()> + Clone,
+) -> anyhow::Result<()> {
+    let app = start(config, serving).await?;
+    let shown = tokio::select! {
+        shown = show(config, urls, &app, args) => shown,
+        () = told_to_stop.clone() => Ok(()),
+    };
+    if shown.is_ok() && !args.exit {
+        told_to_stop.await;
+    }
+    app.stop().await;
+    shown
+}
+
+async fn start(config: &Config, urls: &Urls) -> anyhow::Result<App> {
+    let mut config = config.clone();
+    for addr in [&mut config.http.addr, &mut config.ops.addr] {
+        // Somebody else's server must not spoil the demo.
+        if std::net::TcpListener::bind(*addr).is_err() {
+            println!("{addr} is taken, using a free port.");
+            addr.set_port(0);
+        }
+    }
+    Ok(App::start(&config, &urls.database, &urls.redis).await?)
+}
+
+async fn show(config: &Config, urls: &Urls, app: &App, args: &DemoArgs) -> anyhow::Result<()> {
+    let mut connection = pool::connect(&urls.database).await?;
+    if bulk::has_stores(&mut connection).await? {
+        println!("The catalogue is there already.");
+    } else {
+        let summary = seed::load(&PLAN, Utc::now(), &mut connection, &|_| {}).await?;
+        let rows: u64 = summary.tables.iter().map(|table| table.rows).sum();
+        println!(
+            "Seeded {} vendors, {} products and {} buyers: {rows} rows in {:.1} s.",
+            PLAN.vendors,
+            PLAN.products,
+            PLAN.buyers,
+            summary.elapsed.as_secs_f64(),
+        );
+    }
+    let mut scenes = scenes::Scenes::prepare(config, &urls.redis, app, connection).await?;
+    scenes.play().await?;
+    if args.exit {
+        return Ok(());
+    }
+    scenes.invite().await?;
+    println!(
+        "\nThe server runs on http://{}; Ctrl-C stops everything.",
+        app.http_addr()
+    );
+    Ok(())
+}

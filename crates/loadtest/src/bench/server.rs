@@ -1,0 +1,207 @@
+//! `splitcart serve` as a process of its own, with its defaults but for what a measurement changes.
+
+use std::{
+    fs::{self, File},
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, bail, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use private_servers::EmbeddedServices;
+use splitcart::cli::tool::program_beside;
+use tokio::process::{Child, Command};
+
+use super::child;
+
+/// What tokens are signed with, and how a program is told.
+pub const SECRET: (&str, &str) = (
+    "SPLITCART_AUTH_HS256_SECRET",
+    "a-secret-that-only-the-benchmarks-know-0123456789",
+);
+const READY_WAIT_MAX: Duration = Duration::from_mins(1);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+const END_WAIT_MAX: Duration = Duration::from_secs(40);
+
+/// What a server is started with.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Itself, as it was built.
+    pub program: PathBuf,
+    /// A program with its options that starts it; empty for none.
+    pub through: Vec<String>,
+    /// Where it finds PostgreSQL.
+    pub database_url: String,
+    /// Where it finds Redis.
+    pub redis_url: String,
+    /// Environment variables beside them.
+    pub settings: Vec<(String, String)>,
+}
+
+/// Where everything is.
+#[derive(Clone, Debug)]
+struct Place {
+    http: SocketAddr,
+    ops: SocketAddr,
+    start: Start,
+}
+
+impl Place {
+    /// The program under test, told of it.
+    fn command(&self, through: &[String]) -> Command {
+        let mut command = match through {
+            [] => child::command(&self.start.program),
+            [first, rest @ ..] => {
+                let mut command = child::command(first);
+                command.args(rest).arg(&self.start.program);
+                command
+            }
+        };
+        command
+            .env("SPLITCART_DATABASE_URL", &self.start.database_url)
+            .env("SPLITCART_REDIS_URL", &self.start.redis_url)
+            .env(SECRET.0, SECRET.1)
+            .env("SPLITCART_HTTP_ADDR", self.http.to_string())
+            .env("SPLITCART_OPS_ADDR", self.ops.to_string());
+        command
+    }
+}
+
+/// Dropped, it kills the process.
+#[derive(Debug)]
+pub struct Server {
+    process: Child,
+    place: Place,
+}
+
+impl Server {
+    /// Starts the program beside this one. Returns when it is ready. It logs as in production,
+    /// into a file: that is part of the work.
+    pub async fn start(
+        services: &EmbeddedServices,
+        settings: &[(&str, &str)],
+        log: &Path,
+    ) -> anyhow::Result<Self> {
+        let setting = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let start = Start {
+            program: program_beside("splitcart")?,
+            through: Vec::new(),
+            database_url: services.database_url().to_owned(),
+            redis_url: services.redis_url().to_owned(),
+            settings: settings.iter().map(setting).collect(),
+        };
+        let output = File::create(log).with_context(|| format!("can't write {}", log.display()))?;
+        let server = Self::start_with(start, output.into()).await;
+        server.map_err(|error| {
+            let log = fs::read_to_string(log).unwrap_or_default();
+            error.context(format!("its log:\n{log}"))
+        })
+    }
+
+    /// Starts any program that is one of us, with its log wherever it is wanted.
+    pub async fn start_with(start: Start, log: Stdio) -> anyhow::Result<Self> {
+        let [http, ops] = free_addresses().context("there is no free port")?;
+        let place = Place { http, ops, start };
+        let mut command = place.command(&place.start.through);
+        command
+            .arg("serve")
+            // All requests come from one address.
+            .env("SPLITCART_RATE_LIMIT", "off")
+            .envs(place.start.settings.iter().cloned())
+            .stdout(Stdio::null())
+            .stderr(log);
+        let process = command.spawn().context("can't start the server")?;
+        let mut server = Self { process, place };
+        server.until_ready().await?;
+        Ok(server)
+    }
+
+    /// The program under test, told where the server is and what it works with.
+    pub fn command(&self) -> Command {
+        self.place.command(&[])
+    }
+
+    /// The public listener.
+    pub fn http(&self) -> SocketAddr {
+        self.place.http
+    }
+
+    /// The private listener.
+    pub fn ops(&self) -> SocketAddr {
+        self.place.ops
+    }
+
+    /// Its process; none once it has been seen to end.
+    pub fn pid(&self) -> Option<Pid> {
+        let pid = self.process.id()?;
+        i32::try_from(pid).ok().map(Pid::from_raw)
+    }
+
+    /// What it says of itself: the value of a metric without labels.
+    pub async fn metric(&self, name: &str) -> anyhow::Result<f64> {
+        let text = reqwest::get(format!("http://{}/metrics", self.place.ops))
+            .await?
+            .error_for_status()?
+            .text()
+            .await?;
+        let named = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+        text.lines()
+            .find_map(named)
+            .with_context(|| format!("the server does not tell {name}"))
+    }
+
+    /// The most memory that it had at any time, in MB; none where the system does not tell.
+    pub fn most_memory_mb(&self) -> Option<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()?)).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kib: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kib * 1024.0 / 1e6)
+    }
+
+    /// Lets it finish what it has accepted.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        if let Some(pid) = self.pid() {
+            // It may have ended just now.
+            let _ = kill(pid, Signal::SIGTERM);
+        }
+        let ended = tokio::time::timeout(END_WAIT_MAX, self.process.wait()).await;
+        let status = ended.context("the server did not end when it was told to")??;
+        ensure!(status.success(), "the server ended with {status}");
+        Ok(())
+    }
+
+    async fn until_ready(&mut self) -> anyhow::Result<()> {
+        let client = reqwest::Client::new();
+        let url = format!("http://{}/readyz", self.place.ops);
+        let ready = async {
+            loop {
+                let answer = client.get(&url).send().await;
+                if answer.is_ok_and(|answer| answer.status().is_success()) {
+                    return;
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        tokio::select! {
+            ready = tokio::time::timeout(READY_WAIT_MAX, ready) => {
+                ready.context("the server was not ready in a minute")
+            }
+            status = self.process.wait() => bail!("the server did not start: {}", status?),
+        }
+    }
+}
+
+/// Two different ones. Somebody else may take one before the server does; then it says so and ends.
+fn free_addresses() -> io::Result<[SocketAddr; 2]> {
+    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    let (one, other) = (listen()?, listen()?);
+    Ok([one.local_addr()?, other.local_addr()?])
+}

@@ -1,0 +1,82 @@
+//! What was measured: the same few figures of both sides, and a round of them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::compare::steps::Step;
+
+/// A rate, and how long one took.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Figure {
+    pub per_second: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub max_ms: f64,
+}
+
+/// Many buyers of few units.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Crowd {
+    /// Buyers who know in the end whether they have bought.
+    pub answered: u64,
+    /// From the first request to the last answer, refusals and all.
+    pub answered_within_s: f64,
+    pub units_sold: i64,
+    /// How often one was refused and came back.
+    pub refusals: u64,
+}
+
+/// What spread load on a large catalogue leaves behind in the server.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Large {
+    /// Live vendors' actors.
+    pub actors: f64,
+    /// The most memory that the server had at any time, where the system tells.
+    pub memory_mb: Option<f64>,
+}
+
+/// What becomes of the vendors' actors when nobody buys.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PutAway {
+    pub actors_under_load: f64,
+    pub actors_left: f64,
+}
+
+/// More than the server can do.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Overload {
+    /// Arrivals that were meant to be.
+    pub offered_per_second: f64,
+    pub goodput_per_second: f64,
+    /// How long those waited that were served.
+    pub p50_ms: f64,
+    pub refusals: u64,
+    pub refusal_p99_ms: Option<f64>,
+    /// Arrivals that the driver had no place for.
+    pub not_sent: u64,
+    /// From its end until a checkout is as quick as before again.
+    pub recovered_after_s: f64,
+}
+
+/// What one round has measured; what it was not asked for is not there.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Round {
+    pub figures: BTreeMap<Step, Figure>,
+    pub crowd: Option<Crowd>,
+    pub overload: Option<Overload>,
+    pub large: Option<Large>,
+    pub put_away: Option<PutAway>,
+}
+
+impl Round {
+    /// A step's figure.
+    pub fn figure(&self, step: Step) -> Option<Figure> {
+        self.figures.get(&step).copied()
+    }
+
+    /// How many times the rate of one step that of another is.
+    pub fn rates(&self, above: Step, below: Step) -> Option<f64> {
+        Some(self.figure(above)?.per_second / self.figure(below)?.per_second)
+    }
+}

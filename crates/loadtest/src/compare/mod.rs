@@ -1,0 +1,161 @@
+//! `make bench-compare`: every bar of the design's performance page beside its figure, and
+//! with `--check` the guard against falling behind.
+//!
+//! It starts a fresh private PostgreSQL and Redis, drives the textbook checkout into the database
+//! with pgbench and ours over HTTP with `splitcart loadtest`, in turn, and compares within rounds.
+//! The services, the server and the drivers are our children and end with us.
+//!
+//! | what | files |
+//! |---|---|
+//! | what is asked for | `options` |
+//! | the order of things | `rounds`, `steps` |
+//! | where it runs | `cluster`, `history`, `conditions`; shared with `fault_bench`: `bench` |
+//! | one measurement | `textbook`, `pgbench_log`, `ours`, `crowd`, `overload`, `probe`, `large` |
+//! | what came of it | `figures`, `bars`, `floors`, `median`, `report` |
+
+mod bars;
+mod cluster;
+mod conditions;
+mod crowd;
+mod figures;
+mod floors;
+mod history;
+mod large;
+mod median;
+mod options;
+mod ours;
+mod overload;
+mod pgbench_log;
+mod probe;
+mod report;
+mod rounds;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod textbook;
+
+use std::{collections::BTreeSet, process::ExitCode, time::Instant};
+
+use anyhow::Context;
+use catalogue::seed::SeedPlan;
+use clap::Parser;
+use splitcart::cli::serve;
+
+use crate::compare::{
+    bars::Bar,
+    cluster::Cluster,
+    conditions::Conditions,
+    options::{Options, Times},
+    report::Everything,
+    rounds::{Plan, Stage},
+};
+
+const FLOORS: &str = include_str!("../../floors.toml");
+
+const USUAL: SeedPlan = SeedPlan {
+    vendors: 200,
+    products: 10_000,
+    buyers: 1_000,
+    seed: 1,
+};
+const LARGE: SeedPlan = SeedPlan {
+    vendors: 100_000,
+    products: 1_000_000,
+    ..USUAL
+};
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let options = Options::parse();
+    let started = Instant::now();
+    let result = actix_rt::System::new().block_on(unless_stopped(&options));
+    eprintln!("it took {:.0} s", started.elapsed().as_secs_f64());
+    result.unwrap_or_else(|error| {
+        eprintln!("compare: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// A signal drops everything, and what is dropped ends.
+async fn unless_stopped(options: &Options) -> anyhow::Result<ExitCode> {
+    let told_to_stop = serve::stop_signal()?;
+    tokio::select! {
+        result = run(options) => result,
+        () = told_to_stop => Err(anyhow::anyhow!("stopped by a signal")),
+    }
+}
+
+async fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let bars = options.bars();
+    let plan = plan(options, &bars);
+    let floors = floors::read(FLOORS).context("crates/loadtest/floors.toml")?;
+    eprintln!(
+        "starting PostgreSQL and Redis, filling {} vendors …",
+        USUAL.vendors
+    );
+    let mut stage = Stage {
+        usual: Cluster::open(USUAL).await?,
+        large: None,
+    };
+    if plan.steps.contains(&steps::Step::Large) {
+        eprintln!(
+            "the same with {} vendors, which takes minutes …",
+            LARGE.vendors
+        );
+        stage.large = Some(Cluster::open(LARGE).await?);
+    }
+    let conditions = Conditions::read(stage.usual.connection(), &plan).await?;
+    println!("{}", conditions.text());
+    let rounds = rounds::run(&mut stage, &plan).await?;
+    stage.usual.stop().await?;
+    if let Some(large) = stage.large {
+        large.stop().await?;
+    }
+
+    let (mut rows, mut findings) = (Vec::new(), Vec::new());
+    if options.check {
+        findings = floors::check(&rounds, &floors)?;
+        report::print_findings(&findings);
+    } else {
+        rows = bars::rows(&rounds, &bars);
+        report::print_bars(&rows);
+    }
+    if let Some(path) = &options.json {
+        let everything = Everything {
+            conditions: &conditions,
+            rounds: &rounds,
+            bars: &rows,
+            floors: &findings,
+        };
+        everything.write(path)?;
+    }
+    let is_fine = findings.iter().all(|finding| finding.complaint.is_none());
+    Ok(if is_fine {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn plan(options: &Options, bars: &[Bar]) -> Plan {
+    let rounds = options.rounds.unwrap_or(3);
+    if options.check {
+        return Plan {
+            steps: floors::STEPS.to_vec(),
+            rounds,
+            times: Times {
+                warmup_s: 1,
+                seconds: options.seconds.unwrap_or(2),
+            },
+        };
+    }
+    let steps: BTreeSet<_> = bars.iter().flat_map(|bar| bar.steps()).copied().collect();
+    Plan {
+        steps: steps.into_iter().collect(),
+        rounds,
+        times: Times {
+            warmup_s: 2,
+            seconds: options.seconds.unwrap_or(10),
+        },
+    }
+}

@@ -1,0 +1,323 @@
+//! Does jobs over a wire and records how they end.
+
+use std::{
+    cell::{Cell, RefCell},
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use tokio::sync::Notify;
+
+use splitcart::domain::ids::CartId;
+
+use super::{
+    answers::{cart_id_in, code_in, is_refusal},
+    options::RetryRefused,
+    record::{Outcome, Recorder},
+    requests::{Job, Request, Supply},
+    wire::{Answer, Wire},
+};
+
+/// The longest that a jittered retry waits.
+const JITTER_MS_MAX: u64 = 100;
+
+/// A server that is gone answers at once, in a way: clients must not use up all carts on it.
+const PAUSE_AFTER_LOSS: Duration = Duration::from_millis(20);
+
+/// How clients behave.
+#[derive(Clone, Copy, Debug)]
+pub struct Manners {
+    /// How long an answer may take, with all tries.
+    pub timeout: Duration,
+    /// The share of requests that are sent again under their key.
+    pub replay_share: f64,
+    /// What a client does that was refused.
+    pub retry_refused: RetryRefused,
+    /// Decides which requests are sent again, and how long the refused wait.
+    pub seed: u64,
+}
+
+/// What all clients of a test share. They run on one thread.
+#[derive(Debug)]
+pub struct Driver {
+    /// Where the server is.
+    pub address: SocketAddr,
+    manners: Manners,
+    dice: RefCell<SmallRng>,
+    /// What there is to do.
+    pub supply: RefCell<Supply>,
+    /// What came of it.
+    pub recorder: RefCell<Recorder>,
+    /// The carts that purchases have frozen.
+    pub frozen: RefCell<Vec<CartId>>,
+    /// Set when nobody shall begin anything any more.
+    pub stopped: Cell<bool>,
+    /// Wakes whoever waits for the next arrival when that is so.
+    pub stop: Notify,
+}
+
+impl Driver {
+    /// Nothing is done yet.
+    pub fn new(address: SocketAddr, manners: Manners, supply: Supply, recorder: Recorder) -> Self {
+        Self {
+            address,
+            manners,
+            dice: RefCell::new(SmallRng::seed_from_u64(manners.seed)),
+            supply: RefCell::new(supply),
+            recorder: RefCell::new(recorder),
+            frozen: RefCell::default(),
+            stopped: Cell::new(false),
+            stop: Notify::new(),
+        }
+    }
+
+    /// Lets what was begun end, and begins nothing any more.
+    pub fn stop(&self) {
+        self.stopped.set(true);
+        self.stop.notify_one();
+    }
+
+    /// Does a job whose latency counts from `intended`, and gives it back.
+    pub async fn perform(&self, wire: &mut Wire, mut job: Job, intended: Instant) {
+        let (request, answer) = match &mut job {
+            Job::CheckOut(request) => (&*request, self.ask(wire, request, 201, intended).await),
+            Job::PutCart(request) | Job::GetCart(request) => {
+                (&*request, self.ask(wire, request, 200, intended).await)
+            }
+            Job::Purchase { put, check_out } => {
+                let answer = match self.ask(wire, put, 200, intended).await {
+                    Some(frozen) => self.buy(wire, check_out, &frozen, intended).await,
+                    None => None,
+                };
+                (&*check_out, answer)
+            }
+        };
+        if let Some(answer) = answer {
+            let outcome = Outcome::Succeeded(answer.status);
+            self.record(intended, outcome);
+            if self.rolls(self.manners.replay_share) {
+                self.ask_again(wire, request, &answer).await;
+            }
+        }
+        self.supply.borrow_mut().give_back(job);
+    }
+
+    /// Buys the cart that was just frozen.
+    async fn buy(
+        &self,
+        wire: &mut Wire,
+        check_out: &mut Request,
+        frozen: &Answer,
+        intended: Instant,
+    ) -> Option<Answer> {
+        let Some(cart_id) = cart_id_in(wire.body(frozen)) else {
+            self.record(intended, unexpected(wire, frozen));
+            return None;
+        };
+        self.frozen.borrow_mut().push(cart_id);
+        check_out.name_cart(cart_id);
+        self.ask(wire, check_out, 201, intended).await
+    }
+
+    /// The expected answer; whatever else happens is recorded. A refusal may be tried again, until
+    /// the answer has taken as long as it may.
+    async fn ask(
+        &self,
+        wire: &mut Wire,
+        request: &Request,
+        expected: u16,
+        intended: Instant,
+    ) -> Option<Answer> {
+        let mut tried_at = intended;
+        loop {
+            let answer = match self.exchange(wire, request).await {
+                Ok(answer) if answer.status == expected => return Some(answer),
+                Ok(answer) if is_refusal(answer.status) => answer,
+                Ok(answer) => {
+                    self.record(tried_at, unexpected(wire, &answer));
+                    return None;
+                }
+                Err(lost) => {
+                    self.record(tried_at, lost);
+                    tokio::time::sleep(PAUSE_AFTER_LOSS).await;
+                    return None;
+                }
+            };
+            let code = code_in(wire.body(&answer)).to_owned();
+            self.record(tried_at, Outcome::Refused(answer.status, code));
+            let wait = self.wait_after(&answer)?;
+            if intended.elapsed() + wait > self.manners.timeout {
+                self.recorder.borrow_mut().gave_up += 1;
+                return None;
+            }
+            tokio::time::sleep(wait).await;
+            if self.stopped.get() {
+                return None;
+            }
+            self.recorder.borrow_mut().sent_again += 1;
+            tried_at = Instant::now();
+        }
+    }
+
+    /// How long a refused client waits before it tries again, if it does. All clients were refused
+    /// at once and must not come back at once.
+    fn wait_after(&self, refusal: &Answer) -> Option<Duration> {
+        let jitter = self.dice.borrow_mut().random_range(1..=JITTER_MS_MAX);
+        let jitter = Duration::from_millis(jitter);
+        match self.manners.retry_refused {
+            RetryRefused::Never => None,
+            RetryRefused::Jitter => Some(jitter),
+            RetryRefused::RetryAfter => Some(refusal.retry_after.unwrap_or_default() + jitter),
+        }
+    }
+
+    fn record(&self, intended: Instant, outcome: Outcome) {
+        self.recorder
+            .borrow_mut()
+            .record(intended, Instant::now(), outcome);
+    }
+
+    fn rolls(&self, share: f64) -> bool {
+        share > 0.0 && self.dice.borrow_mut().random_bool(share)
+    }
+
+    async fn exchange(&self, wire: &mut Wire, request: &Request) -> Result<Answer, Outcome> {
+        let exchanged =
+            tokio::time::timeout(self.manners.timeout, wire.exchange(request.bytes())).await;
+        match exchanged {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(Outcome::Lost(error.to_string())),
+            Err(_) => {
+                wire.close();
+                Err(Outcome::Lost(format!(
+                    "no answer within {:?}",
+                    self.manners.timeout
+                )))
+            }
+        }
+    }
+
+    /// The same request must be answered the same, to the byte.
+    async fn ask_again(&self, wire: &mut Wire, request: &Request, first: &Answer) {
+        let first_body = wire.body(first).to_vec();
+        let sent = Instant::now();
+        let answer = self.exchange(wire, request).await;
+        let mut recorder = self.recorder.borrow_mut();
+        match answer {
+            Ok(again) if is_refusal(again.status) => recorder.replays_refused += 1,
+            Ok(again)
+                if again.replayed
+                    && again.status == first.status
+                    && wire.body(&again) == first_body =>
+            {
+                recorder.record_replay(sent, Instant::now());
+            }
+            Ok(_) => recorder.replays_wrong += 1,
+            Err(lost) => recorder.record(sent, Instant::now(), lost),
+        }
+    }
+}
+
+fn unexpected(wire: &Wire, answer: &Answer) -> Outcome {
+    let body = wire.body(answer);
+    Outcome::Unexpected {
+        status: answer.status,
+        code: code_in(body).to_owned(),
+        body: String::from_utf8_lossy(body).into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+    use uuid::Uuid;
+
+    use super::*;
+
+    const OVERLOADED: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 31\r\n\r\n\
+                              {\"error\":{\"code\":\"OVERLOADED\"}}";
+    const CREATED: &str = "HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\nab";
+
+    /// A server that gives these answers, one after the other, the last one again and again; and the
+    /// driver of one checkout.
+    async fn driver(
+        answers: &'static [&'static str],
+        timeout_ms: u64,
+        replay_share: f64,
+    ) -> Driver {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let last = answers.iter().rev().take(1).cycle();
+            for answer in answers.iter().chain(last) {
+                if stream.read(&mut request).await.unwrap() == 0 {
+                    return;
+                }
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let manners = Manners {
+            timeout: Duration::from_millis(timeout_ms),
+            replay_share,
+            retry_refused: RetryRefused::Jitter,
+            seed: 1,
+        };
+        let request = Request::check_out("shop", "token", CartId::new(Uuid::nil()));
+        let supply = Supply::of(vec![Job::CheckOut(request)], 1);
+        Driver::new(
+            address,
+            manners,
+            supply,
+            Recorder::between(Instant::now(), None),
+        )
+    }
+
+    async fn perform(driver: &Driver) {
+        let job = driver.supply.borrow_mut().take().unwrap();
+        let mut wire = Wire::to(driver.address);
+        driver.perform(&mut wire, job, Instant::now()).await;
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_refused_comes_back_and_its_latency_counts_from_the_first_try() {
+        let driver = driver(&[OVERLOADED, OVERLOADED, CREATED], 60_000, 0.0).await;
+        perform(&driver).await;
+        let recorder = driver.recorder.borrow();
+        assert_eq!((recorder.refused().len(), recorder.sent_again), (2, 2));
+        assert_eq!((recorder.succeeded().len(), recorder.gave_up), (1, 0));
+        let first = recorder.refused().min();
+        assert!(recorder.succeeded().max() > first, "both waits are in it");
+        assert_eq!(recorder.outcomes[&(503, "OVERLOADED".to_owned())], 2);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_always_refused_gives_up_in_the_end() {
+        let driver = driver(&[OVERLOADED], 300, 0.0).await;
+        perform(&driver).await;
+        let recorder = driver.recorder.borrow();
+        assert_eq!((recorder.succeeded().len(), recorder.gave_up), (0, 1));
+        assert_eq!(recorder.refused().len(), recorder.sent_again + 1);
+    }
+
+    #[tokio::test]
+    async fn a_replay_that_is_none_is_told() {
+        let driver = driver(&[CREATED], 60_000, 1.0).await;
+        perform(&driver).await;
+        assert_eq!(driver.recorder.borrow().replays_wrong, 1);
+    }
+
+    #[tokio::test]
+    async fn no_answer_in_time_is_told_and_may_have_been_carried_out() {
+        let driver = driver(&[""], 100, 0.0).await;
+        perform(&driver).await;
+        let recorder = driver.recorder.borrow();
+        assert_eq!(recorder.errors["no answer within 100ms"], 1);
+        assert_eq!(recorder.unknown_ever, 1);
+    }
+}

@@ -1,0 +1,160 @@
+//! `make fault-bench`: the bars of the design's isolation page from real faults, and with
+//! `--check` the guard of the first of them.
+//!
+//! It starts a fresh private PostgreSQL and Redis and a server for each row, drives 64 clients whose
+//! carts need nothing that the fault touches, beside some whose carts do, and measures what the fault
+//! costs either. Each row shows that its fault struck. The services, the servers and the faults are our
+//! children and end with us.
+//!
+//! | what | files |
+//! |---|---|
+//! | what is asked for | `options`, `rows` |
+//! | where it runs | `stage`, `carts`, `field`; shared with `compare`: `bench` |
+//! | a row | `run` |
+//! | the load | `load`, `record` |
+//! | the faults | `strikes/`, `proxy`, `frames`, `log_pipe`, `processes` |
+//! | what came of it | `judge`, `floors`, `report` |
+
+mod carts;
+mod field;
+mod floors;
+mod frames;
+mod judge;
+mod load;
+mod log_pipe;
+mod options;
+mod processes;
+mod proxy;
+mod record;
+mod report;
+mod rows;
+mod run;
+mod stage;
+mod strikes;
+#[cfg(test)]
+mod tests;
+
+use std::{process::ExitCode, time::Instant};
+
+use anyhow::Context;
+use clap::Parser;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use splitcart::cli::{serve, tool::program_beside};
+
+use crate::fault_bench::{judge::Measured, options::Options, rows::Row, run::Times, stage::Stage};
+
+const FLOORS: &str = include_str!("../../fault_floors.toml");
+/// A crowd's connections, on either side, and then some.
+const FILES: u64 = 50_000;
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let options = Options::parse();
+    let started = Instant::now();
+    let result = actix_rt::System::new().block_on(unless_stopped(&options));
+    eprintln!("it took {:.0} s", started.elapsed().as_secs_f64());
+    result.unwrap_or_else(|error| {
+        eprintln!("faults: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// A signal drops everything, and what is dropped ends.
+async fn unless_stopped(options: &Options) -> anyhow::Result<ExitCode> {
+    let told_to_stop = serve::stop_signal()?;
+    tokio::select! {
+        result = run(options) => result,
+        () = told_to_stop => Err(anyhow::anyhow!("stopped by a signal")),
+    }
+}
+
+async fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let floors = floors::read(FLOORS).context("crates/loadtest/fault_floors.toml")?;
+    open_more_files();
+    let built = program_beside("splitcart")?;
+    let program = options.server_binary.as_deref().unwrap_or(&built);
+    let temporary = tempfile::tempdir()?;
+    let logs = options.logs.as_deref().unwrap_or(temporary.path());
+    std::fs::create_dir_all(logs)?;
+    let times = match options {
+        _ if options.check => Times::CHECK,
+        _ if options.quick => Times::QUICK,
+        _ => Times::FULL,
+    };
+    warn_if_busy();
+    eprintln!("starting PostgreSQL and Redis, and filling the catalogue …");
+    let mut stage = Stage::open(program, logs).await?;
+    run::calibrate(&mut stage).await?;
+    eprintln!("about {:.0} checkouts a second without a fault", stage.rate);
+    let mut measured = Vec::new();
+    let mut is_fine = true;
+    for row in options.wanted() {
+        match rounds(&mut stage, row, times, options.rounds).await {
+            Ok(row) => measured.push(row),
+            Err(error) => {
+                eprintln!("{}: not run: {error:#}", row.key());
+                println!("{}: not run: {error:#}", row.key());
+                is_fine = false;
+                // It may have left anything behind.
+                stage = Stage::open(program, logs).await?;
+                run::calibrate(&mut stage).await?;
+            }
+        }
+    }
+    stage.stop().await?;
+    report::print(&measured, options.markdown);
+    if let Some(path) = &options.json {
+        report::write(&measured, path)?;
+    }
+    is_fine &= if options.check {
+        floors::print(&floors::check(&measured, &floors))
+    } else {
+        measured.iter().all(|row| row.is_met)
+    };
+    Ok(if is_fine {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// A row, as often as is asked for; the one with the median share.
+async fn rounds(
+    stage: &mut Stage,
+    row: Row,
+    times: Times,
+    rounds: u32,
+) -> anyhow::Result<Measured> {
+    let mut all = Vec::new();
+    for _ in 0..rounds {
+        eprintln!("{}: {} …", row.key(), row.title());
+        let measured = run::run(stage, row, times).await?;
+        eprintln!("  {}", report::line(&measured));
+        all.push(measured);
+    }
+    all.sort_by(|one, other| one.share.total_cmp(&other.share));
+    Ok(all.swap_remove(all.len() / 2))
+}
+
+/// Figures of a machine that works for somebody else are no figures.
+fn warn_if_busy() {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: f64 = load
+        .split(' ')
+        .next()
+        .and_then(|it| it.parse().ok())
+        .unwrap_or(0.0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    if load > 0.5 * cores as f64 {
+        eprintln!("this machine is busy: its load is {load} on {cores} cores; expect noise");
+    }
+}
+
+/// As many as the system lets us have. The servers inherit it.
+fn open_more_files() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // Only root may have more than the hard limit; whoever can't runs the crowd in vain and is told.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, FILES.max(hard), FILES.max(hard));
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, FILES.min(hard), hard.max(FILES));
+    }
+}

@@ -1,0 +1,209 @@
+//! What happened, and what follows from it: rates, latencies, recovery. Pure.
+
+use std::{collections::BTreeMap, ops::Range, time::Duration};
+
+use crate::latency::{Percentiles, histogram};
+use serde::Serialize;
+
+/// How much of a rate has to be back.
+pub const AS_BEFORE: f64 = 0.9;
+/// A rate is counted in steps of this,
+const STEP: Duration = Duration::from_millis(100);
+/// and is back when so many of them in a row have it on average.
+const STEPS_AS_BEFORE: usize = 5;
+
+/// Whose checkout it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Who {
+    /// Of those whose carts need nothing that the fault touches.
+    Others,
+    /// Of those whose carts do.
+    InNeed,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Bought,
+    /// Another status than 201, and the number of its code.
+    Answered(u16, usize),
+    /// Nothing came back, or not in time.
+    Lost,
+}
+
+/// A request. All times count from the beginning of the load.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    pub who: Who,
+    /// The instance to which the checkout was sent for the first time.
+    pub first_target: usize,
+    /// When the checkout was sent for the first time.
+    pub first_sent: Duration,
+    pub sent: Duration,
+    pub ended: Duration,
+    pub outcome: Outcome,
+}
+
+impl Event {
+    fn is_refused(&self) -> bool {
+        matches!(self.outcome, Outcome::Answered(429 | 503, _))
+    }
+
+    fn took(&self) -> Duration {
+        self.ended.saturating_sub(self.sent)
+    }
+}
+
+/// How long a phase was.
+pub fn length(window: &Range<Duration>) -> Duration {
+    window.end.saturating_sub(window.start)
+}
+
+/// How often each answer was given, by status and code.
+pub type Answers = BTreeMap<String, u64>;
+
+/// Some of the events.
+#[derive(Clone, Copy, Debug)]
+pub struct Events<'a> {
+    all: &'a [Event],
+    codes: &'a [String],
+    /// Whose; everybody's if none.
+    who: Option<Who>,
+    /// At which instances; at all if it is empty.
+    targets: &'a [usize],
+}
+
+impl<'a> Events<'a> {
+    /// All of them.
+    pub fn of(all: &'a [Event], codes: &'a [String]) -> Self {
+        Self {
+            all,
+            codes,
+            who: None,
+            targets: &[],
+        }
+    }
+
+    /// Only those people's.
+    pub fn by(self, who: Who) -> Self {
+        Self {
+            who: Some(who),
+            ..self
+        }
+    }
+
+    /// Only those who came to these instances; to any if none is named.
+    pub fn at(self, targets: &'a [usize]) -> Self {
+        Self { targets, ..self }
+    }
+
+    fn iter(self) -> impl Iterator<Item = &'a Event> {
+        self.all.iter().filter(move |it| {
+            self.who.is_none_or(|who| it.who == who)
+                && (self.targets.is_empty() || self.targets.contains(&it.first_target))
+        })
+    }
+
+    /// Requests that were under way at some moment of this time: those that a fault meets were sent
+    /// before it.
+    fn under_way_in(self, window: &Range<Duration>) -> impl Iterator<Item = &'a Event> {
+        let window = window.clone();
+        self.iter()
+            .filter(move |it| it.sent < window.end && it.ended >= window.start)
+    }
+
+    /// Checkouts bought a second.
+    pub fn rate(self, window: &Range<Duration>) -> f64 {
+        let bought = self
+            .iter()
+            .filter(|it| it.outcome == Outcome::Bought && window.contains(&it.ended));
+        bought.count() as f64 / length(window).as_secs_f64()
+    }
+
+    /// How long it took from the first try to the purchase, of those who were bought in this time.
+    pub fn latency(self, window: &Range<Duration>) -> Option<Percentiles> {
+        let bought = self.iter().filter(|it| it.outcome == Outcome::Bought);
+        let bought = bought.filter(|it| window.contains(&it.ended));
+        percentiles(bought.map(|it| it.ended.saturating_sub(it.first_sent)))
+    }
+
+    /// The same of all who waited at some moment of this time, whenever they came and were bought.
+    pub fn latency_across(self, window: &Range<Duration>) -> Option<Percentiles> {
+        let bought = self.iter().filter(|it| it.outcome == Outcome::Bought);
+        let bought = bought.filter(|it| it.first_sent < window.end && it.ended >= window.start);
+        percentiles(bought.map(|it| it.ended.saturating_sub(it.first_sent)))
+    }
+
+    /// How long refusals took.
+    pub fn refusals(self, window: &Range<Duration>) -> Option<Percentiles> {
+        percentiles(
+            self.under_way_in(window)
+                .filter(|it| it.is_refused())
+                .map(Event::took),
+        )
+    }
+
+    /// How long any answer took, or the lack of one.
+    pub fn answers(self, window: &Range<Duration>) -> Option<Percentiles> {
+        percentiles(self.under_way_in(window).map(Event::took))
+    }
+
+    /// What was answered, other than a purchase.
+    pub fn other_answers(self, window: &Range<Duration>) -> Answers {
+        let mut answers = Answers::new();
+        for event in self.under_way_in(window) {
+            let name = match event.outcome {
+                Outcome::Bought => continue,
+                Outcome::Answered(status, code) => format!("{status} {}", self.codes[code]),
+                Outcome::Lost => "no answer".to_owned(),
+            };
+            *answers.entry(name).or_default() += 1;
+        }
+        answers
+    }
+
+    /// How many came in this time.
+    pub fn came(self, window: &Range<Duration>) -> usize {
+        let first = self.iter().filter(|it| it.sent == it.first_sent);
+        first.filter(|it| window.contains(&it.sent)).count()
+    }
+
+    /// How many of those who came in this time were bought in the end.
+    pub fn bought_of(self, window: &Range<Duration>) -> usize {
+        let bought = self.iter().filter(|it| it.outcome == Outcome::Bought);
+        bought.filter(|it| window.contains(&it.first_sent)).count()
+    }
+
+    /// How long after `window.start` the rate was back, if it was within the window.
+    pub fn back_after(self, window: &Range<Duration>, before: f64) -> Option<Duration> {
+        let steps = self.per_step(window);
+        let wanted = AS_BEFORE * before * STEP.as_secs_f64() * STEPS_AS_BEFORE as f64;
+        let back = steps
+            .windows(STEPS_AS_BEFORE)
+            .position(|some| some.iter().sum::<usize>() as f64 >= wanted)?;
+        u32::try_from(back).ok().map(|back| STEP * back)
+    }
+
+    /// How many were bought in each step.
+    pub fn per_step(self, window: &Range<Duration>) -> Vec<usize> {
+        let step_of = |at: Duration| (at.as_millis() / STEP.as_millis()) as usize;
+        let mut steps = vec![0; step_of(length(window))];
+        for event in self.iter().filter(|it| it.outcome == Outcome::Bought) {
+            if let Some(since) = event.ended.checked_sub(window.start)
+                && let Some(step) = steps.get_mut(step_of(since))
+            {
+                *step += 1;
+            }
+        }
+        steps
+    }
+}
+
+fn percentiles(times: impl Iterator<Item = Duration>) -> Option<Percentiles> {
+    let mut histogram = histogram();
+    for time in times {
+        histogram.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+    Percentiles::of(&histogram)
+}

@@ -1,0 +1,311 @@
+//! One row, from its preparation to the audit: a warm-up, a quiet phase, the fault, and a while after.
+
+use std::{
+    ops::Range,
+    process::Stdio,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
+
+use crate::fault_bench::{
+    carts::Carts,
+    field::{Field, Struck},
+    judge::{self, Figures, Found, Measured},
+    load::Load,
+    log_pipe::LogPipe,
+    record::{Events, Who, length},
+    rows::{Between, InNeed, Row},
+    stage::{Prepared, Stage},
+    strikes::{self, Beside},
+};
+
+/// A machine that was busy when it was measured may become as quick as this.
+const RATE_LEAST: f64 = 3_000.0;
+/// How much quicker than ever before the machine may become.
+const MARGIN: f64 = 1.25;
+/// For refused checkouts that are away, and then some.
+const CARTS_BESIDE: usize = 3_000;
+/// How long everybody may take in the end until they know.
+const DECIDED_WAIT_MAX: Duration = Duration::from_secs(15);
+/// How long events may take to be published after the load.
+const PUBLISHED_WAIT_MAX: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long the phases take.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    pub warm_up: Duration,
+    pub quiet: Duration,
+    pub after: Duration,
+    /// Whether the longest faults are cut short.
+    pub is_short: bool,
+}
+
+impl Times {
+    /// With everything in full.
+    pub const FULL: Self = Self {
+        warm_up: Duration::from_millis(1500),
+        quiet: Duration::from_secs(4),
+        after: Duration::from_secs(4),
+        is_short: false,
+    };
+    /// A first impression.
+    pub const QUICK: Self = Self {
+        warm_up: Duration::from_secs(1),
+        quiet: Duration::from_secs(2),
+        after: Duration::from_secs(3),
+        is_short: true,
+    };
+    /// What CI has time for.
+    pub const CHECK: Self = Self {
+        warm_up: Duration::from_secs(1),
+        quiet: Duration::from_millis(2500),
+        after: Duration::from_secs(2),
+        is_short: true,
+    };
+
+    fn all(self, row: Row) -> Duration {
+        self.warm_up + self.quiet + row.fault_lasts(self.is_short) + self.after
+    }
+}
+
+/// Learns what this machine does: a little load without any fault, which is then the past.
+pub async fn calibrate(stage: &mut Stage) -> anyhow::Result<()> {
+    let row = Row::StoreRow;
+    let carts = stage.catalogue.draw(0, 12_000, 0, 3)?;
+    let Prepared {
+        others, in_need, ..
+    } = stage.prepare(carts).await?;
+    let start = stage.start(Between::Nothing, None, None);
+    let server = stage.serve(start, row, 0).await?;
+    let load = Rc::new(Load::new(vec![server.http()], others, in_need));
+    load.start_clients();
+    let from = load.at(Instant::now());
+    sleep(Duration::from_millis(1500)).await;
+    let to = load.at(Instant::now());
+    load.end(DECIDED_WAIT_MAX).await;
+    let (events, codes) = load.take_events();
+    let since = Instant::now();
+    while stage.unpublished().await? > 0 && since.elapsed() < PUBLISHED_WAIT_MAX {
+        sleep(LOOK_EVERY).await;
+    }
+    drop(server);
+    stage.keep_past().await?;
+    let all = Events::of(&events, &codes);
+    // Where all of them were bought in this time, the rate is from when they were.
+    let last = events.iter().map(|it| it.ended).max().unwrap_or(to);
+    stage.rate = all.rate(&(from..last.min(to)));
+    Ok(())
+}
+
+/// Runs a row.
+pub async fn run(stage: &mut Stage, row: Row, times: Times) -> anyhow::Result<Measured> {
+    let Prepared {
+        carts,
+        others,
+        in_need,
+    } = prepare(stage, row, times).await?;
+    let needs = row.needs();
+    let proxy = stage.proxy(needs.between)?;
+    let (mut servers, mut log) = (Vec::new(), None);
+    if needs.instances > 1 {
+        strikes::make_users(stage, needs.instances).await?;
+    }
+    for instance in 0..needs.instances {
+        let user = (needs.instances > 1).then(|| strikes::user(instance));
+        let start = stage.start(needs.between, proxy.as_ref(), user.as_deref());
+        servers.push(Some(if row == Row::LogReader {
+            let (pipe, writer) = LogPipe::open()?;
+            log = Some(pipe);
+            crate::bench::server::Server::start_with(start, Stdio::from(writer)).await?
+        } else {
+            stage.serve(start, row, instance).await?
+        }));
+    }
+    let addresses = servers
+        .iter()
+        .flatten()
+        .map(crate::bench::server::Server::http);
+    let load = Rc::new(Load::new(addresses.collect(), others, in_need));
+    let mut field = Field {
+        row,
+        carts,
+        load: Rc::clone(&load),
+        servers,
+        proxy,
+        log,
+        lasts: row.fault_lasts(times.is_short),
+        quiet_rate: 0.0,
+        stage,
+    };
+    let beside = strikes::before(&mut field).await?;
+    let found = phases(&mut field, &beside, times).await;
+    strikes::after(&mut field, beside).await?;
+    let (phases, found) = found?;
+    let found = settle(field, found).await?;
+
+    let (events, codes) = load.take_events();
+    let measured = figures(row, &events, &codes, &phases, found);
+    stage.rate = stage.rate.max(measured.before.per_second);
+    Ok(judge::judge(measured))
+}
+
+/// Draws the carts of a row and puts them into the database.
+async fn prepare(stage: &mut Stage, row: Row, times: Times) -> anyhow::Result<Prepared> {
+    let needs = row.needs();
+    let rate = (MARGIN * stage.rate).max(RATE_LEAST);
+    let seconds = times.all(row).as_secs_f64();
+    let lasts = row.fault_lasts(times.is_short).as_secs_f64();
+    let in_need = match needs.in_need {
+        InNeed::Nobody => 0,
+        InNeed::Share(share) => count(share * rate * seconds) + 100,
+        InNeed::PerSecond(rate) => count(rate * seconds) + 10,
+        InNeed::WithTheFault(rate) => count(rate * lasts) + 10,
+    };
+    let others = count(rate * seconds) + CARTS_BESIDE;
+    let carts: Carts = stage
+        .catalogue
+        .draw(needs.touched, others, in_need, needs.lines)?;
+    stage.prepare(carts).await
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "no machine buys so many carts"
+)]
+fn count(number: f64) -> usize {
+    number.ceil() as usize
+}
+
+/// When it was what, by the load's time.
+pub struct Phases {
+    pub quiet: Range<Duration>,
+    pub fault: Range<Duration>,
+    pub after: Range<Duration>,
+}
+
+async fn phases(
+    field: &mut Field<'_>,
+    beside: &Beside,
+    times: Times,
+) -> anyhow::Result<(Phases, Found)> {
+    let load = Rc::clone(&field.load);
+    load.start_clients();
+    let stream = match field.row.needs().in_need {
+        InNeed::Share(share) => Some(load.start_stream(share * field.stage.rate.max(100.0))),
+        InNeed::PerSecond(rate) => Some(load.start_stream(rate)),
+        InNeed::Nobody | InNeed::WithTheFault(_) => None,
+    };
+    sleep(times.warm_up).await;
+    let quiet = load.at(Instant::now());
+    let since = Instant::now();
+    sleep(times.quiet).await;
+    let bought = load.count(Who::Others, since, |it| {
+        it == crate::fault_bench::record::Outcome::Bought
+    });
+    field.quiet_rate = bought as f64 / times.quiet.as_secs_f64();
+    let quiet = quiet..load.at(Instant::now());
+
+    let struck: Struck = strikes::strike(field, beside).await?;
+    sleep((struck.ended + times.after).saturating_duration_since(Instant::now())).await;
+    let end = load.at(Instant::now());
+    if let Some(stream) = stream {
+        stream.end();
+    }
+    let undecided = load.end(DECIDED_WAIT_MAX).await;
+    let (began, ended) = (load.at(struck.began), load.at(struck.ended));
+    let since = if field.row.is_a_moment() {
+        began
+    } else {
+        ended
+    };
+    let phases = Phases {
+        quiet,
+        fault: began..ended,
+        after: since..end,
+    };
+    let found = Found {
+        is_proven: struck.is_proven,
+        proof: struck.proof,
+        complaint: struck.complaint,
+        undecided,
+        ran_out: load.ran_out.get(),
+        ..Found::default()
+    };
+    Ok((phases, found))
+}
+
+/// What is left in the database, with the servers gone.
+async fn settle(field: Field<'_>, mut found: Found) -> anyhow::Result<Found> {
+    let Field {
+        stage,
+        servers,
+        proxy,
+        row,
+        load,
+        ..
+    } = field;
+    let since = Instant::now();
+    found.unpublished = stage.unpublished().await?;
+    while found.unpublished > 0 && since.elapsed() < PUBLISHED_WAIT_MAX {
+        sleep(LOOK_EVERY).await;
+        found.unpublished = stage.unpublished().await?;
+    }
+    // Dropped, they are killed: what they leave behind must be whole at any time.
+    drop(servers);
+    drop(proxy);
+    found.audit = stage.audit().await?;
+    if row != Row::Crowd && found.undecided == 0 {
+        let seen = i64::try_from(load.bought())?;
+        let kept = stage.new_groups().await?;
+        found.lost_or_doubled = Some(kept - seen).filter(|it| *it != 0);
+    }
+    Ok(found)
+}
+
+fn figures(
+    row: Row,
+    events: &[crate::fault_bench::record::Event],
+    codes: &[String],
+    phases: &Phases,
+    found: Found,
+) -> Measured {
+    let all = Events::of(events, codes);
+    let others = match row {
+        _ if row.others_wait() => all,
+        _ => all.by(Who::Others).at(row.looked_at()),
+    };
+    let in_need = all.by(Who::InNeed);
+    let before = Figures::before(others, &phases.quiet);
+    let during = Figures::during(others, &phases.fault);
+    let back = others.back_after(&phases.after, before.per_second);
+    Measured {
+        row,
+        bars: row.bars(),
+        share: during.per_second / before.per_second,
+        p99_times: during.p99_ms / before.p99_ms,
+        back_s: back.map(|it| it.as_secs_f64()),
+        looked_for_s: length(&phases.after).as_secs_f64(),
+        others_refused: others.other_answers(&phases.fault),
+        others_refusals: others.refusals(&phases.fault),
+        in_need_came: in_need.came(&phases.fault),
+        in_need_bought: in_need.bought_of(&phases.fault),
+        in_need_refused: in_need.other_answers(&phases.fault),
+        in_need_refusals: in_need.refusals(&phases.fault),
+        answers: all.answers(&phases.fault),
+        refusals: all.refusals(&phases.fault),
+        per_100_ms: all
+            .by(Who::Others)
+            .at(row.looked_at())
+            .per_step(&(phases.quiet.start..phases.after.end)),
+        quiet_steps: length(&phases.quiet).as_millis() / 100,
+        before,
+        during,
+        found,
+        complaints: Vec::new(),
+        is_met: false,
+    }
+}

@@ -1,0 +1,114 @@
+//! `splitcart loadtest`: drives a running server over HTTP and measures it.
+//!
+//! It runs in a process of its own and talks to the server as any client does. The database is its
+//! business only before and after: it prepares carts there, and looks up what became of them.
+//!
+//! | step | files |
+//! |---|---|
+//! | what is asked for | `options`, `checks` |
+//! | where, and from beginning to end | `place`, `private`, `trial` |
+//! | who buys what | `market`, `popularity`, `buyers`, `carts` (pure) |
+//! | getting ready | `ready`, `prepare`, `freeze` |
+//! | for other tools | `export` |
+//! | the load | `run`, `clients` (closed), `arrivals`, `schedule`, `alarm` (open) |
+//! | one request | `driver`, `requests`, `wire`, `answers` |
+//! | what is measured | `record`, `latency`, `batches` |
+//! | what is told | `report`, `settings`, `verdict`, `table`, `plot` |
+//!
+//! Two benchmarks are driven by it and have programs of their own: [`compare`] holds the checkout against a
+//! textbook's and against its bars, [`fault_bench`] strikes faults and measures what they cost others.
+
+mod alarm;
+mod answers;
+mod arrivals;
+mod batches;
+mod bench;
+mod buyers;
+mod carts;
+mod checks;
+mod clients;
+pub mod compare;
+mod db;
+mod driver;
+mod export;
+pub mod fault_bench;
+mod freeze;
+mod latency;
+mod market;
+mod options;
+mod place;
+mod plot;
+mod popularity;
+mod prepare;
+mod private;
+mod ready;
+mod record;
+mod report;
+mod requests;
+mod run;
+mod schedule;
+mod settings;
+mod table;
+mod trial;
+mod verdict;
+mod wire;
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::bail;
+use futures_util::FutureExt;
+
+use catalogue::seed::SeedPlan;
+use splitcart::{
+    cli::{serve, services::with_token_keys},
+    config::Config,
+};
+
+use self::{place::Place, private::Private};
+
+pub use options::LoadtestArgs;
+
+/// Runs a test; the status says whether it was sound.
+///
+/// # Errors
+/// The options contradict each other, something can't be started, or the machine failed.
+pub async fn run(
+    args: &LoadtestArgs,
+    config: &Config,
+    config_file: Option<&Path>,
+    data_dir: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
+    checks::check(args)?;
+    serve::raise_the_limit_of_open_files();
+    let told_to_stop = serve::stop_signal()?.shared();
+    if !args.place.private {
+        let place = Place::running(args, config).await?;
+        let config = &with_token_keys(config, data_dir)?;
+        if let (true, Some(file)) = (args.output.prepare_only, &args.output.export) {
+            return export::run(args, config, &place, file, told_to_stop).await;
+        }
+        return trial::run(args, config, &place, told_to_stop).await;
+    }
+    let config = &private::for_ourselves(config);
+    let plan = SeedPlan {
+        vendors: args.place.seed_vendors,
+        products: args.place.seed_products,
+        buyers: 1,
+        seed: args.cart.seed,
+    };
+    eprintln!("starting PostgreSQL, Redis and the server …");
+    let starting = Private::start(config, config_file, data_dir, plan);
+    let mut private = tokio::select! {
+        private = starting => private?,
+        () = told_to_stop.clone() => bail!("stopped by a signal"),
+    };
+    let place = private.place();
+    let result = tokio::select! {
+        result = trial::run(args, config, &place, told_to_stop) => result,
+        failure = private.failure() => Err(failure),
+    };
+    let stopped = private.stop().await;
+    let code = result?;
+    stopped?;
+    Ok(code)
+}

@@ -1,9 +1,11 @@
 //! The coordinator: a few transaction slots behind a queue.
 //!
-//! Whenever a slot is free it takes all that waits, up to `batch_max`, as one batch. Beside the slots
-//! there is a slow lane, one batch at a time, for those whose shared transaction has failed: it never
-//! takes a slot from the others. A transaction that is overdue by the pace of the others gives its slot
-//! up, a bounded number of times: the next one starts beside it.
+//! Whenever a slot is free the coordinator takes all commands that wait, up to `batch_max`, as one batch.
+//! Beside the slots there is a slow lane, one batch at a time, for members whose shared transaction has
+//! failed: it never takes a slot from the others. A transaction that is overdue by the pace of the others
+//! gives its slot up, a bounded number of times: the next one starts beside it.
+//!
+//! `desk` is the other half: it starts the coordinator and hands the commands in.
 
 use std::{
     collections::{BTreeMap, HashSet, VecDeque},
@@ -23,16 +25,16 @@ use super::{
     progress::Progress,
 };
 
-/// How often the ages of the running transactions are looked at.
+/// The pause between two looks at the ages of the running transactions.
 const LOOK_AT_AGES_EVERY: Duration = Duration::from_millis(20);
-/// Below this age no transaction is slow enough to start a small batch beside it.
+/// No transaction younger than this is slow enough to start a small batch beside it.
 const SLOW_MIN: Duration = Duration::from_millis(5);
 
 /// A command in the queue.
 #[derive(Debug)]
 pub(super) struct Waiting<W: Work> {
     pub member: Member<W>,
-    /// Dropping it gives the place to somebody else. None for those who were set aside meanwhile.
+    /// Dropping it frees the place in the queue. `None` for members that were set aside meanwhile.
     pub place: Option<QueuePlace>,
 }
 
@@ -44,23 +46,23 @@ impl<W: Work> Message for Waiting<W> {
 struct Running {
     started_at: Instant,
     tickets: Vec<Ticket>,
-    /// It has given its slot up.
+    /// Set once the batch has given its slot up.
     is_overdue: bool,
 }
 
-/// See the module.
+/// The actor.
 pub(super) struct Coordinator<W: Work> {
     work: Arc<W>,
     limits: Limits,
     pace: Arc<Pace>,
     progress: Progress,
     queue: LaneQueue<W::Lane, Waiting<W>>,
-    /// By their number: the oldest first.
+    /// The batches under way, by their number: the oldest comes first.
     running: BTreeMap<u64, Running>,
     batches_started: u64,
-    /// When a batch has last shown that the database can be reached.
+    /// The last time at which a batch has shown that the database can be reached.
     database_seen_at: Option<Instant>,
-    /// How many wait for something else than a slot.
+    /// The number of members that wait for something else than a slot.
     waiting_aside: usize,
     slow_lane: VecDeque<Member<W>>,
     slow_lane_is_busy: bool,
@@ -93,7 +95,7 @@ impl<W: Work> Actor for Coordinator<W> {
         // While all slots are taken by slow transactions nothing else looks at the queue.
         let look_every = (self.limits.queue_wait_max / 8).max(Duration::from_millis(10));
         ctx.run_interval(look_every, |coordinator, _| {
-            coordinator.turn_away_the_late();
+            coordinator.refuse_expired();
         });
         ctx.run_interval(LOOK_AT_AGES_EVERY, |coordinator, ctx| {
             coordinator.free_overdue_slots();
@@ -126,9 +128,9 @@ impl<W: Work> Coordinator<W> {
         }
     }
 
-    /// An idle coordinator starts at once. Beside a running transaction a small one would cost more
-    /// than it gains: those few get into a larger one when more have come or the running one ends,
-    /// whichever is sooner, unless the running one is slow.
+    /// An idle coordinator starts a batch at once. Beside a running transaction a small one would cost more
+    /// than it gains: its few commands get into a larger one when more have come or when the running one
+    /// ends, whichever is sooner, unless the running one is slow.
     fn is_worth_a_slot(&self) -> bool {
         let Limits {
             transactions_in_flight,
@@ -142,7 +144,7 @@ impl<W: Work> Coordinator<W> {
         if ready == 0 || taken >= transactions_in_flight {
             return false;
         }
-        // What fills a batch is always enough.
+        // A full batch is always worth a slot.
         if taken == 0 || ready >= batch_min_in_parallel.min(batch_max) {
             return true;
         }
@@ -150,7 +152,7 @@ impl<W: Work> Coordinator<W> {
         in_slots().all(|batch| batch.started_at.elapsed() > slow)
     }
 
-    /// Whoever is slower than the others by far may be stuck: those behind do not wait for it.
+    /// A transaction that is slower by far than the others may be stuck: the queue does not wait for it.
     fn free_overdue_slots(&mut self) {
         let overdue_after = self.pace.overdue_after();
         let overdue = self.running.values().filter(|batch| batch.is_overdue);
@@ -168,23 +170,23 @@ impl<W: Work> Coordinator<W> {
         }
     }
 
-    /// Answers those that have waited too long, and forgets those for whom nobody waits. Lanes can
-    /// let a younger one go first, so the late are not only in front.
-    fn turn_away_the_late(&mut self) {
+    /// Refuses commands that have waited too long, and drops those whose callers have stopped waiting. Lanes
+    /// can let a younger command go first, so the expired ones are not only in front.
+    fn refuse_expired(&mut self) {
         let limit = self.limits.queue_wait_max;
         let is_in_time =
             |member: &Member<W>| !member.is_abandoned() && member.queued_at.elapsed() <= limit;
-        let late = self
+        let expired = self
             .queue
             .remove_unless(|waiting| is_in_time(&waiting.member));
-        for waiting in late {
+        for waiting in expired {
             self.refuse(waiting.member, RefusedBecause::WaitedTooLong);
         }
-        let (in_time, late) = std::mem::take(&mut self.slow_lane)
+        let (in_time, expired) = std::mem::take(&mut self.slow_lane)
             .into_iter()
             .partition(is_in_time);
         self.slow_lane = in_time;
-        for member in late {
+        for member in expired {
             self.finish_refused(member, RefusedBecause::WaitedTooLong);
         }
     }
@@ -199,7 +201,7 @@ impl<W: Work> Coordinator<W> {
         member.answer(&self.work, Err(overloaded));
     }
 
-    /// Refuses one that was taken from the queue before.
+    /// Refuses a member that was taken from the queue before.
     fn finish_refused(&mut self, member: Member<W>, reason: RefusedBecause) {
         let ticket = member.ticket;
         self.refuse(member, reason);
@@ -227,7 +229,7 @@ impl<W: Work> Coordinator<W> {
         };
         self.running.insert(number, batch);
         let work = Arc::clone(&self.work);
-        // A task of its own: a panic in it must not take the coordinator along.
+        // The batch is a task of its own: a panic in it must not take the coordinator along.
         let task = actix_rt::spawn(async move { work.carry_out(members).await });
         ctx.spawn(task.into_actor(self).map(move |ended, coordinator, ctx| {
             let ended = ended.unwrap_or_else(|error| died(&error));
@@ -244,16 +246,16 @@ impl<W: Work> Coordinator<W> {
         if !ended.is_database_away {
             self.database_seen_at = Some(Instant::now());
         } else if self.database_seen_at.is_none_or(|at| at < batch.started_at) {
-            self.turn_all_away();
+            self.refuse_all();
         }
         self.progress.mark();
         self.settle(&batch.tickets, ended.undecided, ctx);
         self.fill_slots(ctx);
     }
 
-    /// Frees the lanes of those that were decided, and sees to the others.
+    /// Frees the lanes of the members that were decided, and does the next step of the others.
     fn settle(&mut self, tickets: &[Ticket], undecided: Vec<SetAside<W>>, ctx: &mut Context<Self>) {
-        let kept: HashSet<_> = undecided.iter().map(|it| it.member.ticket).collect();
+        let kept: HashSet<_> = undecided.iter().map(|aside| aside.member.ticket).collect();
         for ticket in tickets.iter().filter(|ticket| !kept.contains(ticket)) {
             self.queue.finish(*ticket);
         }
@@ -318,9 +320,8 @@ impl<W: Work> Coordinator<W> {
         }));
     }
 
-    /// PostgreSQL can't be reached, and nothing was heard of it since: what is known to be hopeless for
-    /// all is said to all at once.
-    fn turn_all_away(&mut self) {
+    /// Answers all that wait at once: PostgreSQL could not be reached, and nothing was heard of it since.
+    fn refuse_all(&mut self) {
         for waiting in self.queue.remove_unless(|_| false) {
             waiting
                 .member

@@ -170,8 +170,8 @@ impl<W: Work> Coordinator<W> {
         }
     }
 
-    /// Refuses commands that have waited too long, and drops those whose callers have stopped waiting. Lanes
-    /// can let a younger command go first, so the expired ones are not only in front.
+    /// Refuses commands that have waited too long, and drops those whose callers have stopped waiting.
+    /// Lanes can let a younger command go first, so the expired ones are not only in front.
     fn refuse_expired(&mut self) {
         let limit = self.limits.queue_wait_max;
         let is_in_time =

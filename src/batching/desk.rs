@@ -33,8 +33,8 @@ const RETRY_AFTER_MIN: Duration = Duration::from_secs(2);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(20);
 
 /// The time after which a refused caller should come back, in whole seconds: as long as the commands in
-/// front of it will take, spread by half of that in either direction. A crowd that was refused at one moment
-/// does not come back at one.
+/// front of it will take, spread by half of that in either direction. A crowd that was refused at one
+/// moment does not come back at one.
 pub fn retry_after(in_front: Duration) -> Duration {
     let wait_s = in_front.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX).as_secs();
     let spread = wait_s / 2..=wait_s + wait_s / 2;
@@ -120,7 +120,8 @@ impl<W: Work> Desk<W> {
         }
     }
 
-    /// The time for which no batch has ended although callers wait for answers. `None` while no caller waits.
+    /// The time for which no batch has ended although callers wait for answers. `None` while no caller
+    /// waits.
     pub fn stalled_for(&self) -> Option<Duration> {
         (*self.unanswered.borrow() > 0).then(|| self.progress.none_for())
     }

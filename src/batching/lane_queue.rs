@@ -1,8 +1,8 @@
 //! A queue whose items occupy lanes: it decides which items may go next. Pure, so that it can be tested.
 //!
-//! If two items share a lane, the later one is blocked until the earlier one is finished: they are never out
-//! at the same time, and never overtake each other. Passing by blocked items costs nothing, however many
-//! there are.
+//! If two items share a lane, the later one is blocked until the earlier one is finished: they are never
+//! out at the same time, and never overtake each other. Passing by blocked items costs nothing, however
+//! many there are.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},

@@ -118,7 +118,8 @@ impl<'a> Member<'a> {
     }
 }
 
-/// The side from which a member sees orders: those that the store has placed, or those that it is to fulfil.
+/// The side from which a member sees orders: those that the store has placed, or those that it is to
+/// fulfil.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Perspective {
     /// The orders that this buyer has placed.
@@ -128,8 +129,8 @@ pub enum Perspective {
 }
 
 impl Perspective {
-    /// The gate for looking at orders, which stay readable whatever has become of the store. `side` is `None`
-    /// if the store's own side is meant.
+    /// The gate for looking at orders, which stay readable whatever has become of the store. `side` is
+    /// `None` if the store's own side is meant.
     ///
     /// # Errors
     /// The first reason against it.

@@ -1,8 +1,9 @@
 //! Compares texts that people type, such as discount codes and e-mail addresses, without regard to case, to
 //! the composition of letters, and to spaces at the ends.
 //!
-//! Texts are folded here, by Unicode's rules (NFKC, full case folding), and not by the database: its `upper`
-//! and `lower` depend on its locale. Letters that fold apart in Unicode stay apart, such as `I` and the dotless `ı`.
+//! Texts are folded here, by Unicode's rules (NFKC, full case folding), and not by the database: its
+//! `upper` and `lower` depend on its locale. Letters that fold apart in Unicode stay apart, such as `I` and
+//! the dotless `ı`.
 
 use std::fmt;
 
@@ -24,8 +25,8 @@ impl Folded {
             return Self(text.to_ascii_lowercase());
         }
         let (cases, forms) = (CaseMapper::new(), ComposingNormalizer::new_nfkc());
-        // A folded text may compose, and a composed one fold: after two rounds nothing changes any more (the
-        // Unicode Standard, D146).
+        // A folded text may compose, and a composed one fold: after two rounds nothing changes any more
+        // (the Unicode Standard, D146).
         let once = forms
             .normalize(&cases.fold_string(&forms.normalize(text)))
             .into_owned();

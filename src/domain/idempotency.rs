@@ -66,8 +66,8 @@ impl ScopeDigest {
         &self.0
     }
 
-    /// The first half of the digest, in the form of an id: short enough for a key of a table, and long enough
-    /// that no two scopes will ever share it.
+    /// The first half of the digest, in the form of an id: short enough for a key of a table, and long
+    /// enough that no two scopes will ever share it.
     pub fn half(&self) -> Uuid {
         let (half, _) = self
             .0

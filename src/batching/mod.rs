@@ -3,9 +3,9 @@
 //! | piece | owns |
 //! |---|---|
 //! | [`desk`] | the door: admission, the bounded queue |
-//! | [`coordinator`] | the actor behind the desk: which commands go next, a few transactions at a time |
-//! | [`arbiter`] | the thread that a desk lives on |
-//! | [`lane_queue`] | which of the waiting may share the next transaction: pure |
+//! | `coordinator` | the actor behind the desk: which commands go next, a few transactions at a time |
+//! | `arbiter` | the thread that a desk lives on |
+//! | `lane_queue` | which of the waiting may share the next transaction: pure |
 //! | `pace` | how long a newcomer would wait, and which transaction is overdue |
 //! | `progress` | since when nothing has ended although commands wait |
 //!
@@ -19,10 +19,10 @@
 //! from their commit is set aside ([`Next`]) and the others go on without it; a transaction that is
 //! slower than its predecessors loses its slot to the next one.
 
-pub mod arbiter;
-pub mod coordinator;
+pub(crate) mod arbiter;
+mod coordinator;
 pub mod desk;
-pub mod lane_queue;
+mod lane_queue;
 mod pace;
 mod progress;
 

@@ -39,11 +39,12 @@ fault-bench: install-missing ## Strike every fault of docs/reliability.md and me
 fault-check: install-missing ## Hold the first faults against benches/fault_floors.toml, in under three minutes
 	cargo bench --locked --bench faults -- --check $(ARGS)
 
-lint: install-missing ## Check format, clippy, documentation and .sqlx
+lint: install-missing ## Check format, clippy, documentation, .sqlx and dependencies
 	cargo fmt --all -- --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --all-features
 	scripts/sqlx-prepare --check
+	scripts/check-dependencies
 
 deny: install-missing ## Hold the dependencies against deny.toml: licences, sources, advisories
 	scripts/check-dependencies

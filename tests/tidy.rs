@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -42,7 +43,7 @@ const MAY_BEGIN: [&str; 9] = [
     "src/cli/loadtest/prepare.rs",
     "src/cli/seed/load.rs",
     "src/db/transaction.rs",
-    "src/http/worker.rs",
+    "src/http/state.rs",
 ];
 
 struct Source {
@@ -68,17 +69,21 @@ impl Source {
 
 fn sources() -> Vec<Source> {
     let mut files = Vec::new();
-    gather(Path::new("src"), &mut files);
+    gather(Path::new("src"), &["rs"], &mut files);
     assert!(files.len() > 50, "the sources are where this test looks");
     files.iter().map(|path| read(path)).collect()
 }
 
-fn gather(dir: &Path, files: &mut Vec<PathBuf>) {
+/// All files below a directory with one of these extensions.
+fn gather(dir: &Path, extensions: &[&str], files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            gather(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            gather(&path, extensions, files);
+        } else if extensions
+            .iter()
+            .any(|known| path.extension().is_some_and(|own| own == *known))
+        {
             files.push(path);
         }
     }
@@ -282,13 +287,10 @@ fn the_checkout_path_stays_portable() {
     ];
     let mut files = Vec::new();
     for dir in ["migrations", "src/db"] {
-        files.extend(
-            fs::read_dir(dir)
-                .unwrap()
-                .map(|entry| entry.unwrap().path()),
-        );
+        gather(Path::new(dir), &["rs", "sql"], &mut files);
     }
-    for path in files.iter().filter(|path| path.is_file()) {
+    assert!(files.iter().any(|path| path.starts_with("src/db/orders")));
+    for path in &files {
         let text = fs::read_to_string(path).unwrap().to_lowercase();
         let sql = text.lines().filter(|line| {
             let line = line.trim_start();
@@ -312,4 +314,53 @@ fn every_file_says_what_it_owns() {
         missing.is_empty(),
         "these files do not open with `//!`: {missing:?}"
     );
+}
+
+/// A page that is moved or renamed must take its readers along.
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let mut pages = vec![
+        PathBuf::from("README.md"),
+        PathBuf::from("CONTRIBUTING.md"),
+        PathBuf::from("SECURITY.md"),
+        PathBuf::from("CHANGELOG.md"),
+    ];
+    for dir in ["docs", "migrations", "scripts"] {
+        gather(Path::new(dir), &["md"], &mut pages);
+    }
+    let mut broken = Vec::new();
+    for page in &pages {
+        let text = fs::read_to_string(page).unwrap();
+        for link in text.split("](").skip(1) {
+            let link = link.split([')', ' ']).next().unwrap();
+            let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+            if path.contains("://") {
+                continue;
+            }
+            let target = match path {
+                "" => page.clone(),
+                _ => page.parent().unwrap().join(path),
+            };
+            let leads = target.exists() && (anchor.is_empty() || anchors(&target).contains(anchor));
+            if !leads {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// The anchors of a page's headings, as they are made from their texts.
+fn anchors(page: &Path) -> HashSet<String> {
+    let text = fs::read_to_string(page).unwrap();
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let words = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = words.replace(' ', "-");
+            kept.chars()
+                .filter(|letter| letter.is_alphanumeric() || "-_".contains(*letter))
+                .collect()
+        })
+        .collect()
 }

@@ -1,5 +1,5 @@
-//! What is made sure of at the database before anything is served: it can be reached, it is migrated,
-//! our settings reach it, there is room for our connections. No wait here is without a limit.
+//! Checks of the database before anything is served: it can be reached, it is migrated, the settings of our
+//! connections reach it, and it has room for them. Every wait here has a limit.
 
 use std::time::{Duration, Instant};
 
@@ -18,24 +18,24 @@ use crate::{
 
 use super::Error;
 
-/// How long an attempt to connect may take: a host that is gone answers nothing at all.
+/// The longest time of one attempt to connect: a host that is gone answers nothing at all.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
-/// How long a look at the database may take, once it is connected.
-const LOOK_MAX: Duration = Duration::from_secs(10);
-/// Between two attempts.
+/// The longest time of the checks, once connected.
+const CHECK_MAX: Duration = Duration::from_secs(10);
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How soon the reason of waiting is told again.
+/// The reason of waiting is logged again after this time.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
-/// Connections that are left for people: somebody who looks what is wrong, a backup.
-const FOR_PEOPLE: i64 = 3;
+/// Connections that are left for others: an operator who investigates, a backup.
+const LEFT_FOR_OTHERS: i64 = 3;
 
-/// Waits for PostgreSQL, applies migrations if that is ours to do, and looks at the server.
+/// Waits for PostgreSQL, applies migrations if `database.migrate_on_start` says so, and checks the server.
 pub(super) async fn prepare(config: &Config, url: &SecretString) -> Result<(), Error> {
     let wait_max = Duration::from_secs(config.database.start_wait_s_max);
     let place = db::pool::place_of(url)?;
     let mut connection = connect_patiently(wait_max, url, &place).await?;
     let missing = db::migrations::missing_migrations(&mut connection);
-    let missing = timeout(LOOK_MAX, missing).await;
+    let missing = timeout(CHECK_MAX, missing).await;
     let missing = missing.unwrap_or_else(|_| Err(silent()))?;
     if config.database.migrate_on_start {
         db::migrations::migrate_within(&mut connection, wait_max).await?;
@@ -43,11 +43,11 @@ pub(super) async fn prepare(config: &Config, url: &SecretString) -> Result<(), E
         return Err(Error::NotMigrated(missing));
     }
     drop(connection);
-    let look = timeout(LOOK_MAX, look(config, url, &place, missing)).await;
-    look.unwrap_or_else(|_| Err(silent().into()))
+    let checked = timeout(CHECK_MAX, check(config, url, &place, missing)).await;
+    checked.unwrap_or_else(|_| Err(silent().into()))
 }
 
-/// PostgreSQL may be starting at the same time as we are.
+/// Connects as soon as PostgreSQL answers: it may be starting at the same time as this service.
 async fn connect_patiently(
     wait_max: Duration,
     url: &SecretString,
@@ -74,7 +74,7 @@ async fn connect_patiently(
             });
         }
         let text = error.to_string();
-        // The same again says nothing more; but that somebody still waits does.
+        // The same reason is logged again now and then, to show that the service still waits.
         let is_new =
             !matches!(&said, Some((last, at)) if *last == text && at.elapsed() < SAY_AGAIN);
         if is_new {
@@ -89,8 +89,8 @@ fn silent() -> db::Error {
     db::Error::timed_out("hear from PostgreSQL in time")
 }
 
-/// Connects as the pools do.
-async fn look(
+/// Connects as the pools do, and checks what the server says of itself.
+async fn check(
     config: &Config,
     url: &SecretString,
     place: &str,
@@ -140,7 +140,7 @@ async fn look(
         server.free(),
         server.usable(),
     );
-    match judge(own, &server) {
+    match room_for(own, &server) {
         Room::Enough => Ok(()),
         Room::Scarce => {
             tracing::warn!("{}", too_many(own, &server));
@@ -150,28 +150,28 @@ async fn look(
     }
 }
 
-/// What a server that is not durable is to be told of.
+/// The warning about a server that is not durable.
 fn may_lose_commits(server: &ServerSettings) -> Option<&'static str> {
     (!server.fsync || !server.full_page_writes).then_some(
         "PostgreSQL runs with fsync or full_page_writes off: when its machine crashes, checkouts that \
-         buyers were told of are lost, or all of the database; turn both on",
+         were confirmed to buyers are lost, or all of the database; turn both on",
     )
 }
 
-/// Whether a server has room for an instance.
+/// The room that a server has for the connections of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
     Enough,
-    /// While others have theirs it has not, or nobody else gets in.
+    /// Too little beside the connections of others, or nothing is left for anybody else.
     Scarce,
-    /// Not even if it were alone.
+    /// Too little even for this instance alone.
     TooLittle,
 }
 
-fn judge(own: i64, server: &ServerSettings) -> Room {
+fn room_for(own: i64, server: &ServerSettings) -> Room {
     if own > server.usable() {
         Room::TooLittle
-    } else if own + FOR_PEOPLE > server.free() {
+    } else if own + LEFT_FOR_OTHERS > server.free() {
         Room::Scarce
     } else {
         Room::Enough
@@ -180,8 +180,8 @@ fn judge(own: i64, server: &ServerSettings) -> Room {
 
 fn too_many(own: i64, server: &ServerSettings) -> String {
     format!(
-        "this instance may open {own} connections to PostgreSQL, which lets in {} and has {} free, and some \
-         should be left for people: raise its max_connections (or our role's or database's limit), or \
+        "this instance may open {own} connections to PostgreSQL, which lets in {} and has {} free, and a few \
+         should be left for operators and backups: raise its max_connections (or our role's or database's limit), or \
          lower SPLITCART_DATABASE_POOL_PER_WORKER or SPLITCART_HTTP_WORKERS",
         server.usable(),
         server.free(),
@@ -220,15 +220,15 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_fits_if_room_is_left_for_people() {
-        assert_eq!(judge(20, &server(100, 74)), Room::Enough);
-        assert_eq!(judge(20, &server(100, 75)), Room::Scarce);
-        assert_eq!(judge(94, &server(100, 0)), Room::Enough);
+    fn an_instance_fits_if_room_is_left_for_others() {
+        assert_eq!(room_for(20, &server(100, 74)), Room::Enough);
+        assert_eq!(room_for(20, &server(100, 75)), Room::Scarce);
+        assert_eq!(room_for(94, &server(100, 0)), Room::Enough);
     }
 
     #[test]
     fn an_instance_that_does_not_fit_alone_is_refused() {
-        assert_eq!(judge(97, &server(100, 0)), Room::Scarce);
-        assert_eq!(judge(98, &server(100, 0)), Room::TooLittle);
+        assert_eq!(room_for(97, &server(100, 0)), Room::Scarce);
+        assert_eq!(room_for(98, &server(100, 0)), Room::TooLittle);
     }
 }

@@ -1,18 +1,19 @@
-//! The running service: the order in which its parts start, and in which they stop.
+//! The running service: the order in which its parts start, and the order in which they stop.
 //!
 //! Start: migrations, actors, relay and sweeper, private listener, public listener.
 //! Stop: public listener (requests under way are finished), actors, relay (what was committed is
 //! published), private listener.
 
+mod background;
 mod database;
+mod error;
+mod listeners;
 pub mod options;
 mod redis_at_start;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, middleware::from_fn, web};
-use rustls::sign::CertifiedKey;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sqlx::PgPool;
 use tokio::{
     sync::{mpsc, watch},
@@ -23,134 +24,44 @@ use tokio::{
 use crate::{
     carts::start::Carts,
     checkout::start::CheckoutActors,
-    config::{
-        BACKGROUND_CONNECTIONS, Config, Protocol, RELAY_CONNECTIONS, RateLimit, Retention,
-        TokenKeys,
-    },
-    db::{
-        self,
-        pool::{Limits as PoolLimits, Workload},
-    },
+    config::{BACKGROUND_CONNECTIONS, Config, RELAY_CONNECTIONS, RateLimit, TokenKeys},
     http::{
-        answer_body::{self, BodyBudget},
-        connection::place::{Connections, Places},
-        listener,
+        connection::place::Places,
         rate_limit::RateLimits,
         server::{self, Front},
         tls,
         token::{TokenVerifier, key_set::KeySet},
-        watched_file::{self, WatchedFiles},
     },
     idempotency::incarnation::Incarnation,
     log_floods,
     metrics::Metrics,
-    ops::{self, KeptConnection, Ops, Remembered, redis_role},
-    outages::{POSTGRESQL, REDIS},
+    ops::{KeptConnection, Ops, Remembered},
     outbox::{
-        gauges, redis_check,
+        redis_check,
         redis_stream::RedisStream,
         relay::{Limits as RelayLimits, Relay},
         sink_state::SinkReport,
     },
-    sweeper,
 };
 
-/// The name of the relay's pool, and its connections.
+use self::{
+    background::{background_pool, beside_the_listener, in_the_background, watch_dependencies},
+    listeners::{Listener, OPS_CLOSE_MAX_S, bind, bodies, certificate, connections, serve_ops},
+};
+
+pub use self::error::Error;
+
+/// The name of the relay's pool, and the number of its connections.
 const RELAY: (&str, u32) = ("relay", RELAY_CONNECTIONS);
-/// The same of what measures and sweeps: a gauge is measured while a sweep takes its time.
+/// The same of the pool for gauges and sweepers: a gauge is measured while a sweep takes its time.
 const BACKGROUND: (&str, u32) = ("background", BACKGROUND_CONNECTIONS);
-/// How long closing the background connections may take when we stop.
+/// The longest time that closing the background connections may take at a stop.
 const POOL_CLOSE_MAX: Duration = Duration::from_secs(1);
-/// How long the private listener may take to close.
-const OPS_CLOSE_MAX_S: u64 = 1;
-/// How many connections it may have: files are set aside for them.
-const OPS_CONNECTIONS_MAX: usize = 100;
-/// The part of the time to stop that is not for the requests under way, but for what is done afterwards:
-/// one in so many.
+/// One part in so many of the time to stop is kept for what follows the requests under way.
 const AFTERWARDS: u32 = 4;
-/// How many batches' events may wait for the relay; those of more are found in the outbox later.
+/// The most batches whose events may wait for the relay; events of further batches are found in the outbox
+/// later.
 const COMMITTED_BATCHES_MAX: usize = 64;
-
-/// Why the service can't start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// PostgreSQL did not answer in time, or its URL is malformed.
-    #[error("PostgreSQL can't be used: {}{}", .0, advice_for(.0))]
-    Database(#[from] db::Error),
-    /// PostgreSQL could not be connected to.
-    #[error(
-        "PostgreSQL at {place} can't be used: {error}{}{}",
-        waited_for(*waited),
-        advice_for(error)
-    )]
-    Unreachable {
-        /// Where it should be.
-        place: String,
-        /// How long it was waited for, if it was.
-        waited: Duration,
-        /// The last attempt's.
-        error: db::Error,
-    },
-    /// A migration failed.
-    #[error(transparent)]
-    Migrate(#[from] db::migrations::MigrationError),
-    /// The schema is older than we are, and we may not change it.
-    #[error(
-        "{0} migrations are missing and database.migrate_on_start is off; run `splitcart migrate`"
-    )]
-    NotMigrated(usize),
-    /// PostgreSQL does not take what our connections begin with.
-    #[error(
-        "PostgreSQL refuses the settings that our connections begin with ({0}): if a pooler such as \
-         PgBouncer is in front of it, give us PostgreSQL itself in SPLITCART_DATABASE_URL"
-    )]
-    SettingsRefused(#[source] db::Error),
-    /// PostgreSQL does not get what our connections begin with.
-    #[error(
-        "the settings that our connections begin with do not reach PostgreSQL: a pooler in front of \
-         it drops them (PgBouncer's ignore_startup_parameters); give us PostgreSQL itself in \
-         SPLITCART_DATABASE_URL"
-    )]
-    SettingsLost,
-    /// There is no room for our connections, even if nobody else had any.
-    #[error("{0}")]
-    TooManyConnections(String),
-    /// `redis.url` or `outbox.redis_url` is malformed.
-    #[error("redis.url or outbox.redis_url can't be used: {0}")]
-    Redis(#[from] redis::RedisError),
-    /// An address is taken or not ours.
-    #[error("can't listen on {addr}: {source}; choose another address with {setting}")]
-    Listen {
-        /// The variable of the setting that chose the address.
-        setting: &'static str,
-        /// The address.
-        addr: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A key of tokens or a certificate can't be used.
-    #[error(transparent)]
-    File(#[from] watched_file::Error),
-    /// TLS can't be offered.
-    #[error("TLS can't be offered: {0}")]
-    Tls(#[from] rustls::Error),
-    /// A listener failed.
-    #[error("a listener failed: {0}")]
-    Serve(#[from] io::Error),
-}
-
-fn waited_for(waited: Duration) -> String {
-    if waited.is_zero() {
-        return String::new();
-    }
-    let waited = waited.as_secs();
-    format!(", after {waited} s of waiting (database.start_wait_s_max)")
-}
-
-fn advice_for(error: &db::Error) -> String {
-    let advice = error.advice();
-    advice.map_or_else(String::new, |advice| format!("; {advice}"))
-}
 
 /// A running service.
 #[derive(Debug)]
@@ -162,18 +73,12 @@ pub struct App {
     actors: CheckoutActors,
     carts: Carts,
     relay: JoinHandle<()>,
-    /// What has no end of its own and nothing to finish.
+    /// Tasks that have no end of their own and nothing to finish.
     background: Vec<JoinHandle<()>>,
     background_pools: [PgPool; 2],
     drain_max: Duration,
     stopping: watch::Sender<bool>,
     drained: watch::Sender<bool>,
-}
-
-#[derive(Debug)]
-struct Listener {
-    handle: ServerHandle,
-    task: JoinHandle<io::Result<()>>,
 }
 
 impl App {
@@ -264,7 +169,7 @@ impl App {
         background.extend(in_the_background);
         background.push(named);
         let connections = connections(config);
-        let http = spawn(server::serve(http_listener, front, tls)?);
+        let http = listeners::spawn(server::serve(http_listener, front, tls)?);
         tracing::info!(
             http.addr = %http_addr,
             ops.addr = %ops_addr,
@@ -289,12 +194,12 @@ impl App {
         })
     }
 
-    /// Where the public listener is.
+    /// The address of the public listener.
     pub fn http_addr(&self) -> SocketAddr {
         self.http_addr
     }
 
-    /// Where the private listener is.
+    /// The address of the private listener.
     pub fn ops_addr(&self) -> SocketAddr {
         self.ops_addr
     }
@@ -304,9 +209,8 @@ impl App {
         self.stop_after(Duration::ZERO).await;
     }
 
-    /// Says that it is not ready any more, serves on for a while, so that a balancer finds out while
-    /// nobody is turned away, then finishes what was accepted and stops. All of it within
-    /// `http.drain_s_max`.
+    /// Reports not ready, serves on for a while, so that a balancer finds out while nobody is turned away,
+    /// then finishes what was accepted and stops. All of it within `http.drain_s_max`.
     pub async fn stop_after(self, delay: Duration) {
         let ops_close_max = Duration::from_secs(OPS_CLOSE_MAX_S);
         let give_up = Instant::now() + self.drain_max.saturating_sub(ops_close_max);
@@ -316,7 +220,7 @@ impl App {
             tokio::time::sleep(delay).await;
         }
         tracing::info!("stopping: finishing the requests under way");
-        // It lets go of the requests that are not finished in time; see `server::serve`.
+        // Requests that are not finished in time are dropped; see `server::serve`.
         let rest = self.drain_max / AFTERWARDS;
         drop(timeout_at(give_up - rest / 2, self.http.stop()).await);
         // The listener has waited for its requests, but not for tasks whose clients have gone.
@@ -324,7 +228,9 @@ impl App {
         self.carts.desk.close();
         let both = async { tokio::join!(self.actors.stop(), self.carts.stop()) };
         if timeout_at(give_up - rest / 4, both).await.is_err() {
-            tracing::warn!("checkouts were still running; their keys tell what became of them");
+            tracing::warn!(
+                "checkouts were still running; a retry under their keys finds out what became of them"
+            );
         }
         self.drained.send_replace(true);
         let mut relay = self.relay;
@@ -345,7 +251,7 @@ impl App {
     }
 }
 
-/// What somebody wants to know who finds a service running.
+/// A summary of the settings that an operator who finds a service running asks for first.
 fn described(config: &Config) -> String {
     let keys = match config.auth.token_keys() {
         TokenKeys::Secret(_) => "a secret (HS256)".to_owned(),
@@ -367,189 +273,11 @@ fn described(config: &Config) -> String {
     )
 }
 
-impl Listener {
-    async fn stop(self) {
-        self.handle.stop(true).await;
-        if let Ok(Err(error)) = self.task.await {
-            tracing::error!("a listener failed: {error}");
-        }
-    }
-}
-
-fn certificate(
-    config: &Config,
-    metrics: &Metrics,
-) -> Result<Option<WatchedFiles<CertifiedKey>>, Error> {
-    Ok(match config.http.protocol() {
-        Protocol::Tls {
-            cert_file,
-            key_file,
-        } => {
-            let not_after = metrics.certificate_not_after.clone();
-            Some(tls::open(cert_file, key_file, not_after)?)
-        }
-        Protocol::Plain | Protocol::PlainOrH2c => None,
-    })
-}
-
-/// How many connections of clients there may be.
-fn connections(config: &Config) -> Connections {
-    let connections = Connections::of(config);
-    if connections.are_few() {
-        tracing::warn!(
-            "the system lets this process open {} files, so it serves {} connections per worker, not \
-             http.connections_per_worker = {}; raise the limit (ulimit -n, LimitNOFILE) for more",
-            connections.files_max,
-            connections.per_worker,
-            config.http.connections_per_worker,
-        );
-    }
-    connections
-}
-
-/// How much of requests' bodies may be in memory.
-fn bodies(config: &Config, metrics: &Metrics) -> Arc<BodyBudget> {
-    const MB: usize = 1024 * 1024;
-    let shown = metrics.bodies_bytes.clone();
-    BodyBudget::new(config.http.bodies_mb_max * MB, shown)
-}
-
-/// A pool for what works on this thread. The relay has one of its own, so that it waits for nobody.
-fn background_pool(
-    config: &Config,
-    url: &SecretString,
-    metrics: &Metrics,
-    (name, connections_max): (&'static str, u32),
-) -> Result<PgPool, db::Error> {
-    let limits = PoolLimits {
-        // All of it begins where an index begins.
-        workload: Workload::Reads,
-        connections_max,
-        acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
-        statement_max: Duration::from_secs(30),
-        lock_wait_max: Duration::from_secs(30),
-    };
-    let pool = db::pool::lazy(url, &format!("splitcart {name}"), limits)?;
-    metrics.watch_pool(name, pool.clone());
-    Ok(pool)
-}
-
-/// How the relay works.
 fn relay_limits(config: &Config) -> RelayLimits {
     RelayLimits {
         poll: Duration::from_millis(config.outbox.poll_ms),
         claim_max: config.outbox.claim_max,
         claim_lease: Duration::from_secs(config.outbox.claim_lease_s),
         attempts_max: config.outbox.attempts_max,
-    }
-}
-
-/// What measures and sweeps, each in a task of its own: none waits for another.
-fn in_the_background(
-    config: &Config,
-    pool: &PgPool,
-    metrics: &Metrics,
-    stops: &watch::Receiver<bool>,
-) -> Vec<JoinHandle<()>> {
-    let gauges = gauges::measure(pool.clone(), metrics.clone(), stops.clone());
-    let keys = sweeper::remove_expired_keys(pool.clone(), stops.clone());
-    let sums = log_floods::tell_sums();
-    let mut tasks = vec![
-        actix_rt::spawn(gauges),
-        actix_rt::spawn(keys),
-        actix_rt::spawn(sums),
-    ];
-    if let Retention::Lasting(retention) = config.outbox.retention {
-        let (pool, metrics, stops) = (pool.clone(), metrics.clone(), stops.clone());
-        let events = sweeper::remove_published_events(pool, retention, metrics, stops);
-        tasks.push(actix_rt::spawn(events));
-    }
-    tasks
-}
-
-/// What tells of PostgreSQL and Redis: which Redis there is, and when one of them is away.
-fn watch_dependencies(
-    config: &Config,
-    database_url: &SecretString,
-    redis_url: &SecretString,
-) -> Result<Vec<JoinHandle<()>>, Error> {
-    let url = database_url.clone();
-    let postgresql = POSTGRESQL.watch(db::pool::place_of(&url)?, async move || {
-        let connection = db::pool::connect(&url).await;
-        connection.map(drop).map_err(|error| error.to_string())
-    });
-    let place = redis_role::place_of(redis_url)?;
-    let url = redis_url.clone();
-    let redis = REDIS.watch(place, async move || match redis_role::judge(&url).await {
-        Ok(None) => Ok(()),
-        Ok(Some(problem)) => Err(problem),
-        Err(error) => Err(error.to_string()),
-    });
-    // Whether it is there at all is to be known from the start.
-    REDIS.suspect();
-    let which = redis_at_start::report(redis_url.clone());
-    let mut tasks = vec![
-        actix_rt::spawn(postgresql),
-        actix_rt::spawn(redis),
-        actix_rt::spawn(which),
-    ];
-    let of_events = config.outbox.redis_url(redis_url);
-    if of_events.expose_secret() != redis_url.expose_secret() {
-        tasks.push(actix_rt::spawn(redis_at_start::report_of_events(
-            of_events.clone(),
-        )));
-    }
-    Ok(tasks)
-}
-
-fn bind(addr: SocketAddr, setting: &'static str) -> Result<std::net::TcpListener, Error> {
-    listener::bind(addr).map_err(|source| Error::Listen {
-        setting,
-        addr,
-        source,
-    })
-}
-
-/// What keeps the public listener up to date.
-fn beside_the_listener(
-    config: &Config,
-    front: &Front,
-    keys: WatchedFiles<KeySet>,
-    certificate: Option<WatchedFiles<CertifiedKey>>,
-) -> Vec<JoinHandle<()>> {
-    let reload_every = Duration::from_millis(config.reload_files_ms);
-    let metrics = || front.metrics.clone();
-    let mut tasks = vec![actix_rt::spawn(keys.watch(reload_every, metrics()))];
-    if let Some(certificate) = certificate {
-        tasks.push(actix_rt::spawn(certificate.watch(reload_every, metrics())));
-    }
-    if let Some(limits) = &front.rate_limits {
-        tasks.push(actix_rt::spawn(Arc::clone(limits).forget_the_idle()));
-    }
-    tasks
-}
-
-fn serve_ops(listener: std::net::TcpListener, ops: Ops) -> io::Result<Listener> {
-    let ops = web::Data::new(ops);
-    let factory = move || {
-        // On the thread that is going to use the connection.
-        actix_rt::spawn(ops::connect_early(ops.clone()));
-        WebApp::new()
-            .app_data(ops.clone())
-            .wrap(from_fn(answer_body::read_no_body))
-            .configure(ops::configure)
-    };
-    let server = HttpServer::new(factory)
-        .disable_signals()
-        .workers(1)
-        .max_connections(OPS_CONNECTIONS_MAX)
-        .shutdown_timeout(OPS_CLOSE_MAX_S);
-    Ok(spawn(server.listen(listener)?.run()))
-}
-
-fn spawn(server: actix_web::dev::Server) -> Listener {
-    Listener {
-        handle: server.handle(),
-        task: actix_rt::spawn(server),
     }
 }

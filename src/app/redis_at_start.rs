@@ -1,5 +1,6 @@
-//! Says at start which Redis there is. The service comes up without it, and whoever has mistyped a URL is to
-//! learn so before the first slow request: of the Redis of keys and first answers [`crate::outages`] says so.
+//! Logs at start which Redis answers. The service starts without Redis, and an operator who has mistyped a URL
+//! should learn of it before the first slow request. For the Redis of keys and first answers
+//! [`crate::outages`] reports it.
 
 use std::time::Duration;
 
@@ -7,20 +8,20 @@ use redis::{Client, RedisError, RedisResult};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{sleep, timeout};
 
-/// How long an attempt may take.
+/// The longest time of one attempt.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 const SILENT: &str = "it does not answer in time";
-/// Between two attempts.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Says which Redis there is, once it answers.
+/// Logs the version of Redis, once it answers.
 pub(super) async fn report(url: SecretString) {
-    report_or_say(url, |_, _| {}).await;
+    report_or_warn(url, |_, _| {}).await;
 }
 
-/// Does the same for that of the events, and says if it can't be used at first.
+/// Does the same for the Redis of the event stream, and warns if it can't be used at first.
 pub(super) async fn report_of_events(url: SecretString) {
-    report_or_say(url, |place, why| {
+    report_or_warn(url, |place, why| {
         tracing::warn!(
             "Redis at {place} can't be used: {why}; going on without it: events wait. Is \
              SPLITCART_OUTBOX_REDIS_URL right?"
@@ -29,12 +30,12 @@ pub(super) async fn report_of_events(url: SecretString) {
     .await;
 }
 
-async fn report_or_say(url: SecretString, say: impl FnOnce(&str, String)) {
+async fn report_or_warn(url: SecretString, warn: impl FnOnce(&str, String)) {
     let Ok(client) = Client::open(url.expose_secret()) else {
         return;
     };
     let place = client.get_connection_info().addr().to_string();
-    let mut say = Some(say);
+    let mut warn = Some(warn);
     loop {
         let failed = match timeout(ANSWER_MAX, version(&client)).await {
             Ok(Ok(version)) => {
@@ -44,8 +45,8 @@ async fn report_or_say(url: SecretString, say: impl FnOnce(&str, String)) {
             Ok(Err(error)) => plainly(&error),
             Err(_) => SILENT.to_owned(),
         };
-        if let Some(say) = say.take() {
-            say(&place, failed);
+        if let Some(warn) = warn.take() {
+            warn(&place, failed);
         }
         sleep(PAUSE).await;
     }
@@ -56,7 +57,7 @@ async fn version(client: &Client) -> RedisResult<String> {
     redis::cmd("PING")
         .query_async::<String>(&mut connection)
         .await?;
-    // A user who may do all that we need may be forbidden to ask this.
+    // A Redis user that may do everything that the service needs may still be denied INFO.
     let info = redis::cmd("INFO")
         .arg("server")
         .query_async::<String>(&mut connection)
@@ -69,7 +70,7 @@ async fn version(client: &Client) -> RedisResult<String> {
         .to_owned())
 }
 
-/// What it said; a server that is none says things of any length.
+/// The error, cut to a bounded length: a server that is no Redis may answer with anything.
 fn plainly(error: &RedisError) -> String {
     if error.is_timeout() {
         return SILENT.to_owned();

@@ -1,5 +1,5 @@
-//! Carries out cart PUTs together, and one by one if that fails, so that one bad cart, or one that
-//! is being bought at the moment, keeps nobody else from being frozen.
+//! Carries out cart PUTs together, and one by one if that fails, so that one bad cart, or a cart that is being
+//! bought at the moment, does not keep others from being frozen.
 
 use std::time::Duration;
 
@@ -14,34 +14,32 @@ use crate::{
     metrics::{Meters, Metrics, ReplayLabel},
 };
 
-use super::{Decision, FreezeCart, Promises, Tries, freeze};
+use super::{Decision, EarlierAttempts, FreezeCart, Promises, freeze};
 
-/// When a PUT whose cart somebody else holds may well try again.
+/// The pause after which a PUT whose cart another transaction holds may be sent again.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// While PostgreSQL is away there may be many.
+/// Logged at a bounded rate: while PostgreSQL is away there may be many.
 const FAILED: Kind = Kind {
     what: "batches of carts failed",
     status: 0,
     code: "",
 };
 
-/// Where carts are handed in to be frozen.
+/// The desk that takes carts to be frozen.
 pub type CartDesk = Desk<CartBatches>;
 
-/// What every batch needs.
+/// The means of every batch.
 #[derive(Clone, Debug)]
 pub struct CartBatches {
     /// Opened on the desk's arbiter.
     pub pool: PgPool,
-    /// How long a transaction may take.
+    /// The longest time of a transaction.
     pub transaction_limit: Duration,
-    /// How long a lone one waits for a cart that somebody else holds; longer than the pool says for
-    /// those who share one.
+    /// The longest wait of a lone PUT for a cart that another transaction holds; longer than the pool's own
+    /// limit, which is for PUTs that share a transaction.
     pub lone_lock_wait_max: Duration,
-    /// What is promised with a cart.
     pub promises: Promises,
-    /// Where to count.
     pub metrics: Metrics,
 }
 
@@ -49,7 +47,7 @@ impl Work for CartBatches {
     type Command = FreezeCart;
     type Notes = ();
     type Decision = Decision;
-    /// A buyer has one active cart: its PUTs take effect in their order.
+    /// A buyer has one active cart: its PUTs take effect in the order in which they arrive.
     type Lane = StoreId;
 
     fn lanes(command: &FreezeCart) -> Vec<StoreId> {
@@ -63,12 +61,12 @@ impl Work for CartBatches {
     async fn carry_out(&self, batch: Vec<Member<Self>>) -> Ended<Self> {
         self.metrics.cart_batch_size.observe(batch.len() as f64);
         let commands: Vec<_> = batch.iter().map(|member| &member.command).collect();
-        let mut tries = Tries::default();
-        let mut decisions = self.attempt(&commands, &mut tries, None).await;
+        let mut earlier = EarlierAttempts::default();
+        let mut decisions = self.attempt(&commands, &mut earlier, None).await;
         if is_unreachable(&decisions) {
-            // A connection that had rested may have lost its server meanwhile. What became of the first
-            // time, if it came as far as that, is told by the carts' keys.
-            decisions = self.attempt(&commands, &mut tries, None).await;
+            // An idle connection may have lost its server meanwhile. If the first attempt was committed
+            // nonetheless, the keys of the carts show it.
+            decisions = self.attempt(&commands, &mut earlier, None).await;
         }
         match decisions {
             Ok(decisions) => {
@@ -94,7 +92,7 @@ impl Work for CartBatches {
                     http.request_ids = request_ids(&batch),
                     "a batch of {size} carts failed: {error}"
                 );
-                let alone = |member| self.carry_out_alone(member, tries.clone());
+                let alone = |member| self.carry_out_alone(member, earlier.clone());
                 join_all(batch.into_iter().map(alone)).await;
             }
         }
@@ -120,10 +118,10 @@ impl Work for CartBatches {
 }
 
 impl CartBatches {
-    async fn carry_out_alone(&self, member: Member<Self>, mut tries: Tries) {
+    async fn carry_out_alone(&self, member: Member<Self>, mut earlier: EarlierAttempts) {
         let lone = [&member.command];
         let lock_wait_max = Some(self.lone_lock_wait_max);
-        let answer = match self.attempt(&lone, &mut tries, lock_wait_max).await {
+        let answer = match self.attempt(&lone, &mut earlier, lock_wait_max).await {
             Ok(decisions) => Ok(decisions
                 .into_iter()
                 .next()
@@ -155,10 +153,10 @@ impl CartBatches {
     async fn attempt(
         &self,
         commands: &[&FreezeCart],
-        tries: &mut Tries,
+        earlier: &mut EarlierAttempts,
         lock_wait_max: Option<Duration>,
     ) -> Result<Vec<Decision>, db::Error> {
-        let frozen = freeze(&self.pool, self.promises, commands, tries, lock_wait_max);
+        let frozen = freeze(&self.pool, self.promises, commands, earlier, lock_wait_max);
         db::in_time(self.transaction_limit, "freeze carts", frozen).await
     }
 }

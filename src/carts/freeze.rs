@@ -1,9 +1,9 @@
 //! Makes carts the active ones of their buyers, in one transaction, each under its Idempotency-Key.
 //!
-//! Redis has answered nearly every retry before it comes here, so keys are not looked up before they
-//! are used: one that was used before fails the insert, and then the keys of all are looked up.
+//! Redis answers nearly every retry before it reaches this code, so keys are not looked up before they are
+//! used: a key that was used before fails the insert, and then the keys of all members are looked up.
 //!
-//! What clients expect of the carts that they replace is decided while those are locked.
+//! Preconditions on the carts that are replaced are checked while those are locked.
 
 use std::time::Duration;
 
@@ -26,64 +26,53 @@ use crate::{
 
 use super::{
     Decision, FreezeCart, Promises,
-    judge::{Judged, LookUp, Priced, judge},
+    attempts::EarlierAttempts,
+    decide::{Decided, LookUp, Priced, decide},
     preconditions::{self, Before},
 };
 
-/// How long a commit may take. Then what became of it is looked up over another connection.
+/// The longest time of a commit. After it, the outcome is looked up over another connection.
 const COMMIT_WAIT_MAX: Duration = Duration::from_secs(1);
-/// How often keys may turn out to be used. Once, unless another instance uses one just then.
+/// The most rounds in which keys may turn out to be used. It is one, unless another instance uses a key at the
+/// same moment.
 const ROUNDS_MAX: u32 = 4;
-
-/// When the same commands were tried before: what may have been committed though nobody heard so.
-#[derive(Clone, Debug, Default)]
-pub struct Tries {
-    times: Vec<DateTime<Utc>>,
-}
-
-impl Tries {
-    /// Whether an answer of this time is one of theirs.
-    pub(super) fn made(&self, time: DateTime<Utc>) -> bool {
-        self.times.contains(&time)
-    }
-}
 
 /// Decides each command, in the same order. A buyer may be named once. `lock_wait_max` is how long
 /// to wait for a cart that is being bought; `None` leaves it to the pool.
 ///
 /// # Errors
-/// A failed statement: nothing was changed, unless the commit's outcome is unknown. Another call with
-/// the same `tries` finds out.
+/// A statement failed. Nothing was changed, unless the outcome of the commit is unknown: another call with the
+/// same `earlier` finds out.
 pub async fn freeze(
     pool: &PgPool,
     promises: Promises,
     commands: &[&FreezeCart],
-    tries: &mut Tries,
+    earlier: &mut EarlierAttempts,
     lock_wait_max: Option<Duration>,
 ) -> Result<Vec<Decision>, db::Error> {
     let mut connection = db::pool::acquire(pool).await?;
-    let mut look_up = if tries.times.is_empty() {
+    let mut look_up = if earlier.are_none() {
         LookUp::IfRefused
     } else {
         LookUp::First
     };
     for _ in 0..ROUNDS_MAX {
-        let Judged { verdicts, now } = judge(&mut connection, commands, look_up, tries).await?;
-        tries.times.push(now);
+        let Decided { outcomes, now } = decide(&mut connection, commands, look_up, earlier).await?;
+        earlier.note(now);
         let priced: Vec<_> = commands
             .iter()
-            .zip(&verdicts)
-            .filter_map(|(command, verdict)| Some((*command, verdict.as_ref().ok()?)))
+            .zip(&outcomes)
+            .filter_map(|(command, outcome)| Some((*command, outcome.as_ref().ok()?)))
             .collect();
         let saving = Saving {
             promises,
             now,
             lock_wait_max,
-            tries,
+            earlier,
         };
         let saved = match saving.save(&mut connection, &priced).await {
             Ok(Some(saved)) => saved,
-            // Another instance has started a cart just then.
+            // Another instance started a cart at the same moment.
             Ok(None) => continue,
             Err(error) if error.constraint() == Some(PUT_KEY_TAKEN) => {
                 look_up = LookUp::First;
@@ -92,26 +81,26 @@ pub async fn freeze(
             Err(error) => return Err(error),
         };
         let mut saved = saved.into_iter();
-        let decide = |verdict| match verdict {
+        let decision_of = |outcome| match outcome {
             Ok(_) => saved.next().expect("every priced cart was decided"),
             Err(decision) => decision,
         };
-        return Ok(verdicts.into_iter().map(decide).collect());
+        return Ok(outcomes.into_iter().map(decision_of).collect());
     }
     Err(db::Error::timed_out("use the keys of cart PUTs"))
 }
 
-/// How a transaction saves carts.
+/// The terms on which a transaction saves carts.
 struct Saving<'a> {
     promises: Promises,
     now: DateTime<Utc>,
     lock_wait_max: Option<Duration>,
-    tries: &'a Tries,
+    earlier: &'a EarlierAttempts,
 }
 
 impl Saving<'_> {
-    /// Saves the carts whose preconditions hold, with what their clients will be told. `None` if a cart
-    /// was started while this one was to be the first: nothing was changed, and it is to be decided anew.
+    /// Saves the carts whose preconditions hold, with their answers. `None` if another instance started a
+    /// cart that was to be the buyer's first: nothing was changed, and everything is to be decided anew.
     async fn save(
         &self,
         connection: &mut PgConnection,
@@ -124,12 +113,15 @@ impl Saving<'_> {
         if let Some(wait_max) = self.lock_wait_max {
             db::transaction::wait_for_locks(&mut transaction, wait_max).await?;
         }
-        let answers = if priced.iter().any(|(it, _)| it.precondition.is_given()) {
-            let judged = preconditions::judge(&mut transaction, priced, self.tries).await?;
+        let answers = if priced
+            .iter()
+            .any(|(command, _)| command.precondition.is_given())
+        {
+            let checked = preconditions::check(&mut transaction, priced, self.earlier).await?;
             let accepted: Vec<_> = priced
                 .iter()
-                .zip(&judged)
-                .filter_map(|(priced, judged)| Some((*priced, *judged.as_ref().ok()?)))
+                .zip(&checked)
+                .filter_map(|(priced, checked)| Some((*priced, *checked.as_ref().ok()?)))
                 .collect();
             let (accepted, before): (Vec<_>, Vec<Before>) = accepted.into_iter().unzip();
             let heads = upsert(&mut transaction, &accepted).await?;
@@ -144,13 +136,13 @@ impl Saving<'_> {
                 .write(&mut transaction, &accepted, heads)
                 .await?
                 .into_iter();
-            let decide = |judged: Result<_, _>| match judged {
+            let decision_of = |checked: Result<_, _>| match checked {
                 Ok(_) => {
                     Decision::Frozen(responses.next().expect("every accepted cart was written"))
                 }
                 Err(decision) => decision,
             };
-            judged.into_iter().map(decide).collect()
+            checked.into_iter().map(decision_of).collect()
         } else {
             let heads = upsert(&mut transaction, priced).await?;
             let responses = self.write(&mut transaction, priced, heads).await?;
@@ -165,7 +157,7 @@ impl Saving<'_> {
         Ok(Some(answers))
     }
 
-    /// Writes the lines of carts whose heads are written, and returns what their clients will be told.
+    /// Writes the lines of carts whose heads are written, and returns the answers.
     async fn write(
         &self,
         connection: &mut PgConnection,
@@ -201,7 +193,10 @@ async fn upsert(
     if priced.is_empty() {
         return Ok(Vec::new());
     }
-    let carts: Vec<_> = priced.iter().map(|(_, it)| (it.new, &it.cart)).collect();
+    let carts: Vec<_> = priced
+        .iter()
+        .map(|(_, priced)| (priced.new, &priced.cart))
+        .collect();
     db::carts::upsert_active(connection, &carts).await
 }
 
@@ -210,7 +205,7 @@ fn number_lines(priced: &[(&FreezeCart, &Priced)]) -> Vec<Vec<CartItemId>> {
     let new_ids = |count| (0..count).map(|_| CartItemId::new(Uuid::now_v7()));
     priced
         .iter()
-        .map(|(_, it)| new_ids(it.cart.lines.len()).collect())
+        .map(|(_, priced)| new_ids(priced.cart.lines.len()).collect())
         .collect()
 }
 
@@ -230,7 +225,7 @@ fn render(
     answers.collect()
 }
 
-/// Writes the new lines and discounts, with the answers that tell of them.
+/// Writes the new lines and discounts, with the answers that report them.
 async fn write_lines(
     connection: &mut PgConnection,
     priced: &[(&FreezeCart, &Priced)],

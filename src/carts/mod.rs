@@ -3,9 +3,10 @@
 //! The rules are in `domain::rules`, the SQL in `db::carts`. Carts are frozen in batches, as checkouts
 //! are carried out: see [`batch`].
 
+mod attempts;
 pub mod batch;
+mod decide;
 mod freeze;
-mod judge;
 mod preconditions;
 mod quote;
 pub mod start;
@@ -27,69 +28,70 @@ use crate::{
     },
 };
 
-pub use freeze::{Tries, freeze};
+pub use attempts::EarlierAttempts;
+pub use freeze::freeze;
 pub use quote::{NamedQuote, quote};
 
 /// A cart that is to be frozen.
 #[derive(Clone, Debug)]
 pub struct FreezeCart {
-    /// The person who sends it, by the token.
+    /// The person who sends it, as the token says.
     pub user_id: UserId,
-    /// The store it is for, by the token: the gate has yet to say whether it may buy.
+    /// The store that it is for, as the token says. The gate has yet to decide if it may buy.
     pub store_id: StoreId,
-    /// What was sent.
+    /// The content of the request.
     pub request: CartRequest,
-    /// Under which key.
+    /// The key, and what it is unique in.
     pub scope: ScopeDigest,
-    /// Of what was sent.
+    /// The fingerprint of the request.
     pub fingerprint: Fingerprint,
-    /// What the cart that it replaces must be.
+    /// The condition on the cart that it replaces.
     pub precondition: Precondition,
-    /// How the answer is written: it is kept in the cart's own transaction.
+    /// Renders the answer: it is stored in the cart's own transaction.
     pub render: fn(&NamedCart, PriceHold) -> StoredResponse,
 }
 
-/// What is promised with a cart.
+/// The promises that come with a cart.
 #[derive(Clone, Copy, Debug)]
 pub struct Promises {
-    /// How long it can be bought at its prices.
+    /// The time for which it can be bought at its prices.
     pub price_hold: PriceHold,
-    /// How long its PUT's answer is kept.
+    /// The time for which the answer of its PUT is kept.
     pub keep_answers_for: TimeDelta,
 }
 
-/// What became of it.
+/// The outcome of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It is the active cart now.
+    /// The cart is the active one now.
     Frozen(StoredResponse),
-    /// It had been frozen before, under this key: the first answer.
+    /// A cart was frozen under this key before: the first answer.
     Replayed(StoredResponse),
     /// Nothing was changed.
     Refused(Refusal),
 }
 
-/// Why a cart was not frozen; nothing was changed.
+/// The reason why a cart was not frozen; nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// The caller is no member, or has a role that may only look.
     Forbidden(Forbidden),
     /// The key belongs to another request.
     KeyReused,
-    /// The store may not buy. This and what follows is judged after the key: the request may be a retry of
-    /// one that was answered.
+    /// The store may not buy. This variant and those below are decided after the key: the request may be a
+    /// retry of one that was answered.
     MayNotBuy(Forbidden),
-    /// It breaks rules: all of them.
+    /// The cart breaks rules; all violations.
     Invalid(Vec<Violation>),
-    /// The active cart is not what the client expects.
+    /// The active cart is not the one that the client expects.
     PreconditionFailed {
-        /// What it is; none if there is none.
+        /// The tag of the active cart; none if there is no cart.
         current: Option<CartTag>,
     },
 }
 
 impl Refusal {
-    /// Whether a key that was used before is worth more than this reason.
+    /// True if a key that was used before is answered rather than refused for this reason.
     const fn comes_after_the_key(&self) -> bool {
         match self {
             Self::Forbidden(_) | Self::KeyReused => false,
@@ -101,16 +103,11 @@ impl Refusal {
 /// A cart with the names of its vendors.
 #[derive(Clone, Debug)]
 pub struct NamedCart {
-    /// The cart.
     pub cart: CartRecord,
-    /// By vendor.
     pub vendor_names: HashMap<VendorStoreId, String>,
 }
 
 /// The buyer's active cart.
-///
-/// # Errors
-/// A failed statement.
 pub async fn get_active(
     connection: &mut PgConnection,
     buyer_store_id: BuyerStoreId,

@@ -1,4 +1,4 @@
-//! What a PUT of a cart would come to now, by the rules of a PUT. Nothing is written or locked.
+//! Prices a cart as a PUT would freeze it now. Nothing is written or locked.
 
 use std::collections::HashMap;
 
@@ -18,17 +18,12 @@ use crate::{
 /// A quote with the names of its vendors.
 #[derive(Clone, Debug)]
 pub struct NamedQuote {
-    /// The quote.
     pub quote: Quote,
-    /// By vendor.
     pub vendor_names: HashMap<VendorStoreId, String>,
 }
 
-/// Prices and judges what a buyer wants. Call it inside a `repeatable read` transaction, so that all is of
-/// one moment.
-///
-/// # Errors
-/// A failed statement.
+/// Prices a cart and checks it against all rules. Call it inside a `repeatable read` transaction, so that
+/// everything is of one moment.
 pub async fn quote(
     connection: &mut PgConnection,
     content: &CartContent,

@@ -19,7 +19,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     config::Config,
-    http::{error::page, openapi},
+    http::{error::markdown, openapi},
 };
 
 const EXAMPLES: &str = "\
@@ -130,7 +130,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Token(args) => token::run(&args, &config, data_dir)?,
         Command::Openapi => contract::print(openapi::document())?,
-        Command::Errors => contract::print(&page::markdown())?,
+        Command::Errors => contract::print(&markdown::markdown())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! `[auth]`: whose signature makes a token ours. Says which kind of key is configured, reads none.
+//! `[auth]`: the keys that tokens are checked with. This file knows which kind is configured and reads none.
 
 use std::path::{Path, PathBuf};
 
@@ -6,12 +6,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-/// The digest (SHA-256) of the secret that stood in the source of earlier versions.
+/// The digest (SHA-256) of the development secret that was in the source of earlier versions.
 const KNOWN_SECRET: [u8; 32] = [
     0x1b, 0x95, 0xf3, 0x14, 0xa1, 0x5c, 0xc0, 0x28, 0xc9, 0xed, 0xf2, 0x45, 0xdf, 0xe2, 0x67, 0x1a,
     0xea, 0x85, 0xbc, 0x3c, 0x4c, 0x4a, 0xa7, 0x92, 0x37, 0x55, 0x7e, 0x68, 0xb8, 0x37, 0x91, 0xad,
 ];
-/// What a secret of HS256 must have at least (RFC 7518, 3.2): who has one token can try shorter ones out.
+/// The shortest secret of HS256 (RFC 7518, 3.2): anybody with one token can find a shorter one by trial.
 pub(super) const SECRET_BYTES_MIN: usize = 32;
 
 /// `[auth]`.
@@ -33,11 +33,11 @@ pub struct Auth {
     pub leeway_s: u32,
 }
 
-/// What tokens are checked with. One of them: a public key beside a secret would let whoever knows
-/// the weaker one in.
+/// The keys that tokens are checked with. There is one kind only: a public key beside a secret would admit
+/// anybody who knows the weaker one.
 #[derive(Clone, Debug)]
 pub enum TokenKeys<'a> {
-    /// HS256 with a secret that the issuer knows, too.
+    /// HS256 with a secret shared with the issuer.
     Secret(&'a SecretString),
     /// One public key, as PEM.
     PublicKeyFile(&'a Path),
@@ -46,7 +46,7 @@ pub enum TokenKeys<'a> {
 }
 
 impl Auth {
-    /// What tokens are checked with.
+    /// The configured kind of keys.
     pub fn token_keys(&self) -> TokenKeys<'_> {
         if is_set(&self.jwks_file) {
             TokenKeys::JwksFile(&self.jwks_file)
@@ -57,14 +57,14 @@ impl Auth {
         }
     }
 
-    /// Checks tokens with a secret from now on, whatever was configured.
+    /// Replaces the keys by a secret, whatever was configured.
     pub fn trust_only(&mut self, secret: SecretString) {
         self.hs256_secret = secret;
         self.public_key_file = PathBuf::new();
         self.jwks_file = PathBuf::new();
     }
 
-    /// Whether there is anything that tokens can be checked with.
+    /// True if any key is configured.
     pub fn has_keys(&self) -> bool {
         match self.token_keys() {
             TokenKeys::Secret(secret) => !secret.expose_secret().is_empty(),
@@ -72,7 +72,7 @@ impl Auth {
         }
     }
 
-    /// Whether tokens are signed with a secret that is too short.
+    /// True if tokens are signed with a secret that is too short.
     pub fn has_short_secret(&self) -> bool {
         matches!(
             self.token_keys(),
@@ -81,7 +81,7 @@ impl Auth {
         )
     }
 
-    /// What no keys may be.
+    /// The contradiction in the keys, if there is one.
     pub(super) fn contradiction(&self) -> Option<&'static str> {
         let (one, set) = (is_set(&self.public_key_file), is_set(&self.jwks_file));
         let secret = self.hs256_secret.expose_secret();
@@ -92,7 +92,7 @@ impl Auth {
             )
         } else if (one || set) && !secret.is_empty() {
             Some(
-                "auth.hs256_secret is set beside a public key: whoever knows the secret could sign, \
+                "auth.hs256_secret is set beside a public key: anybody who knows the secret could sign, \
                  too; unset SPLITCART_AUTH_HS256_SECRET, or the file",
             )
         } else if Sha256::digest(secret.trim())[..] == KNOWN_SECRET {

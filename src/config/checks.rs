@@ -1,36 +1,23 @@
-//! What no settings may be: out of range, or in contradiction to each other.
+//! Rules of settings: the range of every number, and what must not be set together.
 
 use secrecy::ExposeSecret;
 
 use super::{Config, Error, Protocol, urls};
 
 impl Config {
-    /// Every number has a maximum: beyond it a wait would never end or a time could not be told.
-    #[expect(clippy::too_many_lines, reason = "a row per setting")]
+    /// Refuses numbers out of range. Every number has a maximum: beyond it a wait would never end, or a time
+    /// could not be represented.
     pub(super) fn refuse_out_of_range(&self) -> Result<(), Error> {
         const HOUR_MS: u64 = 60 * 60 * 1000;
         const YEAR_S: u64 = 365 * 24 * 60 * 60;
+        // A table: a setting a line, with its least and its greatest value.
+        #[rustfmt::skip]
         let numbers = [
             ("batch_max", self.batch_max as u64, 1, 1024),
             ("batch_lines_max", self.batch_lines_max as u64, 1, 1_000_000),
-            (
-                "transactions_in_flight",
-                self.transactions_in_flight as u64,
-                1,
-                64,
-            ),
-            (
-                "transactions_overdue_max",
-                self.transactions_overdue_max as u64,
-                0,
-                64,
-            ),
-            (
-                "batch_min_in_parallel",
-                self.batch_min_in_parallel as u64,
-                1,
-                1024,
-            ),
+            ("transactions_in_flight", self.transactions_in_flight as u64, 1, 64),
+            ("transactions_overdue_max", self.transactions_overdue_max as u64, 0, 64),
+            ("batch_min_in_parallel", self.batch_min_in_parallel as u64, 1, 1024),
             ("queue_max", self.queue_max as u64, 1, 1_000_000),
             ("queue_wait_ms_max", self.queue_wait_ms_max, 1, HOUR_MS),
             ("transaction_ms_max", self.transaction_ms_max, 1, HOUR_MS),
@@ -39,24 +26,9 @@ impl Config {
             ("held_wait_ms_max", self.held_wait_ms_max, 0, HOUR_MS),
             ("aside_max", self.aside_max as u64, 0, 1_000_000),
             ("attempts_max", self.attempts_max.into(), 1, 100),
-            (
-                "database.pool_per_worker",
-                self.database.pool_per_worker.into(),
-                1,
-                1000,
-            ),
-            (
-                "database.acquire_ms_max",
-                self.database.acquire_ms_max,
-                1,
-                HOUR_MS,
-            ),
-            (
-                "database.start_wait_s_max",
-                self.database.start_wait_s_max,
-                0,
-                3600,
-            ),
+            ("database.pool_per_worker", self.database.pool_per_worker.into(), 1, 1000),
+            ("database.acquire_ms_max", self.database.acquire_ms_max, 1, HOUR_MS),
+            ("database.start_wait_s_max", self.database.start_wait_s_max, 0, 3600),
             ("redis.timeout_ms", self.redis.timeout_ms, 1, HOUR_MS),
             ("redis.pause_ms", self.redis.pause_ms, 0, HOUR_MS),
             ("http.workers", self.http.workers as u64, 0, 1024),
@@ -66,145 +38,35 @@ impl Config {
             ("http.keep_alive_ms", self.http.keep_alive_ms, 100, HOUR_MS),
             ("http.answer_ms_max", self.http.answer_ms_max, 100, HOUR_MS),
             ("http.streams_max", self.http.streams_max as u64, 1, 10_000),
-            (
-                "http.bodies_mb_max",
-                self.http.bodies_mb_max as u64,
-                1,
-                1_000_000,
-            ),
-            (
-                "http.connections_per_worker",
-                self.http.connections_per_worker as u64,
-                1,
-                1_000_000,
-            ),
+            ("http.bodies_mb_max", self.http.bodies_mb_max as u64, 1, 1_000_000),
+            ("http.connections_per_worker", self.http.connections_per_worker as u64, 1, 1_000_000),
             ("reload_files_ms", self.reload_files_ms, 10, HOUR_MS),
             ("auth.leeway_s", self.auth.leeway_s.into(), 0, 300),
-            (
-                "auth.lifetime_s_max",
-                self.auth.lifetime_s_max.into(),
-                0,
-                YEAR_S,
-            ),
-            (
-                "limits.refused_tokens_per_s",
-                self.limits.refused_tokens_per_s.get().into(),
-                1,
-                1_000_000,
-            ),
-            (
-                "limits.refused_tokens_burst",
-                self.limits.refused_tokens_burst.get().into(),
-                1,
-                1_000_000,
-            ),
-            (
-                "limits.code_guesses_per_minute",
-                self.limits.code_guesses_per_minute.get().into(),
-                1,
-                1_000_000,
-            ),
-            (
-                "limits.code_guesses_burst",
-                self.limits.code_guesses_burst.get().into(),
-                1,
-                1_000_000,
-            ),
-            (
-                "limits.address_per_s",
-                self.limits.address_per_s.get().into(),
-                1,
-                1_000_000,
-            ),
-            (
-                "limits.address_burst",
-                self.limits.address_burst.get().into(),
-                1,
-                1_000_000,
-            ),
-            (
-                "limits.user_per_s",
-                self.limits.user_per_s.get().into(),
-                1,
-                1_000_000,
-            ),
-            (
-                "limits.user_burst",
-                self.limits.user_burst.get().into(),
-                1,
-                1_000_000,
-            ),
-            (
-                "limits.address_connections",
-                self.limits.address_connections.get().into(),
-                1,
-                1_000_000,
-            ),
+            ("auth.lifetime_s_max", self.auth.lifetime_s_max.into(), 0, YEAR_S),
+            ("limits.refused_tokens_per_s", self.limits.refused_tokens_per_s.get().into(), 1, 1_000_000),
+            ("limits.refused_tokens_burst", self.limits.refused_tokens_burst.get().into(), 1, 1_000_000),
+            ("limits.code_guesses_per_minute", self.limits.code_guesses_per_minute.get().into(), 1, 1_000_000),
+            ("limits.code_guesses_burst", self.limits.code_guesses_burst.get().into(), 1, 1_000_000),
+            ("limits.address_per_s", self.limits.address_per_s.get().into(), 1, 1_000_000),
+            ("limits.address_burst", self.limits.address_burst.get().into(), 1, 1_000_000),
+            ("limits.user_per_s", self.limits.user_per_s.get().into(), 1, 1_000_000),
+            ("limits.user_burst", self.limits.user_burst.get().into(), 1, 1_000_000),
+            ("limits.address_connections", self.limits.address_connections.get().into(), 1, 1_000_000),
             ("cart.batch_max", self.cart.batch_max as u64, 1, 1024),
-            (
-                "cart.transactions_in_flight",
-                self.cart.transactions_in_flight as u64,
-                1,
-                64,
-            ),
-            (
-                "cart.batch_min_in_parallel",
-                self.cart.batch_min_in_parallel as u64,
-                1,
-                1024,
-            ),
+            ("cart.transactions_in_flight", self.cart.transactions_in_flight as u64, 1, 64),
+            ("cart.batch_min_in_parallel", self.cart.batch_min_in_parallel as u64, 1, 1024),
             ("cart.queue_max", self.cart.queue_max as u64, 1, 1_000_000),
             ("vendors.idle_s_max", self.vendors.idle_s_max, 1, YEAR_S),
-            // So that a crash frees its keys soon.
-            (
-                "idempotency.claim_lease_ms",
-                self.idempotency.claim_lease_ms,
-                100,
-                10_000,
-            ),
-            (
-                "idempotency.cart_hours",
-                self.idempotency.cart_hours,
-                1,
-                10 * 365 * 24,
-            ),
-            (
-                "idempotency.redis_minutes",
-                self.idempotency.redis_minutes,
-                1,
-                7 * 24 * 60,
-            ),
-            (
-                "idempotency.redis_store_kb_max",
-                self.idempotency.redis_store_kb_max as u64,
-                0,
-                1_000_000,
-            ),
-            (
-                "idempotency.checkout_days",
-                self.idempotency.checkout_days,
-                1,
-                10 * 365,
-            ),
+            // Bounded, so that a crash frees its keys soon.
+            ("idempotency.claim_lease_ms", self.idempotency.claim_lease_ms, 100, 10_000),
+            ("idempotency.cart_hours", self.idempotency.cart_hours, 1, 10 * 365 * 24),
+            ("idempotency.redis_minutes", self.idempotency.redis_minutes, 1, 7 * 24 * 60),
+            ("idempotency.redis_store_kb_max", self.idempotency.redis_store_kb_max as u64, 0, 1_000_000),
+            ("idempotency.checkout_days", self.idempotency.checkout_days, 1, 10 * 365),
             ("outbox.poll_ms", self.outbox.poll_ms, 1, HOUR_MS),
-            (
-                "outbox.claim_max",
-                self.outbox.claim_max.try_into().unwrap_or(0),
-                1,
-                10_000,
-            ),
-            (
-                "outbox.claim_lease_s",
-                self.outbox.claim_lease_s,
-                1,
-                24 * 60 * 60,
-            ),
-            (
-                "outbox.attempts_max",
-                self.outbox.attempts_max.try_into().unwrap_or(0),
-                1,
-                1000,
-            ),
+            ("outbox.claim_max", self.outbox.claim_max.try_into().unwrap_or(0), 1, 10_000),
+            ("outbox.claim_lease_s", self.outbox.claim_lease_s, 1, 24 * 60 * 60),
+            ("outbox.attempts_max", self.outbox.attempts_max.try_into().unwrap_or(0), 1, 1000),
         ];
         match numbers
             .iter()
@@ -217,10 +79,7 @@ impl Config {
         }
     }
 
-    /// What a server needs, and other commands do not.
-    ///
-    /// # Errors
-    /// It is missing.
+    /// Refuses settings that lack what a server needs and other commands do not: Redis, and keys of tokens.
     pub fn check_for_serving(&self) -> Result<(), Error> {
         let database = !self.database.url.expose_secret().is_empty();
         let redis = !self.redis.url.expose_secret().is_empty();
@@ -237,7 +96,7 @@ impl Config {
         Err(Error::Contradiction(missing.to_owned()))
     }
 
-    /// Settings that make no sense together.
+    /// Refuses settings that make no sense together.
     pub(super) fn refuse_contradictions(&self) -> Result<(), Error> {
         let database = !self.database.url.expose_secret().is_empty();
         let redis = !self.redis.url.expose_secret().is_empty();
@@ -252,7 +111,7 @@ impl Config {
             ),
             (
                 self.auth.has_short_secret() && !self.http.addr.ip().is_loopback(),
-                "auth.hs256_secret is shorter than 32 bytes, which can be found out from a single token, \
+                "auth.hs256_secret is shorter than 32 bytes, and can be found by trial from a single token, \
                  and http.addr is not a loopback address: set SPLITCART_AUTH_HS256_SECRET to what \
                  `openssl rand -hex 32` prints",
             ),
@@ -276,8 +135,8 @@ impl Config {
             ),
             (
                 self.http.drain_delay_s > 0 && self.http.drain_delay_s * 2 > self.http.drain_s_max,
-                "http.drain_delay_s is more than half of http.drain_s_max, which is for all of the stop: \
-                 nothing would be left for the requests under way",
+                "http.drain_delay_s is more than half of http.drain_s_max, which bounds the whole stop: \
+                 nothing would be left for requests in progress",
             ),
             (
                 self.auth.issuer.is_empty(),
@@ -289,7 +148,11 @@ impl Config {
             ),
         ];
         let broken = rules.iter().find(|(broken, _)| *broken);
-        match self.auth.contradiction().or(broken.map(|(_, it)| *it)) {
+        match self
+            .auth
+            .contradiction()
+            .or(broken.map(|(_, sentence)| *sentence))
+        {
             Some(sentence) => Err(Error::Contradiction(sentence.to_owned())),
             None => Ok(()),
         }

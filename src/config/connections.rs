@@ -1,18 +1,18 @@
-//! How many connections to PostgreSQL an instance may have at a time.
+//! The number of connections to PostgreSQL that an instance may have at a time.
 
 use std::thread;
 
 use super::Config;
 
-/// The relay's.
+/// Connections of the outbox relay.
 pub const RELAY_CONNECTIONS: u32 = 1;
-/// Of what measures and sweeps.
+/// Connections of gauges and sweepers.
 pub const BACKGROUND_CONNECTIONS: u32 = 2;
-/// The one that `/readyz` asks.
+/// The connection that `/readyz` asks.
 const READINESS_CONNECTIONS: u32 = 1;
 
 impl Config {
-    /// The sum of all its pools, full.
+    /// The sum of all pools when they are full.
     pub fn connections_max(&self) -> u64 {
         let workers = self.http_workers() as u64;
         let reads = workers * u64::from(self.database.pool_per_worker);
@@ -30,18 +30,18 @@ impl Config {
         }
     }
 
-    /// How many transactions of checkouts may run: in slots, overdue ones beside them, and one in the
-    /// slow lane.
+    /// The most transactions of checkouts at a time: in slots, overdue ones beside them, and one in the slow
+    /// lane.
     pub fn checkout_transactions(&self) -> usize {
         self.transactions_in_flight + self.transactions_overdue_max + 1
     }
 
-    /// One for each of them, and one that looks at what others hold.
+    /// One for each transaction, and one that looks for rows that others hold.
     pub fn checkout_connections(&self) -> u32 {
         u32::try_from(self.checkout_transactions() + 1).expect("configuration bounds it")
     }
 
-    /// When a batch of carts fails its members are tried beside each other.
+    /// Connections of cart PUTs: when a batch fails, its members are tried at the same time.
     pub fn cart_connections(&self) -> u32 {
         twice(self.cart.transactions_in_flight)
     }

@@ -1,4 +1,4 @@
-//! `[http]`: the public listener, and whom it believes.
+//! `[http]`: the public listener, and the proxies that it trusts.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -34,16 +34,16 @@ pub struct Http {
     pub docs: bool,
 }
 
-/// What is spoken on the public listener.
+/// The protocol of the public listener.
 #[derive(Clone, Copy, Debug)]
 pub enum Protocol<'a> {
     /// HTTP/1.1 without TLS.
     Plain,
-    /// The same, and HTTP/2 for clients that begin with it.
+    /// HTTP/1.1, or HTTP/2 for clients that begin with it, without TLS.
     PlainOrH2c,
-    /// HTTP/1.1 or HTTP/2 under TLS, as the client likes.
+    /// HTTP/1.1 or HTTP/2 under TLS, as the client chooses.
     Tls {
-        /// The certificate and those that vouch for it, as PEM.
+        /// The certificate and its chain, as PEM.
         cert_file: &'a Path,
         /// Its private key, as PEM.
         key_file: &'a Path,
@@ -51,15 +51,15 @@ pub enum Protocol<'a> {
 }
 
 impl Http {
-    /// How long requests under way may take after the delay of a stop: what is left of the time for all
-    /// of it, less a quarter for what is done afterwards.
+    /// The longest time that requests in progress may take after the delay of a stop: what remains of
+    /// `http.drain_s_max`, less a quarter for the steps that follow.
     pub fn serve_on_s_max(&self) -> u64 {
         let afterwards = self.drain_s_max.div_ceil(4);
         self.drain_s_max
             .saturating_sub(self.drain_delay_s + afterwards)
     }
 
-    /// What is spoken.
+    /// The protocol that these settings choose.
     pub fn protocol(&self) -> Protocol<'_> {
         if !self.tls_cert_file.as_os_str().is_empty() {
             Protocol::Tls {
@@ -73,7 +73,7 @@ impl Http {
         }
     }
 
-    /// Speaks plain HTTP from now on, whatever was configured.
+    /// Replaces the protocol by plain HTTP, whatever was configured.
     pub fn speak_plainly(&mut self) {
         self.tls_cert_file = PathBuf::new();
         self.tls_key_file = PathBuf::new();
@@ -86,7 +86,7 @@ impl Http {
 pub struct Origin(String);
 
 impl Origin {
-    /// As browsers send it.
+    /// The origin as browsers send it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -109,20 +109,20 @@ impl TryFrom<String> for Origin {
             Ok(Self(text))
         } else {
             Err(format!(
-                "\"{text}\" is no origin; one is as browsers send it, in small \
-                 letters and without a path, such as https://shop.example"
+                "\"{text}\" is not an origin: write it as browsers send it, in lower \
+                 case and without a path, such as https://shop.example"
             ))
         }
     }
 }
 
-/// Whose X-Forwarded-For is believed: a network such as `10.0.0.0/8`, or one address.
+/// A proxy whose X-Forwarded-For is believed: a network such as `10.0.0.0/8`, or one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Proxy(IpNet);
 
 impl Proxy {
-    /// Whether it is so large that strangers are in it.
+    /// True if the network is so large that it contains strangers.
     pub fn is_vast(&self) -> bool {
         match self.0 {
             IpNet::V4(net) => net.prefix_len() < 8,
@@ -130,7 +130,7 @@ impl Proxy {
         }
     }
 
-    /// Whether the address is one of these.
+    /// True if the address belongs to this proxy.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address)
     }

@@ -1,14 +1,14 @@
 //! Configuration: `config/default.toml`, then a file, then the environment.
 //!
-//! Every key stands with its explanation in `config/default.toml`. Unknown keys and contradictions
-//! are refused with a sentence that names them. Secrets never show in `Debug` or in errors.
+//! Every key is explained in `config/default.toml`. Unknown keys and contradictions are refused with a sentence
+//! that names them. Secrets never appear in `Debug` or in errors.
 
 mod auth;
 mod checks;
 mod connections;
 mod http;
-mod limits;
 mod outbox;
+mod rate_limits;
 mod sources;
 mod urls;
 mod warnings;
@@ -29,13 +29,13 @@ pub use self::{
     auth::{Auth, TokenKeys},
     connections::{BACKGROUND_CONNECTIONS, RELAY_CONNECTIONS},
     http::{Http, Origin, Protocol, Proxy},
-    limits::{Limits, RateLimit},
     outbox::{Outbox, Retention},
+    rate_limits::{Limits, RateLimit},
 };
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 const ENV_PREFIX: &str = "SPLITCART_";
-/// Variables that are ours but are no settings (see `cli::embedded` and `faults`).
+/// Variables that begin like settings and are none (see `cli::embedded` and `faults`).
 const NOT_SETTINGS: [&str; 3] = [
     "SPLITCART_PRIVATE_DATABASE_URL",
     "SPLITCART_PRIVATE_REDIS_URL",
@@ -227,40 +227,38 @@ impl TryFrom<String> for LogFormat {
     }
 }
 
-/// Where PostgreSQL and Redis are.
+/// The PostgreSQL and the Redis that a command uses.
 #[derive(Clone, Debug)]
 pub enum Services {
-    /// Nobody told: we start our own.
+    /// No URL is set: private ones are started.
     Embedded,
-    /// Somebody runs them for us.
+    /// Servers that run already.
     External {
         /// `postgres://…`
         database_url: SecretString,
-        /// `redis://…`; empty if nobody said.
+        /// `redis://…`; empty if it is not set.
         redis_url: SecretString,
     },
 }
 
-/// Why the settings can't be used.
+/// The reason why the settings can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A source can't be read, or a key is unknown or has the wrong type.
     #[error("the configuration can't be used: {0}")]
     Unusable(#[from] config::ConfigError),
-    /// The file can't be read or is no TOML.
+    /// The file can't be read, or is not TOML.
     #[error("the configuration file {} can't be used: {problem}", path.display())]
     File {
-        /// The file.
         path: PathBuf,
-        /// What is wrong, without quoting it.
+        /// The problem, without a quotation of the file: it may contain a secret.
         problem: String,
     },
-    /// A variable of ours that names no setting.
+    /// A variable with our prefix that names no setting.
     #[error("unknown environment variable {name}: no setting has that name; {hint}")]
     UnknownVariable {
-        /// The variable.
         name: String,
-        /// What it may have been meant to be.
+        /// The setting that was probably meant.
         hint: String,
     },
     /// A setting's value can't be used.
@@ -312,7 +310,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Takes the secrets that stand in files of their own.
+    /// Reads the secrets that are given as files.
     fn read_secrets(&mut self) -> Result<(), Error> {
         let outbox = &mut self.outbox;
         let auth = &mut self.auth;
@@ -339,7 +337,7 @@ impl Config {
         Ok(())
     }
 
-    /// Where PostgreSQL and Redis are.
+    /// The PostgreSQL and the Redis to use.
     pub fn services(&self) -> Services {
         if self.database.url.expose_secret().is_empty() {
             Services::Embedded
@@ -351,13 +349,13 @@ impl Config {
         }
     }
 
-    /// How long a checkout's transaction may take up to its commit.
+    /// The longest time of a checkout's transaction up to its commit.
     pub fn transaction_limit(&self) -> Duration {
         Duration::from_millis(self.transaction_ms_max)
     }
 
-    /// How long a caller waits in all before it is told that the outcome is unknown: what may pass in
-    /// the queue, and then a transaction as it should be.
+    /// The longest time that a caller waits before the outcome is reported as unknown: the longest wait in the
+    /// queue, and then an ordinary transaction.
     pub fn answer_wait_max(&self) -> Duration {
         const A_TRANSACTION: Duration = Duration::from_millis(400);
         Duration::from_millis(self.queue_wait_ms_max) + A_TRANSACTION

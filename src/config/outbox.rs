@@ -25,7 +25,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// The Redis that events go to: one of their own, or the one for everything.
+    /// The Redis of the event stream: its own, or the one for everything.
     pub fn redis_url<'a>(&'a self, of_all: &'a SecretString) -> &'a SecretString {
         if self.redis_url.expose_secret().is_empty() {
             of_all

@@ -1,5 +1,5 @@
-//! Where settings come from, and what is said of one that can't be used: which setting, where it stands,
-//! and what it should be.
+//! The sources of settings, and the report about a setting that can't be used: its name, its place, and what it
+//! should be.
 
 use std::{
     fs, io,
@@ -13,12 +13,12 @@ use toml::de::{DeTable, DeValue};
 
 use super::{ENV_PREFIX, Error};
 
-/// How alike two names must be for one to be taken for the other misspelt.
+/// The likeness (0 to 1) from which a name is taken for another one misspelt.
 const ALIKE: f64 = 0.7;
-/// A secret or a URL is shorter.
+/// The longest secret or URL that is read from a file.
 const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
-/// Settings that had another name, and why they have not any more.
+/// Settings that were renamed: the old name, the new one, the reason.
 const RENAMED: [(&str, &str, &str); 1] = [(
     "database.connections_per_worker",
     "database.pool_per_worker",
@@ -34,7 +34,7 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// A variable's text; of a list, what stands between its commas.
+    /// The value that a variable's text stands for; a list is separated by commas.
     pub(super) fn value_of(&self, text: String) -> ValueKind {
         if !matches!(self.default, ValueKind::Array(_)) {
             return text.into();
@@ -45,7 +45,7 @@ impl Setting {
     }
 }
 
-/// All settings that there are.
+/// All settings, with their defaults.
 pub(super) fn settings(defaults: &Sources) -> Vec<Setting> {
     fn walk(path: &str, value: &Value, settings: &mut Vec<Setting>) {
         if let ValueKind::Table(table) = &value.kind {
@@ -78,8 +78,8 @@ pub(super) fn variable_of(key: &str) -> String {
     format!("{ENV_PREFIX}{}", key.replace('.', "_").to_uppercase())
 }
 
-/// A configuration file, known to be TOML and to name only settings that there are: the complaints of a
-/// parser quote the line they are about, and there may be a secret in it.
+/// A configuration file that is TOML and names only known settings. It is checked here, because a parser's
+/// error quotes the line that it is about, and the line may contain a secret.
 #[derive(Debug)]
 pub(super) struct SettingsFile {
     path: PathBuf,
@@ -89,7 +89,7 @@ pub(super) struct SettingsFile {
 }
 
 impl SettingsFile {
-    /// Reads it.
+    /// Reads and checks a file.
     pub(super) fn read(path: &Path, settings: &[Setting]) -> Result<Self, Error> {
         let unusable = |problem: String| Error::File {
             path: path.to_owned(),
@@ -98,7 +98,7 @@ impl SettingsFile {
         let text = fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
         let table = DeTable::parse(&text).map_err(|error| {
             let line = line_of(&text, &error.span().unwrap_or_default());
-            unusable(format!("line {line} is no TOML: {}", error.message()))
+            unusable(format!("line {line} is not TOML: {}", error.message()))
         })?;
         let mut lines = Vec::new();
         walk("", table.get_ref(), &text, &mut lines);
@@ -112,7 +112,7 @@ impl SettingsFile {
         Ok(Self { path, text, lines })
     }
 
-    /// Where a key stands.
+    /// The line of a key, for an error.
     fn place_of(&self, key: &str) -> Option<String> {
         let (_, line) = self.lines.iter().find(|(known, _)| known == key)?;
         Some(format!("line {line} of {}", self.path.display()))
@@ -133,14 +133,14 @@ fn line_of(text: &str, span: &Range<usize>) -> usize {
     text.get(..span.start).unwrap_or("").matches('\n').count() + 1
 }
 
-/// A variable of ours that names no setting.
+/// The error about a variable with our prefix that names no setting.
 pub(super) fn unknown_variable(variable: String, settings: &[Setting]) -> Error {
     let known = settings.iter().map(|setting| setting.variable.as_str());
     let renamed = RENAMED
         .iter()
         .find(|(old, ..)| variable_of(old) == variable);
     let hint = match renamed {
-        Some((_, new, why)) => format!("it is called {} now ({why})", variable_of(new)),
+        Some((_, new, why)) => format!("it is now called {} ({why})", variable_of(new)),
         None => alike(&variable, known),
     };
     Error::UnknownVariable {
@@ -151,7 +151,7 @@ pub(super) fn unknown_variable(variable: String, settings: &[Setting]) -> Error 
 
 fn unknown<'a>(key: &str, known: impl Iterator<Item = &'a str>) -> String {
     match RENAMED.iter().find(|(old, ..)| *old == key) {
-        Some((old, new, why)) => format!("{old} is called {new} now ({why})"),
+        Some((old, new, why)) => format!("{old} is now called {new} ({why})"),
         None => format!("there is no setting {key}; {}", alike(key, known)),
     }
 }
@@ -167,7 +167,7 @@ fn alike<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-/// A value that can't be used: the setting first, then where it stands, then what is wrong with it.
+/// The error about a value that can't be used: the setting, the problem, its place.
 pub(super) fn unusable_value(
     error: &ConfigError,
     file: Option<&SettingsFile>,
@@ -183,7 +183,7 @@ pub(super) fn unusable_value(
         let place = file.and_then(|file| file.place_of(&key));
         place.unwrap_or_else(|| "in the configuration".to_owned())
     };
-    // Some name their setting themselves.
+    // Some problems begin with the name of their setting.
     let subject = if problem.starts_with(&key) {
         String::new()
     } else {
@@ -215,7 +215,7 @@ fn taken_apart(error: &ConfigError) -> Option<(String, String)> {
     }
 }
 
-/// The secret of a setting that may be given by a file, as secrets of containers are.
+/// The secret of a setting, which may be given as a file, as containers do.
 pub(super) fn read_secret(
     key: &str,
     value: &SecretString,

@@ -143,11 +143,11 @@ fn contradictions_are_refused_by_name() {
         ),
         (
             vec![("SPLITCART_HTTP_CORS_ORIGINS", "*")],
-            "\"*\" is no origin",
+            "\"*\" is not an origin",
         ),
         (
             vec![("SPLITCART_HTTP_CORS_ORIGINS", "https://shop.example/")],
-            "is no origin",
+            "is not an origin",
         ),
     ] {
         let error = load(&variables).unwrap_err().to_string();
@@ -433,9 +433,9 @@ fn a_secret_s_file_that_can_t_be_used_is_named() {
 }
 
 #[test]
-fn a_url_that_is_none_is_told_its_form_and_never_quoted() {
+fn a_malformed_url_is_refused_with_its_form_and_never_quoted() {
     for (variable, url, named) in [
-        ("SPLITCART_DATABASE_URL", "hunter2", "this is no URL"),
+        ("SPLITCART_DATABASE_URL", "hunter2", "this is not a URL"),
         (
             "SPLITCART_DATABASE_URL",
             "mysql://u:hunter2@h/d",
@@ -448,7 +448,7 @@ fn a_url_that_is_none_is_told_its_form_and_never_quoted() {
         ),
         ("SPLITCART_DATABASE_URL", "postgres://u:hun/ter2@h/d", "%2F"),
         ("SPLITCART_DATABASE_URL", "postgres://u:hun#ter2@h/d", "%23"),
-        ("SPLITCART_REDIS_URL", "localhost:6379", "this is no URL"),
+        ("SPLITCART_REDIS_URL", "localhost:6379", "this is not a URL"),
         (
             "SPLITCART_REDIS_URL",
             "http://hunter2@h",
@@ -526,7 +526,7 @@ fn an_unknown_name_is_told_by_its_line_and_the_one_that_was_meant() {
         ),
         (
             "[database]\nconnections_per_worker = 4",
-            "database.connections_per_worker is called database.pool_per_worker now",
+            "database.connections_per_worker is now called database.pool_per_worker",
         ),
     ] {
         let file = file(text);
@@ -541,7 +541,7 @@ fn an_unknown_name_is_told_by_its_line_and_the_one_that_was_meant() {
         ("SPLITCART_BATCHMAX", "did you mean SPLITCART_BATCH_MAX?"),
         (
             "SPLITCART_DATABASE_CONNECTIONS_PER_WORKER",
-            "it is called SPLITCART_DATABASE_POOL_PER_WORKER now",
+            "it is now called SPLITCART_DATABASE_POOL_PER_WORKER",
         ),
         ("SPLITCART_XYZ", "config/default.toml"),
     ] {

@@ -1,5 +1,5 @@
-//! The URLs of PostgreSQL and Redis: whether they look like some. Nothing of them is ever quoted, because
-//! there is a password in them.
+//! Checks the form of the URLs of PostgreSQL and Redis. Errors never quote a URL, because it contains a
+//! password.
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -32,13 +32,13 @@ fn check(key: &str, url: &SecretString, schemes: &[&str], form: &str) -> Result<
     let refused = |problem: &str| {
         let variable = variable_of(key);
         Err(Error::Value(format!(
-            "{key}: {problem}; it must be such as {form}, where a password's @ : / ? # [ ] % are written as \
+            "{key}: {problem}; it must be such as {form}, in which @ : / ? # [ ] % in a password are written as \
              %40 %3A %2F %3F %23 %5B %5D %25 ({variable})"
         )))
     };
     let scheme = url.split_once("://").map(|(scheme, _)| scheme);
     match scheme {
-        None => return refused("this is no URL"),
+        None => return refused("this is not a URL"),
         Some("rediss" | "valkeys") => return refused("TLS to Redis is not supported"),
         Some(scheme) if !schemes.contains(&scheme) => {
             return refused(&format!("its URL does not begin with {}://", schemes[0]));
@@ -47,7 +47,7 @@ fn check(key: &str, url: &SecretString, schemes: &[&str], form: &str) -> Result<
     }
     match Url::parse(url) {
         Err(error) => refused(&format!("its URL can't be understood ({error})")),
-        Ok(url) if url.fragment().is_some() => refused("its URL has a # in it"),
+        Ok(url) if url.fragment().is_some() => refused("its URL contains a #"),
         Ok(_) => Ok(()),
     }
 }

@@ -17,8 +17,8 @@ use crate::{
 
 use super::{
     error::{ApiError, NO_TOKEN},
+    state::State,
     token::{TokenBody, refused::Refused},
-    worker::Worker,
 };
 
 /// Who calls and for which store, as the token says: that person may be anybody yet.
@@ -35,17 +35,17 @@ pub struct Identity {
 ///
 /// # Errors
 /// 401 without a good token, 429 for one request too many, 403 where the token names no store.
-pub fn identity(request: &HttpRequest, worker: &Worker) -> Result<Identity, ApiError> {
+pub fn identity(request: &HttpRequest, state: &State) -> Result<Identity, ApiError> {
     let token = bearer_token(request).ok_or_else(|| {
         let message = "Send a token: \"Authorization: Bearer <JWT>\".";
         ApiError::unauthorized(NO_TOKEN, message)
     })?;
-    let claims = claims(request, worker, token)?;
+    let claims = claims(request, state, token)?;
     let user_id: UserId = claims
         .sub
         .parse()
         .map_err(|_| no_id("The token's `sub` is no user id."))?;
-    if let Some(limits) = &worker.rate_limits {
+    if let Some(limits) = &state.rate_limits {
         limits.take_of_user(request, user_id)?;
     }
     let store_id = claims
@@ -61,13 +61,13 @@ pub fn identity(request: &HttpRequest, worker: &Worker) -> Result<Identity, ApiE
 
 /// What the token says, once it is known to be true. To check a signature is what costs: that comes last,
 /// once per wrong token, and only so often for an address that sends wrong ones.
-fn claims(request: &HttpRequest, worker: &Worker, token: &str) -> Result<TokenBody, ApiError> {
+fn claims(request: &HttpRequest, state: &State, token: &str) -> Result<TokenBody, ApiError> {
     let refuse = |refused: Refused| ApiError::unauthorized(refused.reason(), refused.to_string());
-    let unproven = worker.tokens.read(token).map_err(refuse)?;
+    let unproven = state.tokens.read(token).map_err(refuse)?;
     if unproven.was_refused() {
         return Err(refuse(Refused::Signature));
     }
-    let Some(limits) = &worker.rate_limits else {
+    let Some(limits) = &state.rate_limits else {
         return unproven.prove().map_err(refuse);
     };
     // Behind one address there may be an office, or a proxy: who is known is not locked out.
@@ -86,11 +86,11 @@ fn claims(request: &HttpRequest, worker: &Worker, token: &str) -> Result<TokenBo
 /// # Errors
 /// 403 for those who may not, 503 without a database.
 pub async fn admit_to_buy(
-    worker: &Worker,
+    state: &State,
     identity: Identity,
     access: Access,
 ) -> Result<EligibleBuyer, ApiError> {
-    let membership = membership(worker, identity).await?;
+    let membership = membership(state, identity).await?;
     let member = Member::admit(membership.as_ref(), access)?;
     Ok(member.of_eligible_buyer(Utc::now())?)
 }
@@ -100,10 +100,10 @@ pub async fn admit_to_buy(
 /// # Errors
 /// 403 for those who may not, 503 without a database.
 pub async fn admit_to_read_bought(
-    worker: &Worker,
+    state: &State,
     identity: Identity,
 ) -> Result<BuyerStoreId, ApiError> {
-    let membership = membership(worker, identity).await?;
+    let membership = membership(state, identity).await?;
     Ok(Member::admit(membership.as_ref(), Access::Read)?.of_buyer()?)
 }
 
@@ -111,8 +111,8 @@ pub async fn admit_to_read_bought(
 ///
 /// # Errors
 /// 403 for those who may not, 503 without a database.
-pub async fn admit_to_key(worker: &Worker, identity: Identity) -> Result<(), ApiError> {
-    let membership = membership(worker, identity).await?;
+pub async fn admit_to_key(state: &State, identity: Identity) -> Result<(), ApiError> {
+    let membership = membership(state, identity).await?;
     Member::admit(membership.as_ref(), Access::Change)?;
     Ok(())
 }
@@ -121,12 +121,9 @@ pub async fn admit_to_key(worker: &Worker, identity: Identity) -> Result<(), Api
 ///
 /// # Errors
 /// 503 without a database.
-pub async fn membership(
-    worker: &Worker,
-    identity: Identity,
-) -> Result<Option<Membership>, ApiError> {
+pub async fn membership(state: &State, identity: Identity) -> Result<Option<Membership>, ApiError> {
     let Identity { user_id, store_id } = identity;
-    worker
+    state
         .read(async |connection| db::stores::find_membership(connection, user_id, store_id).await)
         .await
 }

@@ -1,22 +1,15 @@
 //! Reads a request's JSON body and its Idempotency-Key.
 
-use std::time::Duration;
-
 use actix_web::{HttpRequest, http::header, web};
 use futures_util::StreamExt;
 
 use crate::domain::idempotency::IdempotencyKey;
 
 use super::{
+    body_limits::{BODY_LEN_MAX, BODY_WAIT_MAX},
     error::ApiError,
     json::{FieldProblem, Node},
 };
-
-/// The largest body, in bytes.
-pub const BODY_LEN_MAX: usize = 256 * 1024;
-
-/// How long a client may take to send its body.
-const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The names that UTF-8 goes by (IANA's register of character sets, and the WHATWG's labels).
 const UTF_8: [&str; 7] = [

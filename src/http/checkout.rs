@@ -1,76 +1,62 @@
 //! `POST /api/v1/checkout` and its dry run, `POST /api/v1/checkout/preview`.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{SubsecRound, Utc};
 
 use crate::{
+    batching::Undecided,
     checkout::{
         command::{CheckoutCommand, Decision},
         preview::{Previewed, preview},
     },
-    domain::{
-        caller::Access,
-        checkout::CheckoutRequest,
-        expected_cart::ExpectedCart,
-        idempotency::{Fingerprint, Scope, StoredResponse},
-        ids::CartId,
-        order::{Checkout, PaymentMethod},
-        shortage_policy::ShortagePolicy,
-    },
-    idempotency::fingerprint,
+    domain::{caller::Access, idempotency::StoredResponse, order::Checkout},
 };
 
 use super::{
-    auth::{self, Identity},
-    body, checkout_body,
+    auth,
+    bodies::{self, checkout::CheckoutRequestBody},
+    body,
     error::ApiError,
-    idempotent::{self, Ran},
-    json::{FieldProblem, Node, Shape},
-    preview_body,
-    routes::CHECKOUT,
-    worker::Worker,
+    idempotent::{self, Answer},
+    json,
+    keyed::{Keyed, KeyedBody},
+    paths::CHECKOUT,
+    state::State,
 };
+
+impl KeyedBody for CheckoutRequestBody {
+    const METHOD: &'static str = "POST";
+    const PATH: &'static str = CHECKOUT;
+    type Condition = ();
+
+    fn check_room(state: &State) -> Result<(), Undecided> {
+        state.checkouts.check_room()
+    }
+
+    fn condition(_: &HttpRequest) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    fn keep_for(state: &State) -> Duration {
+        state.keep_checkout_answers_for
+    }
+}
 
 /// Buys a cart, exactly once per key (PF-083).
 ///
-/// # Errors
-/// See the contract.
-pub async fn post(
-    request: HttpRequest,
-    payload: web::Payload,
-    worker: web::Data<Worker>,
-) -> Result<HttpResponse, ApiError> {
-    let identity = auth::identity(&request, &worker)?;
-    // Before anything that costs: under a crowd most of what can be done for the rest is to say so.
-    worker.desk.check_room()?;
-    // Rarely needed, and a query's future is large: boxed, it is no part of every request's.
-    let admit = || Box::pin(auth::admit_to_key(&worker, identity));
-    let key = match body::idempotency_key(&request) {
-        Ok(key) => key,
-        Err(error) => {
-            admit().await?;
-            return Err(error);
-        }
-    };
-    let (wish, fingerprint) = match read(&request, payload).await {
-        Ok(asked) => asked,
-        Err(error) => {
-            // A store that may not buy is told so, not what was wrong with the body.
-            auth::admit_to_buy(&worker, identity, Access::Change).await?;
-            return Err(error);
-        }
-    };
-    let scope = Scope {
-        user_id: identity.user_id,
-        store_id: identity.store_id,
-        method: "POST",
-        path: CHECKOUT,
-        key,
-    };
-    let request = wish.of(identity);
-    let desk = worker.desk.clone();
-    // The gate of a checkout that is carried out is in its transaction, beside all else that decides
-    // it: one statement for a whole batch of callers.
+/// Whether the caller may buy is decided in the transaction: one statement for a whole batch of callers.
+pub async fn post(keyed: Keyed<CheckoutRequestBody>) -> Result<HttpResponse, ApiError> {
+    let Keyed {
+        state,
+        attempt,
+        body,
+        ..
+    } = keyed;
+    let request = body.by(attempt.scope.user_id, attempt.scope.store_id);
+    let fingerprint = attempt.fingerprint;
+    let desk = state.checkouts.clone();
     let work = move |scope| async move {
         let command = CheckoutCommand {
             request,
@@ -79,127 +65,44 @@ pub async fn post(
             render,
         };
         match desk.submit(command).await? {
-            Decision::Created(response) => Ok(Ran::Now(response)),
-            Decision::Replayed(response) => Ok(Ran::Before(response)),
+            Decision::Created(response) => Ok(Answer::Fresh(response)),
+            Decision::Replayed(response) => Ok(Answer::Replayed(response)),
             Decision::Refused(refusal) => Err(refusal.into()),
         }
     };
-    let keep_for = worker.keep_checkout_answers_for;
-    let ran = idempotent::once(&worker, scope, fingerprint, keep_for, admit, work).await?;
-    Ok(idempotent::respond(ran))
+    let answer = idempotent::once(&state, attempt, work).await?;
+    Ok(answer.respond())
 }
 
-/// Says what a checkout would come to now: the same body, the same refusals, nothing written or locked.
-///
-/// # Errors
-/// See the contract.
+/// The answer to a checkout, as it is kept under the key.
+pub fn render(checkout: &Checkout) -> StoredResponse {
+    StoredResponse {
+        status: 201,
+        body: bodies::checkout::render(checkout),
+    }
+}
+
+/// Answers what a checkout would come to now: the same body, the same refusals. Nothing is written or locked.
 pub async fn post_preview(
     request: HttpRequest,
     payload: web::Payload,
-    worker: web::Data<Worker>,
+    state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let identity = auth::identity(&request, &worker)?;
-    let buyer = auth::admit_to_buy(&worker, identity, Access::Read).await?;
-    let body = body::json(&request, payload).await?;
-    let wish = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
+    let identity = auth::identity(&request, &state)?;
+    let buyer = auth::admit_to_buy(&state, identity, Access::Read).await?;
+    let node = body::json(&request, payload).await?;
+    let body: CheckoutRequestBody =
+        json::read(&node).map_err(|problems| ApiError::malformed(&problems))?;
     let now = Utc::now().trunc_subsecs(6);
-    let (wanted, terms) = (wish.of(identity), worker.terms);
-    let previewed = worker
-        .read_snapshot(async |snapshot| preview(snapshot, wanted, buyer, terms, now).await)
+    let request = body.by(identity.user_id, identity.store_id);
+    let terms = state.terms;
+    let previewed = state
+        .read_snapshot(async |snapshot| preview(snapshot, request, buyer, terms, now).await)
         .await?;
     match previewed {
         Previewed::Checkout(preview) => Ok(HttpResponse::Ok()
             .content_type("application/json")
-            .body(preview_body::render(&preview, worker.terms.price_hold))),
+            .body(bodies::preview::render(&preview, terms.price_hold))),
         Previewed::Refused(refusal) => Err(refusal.into()),
     }
-}
-
-/// What a body says.
-#[derive(Debug)]
-pub struct Wish {
-    cart_id: CartId,
-    payment_method: PaymentMethod,
-    shortage_policy: ShortagePolicy,
-    expected: ExpectedCart,
-}
-
-impl Wish {
-    fn of(self, identity: Identity) -> CheckoutRequest {
-        CheckoutRequest {
-            cart_id: self.cart_id,
-            store_id: identity.store_id,
-            user_id: identity.user_id,
-            payment_method: self.payment_method,
-            shortage_policy: self.shortage_policy,
-            expected: self.expected,
-        }
-    }
-}
-
-async fn read(
-    request: &HttpRequest,
-    payload: web::Payload,
-) -> Result<(Wish, Fingerprint), ApiError> {
-    let body = body::json(request, payload).await?;
-    let wish = parse(&body).map_err(|problems| ApiError::malformed(&problems))?;
-    Ok((wish, fingerprint::of_body(&body.canonical())))
-}
-
-/// The answer that is kept of a checkout.
-pub fn render(checkout: &Checkout) -> StoredResponse {
-    StoredResponse {
-        status: 201,
-        body: checkout_body::render(checkout),
-    }
-}
-
-/// Reads a checkout.
-///
-/// # Errors
-/// All that is wrong with its shape.
-pub fn parse(body: &Node) -> Result<Wish, Vec<FieldProblem>> {
-    let mut shape = Shape::default();
-    let wish = read_wish(&mut shape, body);
-    shape.finish(wish)
-}
-
-fn read_wish(shape: &mut Shape, node: &Node) -> Option<Wish> {
-    let known = [
-        "cart_id",
-        "payment_method",
-        "shortage_policy",
-        "expected_total",
-        "expected_version",
-    ];
-    let wish = shape.object(node, "", &known)?;
-    let cart_id = shape.required(&wish, "cart_id", Shape::id::<CartId>);
-    let payment_method = shape.optional(&wish, "payment_method", read_payment_method);
-    let shortage_policy = shape.optional(&wish, "shortage_policy", read_shortage_policy);
-    let total = shape.optional(&wish, "expected_total", Shape::money);
-    let version = shape.optional(&wish, "expected_version", Shape::positive);
-    Some(Wish {
-        cart_id: cart_id?,
-        payment_method: payment_method?.unwrap_or_default(),
-        shortage_policy: shortage_policy?.unwrap_or_default(),
-        expected: ExpectedCart {
-            total: total?,
-            version: version?,
-        },
-    })
-}
-
-fn read_payment_method(shape: &mut Shape, node: &Node, path: &str) -> Option<PaymentMethod> {
-    let methods = [("cash", PaymentMethod::Cash), ("ach", PaymentMethod::Ach)];
-    shape.one_of(node, path, &methods)
-}
-
-fn read_shortage_policy(shape: &mut Shape, node: &Node, path: &str) -> Option<ShortagePolicy> {
-    let policies = [
-        ("reject_line", ShortagePolicy::RejectLine),
-        ("fill", ShortagePolicy::Fill),
-        ("reject_vendor", ShortagePolicy::RejectVendor),
-        ("all_or_nothing", ShortagePolicy::AllOrNothing),
-    ];
-    shape.one_of(node, path, &policies)
 }

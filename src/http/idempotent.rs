@@ -1,4 +1,5 @@
-//! Runs a request once per Idempotency-Key: replay, refuse, or claim, work and keep the answer.
+//! Carries a request out once per Idempotency-Key: replays the first answer, refuses, or claims the key, does
+//! the work and keeps its answer.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -14,7 +15,7 @@ use futures_util::FutureExt;
 
 use crate::{
     db,
-    domain::idempotency::{Fingerprint, Scope, StoredResponse},
+    domain::idempotency::{Scope, StoredResponse},
     faults,
     idempotency::{
         claims::{Begun, Claim, Known},
@@ -24,75 +25,70 @@ use crate::{
     request_id,
 };
 
-use super::{checkout_body, error::ApiError, worker::Worker};
+use super::{
+    auth::{self, Identity},
+    bodies::checkout::location,
+    error::ApiError,
+    keyed::Attempt,
+    state::State,
+};
 
-/// The header that marks a repeated answer.
+/// The header that marks a replayed answer.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The time that an answer may take from its client to Redis.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
+/// How often Redis is asked, if its answers turn out to be of another database.
+const ROUNDS_MAX: u32 = 3;
 
 /// A final answer.
 #[derive(Debug)]
-pub enum Ran {
-    /// The work was done just now.
-    Now(StoredResponse),
-    /// It had been done before.
-    Before(StoredResponse),
+pub enum Answer {
+    /// The work was done by this request.
+    Fresh(StoredResponse),
+    /// The work was done by an earlier request.
+    Replayed(StoredResponse),
 }
 
-impl Ran {
-    /// The answer's body.
-    pub fn body(&self) -> &[u8] {
-        let (Self::Now(response) | Self::Before(response)) = self;
-        &response.body
-    }
+/// One round of asking Redis, and of working if the key is free.
+enum Round<F> {
+    /// The work was done or refused.
+    Worked(Result<Answer, ApiError>),
+    /// Redis knows the key, in this database. Nothing was done; the attempt and its work are handed back.
+    Known(Known, Name, Attempt, F),
 }
 
-/// How long an answer may take from its client to Redis.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
-/// How often Redis is asked, if what it knows turns out to be of another database.
-const ROUNDS_MAX: u32 = 3;
-
-/// Answers from Redis if it knows the key, and else does the work.
+/// Answers from Redis if it knows the key, and does the work if not.
 ///
-/// `admit` is the gate for those who only hear what became of the key: members of the store, whatever
-/// has become of its licence. The work has a gate of its own.
+/// A known key is reported to active members of the store, whatever has become of its licence. The work has
+/// a gate of its own.
 ///
-/// From the claim on all runs in a task of its own: a client that hangs up, at whatever moment,
-/// neither stops the work nor leaves its key claimed.
+/// From the claim on, everything runs in a task of its own: a client that hangs up, at any moment, neither
+/// stops the work nor leaves its key claimed.
 ///
 /// # Errors
-/// 409 if the key is in use or was used for another request, or the work's own error; the key is
-/// free again after that, also after a panic.
-pub async fn once<A, F, W>(
-    worker: &web::Data<Worker>,
-    scope: Scope,
-    fingerprint: Fingerprint,
-    keep_for: Duration,
-    admit: impl Fn() -> A,
-    work: F,
-) -> Result<Ran, ApiError>
+/// 409 if the key is in use or was used for another request, or the work's own error. The key is free again
+/// after an error of the work, also after a panic.
+pub async fn once<F, W>(
+    state: &web::Data<State>,
+    mut attempt: Attempt,
+    mut work: F,
+) -> Result<Answer, ApiError>
 where
-    A: Future<Output = Result<(), ApiError>>,
     F: FnOnce(Scope) -> W + 'static,
-    W: Future<Output = Result<Ran, ApiError>> + 'static,
+    W: Future<Output = Result<Answer, ApiError>> + 'static,
 {
-    let mut asked = Asked {
-        scope,
-        fingerprint,
-        keep_for,
-        work,
+    let identity = Identity {
+        user_id: attempt.scope.user_id,
+        store_id: attempt.scope.store_id,
     };
     for _ in 0..ROUNDS_MAX {
-        let work = claim_and_work(worker.clone(), asked);
-        let task = actix_web::rt::spawn(request_id::scope(request_id::current(), work));
-        match task.await {
-            Ok(Outcome::Ran(ran)) => return ran,
-            Ok(Outcome::Known(known, database, again)) => {
-                admit().await?;
-                if is_of(worker, database).await? {
-                    return repeat(worker, known);
-                }
-                asked = again;
-            }
+        let round = claim_and_work(state.clone(), attempt, work);
+        let task = actix_web::rt::spawn(request_id::scope(request_id::current(), round));
+        let (known, database);
+        (known, database, attempt, work) = match task.await {
+            Ok(Round::Worked(answer)) => return answer,
+            Ok(Round::Known(known, database, attempt, work)) => (known, database, attempt, work),
             Err(error) => {
                 tracing::error!(
                     http.request_id = request_id::current().as_deref(),
@@ -100,93 +96,85 @@ where
                 );
                 return Err(ApiError::internal());
             }
+        };
+        // Boxed: a query's future is large and rarely needed.
+        Box::pin(auth::admit_to_key(state, identity)).await?;
+        if is_current(state, database).await? {
+            return answer_of(state, known);
         }
     }
-    // Each time that we ask it is another one: behind this address there are several.
+    // Each round found another database: there are several behind one address.
     Err(ApiError::unavailable())
 }
 
-/// A request that wants to run once.
-struct Asked<F> {
-    scope: Scope,
-    fingerprint: Fingerprint,
-    keep_for: Duration,
-    work: F,
-}
-
-/// What became of a request.
-enum Outcome<F> {
-    /// The key was free, and the work was done or refused.
-    Ran(Result<Ran, ApiError>),
-    /// Redis knew the key in this database: nothing was done.
-    Known(Known, Name, Asked<F>),
-}
-
-async fn claim_and_work<F, W>(worker: web::Data<Worker>, asked: Asked<F>) -> Outcome<F>
+async fn claim_and_work<F, W>(state: web::Data<State>, attempt: Attempt, work: F) -> Round<F>
 where
     F: FnOnce(Scope) -> W,
-    W: Future<Output = Result<Ran, ApiError>>,
+    W: Future<Output = Result<Answer, ApiError>>,
 {
-    let begun = begin(&worker, &asked.scope, asked.fingerprint).await;
-    let claim = match begun {
+    let claim = match begin(&state, &attempt).await {
         Begun::Claimed(claim) | Begun::Unknown(claim) => claim,
-        Begun::Known(known, database) => return Outcome::Known(known, database, asked),
+        Begun::Known(known, database) => return Round::Known(known, database, attempt, work),
     };
-    let ran = guarded(renewing(&worker, &claim, (asked.work)(asked.scope))).await;
-    match &ran {
-        // The answer does not wait for Redis: whoever asks again in between is told to look once more.
-        Ok(Ran::Now(response)) => {
+    let answer = guarded(renewing(&state, &claim, work(attempt.scope))).await;
+    match &answer {
+        // The answer does not wait for Redis: a retry that comes in between looks once more.
+        Ok(Answer::Fresh(response)) => {
             let response = response.clone();
             actix_web::rt::spawn(async move {
-                worker.claims.finish(claim, &response, asked.keep_for).await;
+                state
+                    .claims
+                    .finish(claim, &response, attempt.keep_for)
+                    .await;
                 faults::place("after_redis").await;
             });
         }
-        // Its time to live is PostgreSQL's to say: the key is freed and stays there only.
-        Ok(Ran::Before(_)) | Err(_) => worker.claims.release(claim).await,
+        // A replayed answer is not cached again: its expiry is decided by PostgreSQL.
+        Ok(Answer::Replayed(_)) | Err(_) => state.claims.release(claim).await,
     }
-    Outcome::Ran(ran)
+    Round::Worked(answer)
 }
 
-/// Asks Redis for the key. One that somebody is at work on may have been answered already, a moment
-/// before Redis hears of it.
-async fn begin(worker: &Worker, scope: &Scope, fingerprint: Fingerprint) -> Begun {
-    match worker.claims.begin(scope, fingerprint).await {
+/// Asks Redis for the key. A key that is in progress may have been answered already, a moment before Redis
+/// learns of it.
+async fn begin(state: &State, attempt: &Attempt) -> Begun {
+    let begin = || state.claims.begin(&attempt.scope, attempt.fingerprint);
+    match begin().await {
         Begun::Known(Known::InProgress, _) => {
             tokio::time::sleep(LOOK_AGAIN_AFTER).await;
-            worker.claims.begin(scope, fingerprint).await
+            begin().await
         }
         begun => begun,
     }
 }
 
-/// Whether that is the database that we are connected to. One that was restored meanwhile knows of
-/// nothing that Redis would tell.
-async fn is_of(worker: &Worker, database: Name) -> Result<bool, ApiError> {
-    let incarnation = worker
+/// Whether a database is the one that we are connected to. One that was restored meanwhile knows nothing of
+/// what Redis would replay.
+async fn is_current(state: &State, database: Name) -> Result<bool, ApiError> {
+    let incarnation = state
         .read(async |connection| db::incarnation::read(connection).await)
         .await?;
-    let present = Name::of(&incarnation);
-    let is_present = present == database;
-    worker.incarnation.set(present);
-    Ok(is_present)
+    let current = Name::of(&incarnation);
+    let is_current = current == database;
+    state.incarnation.set(current);
+    Ok(is_current)
 }
 
-fn repeat(worker: &Worker, known: Known) -> Result<Ran, ApiError> {
+fn answer_of(state: &State, known: Known) -> Result<Answer, ApiError> {
     match known {
         Known::Answered(response) => {
             let source = ReplayLabel { source: "redis" };
-            worker.metrics.replays.get_or_create(&source).inc();
-            Ok(Ran::Before(response))
+            state.metrics.replays.get_or_create(&source).inc();
+            Ok(Answer::Replayed(response))
         }
         Known::Reused => Err(ApiError::key_reused()),
         Known::InProgress => Err(ApiError::in_progress()),
     }
 }
 
-/// Turns a panic into an error, so that its key can be given up: what the work had committed by then
-/// is found by the retry.
-async fn guarded(work: impl Future<Output = Result<Ran, ApiError>>) -> Result<Ran, ApiError> {
+/// Turns a panic into an error, so that the key can be released. What the work has committed by then is found
+/// by the retry.
+async fn guarded(work: impl Future<Output = Result<Answer, ApiError>>) -> Result<Answer, ApiError> {
     let work = async {
         faults::place("in_request").await;
         work.await
@@ -203,38 +191,47 @@ async fn guarded(work: impl Future<Output = Result<Ran, ApiError>>) -> Result<Ra
         })
 }
 
-async fn renewing<W>(worker: &Worker, claim: &Claim, work: W) -> W::Output
+/// Renews the claim for as long as the work takes.
+async fn renewing<W>(state: &State, claim: &Claim, work: W) -> W::Output
 where
-    W: Future<Output = Result<Ran, ApiError>>,
+    W: Future<Output = Result<Answer, ApiError>>,
 {
     let renew = async {
         loop {
-            tokio::time::sleep(worker.claims.renew_every()).await;
-            worker.claims.renew(claim).await;
+            tokio::time::sleep(state.claims.renew_every()).await;
+            state.claims.renew(claim).await;
         }
     };
     tokio::select! {
-        ran = work => ran,
+        answer = work => answer,
         () = renew => unreachable!("the loop has no end"),
     }
 }
 
-/// The response to it.
-pub fn respond(ran: Ran) -> HttpResponse {
-    let (response, replayed) = match ran {
-        Ran::Now(response) => (response, false),
-        Ran::Before(response) => (response, true),
-    };
-    let status = StatusCode::from_u16(response.status).expect("only successes are kept");
-    let mut builder = HttpResponseBuilder::new(status);
-    builder.content_type(ContentType::json());
-    if status == StatusCode::CREATED
-        && let Some(location) = checkout_body::location(&response.body)
-    {
-        builder.insert_header((header::LOCATION, location));
+impl Answer {
+    /// The answer's body.
+    pub fn body(&self) -> &[u8] {
+        let (Self::Fresh(response) | Self::Replayed(response)) = self;
+        &response.body
     }
-    if replayed {
-        builder.insert_header((REPLAYED, "true"));
+
+    /// The response that carries the answer.
+    pub fn respond(self) -> HttpResponse {
+        let (response, is_replayed) = match self {
+            Self::Fresh(response) => (response, false),
+            Self::Replayed(response) => (response, true),
+        };
+        let status = StatusCode::from_u16(response.status).expect("only successes are kept");
+        let mut builder = HttpResponseBuilder::new(status);
+        builder.content_type(ContentType::json());
+        if status == StatusCode::CREATED
+            && let Some(location) = location(&response.body)
+        {
+            builder.insert_header((header::LOCATION, location));
+        }
+        if is_replayed {
+            builder.insert_header((REPLAYED, "true"));
+        }
+        builder.body(response.body)
     }
-    builder.body(response.body)
 }

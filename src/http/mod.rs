@@ -7,7 +7,7 @@
 //! | who is calling | [`auth`]; whether a token is ours: [`token`] |
 //! | reading bodies and queries, all problems at once | [`body`], [`json`], [`query`] |
 //! | a request that runs once per Idempotency-Key | [`idempotent`] |
-//! | how carts, checkouts and orders look | [`cart_body`], [`checkout_body`], [`preview_body`], [`orders_body`] |
+//! | how carts, checkouts and orders look | [`bodies`] |
 //! | the contract for programs and people | [`openapi`] |
 //! | request ids, the canonical log line | [`trace`] |
 //! | the listener itself, and what is around every request | [`server`], [`listener`], [`connection`], [`answer_body`], [`tls`] |
@@ -16,34 +16,33 @@
 //! | headers that may stand once | [`single_headers`] |
 //! | keys and certificates that may be replaced | [`watched_file`] |
 
-pub mod answer_body;
-pub mod auth;
+pub(crate) mod answer_body;
+pub(crate) mod auth;
+pub mod bodies;
 pub mod body;
-pub mod cart_body;
+pub(crate) mod body_limits;
 pub mod carts;
 pub mod checkout;
-pub mod checkout_body;
-pub mod connection;
-pub mod cors;
+pub(crate) mod connection;
+pub(crate) mod cors;
 pub mod cursor;
 pub mod error;
-pub mod idempotent;
+pub(crate) mod idempotent;
 pub mod json;
-pub mod listener;
+pub(crate) mod keyed;
+pub(crate) mod listener;
 pub mod openapi;
-pub mod orders;
-pub mod orders_body;
+pub(crate) mod orders;
+pub mod paths;
 pub mod precondition;
-pub mod preview_body;
 pub mod query;
-pub mod quote_body;
 pub mod rate_limit;
-pub mod routes;
-pub mod security;
-pub mod server;
-pub mod single_headers;
-pub mod tls;
+pub(crate) mod routes;
+pub(crate) mod security;
+pub(crate) mod server;
+pub(crate) mod single_headers;
+pub(crate) mod state;
+pub(crate) mod tls;
 pub mod token;
-pub mod trace;
+pub(crate) mod trace;
 pub mod watched_file;
-pub mod worker;

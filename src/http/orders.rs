@@ -13,12 +13,11 @@ use crate::{
 };
 
 use super::{
-    auth, checkout_body, cursor,
+    auth, bodies, cursor,
     error::{ApiError, Code},
     json::FieldProblem,
-    orders_body,
     query::Query,
-    worker::Worker,
+    state::State,
 };
 
 /// How many orders a page has, unless the request says otherwise, and at most.
@@ -33,28 +32,25 @@ const LOOKED_AT_MAX: usize = 5_000;
 ///
 /// # Errors
 /// See the contract.
-pub async fn list(
-    request: HttpRequest,
-    worker: web::Data<Worker>,
-) -> Result<HttpResponse, ApiError> {
-    let identity = auth::identity(&request, &worker)?;
+pub async fn list(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, ApiError> {
+    let identity = auth::identity(&request, &state)?;
     let asked = read(&request);
     // Who is no member hears that, not what was wrong with the request.
     let side = asked.as_ref().ok().and_then(|asked| asked.side);
-    let perspective = perspective(&worker, identity, side).await?;
+    let perspective = perspective(&state, identity, side).await?;
     let asked = asked?;
     let walk = Walk {
         behind: asked.behind,
         limit: asked.limit,
         rows_max: LOOKED_AT_MAX,
     };
-    let Page { orders, next } = worker
+    let Page { orders, next } = state
         .read_snapshot(async |snapshot| {
             db::orders::find_page(snapshot, perspective, asked.status, walk).await
         })
         .await?;
     let next_cursor = next.map(cursor::write);
-    Ok(json(orders_body::render_page(&orders, next_cursor)))
+    Ok(json(bodies::orders::render_page(&orders, next_cursor)))
 }
 
 /// Reads one order, by its buyer or its vendor.
@@ -64,19 +60,19 @@ pub async fn list(
 pub async fn get(
     request: HttpRequest,
     id: web::Path<String>,
-    worker: web::Data<Worker>,
+    state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let identity = auth::identity(&request, &worker)?;
-    let perspective = perspective(&worker, identity, None).await?;
+    let identity = auth::identity(&request, &state)?;
+    let perspective = perspective(&state, identity, None).await?;
     let id = read_id(&id)?;
-    let found = worker
+    let found = state
         .read_snapshot(async |snapshot| db::orders::find_order(snapshot, id, perspective).await)
         .await?;
     let order = found.ok_or_else(|| {
         let message = "Your store has no such order; GET /api/v1/orders lists those it has.";
         ApiError::new(Code::NotFound, message)
     })?;
-    Ok(json(orders_body::render(&order)))
+    Ok(json(bodies::orders::render(&order)))
 }
 
 /// Reads what a checkout created, in the shape in which it was answered.
@@ -86,25 +82,25 @@ pub async fn get(
 pub async fn get_group(
     request: HttpRequest,
     id: web::Path<String>,
-    worker: web::Data<Worker>,
+    state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
-    let identity = auth::identity(&request, &worker)?;
-    let buyer = auth::admit_to_read_bought(&worker, identity).await?;
+    let identity = auth::identity(&request, &state)?;
+    let buyer = auth::admit_to_read_bought(&state, identity).await?;
     let id = read_id(&id)?;
-    let checkout = worker
+    let checkout = state
         .read_snapshot(async |snapshot| db::orders::find_checkout(snapshot, id, buyer).await)
         .await?;
     let checkout = checkout
         .ok_or_else(|| ApiError::new(Code::NotFound, "Your store has no such checkout group."))?;
-    Ok(json(checkout_body::render(&checkout)))
+    Ok(json(bodies::checkout::render(&checkout)))
 }
 
 async fn perspective(
-    worker: &Worker,
+    state: &State,
     identity: auth::Identity,
     side: Option<StoreType>,
 ) -> Result<Perspective, ApiError> {
-    let membership = auth::membership(worker, identity).await?;
+    let membership = auth::membership(state, identity).await?;
     Ok(Perspective::admit(membership.as_ref(), side)?)
 }
 

@@ -5,45 +5,13 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 use super::{
     carts, checkout,
     error::{ApiError, Code},
-    openapi::page,
+    openapi::serve,
     orders,
+    paths::{
+        ALL, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, DOCS, DOCS_FILE,
+        OPENAPI, ORDER, ORDERS,
+    },
 };
-
-/// The buyer's cart.
-pub const CART: &str = "/api/v1/cart";
-/// What a cart would come to.
-pub const CART_QUOTE: &str = "/api/v1/cart/quote";
-/// Buying a cart.
-pub const CHECKOUT: &str = "/api/v1/checkout";
-/// What that would come to.
-pub const CHECKOUT_PREVIEW: &str = "/api/v1/checkout/preview";
-/// The orders of the active store.
-pub const ORDERS: &str = "/api/v1/orders";
-/// One of them.
-pub const ORDER: &str = "/api/v1/orders/{id}";
-/// What a checkout created.
-pub const CHECKOUT_GROUP: &str = "/api/v1/checkout-groups/{id}";
-/// The OpenAPI document.
-pub const OPENAPI: &str = "/openapi.json";
-/// The same as a page.
-pub const DOCS: &str = "/docs";
-/// The page's files.
-pub const DOCS_FILE: &str = "/docs/{file}";
-
-/// Every route with the methods that it takes, as `Allow` names them. The OpenAPI document has just
-/// these, but for HEAD.
-pub const ALL: [(&str, &str); 10] = [
-    (CART, "GET, HEAD, PUT"),
-    (CART_QUOTE, "POST"),
-    (CHECKOUT, "POST"),
-    (CHECKOUT_PREVIEW, "POST"),
-    (CHECKOUT_GROUP, "GET, HEAD"),
-    (ORDERS, "GET, HEAD"),
-    (ORDER, "GET, HEAD"),
-    (OPENAPI, "GET, HEAD"),
-    (DOCS, "GET, HEAD"),
-    (DOCS_FILE, "GET, HEAD"),
-];
 
 /// Adds the routes; whatever is not among them is 404, a wrong method 405 with `Allow`.
 pub fn configure(app: &mut web::ServiceConfig, docs: bool) {
@@ -56,9 +24,9 @@ pub fn configure(app: &mut web::ServiceConfig, docs: bool) {
         .service(read(ORDER, orders::get))
         .default_service(web::to(unknown_route));
     if docs {
-        app.service(read(OPENAPI, page::get_document))
-            .service(read(DOCS, page::get_page))
-            .service(read(DOCS_FILE, page::get_file));
+        app.service(read(OPENAPI, serve::get_document))
+            .service(read(DOCS, serve::get_page))
+            .service(read(DOCS_FILE, serve::get_file));
     }
 }
 

@@ -6,7 +6,7 @@ use actix_web::{
     web,
 };
 
-use super::worker::Worker;
+use super::state::State;
 
 /// For answers that are data: nothing of them is run, shown in a frame, remembered or passed on.
 const HEADERS: [(HeaderName, HeaderValue); 6] = [
@@ -39,8 +39,8 @@ const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Adds what is missing.
 pub fn complete(response: &mut ServiceResponse) {
-    let worker = response.request().app_data::<web::Data<Worker>>();
-    let secure = worker.is_some_and(|worker| worker.is_under_tls);
+    let state = response.request().app_data::<web::Data<State>>();
+    let secure = state.is_some_and(|state| state.is_under_tls);
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         if !headers.contains_key(&name) {

@@ -51,9 +51,9 @@ use super::{
     cors::cors,
     rate_limit::{self, RateLimits},
     routes, single_headers,
+    state::State,
     token::TokenVerifier,
     trace::trace,
-    worker::Worker,
 };
 
 /// How long a client that was told that its connection is closed may take to hear it.
@@ -61,7 +61,6 @@ const DISCONNECT_MAX: Duration = Duration::from_secs(1);
 
 /// What all workers of the listener start from.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the types say it")]
 pub struct Front {
     pub config: Config,
     pub database_url: SecretString,
@@ -233,10 +232,10 @@ fn http_service<Io>(
 where
     Io: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let worker = Worker::open(front).expect("the URLs were parsed at start");
+    let state = State::open(front).expect("the URLs were parsed at start");
     // The last one is the outermost.
     let app = App::new()
-        .app_data(web::Data::new(worker))
+        .app_data(web::Data::new(state))
         .wrap(from_fn(rate_limit::limit))
         .wrap(cors(&front.config.http.cors_origins))
         .wrap(from_fn(single_headers::refuse_repeated))

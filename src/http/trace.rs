@@ -30,7 +30,7 @@ use super::{
     connection::requests::{Begun, Requests, UnderWay},
     error::{ApiError, Cause, Code},
     security,
-    worker::Worker,
+    state::State,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -93,8 +93,8 @@ impl Unanswered {
         }
         let payload = request.take_payload();
         let body = request
-            .app_data::<web::Data<Worker>>()
-            .and_then(|worker| RequestBody::share(payload, &worker.bodies));
+            .app_data::<web::Data<State>>()
+            .and_then(|state| RequestBody::share(payload, &state.bodies));
         if let Some(body) = &body {
             request.set_payload(body.reader());
         }
@@ -203,21 +203,21 @@ fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
         .map_or(Cow::Borrowed("unknown"), Cow::Owned);
     let status = response.status().as_u16();
     let took = started.elapsed();
-    let worker = request.app_data::<web::Data<Worker>>();
-    if let Some(worker) = worker {
+    let state = request.app_data::<web::Data<State>>();
+    if let Some(state) = state {
         let method = known_method(request.method());
         let label = RequestLabel {
             method,
             route: route.to_string(),
             status,
         };
-        worker.metrics.requests.get_or_create(&label).inc();
-        worker.metrics.request_duration.observe(took.as_secs_f64());
+        state.metrics.requests.get_or_create(&label).inc();
+        state.metrics.request_duration.observe(took.as_secs_f64());
     }
     let extensions = request.extensions();
     let auth_reason = extensions.get::<AuthReason>().map(|reason| reason.0);
-    if let (Some(reason), Some(worker)) = (auth_reason, worker) {
-        let refused = &worker.metrics.auth_refused;
+    if let (Some(reason), Some(state)) = (auth_reason, state) {
+        let refused = &state.metrics.auth_refused;
         refused.get_or_create(&ReasonLabel { reason }).inc();
     }
     let caller = extensions.get::<Identity>();
@@ -225,7 +225,7 @@ fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
     if !has_its_line(status, code, caller) {
         return;
     }
-    let address = worker.and_then(|worker| worker.logged_address(request));
+    let address = state.and_then(|state| state.logged_address(request));
     let method = short(request.method().as_str());
     // A level is a constant.
     macro_rules! line {

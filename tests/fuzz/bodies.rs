@@ -4,9 +4,9 @@ use actix_web::{ResponseError, body::MessageBody};
 use serde_json::Value;
 use splitcart::{
     http::{
-        carts, checkout,
+        bodies::{cart::CartRequestBody, checkout::CheckoutRequestBody, quote::QuoteRequestBody},
         error::ApiError,
-        json::{FieldProblem, MEMBERS_MAX, Node, PROBLEMS_MAX},
+        json::{self, FromJson, MEMBERS_MAX, Node, PROBLEMS_MAX},
     },
     idempotency::fingerprint,
 };
@@ -71,9 +71,9 @@ pub fn check(bytes: &[u8]) {
     let again = Node::parse(canonical.as_bytes())
         .unwrap_or_else(|error| panic!("no JSON: {canonical}: {error}"));
     assert_eq!(again.canonical(), canonical);
-    check_reader(&node, &again, carts::parse);
-    check_reader(&node, &again, carts::parse_content);
-    check_reader(&node, &again, checkout::parse);
+    check_reader::<CartRequestBody>(&node, &again);
+    check_reader::<QuoteRequestBody>(&node, &again);
+    check_reader::<CheckoutRequestBody>(&node, &again);
     if has_names_once(&node) {
         let mut spread = String::new();
         write_backwards(&node, &mut spread);
@@ -87,12 +87,8 @@ pub fn check(bytes: &[u8]) {
 }
 
 /// A reader says the same of a body and of its canonical form, and never more than fits.
-fn check_reader<T: std::fmt::Debug>(
-    node: &Node,
-    canonical: &Node,
-    read: impl Fn(&Node) -> Result<T, Vec<FieldProblem>>,
-) {
-    match (read(node), read(canonical)) {
+fn check_reader<T: FromJson + std::fmt::Debug>(node: &Node, canonical: &Node) {
+    match (json::read::<T>(node), json::read::<T>(canonical)) {
         (Ok(one), Ok(other)) => assert_eq!(format!("{one:?}"), format!("{other:?}")),
         (Err(problems), Err(_)) => {
             // The last one counts those that are not told.

@@ -67,7 +67,7 @@ const VARIABLES: [&str; 8] = [
     "LOG_FORMAT",
 ];
 
-/// Whether the secret stands where secrets do, or in what is no TOML. Elsewhere, such as in a name that is
+/// Whether the secret stands where secrets do, or in what is not TOML. Elsewhere, such as in a name that is
 /// unknown, it is told as what it is there.
 fn is_kept_secret(text: &str) -> bool {
     fn stands_in(value: &toml::Value, at: &str) -> bool {

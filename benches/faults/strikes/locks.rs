@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use splitcart::http::routes::CHECKOUT;
+use splitcart::http::paths::CHECKOUT;
 use sqlx::{AssertSqlSafe, PgConnection};
 use tokio::time::sleep;
 use uuid::Uuid;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::{
     config::Config,
     db,
-    http::routes::{CART, CHECKOUT},
+    http::paths::{CART, CHECKOUT},
 };
 
 use super::{

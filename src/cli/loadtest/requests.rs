@@ -10,7 +10,7 @@ use crate::{
         cart::{CURRENCIES, CartLine},
         ids::CartId,
     },
-    http::routes::{CART, CHECKOUT},
+    http::paths::{CART, CHECKOUT},
 };
 
 use super::carts::Cart;

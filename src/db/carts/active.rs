@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
+use rust_decimal::Decimal;
 use sqlx::PgConnection;
 
 use crate::domain::{
@@ -16,15 +18,38 @@ use super::super::error::{Doing, Error};
 
 /// The buyer's active cart and the names of its vendors, in one statement, and so from one snapshot:
 /// a PUT or a checkout at the same time is seen whole or not at all.
-///
-/// # Errors
-/// The statement failed.
-#[expect(clippy::too_many_lines, reason = "one statement, column by column")]
 pub async fn find_active(
     connection: &mut PgConnection,
     buyer_store_id: BuyerStoreId,
 ) -> Result<Option<(CartRecord, HashMap<VendorStoreId, String>)>, Error> {
-    let rows = sqlx::query!(
+    let rows = find_rows(connection, buyer_store_id).await?;
+    let mut found: Option<CartRecord> = None;
+    let mut vendor_names = HashMap::new();
+    for row in rows {
+        let cart = found.get_or_insert_with(|| CartRecord {
+            head: row.head(buyer_store_id),
+            items: Vec::new(),
+            discounts: Vec::new(),
+        });
+        let Some((id, line)) = row.line() else {
+            continue;
+        };
+        let vendor = line.vendor_store_id;
+        cart.items.push((id, line));
+        if !vendor_names.contains_key(&vendor) {
+            cart.discounts.extend(row.discount(vendor));
+            vendor_names.insert(vendor, row.vendor_name.unwrap_or_default());
+        }
+    }
+    Ok(found.map(|cart| (cart, vendor_names)))
+}
+
+async fn find_rows(
+    connection: &mut PgConnection,
+    buyer_store_id: BuyerStoreId,
+) -> Result<Vec<Row>, Error> {
+    sqlx::query_as!(
+        Row,
         r#"
         select
             c.id as "cart_id!: CartId",
@@ -74,74 +99,103 @@ pub async fn find_active(
     )
     .fetch_all(connection)
     .await
-    .doing("read an active cart")?;
-    let mut found: Option<CartRecord> = None;
-    let mut vendor_names = HashMap::new();
-    for row in rows {
-        let cart = found.get_or_insert_with(|| CartRecord {
-            head: CartHead {
-                id: row.cart_id,
-                buyer_store_id,
-                created_by: row.created_by,
-                status: CartStatus::Active,
-                currency: row.currency,
-                totals: Totals {
-                    subtotal: row.cart_subtotal,
-                    discount_total: row.cart_discount_total,
-                    total: row.cart_total,
-                },
-                shipping_address: super::address(row.shipping_address),
-                version: row.version,
-                created_at: row.created_at,
-                updated_at: row.updated_at,
+    .doing("read an active cart")
+}
+
+/// A cart beside one of its lines, the line's vendor and that vendor's discount. A cart without lines is
+/// one row without the rest.
+struct Row {
+    cart_id: CartId,
+    created_by: UserId,
+    currency: String,
+    cart_subtotal: Money,
+    cart_discount_total: Money,
+    cart_total: Money,
+    shipping_address: Option<serde_json::Value>,
+    version: i32,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    id: Option<CartItemId>,
+    product_id: Option<ProductId>,
+    vendor_store_id: Option<VendorStoreId>,
+    sku: Option<String>,
+    title: Option<String>,
+    unit: Option<Unit>,
+    image_url: Option<String>,
+    qty: Option<i32>,
+    moq: Option<i32>,
+    max_qty: Option<i32>,
+    list_price: Option<Money>,
+    volume_discount_min_qty: Option<i32>,
+    volume_discount_percent: Option<Percent>,
+    unit_price: Option<Money>,
+    line_subtotal: Option<Money>,
+    line_discount: Option<Money>,
+    line_total: Option<Money>,
+    vendor_name: Option<String>,
+    discount_code: Option<String>,
+    discount_title: Option<String>,
+    discount_kind: Option<DiscountKind>,
+    discount_value: Option<Decimal>,
+    discount_amount: Option<Money>,
+}
+
+impl Row {
+    fn head(&self, buyer_store_id: BuyerStoreId) -> CartHead {
+        CartHead {
+            id: self.cart_id,
+            buyer_store_id,
+            created_by: self.created_by,
+            status: CartStatus::Active,
+            currency: self.currency.clone(),
+            totals: Totals {
+                subtotal: self.cart_subtotal,
+                discount_total: self.cart_discount_total,
+                total: self.cart_total,
             },
-            items: Vec::new(),
-            discounts: Vec::new(),
-        });
-        let line = (|| {
-            let tier = row.volume_discount_min_qty.zip(row.volume_discount_percent);
-            Some(CartLine {
-                product_id: row.product_id?,
-                vendor_store_id: row.vendor_store_id?,
-                sku: row.sku?,
-                title: row.title?,
-                unit: row.unit?,
-                image_url: row.image_url,
-                qty: row.qty?,
-                moq: row.moq?,
-                max_qty: row.max_qty,
-                price: LinePrice {
-                    list_price: row.list_price?,
-                    tier: tier.map(|(min_qty, discount_percent)| VolumeTier {
-                        min_qty,
-                        discount_percent,
-                    }),
-                    unit_price: row.unit_price?,
-                    subtotal: row.line_subtotal?,
-                    discount: row.line_discount?,
-                    total: row.line_total?,
-                },
-            })
-        })();
-        let Some((id, line)) = row.id.zip(line) else {
-            continue;
-        };
-        let is_new_vendor = vendor_names
-            .insert(line.vendor_store_id, row.vendor_name.unwrap_or_default())
-            .is_none();
-        if is_new_vendor && let Some(code) = row.discount_code {
-            let discount = (|| {
-                Some(GrantedDiscount {
-                    vendor_store_id: line.vendor_store_id,
-                    code,
-                    title: row.discount_title?,
-                    terms: DiscountTerms::from_columns(row.discount_kind?, row.discount_value?),
-                    amount: row.discount_amount?,
-                })
-            })();
-            cart.discounts.extend(discount);
+            shipping_address: super::address(self.shipping_address.clone()),
+            version: self.version,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
         }
-        cart.items.push((id, line));
     }
-    Ok(found.map(|cart| (cart, vendor_names)))
+
+    fn line(&self) -> Option<(CartItemId, CartLine)> {
+        let tier = self
+            .volume_discount_min_qty
+            .zip(self.volume_discount_percent);
+        let line = CartLine {
+            product_id: self.product_id?,
+            vendor_store_id: self.vendor_store_id?,
+            sku: self.sku.clone()?,
+            title: self.title.clone()?,
+            unit: self.unit?,
+            image_url: self.image_url.clone(),
+            qty: self.qty?,
+            moq: self.moq?,
+            max_qty: self.max_qty,
+            price: LinePrice {
+                list_price: self.list_price?,
+                tier: tier.map(|(min_qty, discount_percent)| VolumeTier {
+                    min_qty,
+                    discount_percent,
+                }),
+                unit_price: self.unit_price?,
+                subtotal: self.line_subtotal?,
+                discount: self.line_discount?,
+                total: self.line_total?,
+            },
+        };
+        Some((self.id?, line))
+    }
+
+    fn discount(&self, vendor_store_id: VendorStoreId) -> Option<GrantedDiscount> {
+        Some(GrantedDiscount {
+            vendor_store_id,
+            code: self.discount_code.clone()?,
+            title: self.discount_title.clone()?,
+            terms: DiscountTerms::from_columns(self.discount_kind?, self.discount_value?),
+            amount: self.discount_amount?,
+        })
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::{PgConnection, types::Json};
 
 use crate::domain::{
+    caller::Perspective,
     cart::Totals,
     ids::{
         BuyerStoreId, CheckoutGroupId, LineItemId, OrderId, PaymentIntentId, ProductId,
@@ -24,18 +25,20 @@ use super::{
     RejectionDetail,
 };
 
-/// The orders in the order of their ids in `ids`; unknown ones are left out. Two statements.
-///
-/// # Errors
-/// A statement failed.
+/// The orders of a store, as buyer or as vendor, in the order of `ids`; unknown ones and those of other
+/// stores are left out. Two statements.
 pub(super) async fn load(
     connection: &mut PgConnection,
     ids: &[OrderId],
+    owner: Perspective,
 ) -> Result<Vec<PlacedOrder>, Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let mut lines = find_lines(&mut *connection, ids).await?;
+    let (buyer, vendor) = match owner {
+        Perspective::Buyer(store) => (Some(store), None),
+        Perspective::Vendor(store) => (None, Some(store)),
+    };
     let rows = sqlx::query!(
         r#"
         select
@@ -63,12 +66,17 @@ pub(super) async fn load(
         join stores v on v.id = o.vendor_store_id
         left join payment_intents p on p.order_id = o.id
         where o.id = any($1)
+            and (o.buyer_store_id = $2 or o.vendor_store_id = $3)
         "#,
         ids as &[OrderId],
+        buyer as Option<BuyerStoreId>,
+        vendor as Option<VendorStoreId>,
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await
     .doing("read orders")?;
+    let found: Vec<_> = rows.iter().map(|row| row.id).collect();
+    let mut lines = find_lines(connection, &found).await?;
     let orders = rows.into_iter().map(|row| {
         let intent = row
             .intent_id

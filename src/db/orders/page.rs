@@ -65,6 +65,74 @@ pub struct Page {
 /// An order's id, if any was found, and the time at which the walk was cut, if it was.
 type Row = (Option<OrderId>, Option<DateTime<Utc>>);
 
+/// One statement for the two columns that an order belongs by; a condition on either would cost the index.
+macro_rules! walk_along {
+    ($column:tt, $store:expr, $status:expr, $behind:expr, $sought:expr, $rows_max:expr) => {
+        sqlx::query!(
+            r#"
+            -- The index ends with the time, and a wider one would cost every checkout: so a walk
+            -- along it finds the last time of the page, and only what is not older is sorted. It
+            -- goes no further than $6 orders, whatever their status.
+            with near as (
+                select created_at
+                from (
+                    select created_at, status
+                    from vendor_orders
+                    where "#
+            + $column
+            + r#" = $1
+                        and created_at <= $3
+                        and (created_at, id) < ($3, $4)
+                    order by created_at desc
+                    limit $6
+                ) walked
+                where $2::text is null or status = $2
+                order by created_at desc
+                limit $5
+            ),
+            -- If the page is not full then: where the walk would go on.
+            beyond as materialized (
+                select created_at
+                from vendor_orders
+                where "#
+            + $column
+            + r#" = $1
+                    and created_at <= $3
+                    and (created_at, id) < ($3, $4)
+                    and (select count(*) from near) < $5
+                order by created_at desc
+                offset $6
+                limit 1
+            )
+            select found.id as "id?: OrderId", walk.cut_at as "cut_at?"
+            from (select (select created_at from beyond) as cut_at) walk
+            left join lateral (
+                select id, created_at
+                from vendor_orders
+                where "#
+            + $column
+            + r#" = $1
+                    and ($2::text is null or status = $2)
+                    and created_at <= $3
+                    and created_at >= (select min(created_at) from near)
+                    and (walk.cut_at is null or created_at > walk.cut_at)
+                    and (created_at, id) < ($3, $4)
+                order by created_at desc, id desc
+                limit $5
+            ) found on true
+            order by found.created_at desc, found.id desc
+            "#,
+            $store,
+            $status as Option<OrderStatus>,
+            $behind.created_at,
+            $behind.id as OrderId,
+            $sought,
+            $rows_max,
+        )
+        .map(|row| (row.id, row.cut_at))
+    };
+}
+
 /// Up to `limit` orders behind a position, whole. Three statements, however many orders.
 ///
 /// # Errors
@@ -80,12 +148,30 @@ pub async fn find_page(
     let sought = count(walk.limit).saturating_add(1);
     // A page of any status is always full, or the last one.
     let rows_max = count(walk.rows_max).max(sought);
-    let rows = match perspective {
+    let rows: Result<Vec<Row>, _> = match perspective {
         Perspective::Buyer(store) => {
-            rows_of_buyer(connection, store, status, walk.behind, sought, rows_max).await
+            walk_along!(
+                "buyer_store_id",
+                store as BuyerStoreId,
+                status,
+                walk.behind,
+                sought,
+                rows_max
+            )
+            .fetch_all(&mut *connection)
+            .await
         }
         Perspective::Vendor(store) => {
-            rows_of_vendor(connection, store, status, walk.behind, sought, rows_max).await
+            walk_along!(
+                "vendor_store_id",
+                store as VendorStoreId,
+                status,
+                walk.behind,
+                sought,
+                rows_max
+            )
+            .fetch_all(&mut *connection)
+            .await
         }
     };
     let rows = rows.doing("list orders")?;
@@ -93,7 +179,7 @@ pub async fn find_page(
     let mut ids: Vec<OrderId> = rows.into_iter().filter_map(|(id, _)| id).collect();
     let is_full = ids.len() > walk.limit;
     ids.truncate(walk.limit);
-    let orders = load(connection, &ids).await?;
+    let orders = load(connection, &ids, perspective).await?;
     let next = if is_full {
         orders.last().map(Position::behind)
     } else {
@@ -104,140 +190,4 @@ pub async fn find_page(
         })
     };
     Ok(Page { orders, next })
-}
-
-async fn rows_of_buyer(
-    connection: &mut PgConnection,
-    store: BuyerStoreId,
-    status: Option<OrderStatus>,
-    behind: Position,
-    sought: i64,
-    rows_max: i64,
-) -> Result<Vec<Row>, sqlx::Error> {
-    sqlx::query!(
-                r#"
-                -- The index ends with the time, and a wider one would cost every checkout: so a walk
-                -- along it finds the last time of the page, and only what is not older is sorted. It
-                -- goes no further than $6 orders, whatever their status.
-                with near as (
-                    select created_at
-                    from (
-                        select created_at, status
-                        from vendor_orders
-                        where buyer_store_id = $1
-                            and created_at <= $3
-                            and (created_at, id) < ($3, $4)
-                        order by created_at desc
-                        limit $6
-                    ) walked
-                    where $2::text is null or status = $2
-                    order by created_at desc
-                    limit $5
-                ),
-                -- If the page is not full then: where the walk would go on.
-                beyond as materialized (
-                    select created_at
-                    from vendor_orders
-                    where buyer_store_id = $1
-                        and created_at <= $3
-                        and (created_at, id) < ($3, $4)
-                        and (select count(*) from near) < $5
-                    order by created_at desc
-                    offset $6
-                    limit 1
-                )
-                select found.id as "id?: OrderId", walk.cut_at as "cut_at?"
-                from (select (select created_at from beyond) as cut_at) walk
-                left join lateral (
-                    select id, created_at
-                    from vendor_orders
-                    where buyer_store_id = $1
-                        and ($2::text is null or status = $2)
-                        and created_at <= $3
-                        and created_at >= (select min(created_at) from near)
-                        and (walk.cut_at is null or created_at > walk.cut_at)
-                        and (created_at, id) < ($3, $4)
-                    order by created_at desc, id desc
-                    limit $5
-                ) found on true
-                order by found.created_at desc, found.id desc
-                "#,
-                store as BuyerStoreId,
-                status as Option<OrderStatus>,
-                behind.created_at,
-                behind.id as OrderId,
-                sought,
-                rows_max,
-            )
-            .map(|row| (row.id, row.cut_at))
-            .fetch_all(connection)
-            .await
-}
-
-async fn rows_of_vendor(
-    connection: &mut PgConnection,
-    store: VendorStoreId,
-    status: Option<OrderStatus>,
-    behind: Position,
-    sought: i64,
-    rows_max: i64,
-) -> Result<Vec<Row>, sqlx::Error> {
-    sqlx::query!(
-                r#"
-                -- The index ends with the time, and a wider one would cost every checkout: so a walk
-                -- along it finds the last time of the page, and only what is not older is sorted. It
-                -- goes no further than $6 orders, whatever their status.
-                with near as (
-                    select created_at
-                    from (
-                        select created_at, status
-                        from vendor_orders
-                        where vendor_store_id = $1
-                            and created_at <= $3
-                            and (created_at, id) < ($3, $4)
-                        order by created_at desc
-                        limit $6
-                    ) walked
-                    where $2::text is null or status = $2
-                    order by created_at desc
-                    limit $5
-                ),
-                -- If the page is not full then: where the walk would go on.
-                beyond as materialized (
-                    select created_at
-                    from vendor_orders
-                    where vendor_store_id = $1
-                        and created_at <= $3
-                        and (created_at, id) < ($3, $4)
-                        and (select count(*) from near) < $5
-                    order by created_at desc
-                    offset $6
-                    limit 1
-                )
-                select found.id as "id?: OrderId", walk.cut_at as "cut_at?"
-                from (select (select created_at from beyond) as cut_at) walk
-                left join lateral (
-                    select id, created_at
-                    from vendor_orders
-                    where vendor_store_id = $1
-                        and ($2::text is null or status = $2)
-                        and created_at <= $3
-                        and created_at >= (select min(created_at) from near)
-                        and (walk.cut_at is null or created_at > walk.cut_at)
-                        and (created_at, id) < ($3, $4)
-                    order by created_at desc, id desc
-                    limit $5
-                ) found on true
-                order by found.created_at desc, found.id desc
-                "#,
-                store as VendorStoreId,
-                status as Option<OrderStatus>,
-                behind.created_at,
-                behind.id as OrderId,
-                sought,
-                rows_max,
-            )
-            .map(|row| (row.id, row.cut_at))
-            .fetch_all(connection)
-            .await
 }

@@ -17,10 +17,7 @@ use super::{
     load::load,
 };
 
-/// The groups that carts were converted into.
-///
-/// # Errors
-/// The statement failed.
+/// The checkout groups that carts were converted into.
 pub async fn find_groups_of_carts(
     connection: &mut PgConnection,
     cart_ids: &[CartId],
@@ -39,12 +36,9 @@ pub async fn find_groups_of_carts(
     Ok(rows.into_iter().map(|row| (row.cart_id, row.id)).collect())
 }
 
-/// A checkout of this buyer with all its orders and lines; another buyer's is `None`.
+/// A checkout of this buyer with all its orders and lines; `None` for another buyer's.
 ///
 /// Four statements. Call it inside a `repeatable read` transaction where the orders may change.
-///
-/// # Errors
-/// A statement failed.
 pub async fn find_checkout(
     connection: &mut PgConnection,
     id: CheckoutGroupId,
@@ -65,28 +59,21 @@ pub async fn find_checkout(
     .fetch_all(&mut *connection)
     .await
     .doing("find the orders of a checkout")?;
-    let orders = load(connection, &ids).await?;
+    let orders = load(connection, &ids, Perspective::Buyer(buyer_store_id)).await?;
     Ok(Some(Checkout {
         group,
         orders: orders.into_iter().map(|placed| placed.order).collect(),
     }))
 }
 
-/// One order of this store; another store's is `None`. Two statements.
-///
-/// # Errors
-/// A statement failed.
+/// One order of this store; `None` for another store's. Two statements.
 pub async fn find_order(
     connection: &mut PgConnection,
     id: OrderId,
     perspective: Perspective,
 ) -> Result<Option<PlacedOrder>, Error> {
-    let found = load(connection, &[id]).await?;
-    let is_theirs = |placed: &PlacedOrder| match perspective {
-        Perspective::Buyer(store) => placed.buyer_store_id == store,
-        Perspective::Vendor(store) => placed.order.vendor_store_id == store,
-    };
-    Ok(found.into_iter().find(is_theirs))
+    let found = load(connection, &[id], perspective).await?;
+    Ok(found.into_iter().next())
 }
 
 async fn find_group(

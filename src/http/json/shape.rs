@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::money::Money;
 
-use super::{MEMBERS_MAX, Node};
+use super::node::{MEMBERS_MAX, Node};
 
 /// How many problems are told. What has more is no slip, and the answer must not be larger than what
 /// was sent.
@@ -84,24 +84,33 @@ impl Shape {
         }
     }
 
-    /// Reads an object; names that are unknown or stand twice are problems.
-    pub fn object<'n>(&mut self, node: &'n Node, path: &str, known: &[&str]) -> Option<Object<'n>> {
+    /// Reads an object with these groups of known names; a name that is unknown or appears twice is a problem.
+    pub fn object<'n>(
+        &mut self,
+        node: &'n Node,
+        path: &str,
+        known: &[&[&str]],
+    ) -> Option<Object<'n>> {
         let Node::Object(fields) = node else {
             self.problem(path, "must be an object");
             return None;
         };
+        let known = || known.iter().copied().flatten().copied();
         assert!(
-            known.len() <= MEMBERS_MAX,
+            known().count() <= MEMBERS_MAX,
             "an object of ours fits into what is read"
         );
         let mut seen = 0_u64;
         for (name, _) in fields {
-            let place = known.iter().position(|known| known == name);
+            let place = known().position(|known| known == name);
             let at = || format!("{path}/{}", escape(&shortened(name)));
             match place {
                 None => self.note(|| FieldProblem {
                     path: at(),
-                    problem: format!("is not a known field; known: {}", known.join(", ")),
+                    problem: format!(
+                        "is not a known field; known: {}",
+                        known().collect::<Vec<_>>().join(", ")
+                    ),
                 }),
                 Some(place) if seen & (1 << place) != 0 => self.note(|| FieldProblem {
                     path: at(),
@@ -114,67 +123,6 @@ impl Shape {
             path: path.to_owned(),
             fields,
         })
-    }
-
-    /// Reads a field that must be there and not be null.
-    pub fn required<'n, T>(
-        &mut self,
-        object: &Object<'n>,
-        name: &str,
-        read: impl FnOnce(&mut Self, &'n Node, &str) -> Option<T>,
-    ) -> Option<T> {
-        let path = format!("{}/{name}", object.path);
-        match object.get(name) {
-            None => {
-                self.problem(&path, "is required");
-                None
-            }
-            Some(node) => read(self, node, &path),
-        }
-    }
-
-    /// Reads a field that may be missing or null: then it is `Some(None)`.
-    pub fn optional<'n, T>(
-        &mut self,
-        object: &Object<'n>,
-        name: &str,
-        read: impl FnOnce(&mut Self, &'n Node, &str) -> Option<T>,
-    ) -> Option<Option<T>> {
-        match object.get(name) {
-            None | Some(Node::Null) => Some(None),
-            Some(node) => read(self, node, &format!("{}/{name}", object.path)).map(Some),
-        }
-    }
-
-    /// Reads a list of up to `len_max` elements.
-    pub fn list<'n, T>(
-        &mut self,
-        node: &'n Node,
-        path: &str,
-        len_max: usize,
-        mut read: impl FnMut(&mut Self, &'n Node, &str) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let Node::Array(nodes) = node else {
-            self.problem(path, "must be a list");
-            return None;
-        };
-        if nodes.len() > len_max {
-            self.problem(
-                path,
-                format!(
-                    "has {} elements; at most {len_max} may be sent",
-                    nodes.len()
-                ),
-            );
-            return None;
-        }
-        // Every element is read, also behind a wrong one.
-        let read: Vec<_> = nodes
-            .iter()
-            .enumerate()
-            .map(|(index, node)| read(self, node, &format!("{path}/{index}")))
-            .collect();
-        read.into_iter().collect()
     }
 
     /// Reads an id in its usual notation, 8-4-4-4-12 hexadecimal digits.
@@ -250,7 +198,12 @@ impl Shape {
 }
 
 impl<'n> Object<'n> {
-    fn get(&self, name: &str) -> Option<&'n Node> {
+    /// The JSON pointer to a field of the object.
+    pub fn path_of(&self, field: &str) -> String {
+        format!("{}/{field}", self.path)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&'n Node> {
         self.fields
             .iter()
             .find(|(known, _)| known == name)

@@ -5,8 +5,11 @@ use std::time::Duration;
 use actix_web::test::TestRequest;
 use nix::time::ClockId;
 
-use super::Node;
-use crate::http::{carts, checkout, query::Query};
+use super::{Node, read};
+use crate::http::{
+    bodies::{cart::CartRequestBody, checkout::CheckoutRequestBody},
+    query::Query,
+};
 
 /// How long this thread has worked, whatever else the machine does.
 fn worked() -> Duration {
@@ -54,12 +57,12 @@ fn a_body_costs_no_more_than_its_length() {
             format!("{{\"items\":[{{\"qty\":1.{}}}]}}", "0".repeat(250_000)),
         ),
     ] {
-        for read in [
-            |node: &Node| carts::parse(node).is_err(),
-            |node: &Node| checkout::parse(node).is_err(),
+        for is_refused in [
+            |node: &Node| read::<CartRequestBody>(node).is_err(),
+            |node: &Node| read::<CheckoutRequestBody>(node).is_err(),
         ] {
             let took = cost(|| {
-                let refused = Node::parse(body.as_bytes()).map_or(true, |node| read(&node));
+                let refused = Node::parse(body.as_bytes()).map_or(true, |node| is_refused(&node));
                 assert!(refused, "{what}");
             });
             assert!(took < MOST, "{what}: {took:?}");

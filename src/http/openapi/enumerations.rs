@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     domain::{rejection::LineRejectionReason, violation::ViolationCode},
-    http::error::rules,
+    http::error::sentences,
 };
 
 /// An order's statuses; the vendor's work moves it from one to the next.
@@ -70,9 +70,9 @@ pub fn explain(schemas: &mut Map<String, Value>) {
         let owned = |(value, meaning): &(&str, &'static str)| ((*value).to_owned(), *meaning);
         table.iter().map(owned).collect::<Vec<_>>()
     };
-    let violations = ViolationCode::ALL.map(|code| (name(&code), rules::violation(code).when));
+    let violations = ViolationCode::ALL.map(|code| (name(&code), sentences::violation(code).when));
     let rejections =
-        LineRejectionReason::ALL.map(|reason| (name(&reason), rules::rejection(reason).when));
+        LineRejectionReason::ALL.map(|reason| (name(&reason), sentences::rejection(reason).when));
     for (schema, meanings) in [
         ("ViolationCode", violations.to_vec()),
         ("LineRejectionReason", rejections.to_vec()),

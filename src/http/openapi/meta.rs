@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::error::Code;
 
-use super::{CONTRACT, errors, page, parts::headers};
+use super::{CONTRACT, errors, parts::headers, serve};
 
 /// `/openapi.json`.
 pub fn document_path() -> Value {
@@ -31,8 +31,8 @@ pub fn page_path() -> Value {
 
 /// `/docs/{file}`.
 pub fn file_path() -> Value {
-    let names: Vec<_> = page::FILES.iter().map(|file| file.name).collect();
-    let content: Map<_, _> = page::FILES
+    let names: Vec<_> = serve::FILES.iter().map(|file| file.name).collect();
+    let content: Map<_, _> = serve::FILES
         .iter()
         .map(|file| (file.content_type.to_owned(), json!({})))
         .collect();

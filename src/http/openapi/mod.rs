@@ -1,7 +1,7 @@
 //! The OpenAPI document: what the API takes and answers, for people and for programs.
 //!
 //! Schemas of answers come from the types that are answered, errors from the table of codes, paths
-//! from [`routes`]. Nothing here decides how a request is handled; that the two agree
+//! from [`paths`]. Nothing here decides how a request is handled; that the two agree
 //! is held by `tests`, by every integration test's client, and by `make contract`.
 //!
 //! | piece | file |
@@ -9,8 +9,7 @@
 //! | operations, by tag | [`cart`], [`checkout`], [`orders`], [`meta`] |
 //! | what they are put together from | [`parts`], [`errors`] |
 //! | what is done to all of it for programs that make clients of it | [`finish`], [`enumerations`] |
-//! | what clients may send | [`requests`] |
-//! | serving it, and the page for people | [`page`] |
+//! | serving it, and the page for people | [`serve`] |
 
 pub mod cart;
 pub mod checkout;
@@ -19,9 +18,8 @@ pub mod errors;
 pub mod finish;
 pub mod meta;
 pub mod orders;
-pub mod page;
 pub mod parts;
-pub mod requests;
+pub mod serve;
 #[cfg(test)]
 mod tests;
 
@@ -35,14 +33,16 @@ use crate::domain::{
 };
 
 use super::{
-    cart_body::CartBody,
-    checkout_body::CheckoutBody,
+    bodies::{
+        cart::{CartBody, CartRequestBody},
+        checkout::{CheckoutBody, CheckoutRequestBody},
+        orders::{PageBody, PlacedOrderBody},
+        preview::PreviewBody,
+        quote::{QuoteBody, QuoteRequestBody},
+    },
     error::{Code, rejections::ShortLineBody},
     json::FieldProblem,
-    orders_body::{PageBody, PlacedOrderBody},
-    preview_body::PreviewBody,
-    quote_body::QuoteBody,
-    routes::{self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, ORDER, ORDERS},
+    paths::{self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, ORDER, ORDERS},
 };
 
 const DESCRIPTION: &str = "\
@@ -140,9 +140,9 @@ fn build() -> Value {
             CHECKOUT_GROUP: checkout::group_path(),
             ORDERS: orders::list_path(),
             ORDER: orders::path(),
-            routes::OPENAPI: meta::document_path(),
-            routes::DOCS: meta::page_path(),
-            routes::DOCS_FILE: meta::file_path(),
+            paths::OPENAPI: meta::document_path(),
+            paths::DOCS: meta::page_path(),
+            paths::DOCS_FILE: meta::file_path(),
         },
         "components": {
             "securitySchemes": {
@@ -232,15 +232,10 @@ fn schemas() -> Map<String, Value> {
     add::<CartChange>(&mut all);
     add::<ShortLineBody>(&mut all);
     let answered = all.clone();
-    add::<requests::CartRequest>(&mut all);
-    add::<requests::QuoteRequest>(&mut all);
-    add::<requests::CheckoutRequest>(&mut all);
-    for (name, schema) in &mut all {
-        // What is read refuses unknown fields; what is answered may get new ones.
-        if !answered.contains_key(name) && schema["type"] == "object" {
-            schema["additionalProperties"] = json!(false);
-        }
-    }
+    add::<CartRequestBody>(&mut all);
+    add::<QuoteRequestBody>(&mut all);
+    add::<CheckoutRequestBody>(&mut all);
+    refuse_unknown_fields(&mut all, &answered);
     // Money is a text, too: a figure may be of several kinds at once.
     if let Some(kinds) = all["Figure"]["oneOf"].as_array().cloned() {
         all["Figure"] = json!({ "anyOf": kinds, "description": all["Figure"]["description"] });
@@ -251,6 +246,46 @@ fn schemas() -> Map<String, Value> {
     all.insert("OrderPerspective".to_owned(), enumerations::perspective());
     enumerations::explain(&mut all);
     all
+}
+
+/// Requests refuse unknown fields; answers may get new ones. A schema put together by `allOf` could not say so:
+/// its parts become one object.
+fn refuse_unknown_fields(all: &mut Map<String, Value>, answered: &Map<String, Value>) {
+    let names: Vec<_> = all
+        .keys()
+        .filter(|name| !answered.contains_key(*name))
+        .cloned()
+        .collect();
+    for name in names {
+        let mut schema = all[&name].clone();
+        if let Some(parts) = schema["allOf"].as_array() {
+            schema = merged(&schema["description"], parts, all);
+        }
+        if schema["type"] == "object" {
+            schema["additionalProperties"] = json!(false);
+        }
+        all.insert(name, schema);
+    }
+}
+
+/// One object with the fields of several, in their order.
+fn merged(description: &Value, parts: &[Value], all: &Map<String, Value>) -> Value {
+    let mut required = Vec::new();
+    let mut properties = Map::new();
+    for part in parts {
+        let name = part["$ref"]
+            .as_str()
+            .and_then(|path| path.rsplit('/').next());
+        let part = name.map_or(part, |name| &all[name]);
+        required.extend(part["required"].as_array().into_iter().flatten().cloned());
+        properties.extend(part["properties"].as_object().cloned().unwrap_or_default());
+    }
+    json!({
+        "type": "object",
+        "description": description,
+        "required": required,
+        "properties": properties,
+    })
 }
 
 /// Adds a type's schema and all that it refers to.

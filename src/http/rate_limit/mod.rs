@@ -45,7 +45,7 @@ use crate::{
 
 use self::client_address::{client_address, limited_together};
 use self::debts::Debts;
-use super::{auth::Identity, error::ApiError, worker::Worker};
+use super::{auth::Identity, error::ApiError, state::State};
 
 /// How much is left.
 pub const LEFT: HeaderName = HeaderName::from_static("ratelimit");
@@ -260,8 +260,8 @@ pub async fn limit<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let worker = request.app_data::<web::Data<Worker>>();
-    let Some(limits) = worker.and_then(|worker| worker.rate_limits.clone()) else {
+    let state = request.app_data::<web::Data<State>>();
+    let Some(limits) = state.and_then(|state| state.rate_limits.clone()) else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
     let (left, taken) = limits.take_of_address(&request);

@@ -334,10 +334,10 @@ fn every_rule_has_a_short_code_of_its_group_and_a_sentence_of_its_own() {
 
 #[test]
 fn the_operators_page_lists_every_rule() {
-    let page = include_str!("../../../docs/operations.md");
+    let page = include_str!("../../../docs/audit.md");
     for rule in db::audit::rules() {
         let row = format!("| `{}` | {} |\n", rule.code, rule.sentence);
-        assert!(page.contains(&row), "docs/operations.md lacks {row}");
+        assert!(page.contains(&row), "docs/audit.md lacks {row}");
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use utoipa::PartialSchema;
 
 use super::*;
-use crate::{domain::violation::ViolationCode, http::error::page::markdown};
+use crate::{domain::violation::ViolationCode, http::error::markdown::markdown};
 
 fn read() -> Value {
     serde_json::from_str(whole_document()).unwrap()
@@ -38,7 +38,7 @@ fn the_document_has_just_the_routes() {
         })
         .collect();
     // HEAD goes without saying where GET is.
-    let routed = routes::ALL.map(|(path, allow)| (path.to_owned(), allow.replace(", HEAD", "")));
+    let routed = paths::ALL.map(|(path, allow)| (path.to_owned(), allow.replace(", HEAD", "")));
     assert_eq!(documented, BTreeSet::from(routed));
 }
 
@@ -180,7 +180,7 @@ fn numbers_say_their_size_and_what_may_be_null_its_meaning() {
 #[test]
 fn enumerations_are_referred_to_and_each_value_is_explained() {
     let document = read();
-    let parameters = document["paths"][routes::ORDERS]["get"]["parameters"]
+    let parameters = document["paths"][paths::ORDERS]["get"]["parameters"]
         .as_array()
         .unwrap();
     for (name, schema) in [

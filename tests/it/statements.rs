@@ -1,8 +1,8 @@
-//! The repository layer by itself: what `db` writes is what `db` reads, for its owner only.
+//! The statements of `db` by themselves: what is written is what is read, for its owner only.
 
 use chrono::{SubsecRound, TimeDelta, Utc};
 use splitcart::{
-    carts::{self, Decision, FreezeCart, Promises, Tries},
+    carts::{self, Decision, EarlierAttempts, FreezeCart, Promises},
     db,
     domain::{
         cart::{CartContent, CartRequest, CartStatus, PriceHold, RequestedItem, Totals},
@@ -58,7 +58,14 @@ async fn a_cart_is_read_back_as_it_was_frozen_by_its_owner_only() {
         keep_answers_for: TimeDelta::hours(1),
     };
     let pool = &market.database.pool;
-    let decided = carts::freeze(pool, promises, &[&command], &mut Tries::default(), None).await;
+    let decided = carts::freeze(
+        pool,
+        promises,
+        &[&command],
+        &mut EarlierAttempts::default(),
+        None,
+    )
+    .await;
     let Decision::Frozen(frozen) = decided.unwrap().remove(0) else {
         panic!("a good cart");
     };

@@ -12,12 +12,12 @@ use crate::{
         violation::ViolationCode,
     },
     http::{
-        carts, checkout,
-        json::{FieldProblem, Node},
+        bodies::{cart::CartRequestBody, checkout::CheckoutRequestBody},
+        json::{self, FieldProblem, FromJson, Node},
     },
 };
 
-use super::{Code, examples, rejections, rules};
+use super::{Code, examples, rejections, sentences};
 
 const HEAD: &str = "\
 <!-- Made by `splitcart errors`; a test holds this file against it. -->
@@ -103,17 +103,17 @@ fn fields(page: &mut String) -> std::fmt::Result {
         (
             "PUT /api/v1/cart",
             BAD_CART,
-            problems(BAD_CART, carts::parse),
+            problems::<CartRequestBody>(BAD_CART),
         ),
         (
             "PUT /api/v1/cart",
             EMPTY_CART,
-            problems(EMPTY_CART, carts::parse),
+            problems::<CartRequestBody>(EMPTY_CART),
         ),
         (
             "POST /api/v1/checkout",
             BAD_CHECKOUT,
-            problems(BAD_CHECKOUT, checkout::parse),
+            problems::<CheckoutRequestBody>(BAD_CHECKOUT),
         ),
     ];
     write!(page, "\n{FIELDS}")?;
@@ -128,19 +128,16 @@ fn fields(page: &mut String) -> std::fmt::Result {
 }
 
 /// What a reader says about a bad body.
-fn problems<T>(
-    body: &str,
-    parse: impl FnOnce(&Node) -> Result<T, Vec<FieldProblem>>,
-) -> Vec<FieldProblem> {
+fn problems<T: FromJson>(body: &str) -> Vec<FieldProblem> {
     let node = Node::parse(body.as_bytes()).expect("the bad bodies are JSON");
-    parse(&node).err().unwrap_or_default()
+    json::read::<T>(&node).err().unwrap_or_default()
 }
 
 fn violations(page: &mut String) -> std::fmt::Result {
     write!(page, "\n{VIOLATIONS}")?;
     writeln!(page, "\n| code | when | what to do |\n|---|---|---|")?;
     for code in ViolationCode::ALL {
-        let rule = rules::violation(code);
+        let rule = sentences::violation(code);
         let name = name(&code);
         writeln!(page, "| `{name}` | {} | {} |", rule.when, rule.remedy)?;
     }
@@ -154,7 +151,7 @@ fn rejections(page: &mut String) -> std::fmt::Result {
         "\n| reason | when | what to do | message |\n|---|---|---|---|"
     )?;
     for reason in LineRejectionReason::ALL {
-        let rule = rules::rejection(reason);
+        let rule = sentences::rejection(reason);
         let rejection = match reason {
             LineRejectionReason::InsufficientInventory => Rejection::short(4, 1),
             _ => Rejection::because(reason),

@@ -1,5 +1,5 @@
-//! Decides what can be decided before anything is written: the caller, the keys that were used before,
-//! the store's licence, the rules, in this order.
+//! Decides each command as far as that can be done before anything is written, in this order: the caller, a
+//! key that was used before, the store's licence, the rules.
 
 use std::time::Duration;
 
@@ -12,32 +12,34 @@ use crate::{
     domain::{
         caller::{Access, Member},
         cart::{CartHead, CartRecord, PricedCart},
-        idempotency::FirstCartAnswer,
         ids::{CartId, CartItemId},
         rules::{self, Catalog},
     },
 };
 
-use super::{Decision, FreezeCart, NamedCart, Refusal, freeze::Tries};
+use super::{
+    Decision, FreezeCart, NamedCart, Refusal,
+    attempts::{EarlierAttempts, answer_again},
+};
 
-/// How long the first statement on a connection may take: one that does not answer it is lost.
+/// The longest time of the first statement on a connection: a connection that does not answer it is lost.
 const FIRST_ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// When keys are looked up.
+/// The moment at which keys are looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LookUp {
-    /// Only where a licence or a rule refuses a cart: it may be a retry of one that was frozen when it did
-    /// not.
+    /// Only if a licence or a rule refuses a cart: the request may be a retry of one that was frozen while
+    /// they allowed it.
     IfRefused,
     /// Before anything is decided.
     First,
 }
 
-/// What is to become of each command, in their order.
-pub(super) struct Judged {
-    /// What may be saved, and what is decided already.
-    pub verdicts: Vec<Result<Priced, Decision>>,
-    /// By PostgreSQL's clock.
+/// The outcomes so far, one per command, in their order.
+pub(super) struct Decided {
+    /// A cart that may be saved, or a decision.
+    pub outcomes: Vec<Result<Priced, Decision>>,
+    /// The time by PostgreSQL's clock.
     pub now: DateTime<Utc>,
 }
 
@@ -49,7 +51,7 @@ pub(super) struct Priced {
 }
 
 impl Priced {
-    /// The cart as it was saved.
+    /// The cart as it is saved.
     pub fn saved(&self, head: CartHead, ids: &[CartItemId]) -> NamedCart {
         let vendors = self.catalog.vendors.iter();
         NamedCart {
@@ -65,24 +67,29 @@ impl Priced {
     }
 }
 
-pub(super) async fn judge(
+/// Reads what the commands depend on, and decides as much as it can.
+pub(super) async fn decide(
     connection: &mut PgConnection,
     commands: &[&FreezeCart],
     look_up: LookUp,
-    tries: &Tries,
-) -> Result<Judged, db::Error> {
+    earlier: &EarlierAttempts,
+) -> Result<Decided, db::Error> {
     let callers: Vec<_> = commands
         .iter()
-        .map(|it| (it.user_id, it.store_id))
+        .map(|command| (command.user_id, command.store_id))
         .collect();
     let found = db::stores::find_memberships_and_time(connection, &callers);
-    let (memberships, now) = db::in_time(FIRST_ANSWER_WAIT_MAX, "ask who calls", found).await?;
-    // Where nobody is known nothing gets a date.
+    let (memberships, now) =
+        db::in_time(FIRST_ANSWER_WAIT_MAX, "look up the callers", found).await?;
+    // Without any known caller no cart is saved, so nothing needs the time.
     let now = now.unwrap_or_default();
-    let requests: Vec<_> = commands.iter().map(|it| &it.request.content).collect();
+    let requests: Vec<_> = commands
+        .iter()
+        .map(|command| &command.request.content)
+        .collect();
     let catalogs = db::catalog::load_for(connection, &requests).await?;
-    let judged = commands.iter().zip(memberships).zip(catalogs);
-    let mut verdicts: Vec<_> = judged
+    let inputs = commands.iter().zip(memberships).zip(catalogs);
+    let mut outcomes: Vec<_> = inputs
         .map(|((command, membership), catalog)| {
             let member =
                 Member::admit(membership.as_ref(), Access::Change).map_err(Refusal::Forbidden)?;
@@ -97,29 +104,18 @@ pub(super) async fn judge(
             };
             Ok(Priced { new, cart, catalog })
         })
-        .map(|verdict| verdict.map_err(Decision::Refused))
+        .map(|outcome| outcome.map_err(Decision::Refused))
         .collect();
-    let may_be_a_retry = |verdict: &Result<_, _>| matches!(verdict, Err(Decision::Refused(refusal)) if refusal.comes_after_the_key());
-    if look_up == LookUp::First || verdicts.iter().any(may_be_a_retry) {
+    let may_be_a_retry = |outcome: &Result<_, _>| matches!(outcome, Err(Decision::Refused(refusal)) if refusal.comes_after_the_key());
+    if look_up == LookUp::First || outcomes.iter().any(may_be_a_retry) {
         let scopes: Vec<_> = commands.iter().map(|command| command.scope).collect();
         let answers = db::carts::find_first_answers(connection, &scopes).await?;
-        for ((verdict, answer), command) in verdicts.iter_mut().zip(answers).zip(commands) {
-            // A key comes after its caller and before the rules.
-            if let Some(answer) = answer.filter(|_| verdict.is_ok() || may_be_a_retry(verdict)) {
-                *verdict = Err(repeat(answer, command, tries));
+        for ((outcome, answer), command) in outcomes.iter_mut().zip(answers).zip(commands) {
+            // A key is decided after its caller and before the rules.
+            if let Some(answer) = answer.filter(|_| outcome.is_ok() || may_be_a_retry(outcome)) {
+                *outcome = Err(answer_again(answer, command, earlier));
             }
         }
     }
-    Ok(Judged { verdicts, now })
-}
-
-/// What a key that was used before decides.
-pub(super) fn repeat(answer: FirstCartAnswer, command: &FreezeCart, tries: &Tries) -> Decision {
-    if answer.fingerprint != command.fingerprint {
-        return Decision::Refused(Refusal::KeyReused);
-    }
-    if tries.made(answer.created_at) {
-        return Decision::Frozen(answer.response);
-    }
-    Decision::Replayed(answer.response)
+    Ok(Decided { outcomes, now })
 }

@@ -1,4 +1,4 @@
-//! `rate_limit` and `[limits]`: how many requests are taken from one address and from one person.
+//! `rate_limit` and `[limits]`: the most requests per address and per user.
 
 use std::num::NonZeroU32;
 

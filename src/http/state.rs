@@ -44,7 +44,7 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// See the module.
 #[derive(Debug)]
-pub struct Worker {
+pub struct State {
     /// For everything but checkouts.
     pub pool: PgPool,
     /// The fast path of idempotency.
@@ -52,7 +52,7 @@ pub struct Worker {
     /// Which database its answers are of.
     pub incarnation: Incarnation,
     /// Where checkouts are handed in.
-    pub desk: CheckoutDesk,
+    pub checkouts: CheckoutDesk,
     /// Where carts are handed in to be frozen.
     pub carts: CartDesk,
     /// On which terms carts are bought.
@@ -88,7 +88,7 @@ pub enum Error {
     Redis(#[from] redis::RedisError),
 }
 
-impl Worker {
+impl State {
     /// Reads, from one snapshot, so that what is read is of one moment.
     ///
     /// # Errors
@@ -213,7 +213,7 @@ impl Worker {
                 metrics.clone(),
             )?,
             incarnation: front.incarnation.clone(),
-            desk: front.desk.clone(),
+            checkouts: front.desk.clone(),
             carts: front.carts.clone(),
             terms: front.terms,
             tokens: front.tokens.clone(),

@@ -1,29 +1,72 @@
-//! How a checkout looks to a client: the orders by vendor, and what was rejected.
+//! The request of a checkout, which is also a preview's, and its answer: the orders by vendor, and what was
+//! rejected.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::{
-    cart::Totals,
-    ids::{
-        BuyerStoreId, CartId, CheckoutGroupId, LineItemId, OrderId, PaymentIntentId, ProductId,
-        VendorStoreId,
+use crate::{
+    domain::{
+        cart::Totals,
+        checkout::{CheckoutRequest, ExpectedCart},
+        ids::{
+            BuyerStoreId, CartId, CheckoutGroupId, LineItemId, OrderId, PaymentIntentId, StoreId,
+            UserId, VendorStoreId,
+        },
+        money::Money,
+        order::{
+            Checkout, OrderLine, OrderStatus, PaymentIntent, PaymentMethod, PaymentStatus,
+            VendorOrder,
+        },
+        reservation::ShortagePolicy,
     },
-    money::Money,
-    order::{
-        Checkout, LineStatus, OrderLine, OrderStatus, PaymentIntent, PaymentMethod, PaymentStatus,
-        VendorOrder,
-    },
-    product::Unit,
-    rejection::{LineRejectionReason, Rejection},
+    http::{json::request_body, paths::CHECKOUT_GROUP},
 };
 
-use super::{error::rejections, routes::CHECKOUT_GROUP};
+use super::{
+    Envelope,
+    fields::{Amount, Positive},
+    order_lines::{LineBody, line},
+};
 
-#[derive(Serialize)]
-pub(super) struct Envelope<T> {
-    pub data: T,
+request_body! {
+    /// What is to be bought, and how it is to be paid.
+    #[schema(as = CheckoutRequest)]
+    pub struct CheckoutRequestBody {
+        /// Your store's active cart: the `id` in the answer to `PUT /api/v1/cart`.
+        cart_id: CartId,
+        /// `cash` is the default; `ach` only where the operator offers it.
+        payment_method: Option<PaymentMethod>,
+        /// What is to become of a line that can't be had whole. `reject_line`, the default: the line is
+        /// rejected, the rest goes through. `fill`: what there is of it is reserved, as a line of its own
+        /// beside the rejected rest, unless that is less than the vendor sells at once (`moq`).
+        /// `reject_vendor`: its vendor's order goes through whole or not at all. `all_or_nothing`: the
+        /// checkout does, else it is 409 `STOCK_CHANGED`.
+        shortage_policy: Option<ShortagePolicy>,
+        /// The cart's total that the buyer was shown, before anything is rejected: another one is 409
+        /// `CART_CHANGED`. What a checkout with rejected lines costs it does not say.
+        expected_total: Option<Amount>,
+        /// The cart's version that the buyer was shown: another one is 409 `CART_CHANGED`.
+        #[schema(value_type = Option<i32>, minimum = 1, maximum = 2_147_483_647)]
+        expected_version: Option<Positive>,
+    }
+}
+
+impl CheckoutRequestBody {
+    /// The checkout that a caller asks for.
+    pub fn by(self, user_id: UserId, store_id: StoreId) -> CheckoutRequest {
+        CheckoutRequest {
+            cart_id: self.cart_id,
+            store_id,
+            user_id,
+            payment_method: self.payment_method.unwrap_or_default(),
+            shortage_policy: self.shortage_policy.unwrap_or_default(),
+            expected: ExpectedCart {
+                total: self.expected_total.map(|amount| amount.0),
+                version: self.expected_version.map(|version| version.0),
+            },
+        }
+    }
 }
 
 /// What one checkout created: an order per vendor.
@@ -71,7 +114,7 @@ pub struct OrderBody<'a> {
     payment_intent: Option<IntentBody>,
     /// Its lines, in the cart's order, rejected ones too.
     #[schema(min_items = 1)]
-    items: Vec<LineBody<'a>>,
+    items: Vec<OrderLineBody<'a>>,
 }
 
 /// How an order is to be paid.
@@ -91,53 +134,11 @@ pub struct IntentBody {
 /// A line of an order.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OrderLine)]
-pub struct LineBody<'a> {
+pub struct OrderLineBody<'a> {
     /// The line.
     line_item_id: LineItemId,
-    /// What.
-    product_id: ProductId,
-    /// The vendor's own number for it.
-    sku: &'a str,
-    /// Its name, for people.
-    title: &'a str,
-    /// What one unit of quantity is.
-    unit: Unit,
-    /// How many this line is about. A line that was filled with what there was stands twice, once for
-    /// either part.
-    #[schema(minimum = 1)]
-    qty: i32,
-    /// Per unit, before the volume tier.
-    list_price: Money,
-    /// Per unit, after the tier.
-    unit_price: Money,
-    /// What the tier takes off the whole line.
-    discount: Money,
-    /// Unit price x quantity; a rejected line counts in no sum.
-    total: Money,
-    /// Where it stands; checkout makes `pending` and `rejected`.
-    status: LineStatus,
-    /// Why it was rejected; null where it was not.
-    #[schema(required = true)]
-    rejection: Option<RejectionBody>,
-}
-
-/// Why a line was rejected.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Rejection)]
-pub struct RejectionBody {
-    /// Why.
-    reason: LineRejectionReason,
-    /// The same, for people.
-    #[schema(min_length = 1)]
-    message: String,
-    /// What was left; only for `insufficient_inventory`.
-    #[schema(required = true, minimum = 0)]
-    available_qty: Option<i32>,
-    /// How many units of the line were reserved, as a line of their own, where this is the rest of
-    /// it; only with `shortage_policy: "fill"`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1, nullable = false)]
-    reserved_qty: Option<i32>,
+    #[serde(flatten)]
+    line: LineBody<'a>,
 }
 
 /// A vendor that can not deliver all that was asked for.
@@ -193,35 +194,14 @@ pub(super) fn order(order: &VendorOrder) -> OrderBody<'_> {
         totals: order.totals,
         balance_due: order.balance_due,
         payment_intent: order.payment_intent.map(intent),
-        items: order.lines.iter().map(line).collect(),
+        items: order.lines.iter().map(order_line).collect(),
     }
 }
 
-fn line(line: &OrderLine) -> LineBody<'_> {
-    LineBody {
-        line_item_id: line.id,
-        product_id: line.product_id,
-        sku: &line.sku,
-        title: &line.title,
-        unit: line.unit,
-        qty: line.qty,
-        list_price: line.list_price,
-        unit_price: line.unit_price,
-        discount: line.discount,
-        total: line.total,
-        status: line.status,
-        rejection: line.rejection.map(RejectionBody::from),
-    }
-}
-
-impl From<Rejection> for RejectionBody {
-    fn from(rejection: Rejection) -> Self {
-        Self {
-            reason: rejection.reason,
-            message: rejections::sentence(&rejection),
-            available_qty: rejection.available_qty,
-            reserved_qty: rejection.reserved_qty,
-        }
+fn order_line(placed: &OrderLine) -> OrderLineBody<'_> {
+    OrderLineBody {
+        line_item_id: placed.id,
+        line: line(placed),
     }
 }
 

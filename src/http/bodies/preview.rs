@@ -11,12 +11,14 @@ use crate::{
         cart::{PriceHold, Totals},
         ids::{BuyerStoreId, CartId, ProductId, VendorStoreId},
         money::Money,
-        order::{LineStatus, OrderLine, OrderStatus, PaymentMethod, VendorOrder},
-        product::Unit,
+        order::{OrderStatus, PaymentMethod, VendorOrder},
     },
 };
 
-use super::checkout_body::{Envelope, RejectionBody};
+use super::{
+    Envelope,
+    order_lines::{LineBody, line},
+};
 
 /// What a checkout would come to now.
 #[derive(Serialize, ToSchema)]
@@ -68,36 +70,6 @@ pub struct OrderBody<'a> {
     items: Vec<LineBody<'a>>,
 }
 
-/// A line of an order, as it would be.
-#[derive(Serialize, ToSchema)]
-#[schema(as = PreviewLine)]
-pub struct LineBody<'a> {
-    /// What.
-    product_id: ProductId,
-    /// The vendor's own number for it.
-    sku: &'a str,
-    /// Its name, for people.
-    title: &'a str,
-    /// What one unit of quantity is.
-    unit: Unit,
-    /// How many.
-    #[schema(minimum = 1)]
-    qty: i32,
-    /// Per unit, before the tier.
-    list_price: Money,
-    /// Per unit, after the tier.
-    unit_price: Money,
-    /// What the tier takes off the whole line.
-    discount: Money,
-    /// Unit price x quantity.
-    total: Money,
-    /// `pending` if it would be reserved, else `rejected`.
-    status: LineStatus,
-    /// Why it would be rejected; null if it would not.
-    #[schema(required = true)]
-    rejection: Option<RejectionBody>,
-}
-
 /// A vendor that could not deliver all that is asked for.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PreviewRejectedVendor)]
@@ -137,22 +109,6 @@ fn order(order: &VendorOrder) -> OrderBody<'_> {
         balance_due: order.balance_due,
         payment_method: order.payment_intent.map(|intent| intent.method),
         items: order.lines.iter().map(line).collect(),
-    }
-}
-
-fn line(line: &OrderLine) -> LineBody<'_> {
-    LineBody {
-        product_id: line.product_id,
-        sku: &line.sku,
-        title: &line.title,
-        unit: line.unit,
-        qty: line.qty,
-        list_price: line.list_price,
-        unit_price: line.unit_price,
-        discount: line.discount,
-        total: line.total,
-        status: line.status,
-        rejection: line.rejection.map(RejectionBody::from),
     }
 }
 

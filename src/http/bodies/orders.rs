@@ -11,7 +11,10 @@ use crate::domain::{
     rejection::OrderRejectionReason,
 };
 
-use super::checkout_body::{Envelope, OrderBody, order};
+use super::{
+    Envelope,
+    checkout::{OrderBody, order},
+};
 
 /// An order with what it belongs to.
 #[derive(Serialize, ToSchema)]

@@ -1,0 +1,123 @@
+//! Tasks and pools beside the listeners: what measures, sweeps, reloads files and watches PostgreSQL and
+//! Redis. Each is a task of its own, so that none waits for another.
+
+use std::{sync::Arc, time::Duration};
+
+use rustls::sign::CertifiedKey;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgPool;
+use tokio::{sync::watch, task::JoinHandle};
+
+use crate::{
+    config::{Config, Retention},
+    db::{
+        self,
+        pool::{Limits as PoolLimits, Workload},
+    },
+    http::{server::Front, token::key_set::KeySet, watched_file::WatchedFiles},
+    log_floods,
+    metrics::Metrics,
+    ops::redis_role,
+    outages::{POSTGRESQL, REDIS},
+    outbox::gauges,
+    sweeper,
+};
+
+use super::{Error, redis_at_start};
+
+/// A pool for tasks on this thread. The relay has one of its own, so that it waits for no other task.
+pub(super) fn background_pool(
+    config: &Config,
+    url: &SecretString,
+    metrics: &Metrics,
+    (name, connections_max): (&'static str, u32),
+) -> Result<PgPool, db::Error> {
+    let limits = PoolLimits {
+        // Every statement of theirs walks an index from its start.
+        workload: Workload::Reads,
+        connections_max,
+        acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
+        statement_max: Duration::from_secs(30),
+        lock_wait_max: Duration::from_secs(30),
+    };
+    let pool = db::pool::lazy(url, &format!("splitcart {name}"), limits)?;
+    metrics.watch_pool(name, pool.clone());
+    Ok(pool)
+}
+
+/// Starts what measures and sweeps.
+pub(super) fn in_the_background(
+    config: &Config,
+    pool: &PgPool,
+    metrics: &Metrics,
+    stops: &watch::Receiver<bool>,
+) -> Vec<JoinHandle<()>> {
+    let gauges = gauges::measure(pool.clone(), metrics.clone(), stops.clone());
+    let keys = sweeper::remove_expired_keys(pool.clone(), stops.clone());
+    let sums = log_floods::tell_sums();
+    let mut tasks = vec![
+        actix_rt::spawn(gauges),
+        actix_rt::spawn(keys),
+        actix_rt::spawn(sums),
+    ];
+    if let Retention::Lasting(retention) = config.outbox.retention {
+        let (pool, metrics, stops) = (pool.clone(), metrics.clone(), stops.clone());
+        let events = sweeper::remove_published_events(pool, retention, metrics, stops);
+        tasks.push(actix_rt::spawn(events));
+    }
+    tasks
+}
+
+/// Starts what reports the Redis in use, and outages of PostgreSQL and Redis.
+pub(super) fn watch_dependencies(
+    config: &Config,
+    database_url: &SecretString,
+    redis_url: &SecretString,
+) -> Result<Vec<JoinHandle<()>>, Error> {
+    let url = database_url.clone();
+    let postgresql = POSTGRESQL.watch(db::pool::place_of(&url)?, async move || {
+        let connection = db::pool::connect(&url).await;
+        connection.map(drop).map_err(|error| error.to_string())
+    });
+    let place = redis_role::place_of(redis_url)?;
+    let url = redis_url.clone();
+    let redis = REDIS.watch(place, async move || match redis_role::judge(&url).await {
+        Ok(None) => Ok(()),
+        Ok(Some(problem)) => Err(problem),
+        Err(error) => Err(error.to_string()),
+    });
+    // An outage that began before the start is reported, too.
+    REDIS.suspect();
+    let which = redis_at_start::report(redis_url.clone());
+    let mut tasks = vec![
+        actix_rt::spawn(postgresql),
+        actix_rt::spawn(redis),
+        actix_rt::spawn(which),
+    ];
+    let of_events = config.outbox.redis_url(redis_url);
+    if of_events.expose_secret() != redis_url.expose_secret() {
+        tasks.push(actix_rt::spawn(redis_at_start::report_of_events(
+            of_events.clone(),
+        )));
+    }
+    Ok(tasks)
+}
+
+/// Starts what keeps the public listener up to date: keys, its certificate, and the limiter's memory.
+pub(super) fn beside_the_listener(
+    config: &Config,
+    front: &Front,
+    keys: WatchedFiles<KeySet>,
+    certificate: Option<WatchedFiles<CertifiedKey>>,
+) -> Vec<JoinHandle<()>> {
+    let reload_every = Duration::from_millis(config.reload_files_ms);
+    let metrics = || front.metrics.clone();
+    let mut tasks = vec![actix_rt::spawn(keys.watch(reload_every, metrics()))];
+    if let Some(certificate) = certificate {
+        tasks.push(actix_rt::spawn(certificate.watch(reload_every, metrics())));
+    }
+    if let Some(limits) = &front.rate_limits {
+        tasks.push(actix_rt::spawn(Arc::clone(limits).forget_the_idle()));
+    }
+    tasks
+}

@@ -1,0 +1,86 @@
+//! Reasons why the service can't start, each with what to do about it.
+
+use std::{io, net::SocketAddr, time::Duration};
+
+use crate::{db, http::watched_file};
+
+/// The reason why the service can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// PostgreSQL did not answer in time, or its URL is malformed.
+    #[error("PostgreSQL can't be used: {}{}", .0, advice_for(.0))]
+    Database(#[from] db::Error),
+    /// PostgreSQL could not be connected to.
+    #[error(
+        "PostgreSQL at {place} can't be used: {error}{}{}",
+        waited_for(*waited),
+        advice_for(error)
+    )]
+    Unreachable {
+        /// Host and port of its URL.
+        place: String,
+        /// The time spent waiting for it; zero if it was not waited for.
+        waited: Duration,
+        /// The error of the last attempt.
+        error: db::Error,
+    },
+    /// A migration failed.
+    #[error(transparent)]
+    Migrate(#[from] db::migrations::MigrationError),
+    /// The schema is older than this program, which may not change it.
+    #[error(
+        "{0} migrations are missing and database.migrate_on_start is off; run `splitcart migrate`"
+    )]
+    NotMigrated(usize),
+    /// PostgreSQL refuses the settings that every connection begins with.
+    #[error(
+        "PostgreSQL refuses the settings that our connections begin with ({0}): if a pooler such as \
+         PgBouncer is in front of it, give us PostgreSQL itself in SPLITCART_DATABASE_URL"
+    )]
+    SettingsRefused(#[source] db::Error),
+    /// The settings that every connection begins with do not reach PostgreSQL.
+    #[error(
+        "the settings that our connections begin with do not reach PostgreSQL: a pooler in front of \
+         it drops them (PgBouncer's ignore_startup_parameters); give us PostgreSQL itself in \
+         SPLITCART_DATABASE_URL"
+    )]
+    SettingsLost,
+    /// PostgreSQL allows fewer connections than the pools need, even if nobody else had any.
+    #[error("{0}")]
+    TooManyConnections(String),
+    /// `redis.url` or `outbox.redis_url` is malformed.
+    #[error("redis.url or outbox.redis_url can't be used: {0}")]
+    Redis(#[from] redis::RedisError),
+    /// An address is in use, or does not belong to this machine.
+    #[error("can't listen on {addr}: {source}; choose another address with {setting}")]
+    Listen {
+        /// The variable of the setting that chose the address.
+        setting: &'static str,
+        /// The address.
+        addr: SocketAddr,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A key of tokens or a certificate can't be used.
+    #[error(transparent)]
+    File(#[from] watched_file::Error),
+    /// TLS can't be offered.
+    #[error("TLS can't be offered: {0}")]
+    Tls(#[from] rustls::Error),
+    /// A listener failed.
+    #[error("a listener failed: {0}")]
+    Serve(#[from] io::Error),
+}
+
+fn waited_for(waited: Duration) -> String {
+    if waited.is_zero() {
+        return String::new();
+    }
+    let waited = waited.as_secs();
+    format!(", after {waited} s of waiting (database.start_wait_s_max)")
+}
+
+fn advice_for(error: &db::Error) -> String {
+    let advice = error.advice();
+    advice.map_or_else(String::new, |advice| format!("; {advice}"))
+}

@@ -1,0 +1,116 @@
+//! The two listeners: binding, serving, and closing them.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use rustls::sign::CertifiedKey;
+use tokio::task::JoinHandle;
+
+use crate::{
+    config::{Config, Protocol},
+    http::{
+        answer_body::{self, BodyBudget},
+        connection::place::Connections,
+        listener, tls,
+        watched_file::WatchedFiles,
+    },
+    metrics::Metrics,
+    ops::{self, Ops},
+};
+
+use super::Error;
+
+/// The longest time that the private listener may take to close, in seconds.
+pub(super) const OPS_CLOSE_MAX_S: u64 = 1;
+/// The most connections of the private listener: files are set aside for them.
+const OPS_CONNECTIONS_MAX: usize = 100;
+
+/// A listener at work.
+#[derive(Debug)]
+pub(super) struct Listener {
+    handle: ServerHandle,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Listener {
+    pub(super) async fn stop(self) {
+        self.handle.stop(true).await;
+        if let Ok(Err(error)) = self.task.await {
+            tracing::error!("a listener failed: {error}");
+        }
+    }
+}
+
+pub(super) fn bind(
+    addr: SocketAddr,
+    setting: &'static str,
+) -> Result<std::net::TcpListener, Error> {
+    listener::bind(addr).map_err(|source| Error::Listen {
+        setting,
+        addr,
+        source,
+    })
+}
+
+pub(super) fn certificate(
+    config: &Config,
+    metrics: &Metrics,
+) -> Result<Option<WatchedFiles<CertifiedKey>>, Error> {
+    Ok(match config.http.protocol() {
+        Protocol::Tls {
+            cert_file,
+            key_file,
+        } => {
+            let not_after = metrics.certificate_not_after.clone();
+            Some(tls::open(cert_file, key_file, not_after)?)
+        }
+        Protocol::Plain | Protocol::PlainOrH2c => None,
+    })
+}
+
+/// The limits of clients' connections, as far as the system lets this process open files.
+pub(super) fn connections(config: &Config) -> Connections {
+    let connections = Connections::of(config);
+    if connections.are_few() {
+        tracing::warn!(
+            "the system lets this process open {} files, so it serves {} connections per worker, not \
+             http.connections_per_worker = {}; raise the limit (ulimit -n, LimitNOFILE) for more",
+            connections.files_max,
+            connections.per_worker,
+            config.http.connections_per_worker,
+        );
+    }
+    connections
+}
+
+/// The budget of requests' bodies in memory.
+pub(super) fn bodies(config: &Config, metrics: &Metrics) -> Arc<BodyBudget> {
+    const MB: usize = 1024 * 1024;
+    let shown = metrics.bodies_bytes.clone();
+    BodyBudget::new(config.http.bodies_mb_max * MB, shown)
+}
+
+pub(super) fn serve_ops(listener: std::net::TcpListener, ops: Ops) -> io::Result<Listener> {
+    let ops = web::Data::new(ops);
+    let factory = move || {
+        // On the thread that is going to use the connection.
+        actix_rt::spawn(ops::connect_early(ops.clone()));
+        WebApp::new()
+            .app_data(ops.clone())
+            .wrap(from_fn(answer_body::read_no_body))
+            .configure(ops::configure)
+    };
+    let server = HttpServer::new(factory)
+        .disable_signals()
+        .workers(1)
+        .max_connections(OPS_CONNECTIONS_MAX)
+        .shutdown_timeout(OPS_CLOSE_MAX_S);
+    Ok(spawn(server.listen(listener)?.run()))
+}
+
+pub(super) fn spawn(server: actix_web::dev::Server) -> Listener {
+    Listener {
+        handle: server.handle(),
+        task: actix_rt::spawn(server),
+    }
+}

@@ -1,0 +1,93 @@
+//! A line of an order, as a checkout made it or as it would make it, and why it is rejected.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    domain::{
+        ids::ProductId,
+        money::Money,
+        order::{LineStatus, OrderLine},
+        product::Unit,
+        rejection::{LineRejectionReason, Rejection},
+    },
+    http::error::rejections,
+};
+
+/// What a line says of its product, its price and its fate.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PreviewLine)]
+pub struct LineBody<'a> {
+    /// The product.
+    product_id: ProductId,
+    /// The vendor's own number for the product.
+    sku: &'a str,
+    /// The product's name, for people.
+    title: &'a str,
+    /// What one unit of quantity is.
+    unit: Unit,
+    /// How many units this line is about. A line that is filled with what there is appears twice, once for
+    /// each part.
+    #[schema(minimum = 1)]
+    qty: i32,
+    /// Per unit, before the volume tier.
+    list_price: Money,
+    /// Per unit, after the tier.
+    unit_price: Money,
+    /// What the tier takes off the whole line.
+    discount: Money,
+    /// Unit price x quantity; a rejected line counts in no sum.
+    total: Money,
+    /// The line's status: a checkout makes it `pending` (reserved) or `rejected`.
+    status: LineStatus,
+    /// Why the line is rejected; null if it is not.
+    #[schema(required = true)]
+    rejection: Option<RejectionBody>,
+}
+
+/// Why a line was rejected.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Rejection)]
+pub struct RejectionBody {
+    /// Why.
+    reason: LineRejectionReason,
+    /// The same, for people.
+    #[schema(min_length = 1)]
+    message: String,
+    /// What was left; only for `insufficient_inventory`.
+    #[schema(required = true, minimum = 0)]
+    available_qty: Option<i32>,
+    /// How many units of the line were reserved, as a line of their own, where this is the rest of
+    /// it; only with `shortage_policy: "fill"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, nullable = false)]
+    reserved_qty: Option<i32>,
+}
+
+/// A line without its id.
+pub(super) fn line(line: &OrderLine) -> LineBody<'_> {
+    LineBody {
+        product_id: line.product_id,
+        sku: &line.sku,
+        title: &line.title,
+        unit: line.unit,
+        qty: line.qty,
+        list_price: line.list_price,
+        unit_price: line.unit_price,
+        discount: line.discount,
+        total: line.total,
+        status: line.status,
+        rejection: line.rejection.map(RejectionBody::from),
+    }
+}
+
+impl From<Rejection> for RejectionBody {
+    fn from(rejection: Rejection) -> Self {
+        Self {
+            reason: rejection.reason,
+            message: rejections::sentence(&rejection),
+            available_qty: rejection.available_qty,
+            reserved_qty: rejection.reserved_qty,
+        }
+    }
+}

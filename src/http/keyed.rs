@@ -1,0 +1,126 @@
+//! Requests that change something, once per Idempotency-Key. One extractor reads the caller, the key, the
+//! conditions and the body, in the order in which the API reports what is wrong with them.
+
+use std::time::Duration;
+
+use actix_web::{FromRequest, HttpRequest, dev, web};
+use futures_util::future::LocalBoxFuture;
+
+use crate::{
+    batching::Undecided,
+    domain::{
+        caller::Access,
+        idempotency::{Fingerprint, Scope},
+    },
+    idempotency::fingerprint,
+};
+
+use super::{
+    auth, body,
+    error::ApiError,
+    json::{self, FromJson},
+    state::State,
+};
+
+/// The body of a request that takes a key, with what belongs to its route.
+pub trait KeyedBody: FromJson + 'static {
+    /// The method of the route, a part of the key's scope.
+    const METHOD: &'static str;
+    /// The path of the route, likewise.
+    const PATH: &'static str;
+    /// What the headers demand beside the key.
+    type Condition;
+
+    /// Refuses a request that would wait too long.
+    fn check_room(state: &State) -> Result<(), Undecided>;
+
+    /// Reads the headers beside the key.
+    fn condition(request: &HttpRequest) -> Result<Self::Condition, ApiError>;
+
+    /// The time for which Redis keeps the answer.
+    fn keep_for(state: &State) -> Duration;
+}
+
+/// A request that takes a key.
+pub struct Keyed<T: KeyedBody> {
+    pub state: web::Data<State>,
+    pub attempt: Attempt,
+    pub condition: T::Condition,
+    pub body: T,
+}
+
+/// An attempt to carry a request out under its key.
+pub struct Attempt {
+    pub scope: Scope,
+    pub fingerprint: Fingerprint,
+    /// The time for which Redis keeps the answer.
+    pub keep_for: Duration,
+}
+
+impl<T: KeyedBody> FromRequest for Keyed<T> {
+    type Error = ApiError;
+    type Future = LocalBoxFuture<'static, Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let request = request.clone();
+        let payload = web::Payload::from_request(&request, payload);
+        Box::pin(async move {
+            let payload = payload.await.expect("a payload is only taken");
+            Self::read(&request, payload).await
+        })
+    }
+}
+
+impl<T: KeyedBody> Keyed<T> {
+    async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Self, ApiError> {
+        let state = request.app_data::<web::Data<State>>();
+        let state = state.expect("every thread has its state").clone();
+        let identity = auth::identity(request, &state)?;
+        // Under overload requests are refused early, before anything is parsed or queried.
+        T::check_room(&state)?;
+        let headers =
+            body::idempotency_key(request).and_then(|key| Ok((key, T::condition(request)?)));
+        let (key, condition) = match headers {
+            Ok(headers) => headers,
+            Err(error) => {
+                // Boxed, here and below: a query's future is large and rarely needed.
+                Box::pin(auth::admit_to_key(&state, identity)).await?;
+                return Err(error);
+            }
+        };
+        let (body, fingerprint) = match read_body(request, payload).await {
+            Ok(read) => read,
+            Err(error) => {
+                // A store that may not buy hears so, not what is wrong with the body.
+                Box::pin(auth::admit_to_buy(&state, identity, Access::Change)).await?;
+                return Err(error);
+            }
+        };
+        let attempt = Attempt {
+            scope: Scope {
+                user_id: identity.user_id,
+                store_id: identity.store_id,
+                method: T::METHOD,
+                path: T::PATH,
+                key,
+            },
+            fingerprint,
+            keep_for: T::keep_for(&state),
+        };
+        Ok(Self {
+            state,
+            attempt,
+            condition,
+            body,
+        })
+    }
+}
+
+async fn read_body<T: FromJson>(
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<(T, Fingerprint), ApiError> {
+    let node = body::json(request, payload).await?;
+    let body = json::read(&node).map_err(|problems| ApiError::malformed(&problems))?;
+    Ok((body, fingerprint::of_body(&node.canonical())))
+}

@@ -1,0 +1,37 @@
+//! The paths of the public API and the methods that each takes.
+
+/// The buyer's cart.
+pub const CART: &str = "/api/v1/cart";
+/// What a cart would come to.
+pub const CART_QUOTE: &str = "/api/v1/cart/quote";
+/// Buying a cart.
+pub const CHECKOUT: &str = "/api/v1/checkout";
+/// What that would come to.
+pub const CHECKOUT_PREVIEW: &str = "/api/v1/checkout/preview";
+/// The orders of the active store.
+pub const ORDERS: &str = "/api/v1/orders";
+/// One of them.
+pub const ORDER: &str = "/api/v1/orders/{id}";
+/// What a checkout created.
+pub const CHECKOUT_GROUP: &str = "/api/v1/checkout-groups/{id}";
+/// The OpenAPI document.
+pub const OPENAPI: &str = "/openapi.json";
+/// The same as a page.
+pub const DOCS: &str = "/docs";
+/// The page's files.
+pub const DOCS_FILE: &str = "/docs/{file}";
+
+/// Every route with the methods that it takes, as `Allow` names them. The OpenAPI document has just
+/// these, but for HEAD.
+pub const ALL: [(&str, &str); 10] = [
+    (CART, "GET, HEAD, PUT"),
+    (CART_QUOTE, "POST"),
+    (CHECKOUT, "POST"),
+    (CHECKOUT_PREVIEW, "POST"),
+    (CHECKOUT_GROUP, "GET, HEAD"),
+    (ORDERS, "GET, HEAD"),
+    (ORDER, "GET, HEAD"),
+    (OPENAPI, "GET, HEAD"),
+    (DOCS, "GET, HEAD"),
+    (DOCS_FILE, "GET, HEAD"),
+];

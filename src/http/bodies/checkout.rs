@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use crate::{
     domain::{
         cart::Totals,
-        checkout::{CheckoutRequest, ExpectedCart},
+        checkout::CheckoutRequest,
+        expected_cart::ExpectedCart,
         ids::{
             BuyerStoreId, CartId, CheckoutGroupId, LineItemId, OrderId, PaymentIntentId, StoreId,
             UserId, VendorStoreId,
@@ -18,7 +19,7 @@ use crate::{
             Checkout, OrderLine, OrderStatus, PaymentIntent, PaymentMethod, PaymentStatus,
             VendorOrder,
         },
-        reservation::ShortagePolicy,
+        shortage_policy::ShortagePolicy,
     },
     http::{json::request_body, paths::CHECKOUT_GROUP},
 };

@@ -7,7 +7,7 @@ use crate::{
         ids::{CartId, ProductId, VendorStoreId},
         money::Money,
         order::PaymentMethod,
-        reservation::ShortagePolicy,
+        shortage_policy::ShortagePolicy,
     },
     http::json::{FromJson, Node, Shape},
 };

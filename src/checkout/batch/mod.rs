@@ -153,6 +153,6 @@ impl Work for BatchContext {
     }
 
     fn meters(&self) -> &Meters {
-        &self.metrics.coordinator
+        &self.metrics.checkout_queue
     }
 }

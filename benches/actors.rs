@@ -1,8 +1,8 @@
-//! What 100,000 live vendors cost: memory, the time to start them and to put them away, and how long
-//! that keeps others from the actors' thread.
+//! The cost of 100,000 live vendors: memory, the time to start them and to put them away, and the time for
+//! which that keeps other work from the actors' thread.
 //!
 //! `cargo bench --bench actors`. Times are the thread's own, so that a busy machine does not count.
-//! It has the server's allocator, because memory is what is measured, and reads `/proc` for that.
+//! The bench has the server's allocator, because it measures memory, and reads `/proc` for that.
 #![expect(clippy::unwrap_used, reason = "a bench that can't go on should stop")]
 
 use std::{
@@ -61,7 +61,7 @@ async fn start_all(directory: &VendorDirectory) {
     }
 }
 
-/// What something took, and how long at most it kept others from the thread.
+/// The time that something took, and the longest time for which it kept other work from the thread.
 struct Measured {
     took: Duration,
     kept: Duration,

@@ -1,4 +1,4 @@
-//! What a checkout costs on a private PostgreSQL with durable settings: an actor round trip, the
+//! The cost of a checkout on a private PostgreSQL with durable settings: an actor round trip, the
 //! reservation statement, and whole checkouts at several batch sizes, spread and hot.
 //!
 //! `cargo bench --bench checkout`; ratios within one run mean something, absolute times do not.
@@ -141,7 +141,7 @@ impl Handler<Question> for Echo {
     }
 }
 
-/// What a message to a vendor's actor costs before any SQL: the same kind of handler, which waits
+/// The cost of a message to a vendor's actor before any SQL: the same kind of handler, which waits
 /// for nothing.
 fn actor_round_trip(criterion: &mut Criterion, system: &SystemRunner) {
     let mut group = criterion.benchmark_group("actor_round_trip");
@@ -230,7 +230,7 @@ fn whole_checkout(criterion: &mut Criterion, stage: &Stage) {
     group.finish();
 }
 
-/// Whether every cart has one and the same product in it.
+/// Says if every cart has one and the same product in it.
 #[derive(Clone, Copy)]
 enum Hot {
     No,
@@ -368,7 +368,7 @@ async fn cart_of_three(
         .unwrap()
         .remove(0);
     let violations = rules::check_cart(&request, &catalog, &caller.buyer, Utc::now()).unwrap_err();
-    let right = |path: &str| match violations.iter().find(|it| it.path == path) {
+    let right = |path: &str| match violations.iter().find(|violation| violation.path == path) {
         Some(Violation {
             expected: Some(Figure::Money(amount)),
             ..

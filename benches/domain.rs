@@ -1,4 +1,4 @@
-//! What the rules cost without any I/O: pricing, checking a cart, splitting and settling it, and
+//! The cost of the rules without any I/O: pricing, checking a cart, splitting and settling it, and
 //! handing out the last units of a hot product.
 
 use std::{

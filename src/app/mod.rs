@@ -113,14 +113,10 @@ impl App {
         let (http_addr, ops_addr) = (http_listener.local_addr()?, ops_listener.local_addr()?);
 
         let incarnation = Incarnation::read(&relay_pool).await?;
-        let actors = CheckoutActors::start(
-            options::checkout(config),
-            database_url,
-            &metrics,
-            committed_events,
-        )
-        .await?;
-        let carts = Carts::start(options::carts(config), database_url, &metrics).await?;
+        let (checkout, carts) = (options::checkout(config), options::carts(config));
+        let actors =
+            CheckoutActors::start(checkout, database_url, &metrics, committed_events).await?;
+        let carts = Carts::start(carts, database_url, &metrics).await?;
         let (stopping, stops) = watch::channel(false);
         // The relay's own: it must outlive the last commit.
         let (drained, all_committed) = watch::channel(false);

@@ -1,5 +1,5 @@
-//! A desk lives on an arbiter of its own, with the connections that it uses: a socket belongs to the
-//! runtime that opened it.
+//! Arbiters for desks. A desk runs on an arbiter of its own, with the connections that it uses, because a
+//! socket belongs to the runtime that opened it.
 
 use actix_rt::Arbiter;
 use tokio::sync::oneshot;
@@ -16,7 +16,7 @@ pub async fn open_on_new<T: Send + 'static>(
     (opened, arbiter)
 }
 
-/// Stops an arbiter and waits for its end. What runs on it is dropped.
+/// Stops an arbiter and waits for its end. Everything that runs on it is dropped.
 pub async fn stop(arbiter: Arbiter) {
     arbiter.stop();
     let join = tokio::task::spawn_blocking(move || arbiter.join());

@@ -1,5 +1,7 @@
-//! Where commands are handed in: a bounded queue in front of the coordinator. Callers see a [`Desk`],
-//! never the actor's address.
+//! The desk: admission, and a bounded queue in front of the coordinator. Callers see a [`Desk`], never the
+//! actor's address.
+//!
+//! `coordinator` is the other half: it takes the commands out of the queue and answers them.
 
 use std::{
     sync::{
@@ -26,13 +28,13 @@ use super::{
     progress::Progress,
 };
 
-/// A refused caller is asked to wait for as long as what is in front of it will take, and no less and no
-/// more than this.
+/// The shortest and the longest time after which a refused caller is asked to come back.
 const RETRY_AFTER_MIN: Duration = Duration::from_secs(2);
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(20);
 
-/// When a refused caller should come back, in whole seconds: after what is in front of it, spread by
-/// half of that in either direction. A crowd that was refused in one moment does not come back in one.
+/// The time after which a refused caller should come back, in whole seconds: as long as the commands in
+/// front of it will take, spread by half of that in either direction. A crowd that was refused at one
+/// moment does not come back at one.
 pub fn retry_after(in_front: Duration) -> Duration {
     let wait_s = in_front.clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX).as_secs();
     let spread = wait_s / 2..=wait_s + wait_s / 2;
@@ -67,7 +69,7 @@ impl Drop for QueuePlace {
     }
 }
 
-/// See the module. Cloning shares it; it may be used from any thread.
+/// The desk. Clones share it; it can be used from any thread.
 #[derive(Debug)]
 pub struct Desk<W: Work> {
     address: Addr<Coordinator<W>>,
@@ -118,13 +120,14 @@ impl<W: Work> Desk<W> {
         }
     }
 
-    /// For how long no batch has ended while somebody waits for an answer; none while nobody does.
+    /// The time for which no batch has ended although callers wait for answers. `None` while no caller
+    /// waits.
     pub fn stalled_for(&self) -> Option<Duration> {
         (*self.unanswered.borrow() > 0).then(|| self.progress.none_for())
     }
 
-    /// Whether there is room for one more: what [`submit`](Self::submit) would say at once, for
-    /// callers who have something costly to do before.
+    /// Checks that there is room for one more command, as [`submit`](Self::submit) does: load shedding for
+    /// callers that have something costly to do before they submit.
     ///
     /// # Errors
     /// `Overloaded`; nothing was done.
@@ -136,8 +139,8 @@ impl<W: Work> Desk<W> {
         if waiting >= self.limits.queue_max {
             return Err(self.refuse(RefusedBecause::QueueFull));
         }
-        // A quarter is left for what the forecast can't know: who is let in should not be turned away
-        // after having waited.
+        // A quarter is left for what the forecast can't know: a command that is let in should not be
+        // refused after having waited.
         if self.pace.forecast(waiting, &self.limits) > self.limits.queue_wait_max * 3 / 4 {
             return Err(self.refuse(RefusedBecause::WouldWaitTooLong));
         }
@@ -167,8 +170,8 @@ impl<W: Work> Desk<W> {
         }
         match tokio::time::timeout(self.limits.answer_wait_max, answer).await {
             Ok(Ok(answer)) => answer,
-            // The batch died with our reply in its hands (a panic, logged there). What it had
-            // committed is found by a retry with the same key.
+            // The batch died before it has answered (a panic, logged there). A retry with the same key
+            // finds what it had committed.
             Ok(Err(_)) => {
                 tracing::error!(
                     http.request_id = request_id::current().as_deref(),
@@ -180,12 +183,12 @@ impl<W: Work> Desk<W> {
         }
     }
 
-    /// Whether the coordinator is gone: nothing that is handed in will ever be carried out.
+    /// True if the coordinator is gone: no command will ever be carried out.
     pub fn has_ended(&self) -> bool {
         !self.address.connected()
     }
 
-    /// Refuses new commands from now on; what is queued is still carried out.
+    /// Refuses new commands from now on. Commands in the queue are still carried out.
     pub fn close(&self) {
         self.draining.store(true, Ordering::Release);
     }
@@ -193,7 +196,7 @@ impl<W: Work> Desk<W> {
     /// Resolves when nothing is queued or running any more. Call [`close`](Self::close) first.
     pub async fn drained(&self) {
         let mut unanswered = self.unanswered.subscribe();
-        // An error means that the sender is gone, and it lives in `self`.
+        // An error means that the sender is gone, and `self` keeps it alive.
         drop(unanswered.wait_for(|count| *count == 0).await);
     }
 

@@ -1,31 +1,31 @@
-//! Who may go next: a queue whose items occupy lanes. Pure, so that it can be tested.
+//! A queue whose items occupy lanes: it decides which items may go next. Pure, so that it can be tested.
 //!
-//! Of two items that share a lane the later one is blocked until the earlier one is finished: they are
-//! never out at the same time, and never overtake each other. Blocked items cost nothing to pass by,
-//! however many there are.
+//! If two items share a lane, the later one is blocked until the earlier one is finished: they are never
+//! out at the same time, and never overtake each other. Passing by blocked items costs nothing, however
+//! many there are.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     hash::Hash,
 };
 
-/// An item's place: earlier ones are smaller.
+/// An item's place in the queue. Tickets of earlier items are smaller.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(u64);
 
-/// See the module.
+/// The queue.
 #[derive(Debug)]
 pub struct LaneQueue<L, T> {
     next: u64,
-    /// May be taken, in the order in which they came.
+    /// Items that may be taken, in the order of their arrival.
     ready: BTreeMap<Ticket, T>,
     blocked: BTreeMap<Ticket, T>,
-    /// In how many lanes an unfinished item has somebody in front, and its lanes.
+    /// Of each unfinished item the number of lanes in which another one is in front of it, and its lanes.
     unfinished: HashMap<Ticket, (usize, Vec<L>)>,
     lanes: HashMap<L, Lane>,
 }
 
-/// Who is in a lane. Most lanes have one item, which needs no allocation.
+/// The items in a lane. Most lanes have one, which needs no allocation.
 #[derive(Debug)]
 struct Lane {
     first: Ticket,
@@ -72,13 +72,13 @@ impl<L: Clone + Eq + Hash, T> LaneQueue<L, T> {
         ticket
     }
 
-    /// How many may be taken.
+    /// The number of items that may be taken.
     pub fn ready(&self) -> usize {
         self.ready.len()
     }
 
     /// Takes ready items in their order: up to `most`, and no more than `weight_max` together, but one
-    /// in any case. They occupy their lanes until they are finished.
+    /// in any case. Taken items occupy their lanes until they are finished.
     pub fn take(
         &mut self,
         most: usize,
@@ -105,7 +105,7 @@ impl<L: Clone + Eq + Hash, T> LaneQueue<L, T> {
         self.ready.insert(ticket, item);
     }
 
-    /// An item is done with: its lanes are free for the next in them.
+    /// Ends an item that was taken: its lanes are free for the next items.
     pub fn finish(&mut self, ticket: Ticket) {
         let Some((_, lanes)) = self.unfinished.remove(&ticket) else {
             return;
@@ -146,7 +146,7 @@ impl<L: Clone + Eq + Hash, T> LaneQueue<L, T> {
         let (in_front, _) = self
             .unfinished
             .get_mut(&next)
-            .expect("who is in a lane is unfinished");
+            .expect("an item in a lane is unfinished");
         *in_front -= 1;
         if *in_front == 0
             && let Some(item) = self.blocked.remove(&next)
@@ -199,7 +199,10 @@ mod tests {
     fn two_items_of_one_lane_are_never_out_together() {
         let mut queue = queue(&[&[7], &[7], &[8]]);
         let taken = queue.take(8, usize::MAX, |_| 1);
-        assert_eq!(taken.iter().map(|it| it.1).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(
+            taken.iter().map(|(_, item)| *item).collect::<Vec<_>>(),
+            [0, 2]
+        );
         assert_eq!(queue.ready(), 0);
         queue.finish(taken[0].0);
         assert_eq!(take(&mut queue, 8), [1]);

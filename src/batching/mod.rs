@@ -1,25 +1,28 @@
-//! Group commit: whoever waits is carried out together, in one transaction, when a slot is free.
+//! Group commit: the commands that wait are carried out together, in one transaction, when a slot is free.
 //!
 //! | piece | owns |
 //! |---|---|
-//! | [`desk`] | where commands are handed in: admission, the bounded queue |
-//! | [`coordinator`] | the actor behind the desk: who goes next, a few transactions at a time |
-//! | [`arbiter`] | the thread that a desk lives on |
-//! | [`lane_queue`] | which of the waiting may share the next transaction: pure |
+//! | [`desk`] | the door: admission, the bounded queue |
+//! | `coordinator` | the actor behind the desk: which commands go next, a few transactions at a time |
+//! | `arbiter` | the thread that a desk lives on |
+//! | `lane_queue` | which of the waiting may share the next transaction: pure |
 //! | `pace` | how long a newcomer would wait, and which transaction is overdue |
-//! | `progress` | since when nothing has ended although somebody waits |
+//! | `progress` | since when nothing has ended although commands wait |
 //!
 //! There is no timer between a waiting command and a free slot: an idle coordinator adds no latency, a
-//! busy one makes larger batches. What is carried out is a [`Work`]: checkouts, and cart PUTs.
+//! busy one makes larger batches. There are two kinds of [`Work`]: checkouts, and cart PUTs.
+//!
+//! `desk` and `coordinator` are two halves of one thing and know each other: the desk starts the
+//! coordinator, and the coordinator gives back the places that the desk has taken in the queue.
 //!
 //! Sharing a transaction must not mean sharing its fate. A command that keeps the others of its batch
 //! from their commit is set aside ([`Next`]) and the others go on without it; a transaction that is
 //! slower than its predecessors loses its slot to the next one.
 
-pub mod arbiter;
-pub mod coordinator;
+pub(crate) mod arbiter;
+mod coordinator;
 pub mod desk;
-pub mod lane_queue;
+mod lane_queue;
 mod pace;
 mod progress;
 
@@ -37,11 +40,11 @@ use self::lane_queue::Ticket;
 
 /// A kind of work that is carried out in batches.
 pub trait Work: Debug + Sized + Send + Sync + 'static {
-    /// What is to be done.
+    /// A request for something to be done.
     type Command: Debug + Send + Unpin + 'static;
-    /// What is learned about a command while it is carried out, for when it is carried out again.
+    /// Things learned about a command while it is carried out, kept for the next time.
     type Notes: Debug + Default + Send + Unpin + 'static;
-    /// What the database has decided about it.
+    /// The database's decision about a command.
     type Decision: Debug + Send + Unpin + 'static;
     /// Two commands in one lane never run at the same time, never share a transaction, and never
     /// overtake each other.
@@ -50,30 +53,30 @@ pub trait Work: Debug + Sized + Send + Sync + 'static {
     /// The lanes that a command occupies while it runs.
     fn lanes(command: &Self::Command) -> Vec<Self::Lane>;
 
-    /// How many rows of a transaction it takes, in line items, as far as is known.
+    /// The weight of a member in its transaction, in line items, as far as is known.
     fn weight(member: &Member<Self>) -> usize;
 
-    /// Carries a batch out and answers every member as soon as it is decided. Those that it does not
-    /// decide come back.
+    /// Carries a batch out and answers every member as soon as it is decided. Members that are not
+    /// decided come back.
     fn carry_out(&self, batch: Vec<Member<Self>>) -> impl Future<Output = Ended<Self>>;
 
-    /// The same for members whose shared transaction has failed because of some of them: each is to
-    /// fail or succeed for itself. Runs in the slow lane, where time matters less.
+    /// Carries members out whose shared transaction has failed because of some of them: each is to fail
+    /// or succeed for itself. Runs in the slow lane, where time matters less.
     fn carry_out_apart(&self, batch: Vec<Member<Self>>) -> impl Future<Output = Ended<Self>>;
 
     /// Counts an answer that is about to be given.
     fn count(&self, answer: &Answer<Self>);
 
-    /// What is measured of the queue.
+    /// The metrics of the queue.
     fn meters(&self) -> &Meters;
 }
 
-/// How a batch ended.
+/// The end of a batch.
 #[derive(Debug)]
 pub struct Ended<W: Work> {
-    /// Those who are not decided.
+    /// The members that are not decided.
     pub undecided: Vec<SetAside<W>>,
-    /// Whether PostgreSQL could not be reached at all, so that nobody who waits would fare better.
+    /// PostgreSQL could not be reached at all, so no member that waits would fare better.
     pub is_database_away: bool,
 }
 
@@ -89,20 +92,19 @@ impl<W: Work> Ended<W> {
 
 /// A member that is not decided, and what is next for it.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the types say it")]
 pub struct SetAside<W: Work> {
-    /// Who.
     pub member: Member<W>,
-    /// What.
     pub next: Next,
 }
 
-/// What is next for a member that was not decided.
+/// The next step of a member that was not decided.
 pub enum Next {
-    /// The queue, in its old place.
+    /// Back to the queue, in its old place.
     Again,
-    /// The slow lane.
+    /// To the slow lane.
     Apart,
-    /// The queue, when this has resolved.
+    /// Back to the queue, when this has resolved.
     After(BoxFuture<'static, ()>),
 }
 
@@ -116,44 +118,44 @@ impl Debug for Next {
     }
 }
 
-/// What a caller gets.
+/// The answer that a caller gets.
 pub type Answer<W> = Result<<W as Work>::Decision, Undecided>;
 
-/// Why the database could not decide.
+/// The reason for which there is no decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Undecided {
-    /// The queue is full, the wait was too long, or we are shutting down: nothing was done.
+    /// The queue is full, the wait was too long, or the service is shutting down: nothing was done.
     Overloaded {
-        /// When it is worth trying again.
+        /// The time after which it is worth trying again.
         retry_after: Duration,
     },
     /// PostgreSQL can't be reached. If it was lost during the commit, a retry with the same key
     /// finds out what happened.
     Unavailable,
-    /// A fault of ours, logged where it happened.
+    /// A fault of this service, logged where it happened.
     Failed,
 }
 
-/// How much is done at a time, and how much may wait.
+/// The limits of what is done at a time and of what may wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The most commands in one transaction.
     pub batch_max: usize,
     /// The most weight in one transaction that holds more than one command.
     pub batch_weight_max: usize,
-    /// How many transactions run at a time.
+    /// The transactions that run at a time.
     pub transactions_in_flight: usize,
-    /// How many more may run because as many are overdue.
+    /// The transactions that may run besides, because as many are overdue.
     pub transactions_overdue_max: usize,
-    /// How many commands must wait before another transaction is started beside a running one.
+    /// The commands that must wait before another transaction is started beside a running one.
     pub batch_min_in_parallel: usize,
-    /// How many commands may wait.
+    /// The most commands in the queue.
     pub queue_max: usize,
-    /// How many may be set aside.
+    /// The most commands that are set aside.
     pub aside_max: usize,
-    /// How long one may wait.
+    /// The longest wait in the queue.
     pub queue_wait_max: Duration,
-    /// How long a caller waits in all before it is told that the outcome is unknown.
+    /// The longest wait of a caller in all. Then it is answered that the outcome is unknown.
     pub answer_wait_max: Duration,
 }
 
@@ -164,24 +166,22 @@ pub fn request_ids<W: Work>(batch: &[Member<W>]) -> String {
 
 /// A command of a batch, with its caller.
 #[derive(Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Member<W: Work> {
-    /// What is to be done.
     pub command: W::Command,
-    /// What was learned about it.
     pub notes: W::Notes,
-    /// When it was handed in.
     pub queued_at: Instant,
-    /// The request that waits for it.
+    /// The id of the request that waits for the answer.
     request_id: Option<RequestId>,
-    /// Its place in the queue.
+    /// The command's place in the queue.
     ticket: Ticket,
-    /// Where the caller waits.
+    /// The caller waits at the other end.
     reply: oneshot::Sender<Answer<W>>,
     #[expect(dead_code, reason = "dropping it says that this member is done with")]
     unanswered: Unanswered,
 }
 
-/// Counted while it exists.
+/// A member that is counted while it is not answered.
 #[derive(Debug)]
 struct Unanswered(Arc<watch::Sender<usize>>);
 
@@ -192,7 +192,7 @@ impl Drop for Unanswered {
 }
 
 impl<W: Work> Member<W> {
-    /// A command that is counted in `unanswered` until it is answered or given up.
+    /// A member that is counted in `unanswered` until it is answered or dropped.
     fn new(
         command: W::Command,
         reply: oneshot::Sender<Answer<W>>,
@@ -210,12 +210,12 @@ impl<W: Work> Member<W> {
         }
     }
 
-    /// The id of the request that waits for it, for the log.
+    /// The id of the request that waits for the answer, for the log.
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
-    /// Whether nobody waits any more, so that nobody would learn what was done.
+    /// True if the caller has stopped waiting, so that nobody would learn what was done.
     pub fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }

@@ -1,5 +1,5 @@
-//! How fast batches go: how long a newcomer would wait, and from when on a transaction is overdue. Who
-//! would wait too long is refused at the door, at once, and not after having waited.
+//! The pace of batches: it tells how long a new command would wait, and from which age on a transaction is
+//! overdue. A command that would wait too long is refused on arrival, and not after having waited.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -8,10 +8,10 @@ use std::{
 
 use super::Limits;
 
-/// How much of the average a new batch makes up: one in so many.
+/// A new batch makes up one part in so many of the average.
 const MEMORY: u64 = 8;
-/// By how much one batch may exceed the average and still count whole. One that was held up says
-/// nothing of how long the next will take; if all are slower, the average doubles with every few.
+/// A batch counts as at most so many times the average. One that was held up says nothing about the next;
+/// if all are slower, the average still doubles with every few.
 const OUTLIER: u64 = 4;
 /// A transaction is overdue when it has taken so many times the average …
 const OVERDUE_TIMES: u32 = 6;
@@ -25,7 +25,7 @@ const OVERDUE_MAX: Duration = Duration::from_secs(1);
 pub(super) struct Pace(AtomicU64);
 
 impl Pace {
-    /// A batch has ended. Only the coordinator calls this, so no update is lost.
+    /// Adds a batch that has ended. Only the coordinator calls this, so no update is lost.
     pub(super) fn observe(&self, took: Duration) {
         let sample = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX / MEMORY);
         let average = match self.0.load(Ordering::Relaxed) {
@@ -35,18 +35,18 @@ impl Pace {
         self.0.store(average.max(1), Ordering::Relaxed);
     }
 
-    /// How long a batch takes at present; zero while nothing is known.
+    /// The time that a batch takes at present; zero while nothing is known.
     pub(super) fn average(&self) -> Duration {
         Duration::from_nanos(self.0.load(Ordering::Relaxed))
     }
 
-    /// From which age on a transaction no longer counts as running: the next one need not wait for it.
+    /// The age from which on a transaction is overdue: the next one need not wait for it.
     pub(super) fn overdue_after(&self) -> Duration {
         (self.average() * OVERDUE_TIMES).clamp(OVERDUE_MIN, OVERDUE_MAX)
     }
 
-    /// How long the last of so many would wait if all batches were full. When few wait, batches are
-    /// small and quick, so this tells too little; nobody is refused then who need not be.
+    /// The wait of a command behind so many others if all batches were full. When few wait, batches are
+    /// small and quick and this is too low, so no command is refused that need not be.
     pub(super) fn forecast(&self, waiting: usize, limits: &Limits) -> Duration {
         let at_a_time = limits.batch_max * limits.transactions_in_flight;
         let rounds = u64::try_from(waiting / at_a_time).unwrap_or(u64::MAX);

@@ -1,5 +1,5 @@
-//! Since when nothing has ended although somebody waits: what tells a service that hangs from one that
-//! has nothing to do.
+//! Measures for how long nothing has ended although commands wait. That tells a service that hangs from one
+//! that has nothing to do.
 
 use std::{
     sync::{
@@ -9,16 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// See the module. Cloning shares it; it may be used from any thread.
+/// The time of the last progress. Clones share it; it can be used from any thread.
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
     opened_at: Instant,
-    /// In ms since `opened_at`.
+    /// Milliseconds since `opened_at`.
     last_ms: Arc<AtomicU64>,
 }
 
 impl Progress {
-    /// Nothing waits yet.
+    /// The state before anything waits.
     pub(super) fn begin() -> Self {
         Self {
             opened_at: Instant::now(),
@@ -26,13 +26,13 @@ impl Progress {
         }
     }
 
-    /// A batch has ended, or the first of those who wait has come.
+    /// Notes that a batch has ended, or that a first command has come.
     pub(super) fn mark(&self) {
         let now = u64::try_from(self.opened_at.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_ms.store(now, Ordering::Relaxed);
     }
 
-    /// How long ago that was.
+    /// The time since the last note.
     pub(super) fn none_for(&self) -> Duration {
         let last = Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
         self.opened_at.elapsed().saturating_sub(last)

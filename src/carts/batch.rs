@@ -113,7 +113,7 @@ impl Work for CartBatches {
     }
 
     fn meters(&self) -> &Meters {
-        &self.metrics.carts
+        &self.metrics.cart_queue
     }
 }
 

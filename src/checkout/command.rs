@@ -21,14 +21,14 @@ pub struct CheckoutCommand {
     pub render: fn(&Checkout) -> StoredResponse,
 }
 
-/// What the database has decided about a checkout.
+/// The database's decision about a checkout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It was carried out just now.
+    /// The checkout was carried out just now.
     Created(StoredResponse),
-    /// It had been carried out before: the first answer again.
+    /// The checkout had been carried out before: this is its first answer again.
     Replayed(StoredResponse),
-    /// It was refused. Nothing was written and the key stays free.
+    /// The checkout was refused. Nothing was written and the key stays free.
     Refused(Refusal),
 }
 

@@ -6,7 +6,7 @@
 //! | [`batch`] | the transactions: the only `begin` and `commit` of a checkout |
 //! | [`vendors`] | vendors' actors, and the transaction that is lent to them |
 //! | `held_rows` | rows that others hold, and the checkouts that wait for them |
-//! | [`preview`] | what a checkout would come to, without carrying it out |
+//! | [`preview`] | a checkout that is not carried out |
 //! | `loaded_carts` | carts with everything that their plans depend on, for checkouts and previews |
 //! | [`start`] | starting and stopping all of it |
 //!

@@ -1,4 +1,4 @@
-//! What a checkout would come to now, by the rules of a checkout. Nothing is written or locked, and no
+//! Previews: a checkout by the same rules, which is not carried out. Nothing is written or locked, and no
 //! actor is asked: the stock is what the snapshot shows, and may be gone a moment later.
 
 use chrono::{DateTime, Utc};
@@ -15,12 +15,12 @@ use crate::{
 
 use super::loaded_carts::LoadedCarts;
 
-/// What a checkout would come to.
+/// The result of a preview.
 #[derive(Debug)]
 pub enum Previewed {
-    /// It would be carried out.
-    Checkout(Preview),
-    /// It would be refused.
+    /// The checkout would be carried out.
+    Checkout(Box<Preview>),
+    /// The checkout would be refused.
     Refused(Refusal),
 }
 
@@ -29,7 +29,7 @@ pub enum Previewed {
 pub struct Preview {
     /// The cart that would be bought.
     pub cart: CartHead,
-    /// What would be created. Its ids name nothing.
+    /// The orders that would be created. Their ids name nothing.
     pub checkout: Checkout,
 }
 
@@ -60,7 +60,7 @@ pub async fn preview(
         unreachable!("one bid, one outcome");
     };
     Ok(match plan.settle(outcomes, &mut Uuid::now_v7, now) {
-        Ok(checkout) => Previewed::Checkout(Preview { cart, checkout }),
+        Ok(checkout) => Previewed::Checkout(Box::new(Preview { cart, checkout })),
         Err(refusal) => Previewed::Refused(refusal),
     })
 }

@@ -24,12 +24,12 @@ use super::{
     vendors::directory::VendorDirectory,
 };
 
-/// The time for which the writer of an event has it to itself, before any relay may publish it: what a crash
-/// right after a commit delays the event by.
+/// The time for which the writer of an event has it to itself, before any relay may publish it: what a
+/// crash right after a commit delays the event by.
 const FRESH_CLAIM: Duration = Duration::from_secs(5);
 
-/// The time that a transaction may take to begin, the wait for a connection included. Its members, and those
-/// that wait behind them, are to be answered within three seconds.
+/// The time that a transaction may take to begin, the wait for a connection included. Its members, and
+/// those that wait behind them, are to be answered within three seconds.
 const BEGIN_MAX: Duration = Duration::from_secs(1);
 /// The time that PostgreSQL may take to report that a row is held, once it has waited for it.
 const ANSWER_TO_A_LOCK_MAX: Duration = Duration::from_millis(250);

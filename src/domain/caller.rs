@@ -1,4 +1,4 @@
-//! The caller: a person who acts for a store of which they are a member.
+//! Callers: persons who act for a store of which they are members, and the gates that they pass.
 
 use chrono::{DateTime, Utc};
 
@@ -7,7 +7,7 @@ use super::{
     store::{BuyerIneligible, EligibleBuyer, Store, StoreType},
 };
 
-/// What a member is to a store.
+/// The role of a member in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -29,7 +29,7 @@ impl Role {
     }
 }
 
-/// Where a membership stands.
+/// The status of a membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -39,29 +39,26 @@ pub enum MembershipStatus {
     Removed,
 }
 
-/// What a caller wants to do.
+/// The kind of access that a caller wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Look at carts and orders.
+    /// To look at carts and orders.
     Read,
-    /// Change the cart and check out.
+    /// To change the cart and check out.
     Change,
 }
 
-/// What the database says about a person and a store.
+/// A person's membership in a store, as the database has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Membership {
-    /// Whether the person's account is active.
     pub user_is_active: bool,
-    /// What the person is to the store.
     pub role: Role,
-    /// Where the membership stands.
     pub status: MembershipStatus,
-    /// The store.
     pub store: Store,
 }
 
-/// Why a caller may not do what they want.
+/// The reason for which a caller may not do what they want.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Forbidden {
@@ -78,16 +75,17 @@ pub enum Forbidden {
 }
 
 /// An active member of a store whose role allows what is asked: made by [`Member::admit`] only.
-/// Whether the store may buy is another question, and comes after the key of a request.
+///
+/// It does not say that the store may buy: that is asked later, after the key of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member<'a>(&'a Store);
 
 impl<'a> Member<'a> {
-    /// The gate for everything that a store has. `membership` is `None` where there is no such person,
-    /// store or membership.
+    /// The gate for everything that a store has. `membership` is `None` if there is no such person, store
+    /// or membership.
     ///
     /// # Errors
-    /// The first reason why not.
+    /// The first reason against it.
     pub fn admit(membership: Option<&'a Membership>, access: Access) -> Result<Self, Forbidden> {
         let membership = membership.ok_or(Forbidden::NotAMember)?;
         if !membership.user_is_active || membership.status != MembershipStatus::Active {
@@ -99,7 +97,7 @@ impl<'a> Member<'a> {
         Ok(Self(&membership.store))
     }
 
-    /// The gate for what a buyer has bought: it stays readable whatever has become of the store's
+    /// The gate for what a buyer has bought, which stays readable whatever has become of the store's
     /// licence, state or verification since.
     ///
     /// # Errors
@@ -111,30 +109,31 @@ impl<'a> Member<'a> {
         }
     }
 
-    /// The gate for the cart, for what a checkout would come to, and for buying.
+    /// The gate for the cart, for previews, and for buying.
     ///
     /// # Errors
-    /// The first reason why the store may not buy.
+    /// The first reason for which the store may not buy.
     pub fn of_eligible_buyer(self, now: DateTime<Utc>) -> Result<EligibleBuyer, Forbidden> {
         Ok(EligibleBuyer::admit(self.0, now)?)
     }
 }
 
-/// Whose orders a member sees: those that the store has placed, or those that it is to fulfil.
+/// The side from which a member sees orders: those that the store has placed, or those that it is to
+/// fulfil.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Perspective {
-    /// The buyer's.
+    /// The orders that this buyer has placed.
     Buyer(BuyerStoreId),
-    /// The vendor's.
+    /// The orders that this vendor is to fulfil.
     Vendor(VendorStoreId),
 }
 
 impl Perspective {
-    /// The gate for who looks at orders: what was bought and what is to be fulfilled stay readable
-    /// whatever has become of the store. `side` is `None` where the store's own side is meant.
+    /// The gate for looking at orders, which stay readable whatever has become of the store. `side` is
+    /// `None` if the store's own side is meant.
     ///
     /// # Errors
-    /// The first reason why not.
+    /// The first reason against it.
     pub fn admit(
         membership: Option<&Membership>,
         side: Option<StoreType>,

@@ -1,4 +1,4 @@
-//! The cart: what a buyer asks for, and the frozen snapshot that checkout honours.
+//! The cart: a buyer's request, and the frozen snapshot that a checkout honours.
 //!
 //! Owns grouping by vendor and the figures of a vendor's lines, for carts and checkouts alike.
 
@@ -25,19 +25,19 @@ pub const CURRENCIES: [&str; 1] = ["USD"];
 
 /// A cart as a buyer sends it: well formed, but nothing in it is believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct CartRequest {
-    /// What is wanted.
     pub content: CartContent,
     /// The figures that the buyer was shown.
     pub totals: Totals,
 }
 
-/// What a buyer wants in a cart: all that is needed to price it.
+/// The content of a cart: everything that is needed to price it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct CartContent {
     /// Three capitals.
     pub currency: String,
-    /// Where the goods are to go.
     pub shipping_address: Option<ShippingAddress>,
     /// 1 to [`LINES_MAX`] lines.
     pub items: Vec<RequestedItem>,
@@ -47,29 +47,29 @@ pub struct CartContent {
 
 /// A line as a buyer sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct RequestedItem {
-    /// What.
     pub product_id: ProductId,
-    /// Whose it is, in the buyer's opinion.
+    /// The vendor of the product, according to the buyer.
     pub vendor_store_id: VendorStoreId,
-    /// How many; always positive.
+    /// Always positive.
     pub qty: i32,
     /// The price after the tier that the buyer was shown.
     pub unit_price: Option<Money>,
-    /// The line's total that the buyer was shown.
+    /// The total of the line that the buyer was shown.
     pub line_total: Option<Money>,
 }
 
 /// A discount code as a buyer sends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct RequestedDiscount {
-    /// Whose discount.
     pub vendor_store_id: VendorStoreId,
-    /// Its code, in any case.
+    /// The code in upper or lower case.
     pub code: String,
 }
 
-/// Where goods go. Kept as it was sent.
+/// The address to which goods go, kept as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct ShippingAddress {
@@ -102,47 +102,39 @@ impl std::iter::Sum for Totals {
     }
 }
 
-/// A line of a cart, frozen: the catalogue may change, this does not.
+/// A line of a cart, frozen: it does not change when the catalogue does.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct CartLine {
-    /// What.
     pub product_id: ProductId,
-    /// Whose.
     pub vendor_store_id: VendorStoreId,
-    /// The vendor's own number for it.
+    /// The vendor's own number for the product.
     pub sku: String,
-    /// Its name, for people.
     pub title: String,
-    /// What one unit of quantity is.
     pub unit: Unit,
-    /// Where a picture of it is.
     pub image_url: Option<String>,
-    /// How many.
     pub qty: i32,
     /// The least quantity that was sold at once.
     pub moq: i32,
     /// The greatest quantity that was sold at once.
     pub max_qty: Option<i32>,
-    /// What it costs.
     pub price: LinePrice,
 }
 
 /// A store discount, granted and frozen.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct GrantedDiscount {
-    /// Whose discount.
     pub vendor_store_id: VendorStoreId,
-    /// Its code, in the vendor's spelling.
+    /// The code in the vendor's spelling.
     pub code: String,
-    /// Its name, for people.
     pub title: String,
-    /// What it takes off.
     pub terms: DiscountTerms,
-    /// What it took off this cart.
+    /// The amount that the discount took off this cart.
     pub amount: Money,
 }
 
-/// What a PUT of a cart would come to now.
+/// A quote: the cart that a PUT would freeze now, and everything that is against it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quote {
     /// Three capitals.
@@ -151,44 +143,46 @@ pub struct Quote {
     pub lines: Vec<QuotedLine>,
     /// The store discounts that would be granted.
     pub discounts: Vec<GrantedDiscount>,
-    /// The cart's figures; none while there is a line that can't be priced.
+    /// The cart's figures; `None` while there is a line that can't be priced.
     pub totals: Option<Totals>,
-    /// The rules that are broken, all of them: with any, the PUT would be refused.
+    /// All rules that are broken. With any, the PUT would be refused.
     pub violations: Vec<Violation>,
 }
 
 /// A line of a quote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuotedLine {
-    /// Its place in the request, from 0.
+    /// The place of the line in the request, from 0.
     pub position: usize,
-    /// What would be frozen.
+    /// The line that would be frozen.
     pub line: CartLine,
 }
 
 impl Quote {
-    /// What the priced lines come to per vendor, in ascending vendor id.
+    /// The figures of the priced lines by vendor, in ascending vendor id.
     pub fn vendor_groups(&self) -> Vec<VendorGroup<'_>> {
-        vendor_groups(self.lines.iter().map(|it| &it.line), &self.discounts)
+        vendor_groups(
+            self.lines.iter().map(|quoted| &quoted.line),
+            &self.discounts,
+        )
     }
 }
 
-/// A cart that satisfies every rule, priced by us: what `rules::check_cart` lets through.
+/// A priced cart that satisfies every rule: made by `rules::check_cart`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct PricedCart {
     /// Three capitals.
     pub currency: String,
-    /// Where the goods are to go.
     pub shipping_address: Option<ShippingAddress>,
     /// The lines, in the buyer's order.
     pub lines: Vec<CartLine>,
     /// The store discounts, at most one per vendor.
     pub discounts: Vec<GrantedDiscount>,
-    /// The cart's figures.
     pub totals: Totals,
 }
 
-/// Where a cart stands: `active` until a checkout has made it `converted`, for good.
+/// The status of a cart: `active` until a checkout has made it `converted`, for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -198,33 +192,29 @@ pub enum CartStatus {
     Converted,
 }
 
-/// The row of a cart without its lines: what a checkout locks.
+/// The row of a cart without its lines, which a checkout locks.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct CartHead {
-    /// Its id, kept while it is active however often it is replaced.
+    /// The id stays the same while the cart is active, however often it is replaced.
     pub id: CartId,
-    /// Whose it is.
     pub buyer_store_id: BuyerStoreId,
-    /// Who sent it first.
+    /// The person who sent the cart first.
     pub created_by: UserId,
-    /// Where it stands.
     pub status: CartStatus,
     /// Three capitals.
     pub currency: String,
-    /// Its figures.
     pub totals: Totals,
-    /// Where the goods are to go.
     pub shipping_address: Option<ShippingAddress>,
     /// 1, and one more with every PUT.
     pub version: i32,
-    /// When it was first sent.
     pub created_at: DateTime<Utc>,
-    /// When it was last replaced.
+    /// The time at which the cart was last replaced.
     pub updated_at: DateTime<Utc>,
 }
 
 impl CartHead {
-    /// What clients name this version by.
+    /// The tag by which clients name this version.
     pub const fn tag(&self) -> CartTag {
         CartTag {
             id: self.id,
@@ -233,31 +223,31 @@ impl CartHead {
     }
 }
 
-/// How long after its last PUT a cart can be bought at its prices; for ever if there is no limit.
+/// The time after its last PUT for which a cart can be bought at its prices, or no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PriceHold(Option<TimeDelta>);
 
 impl PriceHold {
-    /// Carts can be bought for ever.
+    /// Carts can be bought at any time.
     pub const FOR_EVER: Self = Self(None);
 
-    /// Carts can be bought for so long.
+    /// Carts can be bought for this time.
     pub const fn lasting(time: TimeDelta) -> Self {
         Self(Some(time))
     }
 
-    /// Until when (exclusive) the cart can be bought.
+    /// The end (exclusive) of the time for which the cart can be bought.
     pub fn valid_until(self, cart: &CartHead) -> Option<DateTime<Utc>> {
         cart.updated_at.checked_add_signed(self.0?)
     }
 
-    /// Until when it could be bought, if that is over.
+    /// The end of the time for which the cart could be bought, if it is over.
     pub fn ended(self, cart: &CartHead, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.valid_until(cart).filter(|end| *end <= now)
     }
 }
 
-/// A cart as it stands in the database (PF-074).
+/// A cart as it is in the database (PF-074).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CartRecord {
     /// The cart's own row.
@@ -269,7 +259,7 @@ pub struct CartRecord {
 }
 
 impl CartRecord {
-    /// What the cart comes to per vendor, in ascending vendor id.
+    /// The figures of the cart by vendor, in ascending vendor id.
     pub fn vendor_groups(&self) -> Vec<VendorGroup<'_>> {
         vendor_groups(self.items.iter().map(|(_, line)| line), &self.discounts)
     }
@@ -277,12 +267,12 @@ impl CartRecord {
 
 /// One vendor's part of a cart.
 #[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct VendorGroup<'a> {
-    /// The vendor.
     pub vendor_store_id: VendorStoreId,
-    /// What its lines come to.
+    /// The figures of the vendor's lines.
     pub totals: Totals,
-    /// Its store discount, if one was granted.
+    /// The vendor's store discount, if one was granted.
     pub store_discount: Option<&'a GrantedDiscount>,
 }
 
@@ -318,7 +308,7 @@ pub fn group_by_vendor<'a>(
     groups
 }
 
-/// What one vendor's lines come to, with its store discount taken off their sum.
+/// The figures of one vendor's lines, with the store discount taken off their sum.
 pub fn vendor_totals<'a>(
     prices: impl IntoIterator<Item = &'a LinePrice>,
     terms: Option<DiscountTerms>,

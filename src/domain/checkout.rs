@@ -24,16 +24,14 @@ use super::{
 
 /// A buyer's request to buy a cart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct CheckoutRequest {
-    /// The cart to buy.
     pub cart_id: CartId,
     /// The store to buy for, by the caller's token. The gate has yet to decide whether it may buy.
     pub store_id: StoreId,
     /// The person who asks, by the token.
     pub user_id: UserId,
-    /// How each order is to be paid.
     pub payment_method: PaymentMethod,
-    /// What is to become of lines that can't be had whole.
     pub shortage_policy: ShortagePolicy,
     /// The cart that the buyer has seen.
     pub expected: ExpectedCart,
@@ -65,7 +63,7 @@ pub struct CheckoutPlan {
     request: CheckoutRequest,
     buyer_store_id: BuyerStoreId,
     currency: String,
-    /// By ascending id of their vendors.
+    /// The vendors ascend by id.
     vendors: Vec<VendorPlan>,
 }
 
@@ -129,7 +127,8 @@ impl CheckoutPlan {
         })
     }
 
-    /// What is to be reserved, by vendor in ascending id; a product appears once at most.
+    /// The demands of all lines that can be reserved, by vendor in ascending id. A product appears once at
+    /// most.
     pub fn bid(&self) -> Bid {
         Bid {
             policy: self.request.shortage_policy,

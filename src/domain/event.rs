@@ -1,4 +1,4 @@
-//! Events: what has happened, as others are told.
+//! Events as they are published.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -14,19 +14,18 @@ pub const ENVELOPE_VERSION: u32 = 1;
 
 /// A checkout was committed (PF-082). Once per checkout group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct OrderCreated {
-    /// What was created.
     pub checkout_group_id: CheckoutGroupId,
-    /// Who bought.
     pub buyer_store_id: BuyerStoreId,
-    /// Its orders, in ascending vendor id; rejected ones too.
+    /// The orders of the group, rejected ones too, in ascending vendor id.
     pub vendor_order_ids: Vec<OrderId>,
 }
 
 impl OrderCreated {
-    /// Its name in the outbox and on the stream.
+    /// The event's name in the outbox and on the stream.
     pub const TYPE: &str = "order_created";
-    /// What kind of thing it happened to.
+    /// The kind of thing that the event is about.
     pub const AGGREGATE: &str = "checkout_group";
 
     /// The event that announces a checkout.
@@ -39,32 +38,32 @@ impl OrderCreated {
     }
 }
 
-/// Who caused an event.
+/// The person who caused an event, and their store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct EventActor {
-    /// The person.
     pub user_id: UserId,
-    /// The store the person acted for.
+    /// The store for which the person acted.
     pub store_id: StoreId,
 }
 
-/// An event as it is published. Consumers tell repetitions by `event_id`.
+/// An event as it is published. Consumers recognise repetitions by `event_id`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Envelope {
     /// [`ENVELOPE_VERSION`].
     pub version: u32,
-    /// The same however often the event is delivered.
+    /// The event's id, the same however often it is delivered.
     pub event_id: EventId,
-    /// When it happened.
+    /// The time at which it happened.
     pub occurred_at: DateTime<Utc>,
-    /// What happened, such as `order_created`.
+    /// The event's name, such as `order_created`.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// What kind of thing it happened to.
+    /// The kind of thing that the event is about.
     pub aggregate_type: String,
-    /// Which one.
+    /// The id of that thing.
     pub aggregate_id: Uuid,
-    /// Who caused it; null if nobody is known.
+    /// The person who caused it; null if nobody is known.
     pub actor: Option<EventActor>,
     /// The event itself, such as [`OrderCreated`].
     pub data: serde_json::Value,

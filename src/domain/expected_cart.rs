@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::{cart::CartHead, money::Money, violation::Figure};
 
-/// What a buyer expects of a cart. `None` expects nothing.
+/// The expectations of a buyer. `None` expects nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct ExpectedCart {
@@ -31,12 +31,12 @@ impl ExpectedCart {
 /// One thing in which a cart is not what a buyer expects.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CartChange {
-    /// Where the expectation stands in the request, as a JSON pointer: `/expected_total` or
+    /// The place of the expectation in the request, as a JSON pointer: `/expected_total` or
     /// `/expected_version`.
     pub path: &'static str,
-    /// What the buyer expects.
+    /// The value that the buyer expects.
     pub expected: Figure,
-    /// What the cart has.
+    /// The value that the cart has.
     pub actual: Figure,
 }
 

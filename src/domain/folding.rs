@@ -1,8 +1,9 @@
-//! How texts that people type are compared: discount codes and e-mail addresses, without regard to case,
-//! to how letters are composed, and to spaces at the ends.
+//! Compares texts that people type, such as discount codes and e-mail addresses, without regard to case, to
+//! the composition of letters, and to spaces at the ends.
 //!
-//! By Unicode's rules (NFKC, full case folding) and by us: what a database makes of `upper` and `lower`
-//! depends on its locale. Letters that fold apart in Unicode stay apart, such as `I` and the dotless `ı`.
+//! Texts are folded here, by Unicode's rules (NFKC, full case folding), and not by the database: its
+//! `upper` and `lower` depend on its locale. Letters that fold apart in Unicode stay apart, such as `I` and
+//! the dotless `ı`.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ use icu_casemap::CaseMapper;
 use icu_normalizer::ComposingNormalizer;
 use serde::Serialize;
 
-/// A text as it is compared.
+/// A folded text. Two texts are the same if they fold to the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, sqlx::Type)]
 #[serde(transparent)]
 #[sqlx(transparent)]
@@ -24,13 +25,13 @@ impl Folded {
             return Self(text.to_ascii_lowercase());
         }
         let (cases, forms) = (CaseMapper::new(), ComposingNormalizer::new_nfkc());
-        // Folding may yield what composes, and composing what folds: after two rounds nothing changes any
-        // more (the Unicode Standard, D146).
+        // A folded text may compose, and a composed one fold: after two rounds nothing changes any more
+        // (the Unicode Standard, D146).
         let once = forms
             .normalize(&cases.fold_string(&forms.normalize(text)))
             .into_owned();
         let twice = forms.normalize(&cases.fold_string(&once)).into_owned();
-        // What composes may begin or end with a space.
+        // A composed text may begin or end with a space.
         Self(twice.trim().to_owned())
     }
 

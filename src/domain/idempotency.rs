@@ -1,4 +1,4 @@
-//! Idempotency: what makes two requests the same, and what the first one was answered.
+//! Idempotency: the identity of requests, and the first answer that was given to one.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ const KEY_LEN_MAX: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IdempotencyKey(String);
 
-/// Why a text is no Idempotency-Key.
+/// The error of a text that is no Idempotency-Key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to {KEY_LEN_MAX} visible ASCII characters, such as a UUID")]
 pub struct NotAKey;
@@ -23,7 +23,7 @@ impl IdempotencyKey {
     /// Parses a header's value.
     ///
     /// # Errors
-    /// It is empty, too long, or has a space, a control character or anything beyond ASCII.
+    /// The value is empty, too long, or has a space, a control character or anything beyond ASCII.
     pub fn parse(bytes: &[u8]) -> Result<Self, NotAKey> {
         let fits = (1..=KEY_LEN_MAX).contains(&bytes.len());
         if !fits || !bytes.iter().all(u8::is_ascii_graphic) {
@@ -38,22 +38,20 @@ impl IdempotencyKey {
     }
 }
 
-/// Within which requests are compared: the same key of another user, store or route is another.
+/// The scope in which a key is unique: the same key of another user, store or route is another key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Scope {
-    /// The person.
     pub user_id: UserId,
-    /// The store the person acts for.
+    /// The store for which the user acts.
     pub store_id: StoreId,
-    /// Such as `POST`.
     pub method: &'static str,
-    /// Such as `/api/v1/checkout`.
+    /// The route, such as `/api/v1/checkout`.
     pub path: &'static str,
-    /// The client's key.
     pub key: IdempotencyKey,
 }
 
-/// SHA-256 of a scope: what it is known by where its parts must not, or need not, be shown.
+/// SHA-256 of a scope, used where its parts must not, or need not, be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ScopeDigest([u8; 32]);
 
@@ -68,8 +66,8 @@ impl ScopeDigest {
         &self.0
     }
 
-    /// Its first half, in the form of an id: short enough for a key of a table, and long enough that no
-    /// two scopes of this world share it.
+    /// The first half of the digest, in the form of an id: short enough for a key of a table, and long
+    /// enough that no two scopes will ever share it.
     pub fn half(&self) -> Uuid {
         let (half, _) = self
             .0
@@ -104,7 +102,7 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
-/// A final answer as it went, or will go, to the client: replays repeat it to the byte.
+/// A final answer as it is sent to the client. Replays repeat it to the byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredResponse {
     /// The HTTP status; always a success.
@@ -115,24 +113,23 @@ pub struct StoredResponse {
 
 /// The first final answer of a checkout, as the database remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct FirstAnswer {
-    /// Of the request that it answered.
+    /// The fingerprint of the request that was answered.
     pub fingerprint: Fingerprint,
-    /// What that checkout created.
     pub checkout_group_id: CheckoutGroupId,
-    /// What the client was told.
     pub response: StoredResponse,
 }
 
 /// The first answer of a cart PUT, as the database remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct FirstCartAnswer {
-    /// Of the request that it answered.
+    /// The fingerprint of the request that was answered.
     pub fingerprint: Fingerprint,
-    /// The cart that it froze.
+    /// The cart that was frozen.
     pub cart_id: CartId,
     /// The time of the cart's transaction.
     pub created_at: DateTime<Utc>,
-    /// What the client was told.
     pub response: StoredResponse,
 }

@@ -1,7 +1,7 @@
 //! Ids as newtypes, so that a buyer can never be passed where a vendor is meant.
 //!
-//! All are `UUIDv7` made by the application. Their `Ord` is the byte order of the UUID, which is
-//! also PostgreSQL's order for `uuid`: it is the lock order of vendors, products and carts.
+//! All ids are `UUIDv7` made by the application. Their `Ord` is the byte order of the UUID, which is also
+//! PostgreSQL's order for `uuid`: locks are taken in this order (`lock_order`).
 
 use std::{fmt, str::FromStr};
 
@@ -57,7 +57,7 @@ macro_rules! id {
 id! {
     /// A person.
     UserId,
-    /// A store whose side, buyer or vendor, is not known yet (a token's active store).
+    /// A store of which it is not known yet on which side it is (a token's active store).
     StoreId,
     /// A store that buys.
     BuyerStoreId,
@@ -71,13 +71,13 @@ id! {
     CartItemId,
     /// A store discount frozen into a cart.
     CartVendorDiscountId,
-    /// What one checkout created.
+    /// A checkout group: everything that one checkout created.
     CheckoutGroupId,
     /// One vendor's order.
     OrderId,
     /// A line of an order.
     LineItemId,
-    /// How an order is to be paid.
+    /// The payment intent of an order.
     PaymentIntentId,
     /// An event in the outbox.
     EventId,

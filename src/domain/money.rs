@@ -11,7 +11,7 @@ const INTEGER_DIGITS_MAX: usize = 12;
 
 /// An amount of money in the currency of its cart or order, with exactly two decimals.
 ///
-/// In JSON and in text it is a string such as `"1234.50"`; in PostgreSQL `numeric(14,2)`.
+/// Amounts are strings such as `"1234.50"` in JSON and in text, and `numeric(14,2)` in PostgreSQL.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema, sqlx::Type,
 )]
@@ -31,7 +31,7 @@ impl Money {
     /// The greatest amount that the database can hold: `999999999999.99`.
     pub const MAX: Self = Self(Decimal::from_parts(276_447_231, 23_283, 0, false, 2));
 
-    /// Rounds a decimal to money: two decimals, half away from zero. The only place that rounds.
+    /// Rounds a decimal to money: two decimals, half away from zero. No other function rounds.
     pub fn rounded(amount: Decimal) -> Self {
         Self(amount.round_dp_with_strategy(2, RoundingStrategy::MidpointAwayFromZero))
     }
@@ -41,7 +41,7 @@ impl Money {
         self.0
     }
 
-    /// This share of the amount, rounded.
+    /// A share of the amount, rounded.
     #[must_use]
     pub fn share(self, percent: Percent) -> Self {
         Self::rounded(self.0 * percent.0 / Decimal::ONE_HUNDRED)
@@ -53,7 +53,7 @@ impl Money {
         Self(self.0 * Decimal::from(qty))
     }
 
-    /// Whether nothing is left of it.
+    /// True if the amount is 0.
     pub fn is_zero(self) -> bool {
         self.0.is_zero()
     }
@@ -97,7 +97,7 @@ impl Serialize for Money {
     }
 }
 
-/// Why a text is not an amount of money.
+/// The error of a text that is no amount of money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be an amount such as \"12.50\": digits, at most 12 before and 2 after the point")]
 pub struct NotMoney;

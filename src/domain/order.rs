@@ -1,4 +1,4 @@
-//! What a checkout creates: a group, one order per vendor, its lines and its payment intent.
+//! The orders that a checkout creates: a group, one order per vendor, its lines and its payment intent.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use super::{
     rejection::{OrderRejectionReason, Rejection},
 };
 
-/// Where a vendor's order stands. Checkout makes the first two; the rest is the vendor's work.
+/// The status of a vendor's order. A checkout makes the first two; the others are the vendor's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -35,7 +35,7 @@ pub enum OrderStatus {
 }
 
 impl OrderStatus {
-    /// Every status with its name.
+    /// All statuses with their names.
     pub const WORDS: [(&str, Self); 11] = [
         ("created_pending", Self::CreatedPending),
         ("accepted", Self::Accepted),
@@ -51,7 +51,7 @@ impl OrderStatus {
     ];
 }
 
-/// Where a line stands. Checkout makes the first two: `pending` holds stock, `rejected` none.
+/// The status of a line. A checkout makes the first two: `pending` holds stock, `rejected` does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -64,7 +64,7 @@ pub enum LineStatus {
     Hold,
 }
 
-/// How an order is to be paid.
+/// The way in which an order is to be paid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -75,7 +75,7 @@ pub enum PaymentMethod {
     Ach,
 }
 
-/// Where a payment stands. A cash intent starts `unpaid`, an ACH intent `pending`.
+/// The status of a payment. A cash intent starts as `unpaid`, an ACH intent as `pending`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -89,7 +89,7 @@ pub enum PaymentStatus {
 }
 
 impl PaymentMethod {
-    /// Where a new intent starts.
+    /// The status of a new intent.
     pub const fn first_status(self) -> PaymentStatus {
         match self {
             Self::Cash => PaymentStatus::Unpaid,
@@ -98,124 +98,103 @@ impl PaymentMethod {
     }
 }
 
-/// The head of what one checkout created.
+/// The head of everything that one checkout created.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct CheckoutGroup {
-    /// Its id.
     pub id: CheckoutGroupId,
-    /// Who bought.
     pub buyer_store_id: BuyerStoreId,
-    /// The cart it was made from.
     pub cart_id: CartId,
-    /// The person who checked out.
     pub created_by: UserId,
     /// Three capitals.
     pub currency: String,
-    /// Over the reserved lines of all its orders.
+    /// The sums over the reserved lines of all orders.
     pub totals: Totals,
-    /// When.
     pub created_at: DateTime<Utc>,
 }
 
 /// One vendor's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct VendorOrder {
-    /// Its id.
     pub id: OrderId,
-    /// Who sells.
     pub vendor_store_id: VendorStoreId,
-    /// The vendor's name, for people.
     pub vendor_name: String,
-    /// Where it stands.
     pub status: OrderStatus,
-    /// Over its reserved lines.
+    /// The sums over the reserved lines.
     pub totals: Totals,
-    /// What is still to be paid.
+    /// The amount that is still to be paid.
     pub balance_due: Money,
-    /// Why it was rejected, if it was.
     pub rejection_reason: Option<OrderRejectionReason>,
-    /// How it is to be paid; none where nothing was reserved.
+    /// `None` if nothing is to be collected.
     pub payment_intent: Option<PaymentIntent>,
-    /// Its lines, in the cart's order.
+    /// The lines, in the cart's order.
     pub lines: Vec<OrderLine>,
 }
 
 impl VendorOrder {
-    /// The lines of it that were rejected, in the cart's order.
+    /// The rejected lines, in the cart's order.
     pub fn rejected_lines(&self) -> Vec<&OrderLine> {
         let lines = self.lines.iter();
         lines.filter(|line| line.rejection.is_some()).collect()
     }
 }
 
-/// An order with what it belongs to: what is shown of it on its own.
+/// An order with its checkout group, its buyer and its times: everything that is shown of it on its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct PlacedOrder {
-    /// The checkout that created it.
     pub checkout_group_id: CheckoutGroupId,
-    /// Who bought.
     pub buyer_store_id: BuyerStoreId,
-    /// The buyer's name, for people.
     pub buyer_name: String,
     /// Three capitals.
     pub currency: String,
-    /// When it was placed.
     pub created_at: DateTime<Utc>,
-    /// When it last changed.
     pub updated_at: DateTime<Utc>,
-    /// The order itself.
     pub order: VendorOrder,
 }
 
-/// A line of an order. A rejected line keeps the figures it was offered at; they count in no sum.
+/// A line of an order. A rejected line keeps its figures, but they count in no sum.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct OrderLine {
-    /// Its id.
     pub id: LineItemId,
-    /// Its place in the cart, from 0.
+    /// The place of the line in the cart, from 0.
     pub position: i32,
-    /// What.
     pub product_id: ProductId,
-    /// The vendor's own number for it.
+    /// The vendor's own number for the product.
     pub sku: String,
-    /// Its name, for people.
     pub title: String,
-    /// What one unit of quantity is.
     pub unit: Unit,
-    /// How many.
     pub qty: i32,
-    /// Per unit, before the tier.
+    /// The price of a unit before the tier.
     pub list_price: Money,
-    /// Per unit, after the tier.
+    /// The price of a unit after the tier.
     pub unit_price: Money,
-    /// What the tier takes off the whole line.
+    /// The amount that the tier takes off the whole line.
     pub discount: Money,
     /// Unit price x quantity.
     pub total: Money,
-    /// Where it stands.
     pub status: LineStatus,
-    /// Why it was rejected, if it was.
     pub rejection: Option<Rejection>,
 }
 
-/// How one order is to be paid.
+/// The payment intent of one order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct PaymentIntent {
-    /// Its id.
     pub id: PaymentIntentId,
-    /// How.
     pub method: PaymentMethod,
-    /// Where it stands.
     pub status: PaymentStatus,
-    /// How much; always the order's total.
+    /// Always the order's total.
     pub amount: Money,
 }
 
 /// Everything that one checkout created.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Checkout {
-    /// The group.
     pub group: CheckoutGroup,
-    /// Its orders, in ascending vendor id.
+    /// The orders, in ascending vendor id.
     pub orders: Vec<VendorOrder>,
 }

@@ -1,4 +1,4 @@
-//! What a checkout's plan depends on besides its request and its cart.
+//! The inputs of a checkout's plan, besides its request and its cart.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +17,7 @@ pub struct PlanInputs<'a> {
     pub buyer: &'a EligibleBuyer,
     /// The stores of the cart's vendors.
     pub vendors: &'a HashMap<VendorStoreId, Store>,
-    /// Those of the cart's products that are still sold.
+    /// The products of the cart that are still sold.
     pub products_sold: &'a HashSet<ProductId>,
     /// The terms of this service.
     pub terms: Terms,

@@ -1,5 +1,5 @@
-//! What a client expects of the cart that it is about to replace (RFC 9110, 13.1): two editors of one cart
-//! lose nothing unnoticed.
+//! Preconditions of replacing a cart, `If-Match` and `If-None-Match` (RFC 9110, 13.1): two editors of one
+//! cart lose nothing unnoticed.
 
 use std::fmt;
 
@@ -7,10 +7,9 @@ use super::ids::CartId;
 
 /// One version of one cart, as clients name it in `ETag`, `If-Match` and `If-None-Match`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct CartTag {
-    /// The cart.
     pub id: CartId,
-    /// Its version.
     pub version: i32,
 }
 
@@ -20,17 +19,17 @@ impl fmt::Display for CartTag {
     }
 }
 
-/// Which versions a condition names.
+/// The versions that a condition names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tags {
     /// Any cart at all: `*`.
     Any,
-    /// These, without their quotes.
+    /// The listed tags, without their quotes.
     Listed(Vec<String>),
 }
 
 impl Tags {
-    /// Whether a cart is among them. No cart is none of them.
+    /// True if the current cart is one of the named ones. No cart is none of them.
     pub fn name(&self, current: Option<CartTag>) -> bool {
         current.is_some_and(|current| match self {
             Self::Any => true,
@@ -39,7 +38,7 @@ impl Tags {
     }
 }
 
-/// What must hold for a cart to be replaced or started.
+/// The condition under which a cart may be replaced or started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Precondition {
     /// The active cart is one of these.
@@ -49,12 +48,12 @@ pub struct Precondition {
 }
 
 impl Precondition {
-    /// Whether there is anything to decide.
+    /// True if the client has stated a condition.
     pub const fn is_given(&self) -> bool {
         self.matches.is_some() || self.matches_none.is_some()
     }
 
-    /// Whether the active cart is what the client expects.
+    /// True if the active cart is what the client expects.
     pub fn holds(&self, current: Option<CartTag>) -> bool {
         let is_matched = self.matches.as_ref().is_none_or(|tags| tags.name(current));
         let is_unmatched = self.matches_none.as_ref();

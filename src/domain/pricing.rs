@@ -1,7 +1,7 @@
-//! What things cost: volume tiers of a line, store discounts of a vendor.
+//! Prices: volume tiers of a line, store discounts of a vendor.
 //!
-//! Money is rounded to two decimals, half away from zero, once per unit price and once per store
-//! discount. Figures of a line are the tier's alone; store discounts stand in the vendor's figures.
+//! Money is rounded to two decimals, half away from zero, once per unit price and once per store discount.
+//! The figures of a line include its tier and nothing else; store discounts are in the vendor's figures.
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -15,26 +15,25 @@ use super::{
     product::VolumeTier,
 };
 
-/// A line's figures.
+/// The figures of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinePrice {
-    /// Per unit, before the tier.
+    /// The price of a unit before the tier.
     pub list_price: Money,
-    /// The tier that holds for this quantity, if one does.
+    /// The tier that holds for the quantity, if one does.
     pub tier: Option<VolumeTier>,
-    /// Per unit, after the tier.
+    /// The price of a unit after the tier.
     pub unit_price: Money,
     /// List price x quantity.
     pub subtotal: Money,
-    /// What the tier takes off the whole line.
+    /// The amount that the tier takes off the whole line.
     pub discount: Money,
     /// Unit price x quantity.
     pub total: Money,
 }
 
 impl LinePrice {
-    /// The figures of a part of the line, at the same price per unit: the tier was granted for the
-    /// whole.
+    /// The figures of a part of the line, at the same price per unit: the tier was granted for the whole.
     #[must_use]
     pub fn of_part(self, qty: i32) -> Self {
         Self {
@@ -72,7 +71,7 @@ pub fn price_line(list_price: Money, tiers: &[VolumeTier], qty: i32) -> LinePric
     }
 }
 
-/// What a store discount takes off.
+/// The terms of a store discount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DiscountTerms {
     /// A share of the vendor's sum of line totals.
@@ -90,7 +89,7 @@ impl DiscountTerms {
         }
     }
 
-    /// Which kind it is.
+    /// The kind of discount.
     pub const fn kind(self) -> DiscountKind {
         match self {
             Self::Percentage(_) => DiscountKind::Percentage,
@@ -125,7 +124,7 @@ impl Serialize for DiscountTerms {
     }
 }
 
-/// The two kinds of store discount, as they stand in the database.
+/// The two kinds of store discount, as the database names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -137,32 +136,29 @@ pub enum DiscountKind {
 
 /// A vendor's discount code as the catalogue has it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct StoreDiscount {
-    /// Whose it is.
     pub vendor_store_id: VendorStoreId,
-    /// Its code, in the vendor's own spelling; compared without case.
+    /// The code in the vendor's own spelling. Codes are compared without regard to case.
     pub code: String,
-    /// Its name, for people.
     pub title: String,
-    /// What it takes off.
     pub terms: DiscountTerms,
-    /// The least sum of line totals it is granted for.
+    /// The least sum of line totals for which the discount is granted.
     pub min_subtotal: Money,
-    /// From when on.
     pub starts_at: DateTime<Utc>,
-    /// Until when (exclusive); `None` without an end.
+    /// The end of the discount (exclusive); `None` if it has none.
     pub ends_at: Option<DateTime<Utc>>,
-    /// Whether it is switched on.
+    /// False if the vendor has switched the discount off.
     pub is_active: bool,
 }
 
 impl StoreDiscount {
-    /// Whether a buyer who writes this code means this discount: case does not matter.
+    /// True if a buyer who writes this code means this discount. Case does not matter.
     pub fn answers_to(&self, code: &str) -> bool {
         Folded::of(&self.code) == Folded::of(code)
     }
 
-    /// Whether it is switched on and inside its window.
+    /// True if the discount is switched on and inside its window.
     pub fn is_running(&self, now: DateTime<Utc>) -> bool {
         self.is_active && self.starts_at <= now && self.ends_at.is_none_or(|end| now < end)
     }

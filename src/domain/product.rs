@@ -1,4 +1,4 @@
-//! Products as a vendor offers them, and how much of them there is.
+//! Products as their vendors offer them, and their stock.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,7 +8,7 @@ use super::{
     money::{Money, Percent},
 };
 
-/// What one unit of quantity is.
+/// The unit in which a product's quantity is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -25,26 +25,22 @@ pub enum Unit {
 /// A volume tier: from `min_qty` units on, each unit is cheaper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct VolumeTier {
-    /// The least quantity it holds for.
+    /// The least quantity for which the tier holds.
     pub min_qty: i32,
-    /// What is taken off the list price of each unit.
+    /// The share that is taken off the list price of each unit.
     pub discount_percent: Percent,
 }
 
-/// A product of the catalogue with its tiers and what is available of it.
+/// A product of the catalogue with its tiers and its stock.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Product {
-    /// Its id.
     pub id: ProductId,
-    /// Whose it is.
     pub vendor_store_id: VendorStoreId,
-    /// The vendor's own number for it.
+    /// The vendor's own number for the product.
     pub sku: String,
-    /// Its name, for people.
     pub title: String,
-    /// What one unit of quantity is.
     pub unit: Unit,
-    /// Where a picture of it is.
     pub image_url: Option<String>,
     /// The list price of one unit.
     pub price: Money,
@@ -52,10 +48,10 @@ pub struct Product {
     pub moq: i32,
     /// The greatest quantity that is sold at once; `None` without a cap.
     pub max_qty: Option<i32>,
-    /// Whether it is sold at all.
+    /// False if the product is no longer sold.
     pub is_active: bool,
-    /// Its tiers, in no particular order.
+    /// The volume tiers, in no particular order.
     pub tiers: Vec<VolumeTier>,
-    /// What is available now; 0 without an inventory row.
+    /// The available stock; 0 without an inventory row.
     pub available_qty: i32,
 }

@@ -1,11 +1,11 @@
-//! Why lines and whole orders are rejected at checkout.
+//! The reasons for which lines and whole orders are rejected at checkout.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ids::{ProductId, VendorStoreId};
 
-/// Why a line was rejected.
+/// The reason for which a line was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -16,12 +16,12 @@ pub enum LineRejectionReason {
     VendorLicenseInvalid,
     VendorSubscriptionInactive,
     VendorStateMismatch,
-    /// Another line of the vendor could not be had whole, and the buyer wanted all or none of them.
+    /// Another line of the vendor could not be had whole, and the buyer wanted all of them or none.
     VendorOrderIncomplete,
 }
 
 impl LineRejectionReason {
-    /// All reasons, in the order in which the documentation tells them.
+    /// All reasons, in the order of the documentation.
     pub const ALL: [Self; 6] = [
         Self::InsufficientInventory,
         Self::ProductUnavailable,
@@ -32,7 +32,7 @@ impl LineRejectionReason {
     ];
 }
 
-/// Why a whole order was rejected at checkout.
+/// The reason for which a whole order was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
@@ -46,20 +46,19 @@ pub enum OrderRejectionReason {
 
 /// A rejected line's reason, with what was left where stock was short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Rejection {
-    /// Why.
     pub reason: LineRejectionReason,
-    /// What was available when it was this line's turn; only for `insufficient_inventory`.
+    /// The stock that was left for this line; only for `insufficient_inventory`.
     pub available_qty: Option<i32>,
-    /// How many units of the cart's line were reserved, as a line of their own, where this is only the
-    /// rest of it.
+    /// The units of the cart's line that were reserved, as a line of their own, if this is the rest of it.
     pub reserved_qty: Option<i32>,
-    /// The fewest that the vendor sells at once, where some are left, but fewer than that.
+    /// The fewest units that the vendor sells at once, if some are left but fewer than that.
     pub moq: Option<i32>,
 }
 
 impl Rejection {
-    /// Of a whole line, for a reason that has nothing to do with stock.
+    /// The rejection of a whole line, for a reason that has nothing to do with stock.
     pub const fn because(reason: LineRejectionReason) -> Self {
         Self {
             reason,
@@ -69,7 +68,7 @@ impl Rejection {
         }
     }
 
-    /// Of a whole line, because there were too few of what is sold in no fewer than `moq` at once.
+    /// The rejection of a whole line because too few units were left. No fewer than `moq` are sold at once.
     pub fn short(available_qty: i32, moq: i32) -> Self {
         Self {
             available_qty: Some(available_qty),
@@ -78,7 +77,7 @@ impl Rejection {
         }
     }
 
-    /// Of the rest of a line that was filled with what there was.
+    /// The rejection of the rest of a line that was filled in part.
     pub const fn rest(available_qty: i32) -> Self {
         Self {
             available_qty: Some(available_qty),
@@ -90,13 +89,12 @@ impl Rejection {
 
 /// A line that can't be had whole, of a checkout that is all or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ShortLine {
-    /// The product.
     pub product_id: ProductId,
-    /// Its vendor.
     pub vendor_store_id: VendorStoreId,
     /// The units that were wanted.
     pub qty: i32,
-    /// The reason for which it can't be had whole.
+    /// The reason for which they can't be had.
     pub rejection: Rejection,
 }

@@ -1,9 +1,9 @@
-//! Reservations: who gets the last units.
+//! Reservations: it is decided here who gets the last units.
 //!
-//! Bids are served one by one, first come, first served; a bid that does not fit is no reason to
-//! turn away a smaller one behind it. What a bid gets depends on its shortage policy: a line goes
-//! through or not for itself, or lines stand and fall together. What is withheld is never reserved
-//! in the first place, so nothing is ever undone.
+//! Bids are served one by one, first come, first served; a smaller bid is served also behind one that did
+//! not fit. The outcome of a bid depends on its shortage policy: either a line goes through or not on its
+//! own, or lines go through together or not at all. Units that are withheld are never reserved in the first
+//! place, so nothing is ever undone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,44 +14,44 @@ use super::{ids::ProductId, lock_order::StockKey, shortage_policy::ShortagePolic
 pub struct Demand {
     /// The stock that is asked for.
     pub stock: StockKey,
-    /// How many; always positive.
+    /// The units that are wanted; always positive.
     pub qty: i32,
-    /// The fewest that may be reserved in its place; `qty` if it is all or nothing for this line.
+    /// The fewest units that may be reserved in their place; `qty` if the line is all or nothing.
     pub qty_min: i32,
 }
 
-/// All demands of one checkout. Its place in a list of bids is its place in the queue.
+/// All demands of one checkout. The place in a list of bids is the place in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bid {
-    /// Which demands stand and fall together.
+    /// The policy that says which demands go through together or not at all.
     pub policy: ShortagePolicy,
     /// Each product at most once.
     pub demands: Vec<Demand>,
-    /// Whether these are all lines of the cart: others are rejected whatever stock there is.
+    /// True if these are all lines of the cart. The others are rejected whatever stock there is.
     pub is_complete: bool,
 }
 
-/// What became of one line's demand (PF-079).
+/// The outcome of one line's demand (PF-079).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReservationOutcome {
     /// All units moved from available to reserved.
     Reserved,
-    /// There were too few: those that there were moved, the rest did not.
+    /// There were too few: the ones that were left moved, the rest did not.
     Filled {
-        /// What was left when it was this line's turn, and is reserved now.
+        /// The units that were left for this line, and are reserved now.
         available_qty: i32,
     },
     /// There were too few; nothing moved.
     Insufficient {
-        /// What was left when it was this line's turn.
+        /// The units that were left for this line.
         available_qty: i32,
     },
-    /// There were enough, but another line that it stands and falls with could not be had whole.
+    /// There were enough, but another line that must go through with this one could not be had whole.
     Withheld,
 }
 
 impl ReservationOutcome {
-    /// Whether any unit moved.
+    /// True if any unit moved.
     pub const fn is_reserved(self) -> bool {
         matches!(self, Self::Reserved | Self::Filled { .. })
     }
@@ -60,12 +60,12 @@ impl ReservationOutcome {
 /// The outcomes of one bid, by product.
 pub type BidOutcomes = BTreeMap<ProductId, ReservationOutcome>;
 
-/// How bids come out.
+/// The allocation of stock to bids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allocation {
     /// One per bid, in the same order.
     pub outcomes: Vec<BidOutcomes>,
-    /// What is to be reserved; products that nobody gets are left out.
+    /// The units to reserve. Products of which no bid gets any are left out.
     pub granted: BTreeMap<StockKey, i32>,
 }
 
@@ -120,7 +120,7 @@ impl Bid {
 }
 
 impl Demand {
-    /// What would become of it if no other mattered.
+    /// The outcome of the demand on its own.
     fn outcome(&self, available_qty: i32) -> ReservationOutcome {
         if available_qty >= self.qty {
             ReservationOutcome::Reserved

@@ -1,9 +1,9 @@
-//! What a cart must satisfy to be frozen (PF-075): every rule is checked and every violation
+//! The rules that a cart must satisfy to be frozen (PF-075): every rule is checked and every violation
 //! reported, so that a buyer can repair a cart in one go.
 //!
-//! A quote and a PUT are priced and judged by the same function: a PUT compares the buyer's totals beside.
-//! What a line whose product can't be told (unknown, or another vendor's) would cost can't be told
-//! either: then the totals are not compared, because the difference would say nothing new.
+//! The same function prices and checks a quote and a PUT; a PUT compares the buyer's totals in addition. A
+//! line whose product is unknown, or another vendor's, has no price. The totals are not compared then,
+//! because the difference would say nothing new.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -23,12 +23,12 @@ use super::{
     violation::{Violation, ViolationCode as Code},
 };
 
-/// What the catalogue says about everything that a cart mentions.
+/// The part of the catalogue that a cart mentions.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     /// The products that exist.
     pub products: HashMap<ProductId, Product>,
-    /// The stores of their vendors.
+    /// The stores of the vendors.
     pub vendors: HashMap<VendorStoreId, Store>,
     /// The discounts that were asked for and exist, by vendor: a cart has one per vendor at most.
     pub discounts: HashMap<VendorStoreId, StoreDiscount>,
@@ -53,7 +53,7 @@ pub fn check_cart(
         Some(totals) if violations.is_empty() => Ok(PricedCart {
             currency: quote.currency,
             shipping_address: request.content.shipping_address.clone(),
-            lines: quote.lines.into_iter().map(|it| it.line).collect(),
+            lines: quote.lines.into_iter().map(|quoted| quoted.line).collect(),
             discounts: quote.discounts,
             totals,
         }),
@@ -61,8 +61,8 @@ pub fn check_cart(
     }
 }
 
-/// Prices what a buyer wants by the catalogue as it is now, as far as it can be priced, and finds every
-/// violation but those of totals, in the order of [`check_cart`].
+/// Prices a cart by the catalogue as it is now, as far as it can be priced, and finds all violations but
+/// those of totals, in the order of [`check_cart`].
 pub fn quote(
     request: &CartContent,
     catalog: &Catalog,
@@ -80,7 +80,7 @@ pub fn quote(
     check_vendors(request, catalog, &lines, buyer, now, &mut violations);
     let discounts = check_discounts(request, catalog, &lines, now, &mut violations);
     let is_whole = lines.len() == request.items.len();
-    let totals = is_whole.then(|| cart_totals(lines.iter().map(|it| &it.line), &discounts));
+    let totals = is_whole.then(|| cart_totals(lines.iter().map(|quoted| &quoted.line), &discounts));
     assert!(
         is_whole || !violations.is_empty(),
         "a line that can't be priced is in violation"
@@ -94,7 +94,7 @@ pub fn quote(
     }
 }
 
-/// Checks and prices the lines; those that can't be priced are left out of the result.
+/// Checks and prices the lines. Lines that can't be priced are left out of the result.
 fn check_lines(
     items: &[RequestedItem],
     catalog: &Catalog,
@@ -136,7 +136,7 @@ fn check_lines(
             );
         }
         let price = price_line(product.price, &product.tiers, item.qty);
-        // More than an amount of money can hold is more than anyone sells at once.
+        // A line worth more than an amount of money can hold is more than anyone sells at once.
         if price.subtotal > room {
             if exceeded.is_none() {
                 violations.push(at(Code::MaxQtyExceeded, "qty"));
@@ -159,7 +159,7 @@ fn check_lines(
     lines
 }
 
-/// A line of a product at a price, with all that a cart keeps of it.
+/// A line of a product at a price, with everything that a cart keeps of the product.
 pub fn freeze(product: &Product, qty: i32, price: LinePrice) -> CartLine {
     CartLine {
         product_id: product.id,
@@ -175,8 +175,8 @@ pub fn freeze(product: &Product, qty: i32, price: LinePrice) -> CartLine {
     }
 }
 
-/// Each vendor is reported once, at its first line. A vendor that nobody knows and that sells
-/// nothing here says no more than its lines' own violations.
+/// Reports each vendor once, at its first line. A vendor that does not exist and sells nothing here is not
+/// reported besides its lines' own violations.
 fn check_vendors(
     request: &CartContent,
     catalog: &Catalog,
@@ -193,7 +193,10 @@ fn check_vendors(
         }
         let reasons = match catalog.vendors.get(&vendor) {
             Some(store) => EligibleVendor::admit(store, buyer, now).err(),
-            None if lines.iter().any(|it| it.line.vendor_store_id == vendor) => {
+            None if lines
+                .iter()
+                .any(|quoted| quoted.line.vendor_store_id == vendor) =>
+            {
                 Some(vec![VendorIneligible::VendorLicenseInvalid])
             }
             None => None,
@@ -212,7 +215,7 @@ fn check_discounts(
     now: DateTime<Utc>,
     violations: &mut Vec<Violation>,
 ) -> Vec<GrantedDiscount> {
-    let groups = group_by_vendor(lines.iter().map(|it| &it.line));
+    let groups = group_by_vendor(lines.iter().map(|quoted| &quoted.line));
     let mut granted = Vec::with_capacity(request.discounts.len());
     for (index, asked) in request.discounts.iter().enumerate() {
         let vendor = asked.vendor_store_id;
@@ -223,7 +226,7 @@ fn check_discounts(
             .filter(|item| item.vendor_store_id == vendor)
             .count();
         let found = catalog.discounts.get(&vendor);
-        let meant = found.filter(|it| claimed > 0 && it.answers_to(&asked.code));
+        let meant = found.filter(|discount| claimed > 0 && discount.answers_to(&asked.code));
         let Some(discount) = meant else {
             violations.push(at(Code::DiscountNotFound));
             continue;
@@ -253,7 +256,7 @@ fn check_discounts(
     granted
 }
 
-/// What lines and store discounts come to.
+/// The totals of lines and store discounts.
 pub fn cart_totals<'a>(
     lines: impl IntoIterator<Item = &'a CartLine>,
     discounts: &[GrantedDiscount],

@@ -1,18 +1,18 @@
-//! Shortage policies: what becomes of a line that can't be had whole, and of the lines beside it.
+//! Shortage policies: they decide about lines that can't be had whole, and about the lines beside them.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What is to become of a line that can't be had whole, and of those beside it.
+/// The buyer's choice of what becomes of a line that can't be had whole, and of the lines beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ShortagePolicy {
     /// The line is rejected, the rest goes through.
     #[default]
     RejectLine,
-    /// What there is of it is reserved, unless that is less than the vendor sells at once.
+    /// The line is filled with what is left, unless that is less than the vendor sells at once.
     Fill,
-    /// Its vendor's order goes through whole or not at all.
+    /// The order of the line's vendor goes through whole or not at all.
     RejectVendor,
     /// The checkout goes through whole or not at all.
     AllOrNothing,

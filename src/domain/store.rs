@@ -1,4 +1,4 @@
-//! Stores and the gate: who may buy and who may sell (see `EligibleBuyer`, `EligibleVendor`).
+//! Stores, and the gates for stores that want to buy or sell (`EligibleBuyer`, `EligibleVendor`).
 //!
 //! A **valid licence** is verified, issued by the store's own state, and not past its last day
 //! (UTC), and the store itself is verified. An **active subscription** is trialing or active with
@@ -13,7 +13,7 @@ use super::{
     vendor_ineligible::VendorIneligible,
 };
 
-/// Which side of the market a store is on.
+/// The side of the market on which a store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -22,7 +22,7 @@ pub enum StoreType {
     Vendor,
 }
 
-/// How far the marketplace has checked who is behind a store.
+/// The marketplace's verification of the people behind a store (KYC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -34,7 +34,7 @@ pub enum KycStatus {
     Suspended,
 }
 
-/// How far a licence has been checked.
+/// The marketplace's verification of a licence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -45,7 +45,7 @@ pub enum LicenseStatus {
     Expired,
 }
 
-/// Where a vendor's subscription stands.
+/// The status of a vendor's subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -77,42 +77,36 @@ impl fmt::Display for UsState {
     }
 }
 
-/// A licence, as far as the gate looks at it.
+/// A licence, as far as the gates look at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct License {
-    /// The state that issued it.
     pub issuing_state: UsState,
-    /// How far it has been checked.
     pub status: LicenseStatus,
-    /// Its last day, which still counts; `None` if it never ends.
+    /// The last day on which the licence is valid; `None` if it never ends.
     pub expires_on: Option<NaiveDate>,
 }
 
-/// A vendor's subscription, as far as the gate looks at it.
+/// A vendor's subscription, as far as the gates look at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Subscription {
-    /// Where it stands.
     pub status: SubscriptionStatus,
-    /// When the paid period ends.
+    /// The end of the paid period.
     pub current_period_end: DateTime<Utc>,
 }
 
-/// A store as the database knows it, before anyone has asked whether it may trade.
+/// A store as the database has it. It has passed no gate yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Store {
-    /// Its id.
     pub id: StoreId,
-    /// Which side it is on.
     pub store_type: StoreType,
-    /// Its name, for people.
     pub name: String,
-    /// Where it is.
     pub state: UsState,
-    /// How far it has been checked.
     pub kyc_status: KycStatus,
-    /// All its licences.
     pub licenses: Vec<License>,
-    /// Its subscription, if it ever had one.
+    /// `None` if the store has never had a subscription.
     pub subscription: Option<Subscription>,
 }
 
@@ -145,7 +139,7 @@ pub struct EligibleBuyer {
     state: UsState,
 }
 
-/// Why a store may not buy.
+/// The reason for which a store may not buy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum BuyerIneligible {
@@ -159,7 +153,7 @@ impl EligibleBuyer {
     /// The gate for buyers.
     ///
     /// # Errors
-    /// The first reason why the store may not buy.
+    /// The first reason for which the store may not buy.
     pub fn admit(store: &Store, now: DateTime<Utc>) -> Result<Self, BuyerIneligible> {
         if store.store_type != StoreType::Buyer {
             return Err(BuyerIneligible::NotABuyer);
@@ -174,7 +168,7 @@ impl EligibleBuyer {
     }
 }
 
-/// A vendor that has passed the gate: it may sell to the buyer it was admitted for.
+/// A vendor that has passed the gate: it may sell to the buyer for which it was admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EligibleVendor {
     /// The store.
@@ -186,7 +180,7 @@ impl EligibleVendor {
     /// subscription, in the buyer's state.
     ///
     /// # Errors
-    /// All reasons why the vendor may not sell to this buyer; never an empty list.
+    /// All reasons for which the vendor may not sell to this buyer; never an empty list.
     pub fn admit(
         store: &Store,
         buyer: &EligibleBuyer,

@@ -111,7 +111,7 @@ impl VendorPlan {
         self.lines.len()
     }
 
-    /// Whether all of its lines depend on nothing but stock.
+    /// True if all lines depend on nothing but stock.
     pub(super) fn is_unbarred(&self) -> bool {
         self.lines.iter().all(|planned| planned.barred.is_none())
     }
@@ -166,7 +166,7 @@ impl VendorPlan {
         }
         let totals = vendor_totals(&reserved, self.discount);
         let rejected = reserved.is_empty();
-        // Where nothing is to be collected there is nothing to intend.
+        // If nothing is to be collected there is no payment to intend.
         let payment_intent = (totals.total > Money::ZERO).then(|| PaymentIntent {
             id: PaymentIntentId::new(new_id()),
             method,

@@ -52,12 +52,12 @@ pub enum ViolationCode {
     CurrencyUnsupported,
     /// There is nothing in the cart.
     CartEmpty,
-    /// This way of paying is not offered.
+    /// The way of paying is not offered.
     PaymentMethodNotAllowed,
 }
 
 impl ViolationCode {
-    /// All rules, in the order in which the documentation tells them.
+    /// All rules, in the order of the documentation.
     pub const ALL: [Self; 21] = [
         Self::ProductNotFound,
         Self::ProductInactive,
@@ -120,19 +120,19 @@ pub struct Violation {
     pub code: ViolationCode,
     /// A JSON pointer into the request body (RFC 6901), such as `/items/0/qty`.
     pub path: String,
-    /// The product it is about, if it is about one.
+    /// The product that is concerned, if one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub product_id: Option<ProductId>,
-    /// The vendor it is about, if it is about one.
+    /// The vendor that is concerned, if one is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub vendor_store_id: Option<VendorStoreId>,
-    /// What would have been right.
+    /// The figure that would have been right.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub expected: Option<Figure>,
-    /// What was sent.
+    /// The figure that was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub actual: Option<Figure>,
@@ -165,7 +165,7 @@ impl Violation {
         self
     }
 
-    /// Shows what would have been right beside what was sent.
+    /// Shows the right figure beside the one that was sent.
     #[must_use]
     pub fn figures(mut self, expected: impl Into<Figure>, actual: impl Into<Figure>) -> Self {
         self.expected = Some(expected.into());

@@ -28,7 +28,7 @@ pub use self::labels::{
 /// How many vendors are named beside their mailbox's depth.
 pub const DEEPEST_VENDORS_MAX: usize = 10;
 
-/// What is measured of a queue in front of transactions.
+/// The metrics of a desk's queue, and of the transactions behind it.
 #[derive(Clone, Debug)]
 #[expect(
     missing_docs,
@@ -78,8 +78,8 @@ impl Meters {
     reason = "each is explained by its help, where it is registered"
 )]
 pub struct Metrics {
-    pub coordinator: Meters,
-    pub carts: Meters,
+    pub checkout_queue: Meters,
+    pub cart_queue: Meters,
     pub cart_batch_size: Histogram,
     pub vendor_mailbox_depth: Gauge,
     pub vendor_mailbox_wait: Histogram,
@@ -132,8 +132,8 @@ impl Metrics {
         let mut registrar = Registrar::new();
         let r = &mut registrar;
         let mut metrics = Self {
-            coordinator: Meters::of_checkouts(r),
-            carts: Meters::of_carts(r),
+            checkout_queue: Meters::of_checkouts(r),
+            cart_queue: Meters::of_carts(r),
             held_rows: r.add("held_rows", "Rows that checkouts need and that transactions of others are known to hold"),
             cart_batch_size: r.batch_sizes("cart_batch_size", "Cart PUTs in one transaction"),
             vendor_mailbox_depth: r.add("vendor_mailbox_depth", "Reservations in all vendor actors' mailboxes, the one at work included"),
@@ -194,7 +194,7 @@ impl Metrics {
             RefusedBecause::TooManySetAside,
             RefusedBecause::Draining,
         ] {
-            for meters in [&self.coordinator, &self.carts] {
+            for meters in [&self.checkout_queue, &self.cart_queue] {
                 drop(meters.rejected.get_or_create(&RefusedLabel { reason }));
             }
         }

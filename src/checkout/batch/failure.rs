@@ -1,4 +1,4 @@
-//! What can go wrong with an attempt, and what is done then.
+//! The failures of an attempt, and what is done about each.
 //!
 //! | what went wrong | what is done |
 //! |---|---|
@@ -58,20 +58,20 @@ pub(super) struct Failure {
     pub causes: Vec<Cause>,
 }
 
-/// What is known of a member of a failed attempt.
+/// The part of a member in the failure of its attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// Nothing is known: it may be the cause or not.
+    /// Nothing is known: the member may be the cause or not.
     Unknown,
-    /// It needs these rows, and others hold them.
+    /// The member needs these rows, and others hold them.
     Held(Vec<Row>),
-    /// Its idempotency key is in an uncommitted transaction of others, which shows only in trying.
+    /// The member's key is in an uncommitted transaction of others, which shows only in trying.
     KeyHeld,
-    /// It wants products whose stock has moved.
+    /// The member wants products whose stock has moved.
     StockMoved,
 }
 
-/// What is to be done about a failed attempt.
+/// The remedy for a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Remedy {
     /// Try once more: the reason is over, or the causes are known and set aside.
@@ -103,19 +103,19 @@ impl AttemptError {
         }
     }
 
-    /// Whether a commit may have been sent whose outcome is unknown.
+    /// True if a commit may have been sent whose outcome is unknown.
     pub(super) fn is_commit_unknown(&self) -> bool {
         // A panic may have struck after the commit was sent.
         matches!(self, Self::CommitUnknown(_) | Self::Panicked)
     }
 
-    /// Whether others hold a row or a table that is needed.
+    /// True if others hold a row or a table that is needed.
     pub(super) fn is_busy(&self) -> bool {
         matches!(self, Self::Statement(error) if error.fault() == Fault::Busy)
     }
 
-    /// Whether PostgreSQL has fallen silent on the connection. It may not notice for a while that the
-    /// transaction was given up.
+    /// True if PostgreSQL has fallen silent on the connection. The server may not notice for a while that
+    /// the transaction was given up.
     pub(super) fn is_silence(&self) -> bool {
         matches!(
             self,
@@ -146,7 +146,7 @@ pub(super) fn give_up(context: &BatchContext, member: CheckoutMember, error: &At
         }
         Remedy::Apart => {
             log_refused(&member, error);
-            // It waited for something that no look can find. It must not hold others up again soon.
+            // This cart waited for something that no look can find, and must not hold others up again soon.
             let wait = context
                 .held_rows
                 .note_stuck(member.command.request.asked_cart());

@@ -1,5 +1,5 @@
-//! The inputs of a batch, read inside its transaction in a fixed number of statements, and the verdict about
-//! each member that follows from them: a decision, or a plan.
+//! The inputs of a batch, read inside its transaction in a fixed number of statements, and the verdict
+//! about each member that follows from them: a decision, or a plan.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -27,11 +27,11 @@ use super::super::{
 
 /// The verdict about one command.
 pub(super) enum Verdict {
-    /// The database has decided it, and nothing is left to do.
+    /// The command is decided, and nothing is left to do.
     Decided(Decision),
-    /// Its stock is to be reserved.
+    /// The stock of this plan is to be reserved.
     Planned(CheckoutPlan),
-    /// Its cart is held by a transaction of others.
+    /// The cart is held by a transaction of others.
     CartHeld,
 }
 
@@ -99,8 +99,9 @@ impl Inputs {
         })
     }
 
-    /// The caller is checked first: a caller that is no member learns nothing about carts and keys. Then the
-    /// key, whose first answer members get whatever has become of the store's licence. Then the licence.
+    /// The caller is checked first: a caller that is no member learns nothing about carts and keys. Then
+    /// the key, whose first answer members get whatever has become of the store's licence. Then the
+    /// licence.
     fn plan(
         &mut self,
         index: usize,
@@ -125,8 +126,8 @@ impl Inputs {
     }
 }
 
-/// Those of the carts that exist but could not be locked. A cart that was released in between counts as
-/// held: it is looked at again in a moment.
+/// The carts that exist but could not be locked. A cart that was released in between counts as held: it is
+/// looked at again in a moment.
 async fn find_held_carts(
     connection: &mut PgConnection,
     asked: &[AskedCart],

@@ -6,16 +6,16 @@
 //! | `apart` | the slow lane: the cause of a failure is found by halving |
 //! | `attempt` | one transaction: begin and commit |
 //! | `script` | what is in it, in one of two sequences |
-//! | `inputs` | reading what the database says about the batch, and deciding about each member |
+//! | `inputs` | what the database says about the batch, and the verdict about each member |
 //! | `planned`, `settled` | its members before and after the outcomes of the reservation |
-//! | `needs`, `set_aside` | the rows that members need, and taking those out that would hold the others up |
-//! | `outcome` | what became of a member, and what follows |
-//! | `failure`, `causes` | what can go wrong and what is done then, and finding the members to blame |
+//! | `needs`, `set_aside` | rows that members need; taking members out that would hold the others up |
+//! | `outcome` | the outcome of a member, and what follows from it |
+//! | `failure`, `causes` | what can go wrong and what is done then; finding the causes |
 //! | `labels` | counting answers and lines |
 //!
-//! An unknown commit is resolved by trying again: an attempt that has the cart's lock looks the
-//! idempotency key up, so what was committed is found and repeated, never guessed. While the lost
-//! transaction still holds the cart, the checkout is set aside.
+//! An unknown commit is resolved by trying again: an attempt that has the cart's lock looks the idempotency
+//! key up, so what was committed is found and repeated, never guessed. While the lost transaction still
+//! holds the cart, the checkout is set aside.
 
 mod apart;
 mod attempt;
@@ -50,7 +50,7 @@ use super::{
     vendors::directory::VendorDirectory,
 };
 
-/// What every batch works with.
+/// The limits and tools that every batch works with.
 #[derive(Clone, Debug)]
 pub struct BatchContext {
     /// Opened on the actors' arbiter.
@@ -106,16 +106,16 @@ pub type CheckoutDesk = Desk<BatchContext>;
 
 type CheckoutMember = Member<BatchContext>;
 
-/// What was learned about a checkout while it was tried.
+/// Things learned about a checkout while it was tried.
 #[derive(Debug, Default)]
 pub struct Notes {
-    /// A commit was sent for it whose outcome is unknown, so it may have been carried out.
+    /// A commit was sent whose outcome is unknown, so the checkout may have been carried out.
     is_commit_unknown: bool,
-    /// When it first had to wait for a row that others held.
+    /// The time at which the checkout first had to wait for a row that others held.
     set_aside_at: Option<Instant>,
-    /// The number of its line items, once it was read.
+    /// The number of line items, once the cart was read.
     lines: Option<usize>,
-    /// The number of attempts at it alone.
+    /// The number of attempts at this checkout alone.
     tries: u32,
 }
 
@@ -153,6 +153,6 @@ impl Work for BatchContext {
     }
 
     fn meters(&self) -> &Meters {
-        &self.metrics.coordinator
+        &self.metrics.checkout_queue
     }
 }

@@ -16,11 +16,11 @@ const RETRY_AFTER_HELD_MAX: Duration = Duration::from_secs(8);
 /// The outcome of a member in an attempt that did not fail.
 pub(super) enum Outcome {
     Decided(Decision),
-    /// It needs rows that others hold. Nothing was written for it.
+    /// The member needs rows that others hold. Nothing was written for it.
     Held(Vec<Row>),
-    /// Together the members are more than one transaction should hold. Nothing was written for it.
+    /// The member does not fit into the transaction with the others. Nothing was written for it.
     TooMuch {
-        /// The number of its lines.
+        /// The number of lines of its cart.
         lines: usize,
     },
 }

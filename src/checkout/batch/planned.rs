@@ -15,7 +15,7 @@ use super::{
     },
     inputs::Verdict,
     outcome::Outcome,
-    settled::Settled,
+    settled::{NewRows, Settled},
 };
 
 /// The members of a batch, by their index.
@@ -82,21 +82,20 @@ impl Planned {
         now: DateTime<Utc>,
     ) -> Settled<'a> {
         let mut decided = self.outcomes;
-        let mut settled = Settled::new(now);
+        let mut rows = NewRows::at(now);
         for ((index, plan), outcomes) in self.plans.into_iter().zip(outcomes) {
             let decision = match plan.settle(outcomes, &mut Uuid::now_v7, now) {
-                Ok(checkout) => {
-                    let response = settled.add(commands[index], checkout);
-                    Decision::Created(response)
-                }
+                Ok(checkout) => Decision::Created(rows.add(commands[index], checkout)),
                 Err(refusal) => Decision::Refused(refusal),
             };
             decided[index] = Some(Outcome::Decided(decision));
         }
-        let decided = decided.into_iter();
-        settled.outcomes = decided
-            .map(|outcome| outcome.expect("every member is settled by now"))
-            .collect();
-        settled
+        let outcomes = decided
+            .into_iter()
+            .map(|outcome| outcome.expect("every member is settled by now"));
+        Settled {
+            outcomes: outcomes.collect(),
+            rows,
+        }
     }
 }

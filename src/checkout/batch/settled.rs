@@ -27,6 +27,11 @@ use super::{
 pub(super) struct Settled<'a> {
     /// One per member, in the same order.
     pub outcomes: Vec<Outcome>,
+    pub rows: NewRows<'a>,
+}
+
+/// The rows that are to be written for checkouts.
+pub(super) struct NewRows<'a> {
     now: DateTime<Utc>,
     checkouts: Vec<Checkout>,
     events: Vec<Event>,
@@ -42,10 +47,10 @@ pub(super) struct Prepared {
     pub events: Vec<ClaimedEvent>,
 }
 
-impl<'a> Settled<'a> {
-    pub(super) fn new(now: DateTime<Utc>) -> Self {
+impl<'a> NewRows<'a> {
+    /// No rows yet.
+    pub(super) fn at(now: DateTime<Utc>) -> Self {
         Self {
-            outcomes: Vec::new(),
             now,
             checkouts: Vec::new(),
             events: Vec::new(),
@@ -72,20 +77,22 @@ impl<'a> Settled<'a> {
         self.checkouts.push(checkout);
         response
     }
+}
 
+impl Settled<'_> {
     /// Writes all rows but the stock.
     pub(super) async fn write(
         self,
         context: &BatchContext,
         tx: &mut LentTx,
     ) -> Result<Prepared, AttemptError> {
-        let Self {
-            outcomes,
+        let Self { outcomes, rows } = self;
+        let NewRows {
             now,
             checkouts,
             events,
             first_answers,
-        } = self;
+        } = rows;
         if checkouts.is_empty() {
             return Ok(Prepared {
                 outcomes,

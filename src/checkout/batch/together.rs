@@ -85,8 +85,8 @@ pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> E
     ended
 }
 
-/// The members of which it is not known beforehand that they would be held up. Carts whose rows are held are
-/// not even read, nor are carts that were held up a moment ago by something that no look can find.
+/// The members of which it is not known beforehand that they would be held up. Carts whose rows are held
+/// are not even read, nor are carts that were held up a moment ago by something that no look can find.
 fn without_the_held(
     context: &BatchContext,
     batch: Vec<CheckoutMember>,

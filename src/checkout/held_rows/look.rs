@@ -20,12 +20,12 @@ use super::{
 /// The time that a look may take. It waits for no row.
 pub(crate) const LOOK_MAX: Duration = Duration::from_millis(250);
 
-/// A held row. The holder is only known of rows that are read, not of those that are tried to be locked.
+/// A held row. The holder is known of rows that are read, and not of rows that were tried to be locked.
 type Found = (Row, Option<Holder>);
 
 impl HeldRows {
-    /// Those of the rows that transactions of others hold at this moment. Stock and carts are looked at
-    /// first, and the rows that are only referred to if none of them is held.
+    /// Finds the rows that transactions of others hold at this moment. Stock and carts are looked at first,
+    /// and the rows that are only referred to if none of those is held.
     ///
     /// # Errors
     /// A statement failed.
@@ -46,7 +46,7 @@ impl HeldRows {
         Ok(foreign.map(|(row, _)| row).collect())
     }
 
-    /// Those of these rows of stock that transactions of others hold at this moment, in one statement.
+    /// Finds the rows of stock that transactions of others hold at this moment, in one statement.
     ///
     /// # Errors
     /// The statement failed.
@@ -63,7 +63,7 @@ impl HeldRows {
     }
 }
 
-/// Those of the rows that any transaction holds, over a connection of the pool.
+/// Finds the rows that any transaction holds, over a connection of the pool.
 pub(super) async fn look_once(
     pool: &PgPool,
     rows: &BTreeSet<Row>,
@@ -78,7 +78,7 @@ pub(super) async fn look_once(
     };
     let found = db::in_time(LOOK_MAX, DOING, look).await;
     if found.is_err() {
-        // It may be silent, in the middle of a statement.
+        // The connection may be silent, in the middle of a statement.
         drop(connection.detach());
     }
     found

@@ -79,7 +79,7 @@ impl Drop for OwnTransaction {
 }
 
 impl HeldRows {
-    /// No row is known to be held.
+    /// A memory without any row.
     pub(crate) fn new(metrics: Metrics) -> Self {
         Self(Arc::new(Shared {
             known: Mutex::default(),
@@ -99,12 +99,12 @@ impl HeldRows {
         }
     }
 
-    /// Whether no row is known to be held.
+    /// True if no row is known to be held.
     pub(crate) fn is_empty(&self) -> bool {
         self.known().rows.is_empty()
     }
 
-    /// Those of the rows that are known to be held.
+    /// The rows that are known to be held, of those given.
     pub(crate) fn among(&self, rows: &[Row]) -> Vec<Row> {
         let known = self.known();
         let held = rows.iter().filter(|row| known.rows.contains_key(row));

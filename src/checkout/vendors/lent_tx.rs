@@ -2,8 +2,8 @@
 //!
 //! The transaction is never shared: it is moved, so the compiler knows who holds it, and only
 //! `batch::attempt` may begin or commit one (`tests/tidy.rs`). Losing it (an error, a deadline, a panic, a
-//! closed mailbox) rolls it back: there is no clean-up code. It carries the turns that vendors have given to
-//! it, so that they are given back at the moment the transaction ends, whichever way that is.
+//! closed mailbox) rolls it back: there is no clean-up code. It carries the turns that vendors have given
+//! to it, so that they are given back at the moment the transaction ends, whichever way that is.
 //!
 //! Turns are taken in ascending id of their vendors: see `domain::lock_order`.
 
@@ -24,7 +24,7 @@ use super::{
 pub(crate) struct LentTx {
     /// `None` only while the transaction is being dropped.
     connection: Option<PoolConnection<Postgres>>,
-    /// By ascending id of their vendors.
+    /// The turns that it holds; their vendors ascend by id.
     turns: Vec<Turn>,
     began_at: DateTime<Utc>,
     #[expect(
@@ -67,7 +67,8 @@ impl LentTx {
     }
 
     /// Commits and gives the connection back to its pool; a connection whose commit failed is closed. A
-    /// commit that is slow does not keep the vendors' turns: `when_slow` is called, and they are given back.
+    /// commit that is slow does not keep the vendors' turns: `when_slow` is called, and they are given
+    /// back.
     pub(in crate::checkout) async fn commit(
         mut self,
         limits: CommitLimits,

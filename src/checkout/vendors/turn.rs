@@ -23,7 +23,7 @@ pub(super) struct Places {
     vendor: VendorStoreId,
     taken: AtomicUsize,
     opened_at: Instant,
-    /// When a place was last given up, counted from `opened_at`.
+    /// The time from `opened_at` until a place was last given up.
     left_after_ns: AtomicU64,
     /// The places of all vendors.
     depth: Gauge,
@@ -52,7 +52,7 @@ impl Places {
         self.taken.load(Ordering::Acquire)
     }
 
-    /// Whether no place has been taken for `idle_max`.
+    /// True if no place has been taken for `idle_max`.
     pub(super) fn are_idle(&self, now: Instant, idle_max: Duration) -> bool {
         if self.taken() > 0 {
             return false;
@@ -77,7 +77,7 @@ impl Drop for Place {
         } = &*self.0;
         let left_after = u64::try_from(opened_at.elapsed().as_nanos()).unwrap_or(u64::MAX);
         left_after_ns.store(left_after, Ordering::Relaxed);
-        // Released last: who sees no place taken sees since when.
+        // Stored first: a reader that sees no place taken also sees since when.
         taken.fetch_sub(1, Ordering::Release);
         depth.dec();
     }

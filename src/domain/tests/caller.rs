@@ -1,4 +1,4 @@
-//! Who may act for a store, and what a client may send as a key.
+//! The gates for callers, and the keys that a client may send.
 
 use super::support::{buyer, buyer_id, now, vendor, vendor_id};
 use crate::domain::{

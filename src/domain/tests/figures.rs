@@ -1,4 +1,4 @@
-//! What a cart's figures must be: unit prices, line totals, totals, and what the database can hold.
+//! The figures of a cart: unit prices, line totals, totals, and the limits of the database.
 
 use super::{
     market::market,

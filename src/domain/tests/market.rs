@@ -90,7 +90,7 @@ impl Market {
         self.with_right_totals(request)
     }
 
-    /// The same with codes, by vendor.
+    /// A request with discount codes, by vendor.
     pub(super) fn ask_with(&self, wanted: &[(u32, i32)], codes: &[(u32, &str)]) -> CartRequest {
         let discounts = codes
             .iter()
@@ -141,7 +141,7 @@ impl Market {
         quote(content, &self.catalog, &buyer, now())
     }
 
-    /// What is wrong with a request; the empty list if nothing is.
+    /// The violations of a request; the empty list if there are none.
     pub(super) fn violations(&self, request: &CartRequest) -> Vec<Violation> {
         self.check(request).err().unwrap_or_default()
     }
@@ -186,7 +186,7 @@ impl Market {
         self.plan_on(request, cart, terms)
     }
 
-    /// The same for any request, on any terms.
+    /// The plan of any request, on any terms.
     pub(super) fn plan_on(
         &self,
         request: CheckoutRequest,

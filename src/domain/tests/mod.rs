@@ -1,4 +1,4 @@
-//! What the rules promise, shown without I/O: one file per topic.
+//! Tests of the rules, without I/O: one file per topic.
 //!
 //! Expected figures are literals, or come from the naive sums in whole cents of [`market`]; never
 //! from the code under test.

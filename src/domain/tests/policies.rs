@@ -1,5 +1,4 @@
-//! What a checkout may be told besides cart and payment: its shortage policy, what the cart is
-//! expected to be; and until when a cart can be bought.
+//! Shortage policies, expectations of a cart, and the time for which a cart can be bought.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
@@ -89,7 +88,12 @@ fn a_fill_asks_for_no_fewer_than_are_sold_at_once() {
             ..ask_for(&cart)
         };
         let plan = after.plan_on(request, &cart, TERMS).unwrap();
-        let asked: Vec<_> = plan.bid().demands.iter().map(|it| it.qty_min).collect();
+        let asked: Vec<_> = plan
+            .bid()
+            .demands
+            .iter()
+            .map(|demand| demand.qty_min)
+            .collect();
         assert_eq!(asked, fewest, "{shortage_policy:?}");
     }
 }

@@ -157,7 +157,7 @@ fn tiers() -> impl Strategy<Value = Vec<VolumeTier>> {
 proptest! {
     #[test]
     fn the_tier_is_the_naive_one_whatever_order_they_are_stored_in(
-        (stored, shuffled) in tiers().prop_flat_map(|it| (Just(it.clone()), Just(it).prop_shuffle())),
+        (stored, shuffled) in tiers().prop_flat_map(|tiers| (Just(tiers.clone()), Just(tiers).prop_shuffle())),
         qty in 1..=80_i32,
     ) {
         let chosen = tier_for(&stored, qty);

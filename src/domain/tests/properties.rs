@@ -1,4 +1,4 @@
-//! What holds for every cart and every checkout: money is conserved, and nothing is believed.
+//! Properties of every cart and every checkout: money is conserved, and nothing is believed.
 
 use std::collections::BTreeMap;
 
@@ -85,7 +85,7 @@ fn carts() -> impl Strategy<Value = (Market, CartRequest)> {
     })
 }
 
-/// What happens between a cart and the settlement of its checkout, by place in the cart.
+/// The mishaps between a cart and the settlement of its checkout, by place in the cart.
 #[derive(Clone, Debug)]
 struct Mishaps {
     short: Vec<Index>,
@@ -121,14 +121,18 @@ fn check_out(market: &Market, cart: &CartRecord, mishaps: &Mishaps) -> Option<Ch
                 .any(|(_, it)| it.vendor_store_id == vendor)
         };
         if (1..=VENDORS)
-            .filter(|it| vendors_line(vendor_id(*it)))
+            .filter(|vendor| vendors_line(vendor_id(*vendor)))
             .eq([number])
         {
             return None;
         }
         market = market.with(vendor(number).unsubscribed());
     }
-    let short: Vec<_> = mishaps.short.iter().map(|it| (number(it), 0)).collect();
+    let short: Vec<_> = mishaps
+        .short
+        .iter()
+        .map(|place| (number(place), 0))
+        .collect();
     Some(market.check_out(cart, &short))
 }
 
@@ -218,7 +222,7 @@ proptest! {
         let lines: Money = cart.items.iter().map(|(_, line)| line.price.total).sum();
         let off: Money = cart.discounts.iter().map(|granted| granted.amount).sum();
         prop_assert_eq!(lines - off, cart.head.totals.total);
-        for (figures, vendor) in cart.vendor_groups().iter().map(|it| (it.totals, it.vendor_store_id)) {
+        for (figures, vendor) in cart.vendor_groups().iter().map(|group| (group.totals, group.vendor_store_id)) {
             prop_assert!(figures.total >= Money::ZERO, "{vendor} pays the buyer");
             prop_assert_eq!(figures.subtotal - figures.discount_total, figures.total);
         }
@@ -266,7 +270,7 @@ proptest! {
             Ok(cart) => {
                 prop_assert_eq!(&quote.violations, &[]);
                 prop_assert_eq!(quote.totals, Some(cart.totals));
-                let lines: Vec<_> = quote.lines.into_iter().map(|it| it.line).collect();
+                let lines: Vec<_> = quote.lines.into_iter().map(|quoted| quoted.line).collect();
                 prop_assert_eq!((lines, quote.discounts), (cart.lines, cart.discounts));
             }
             Err(violations) => prop_assert_eq!(quote.violations, violations),

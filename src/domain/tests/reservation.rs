@@ -1,4 +1,4 @@
-//! Who gets the last units.
+//! Reservations: bids and the last units.
 
 use std::collections::BTreeMap;
 
@@ -298,12 +298,14 @@ fn units(demand: &Demand, outcome: ReservationOutcome) -> i32 {
 
 /// Serves bids one after the other by the policies' words, without any cleverness.
 fn serve_naively(bids: &[Bid], available: &BTreeMap<StockKey, i32>) -> Vec<BTreeMap<u32, i32>> {
-    let mut left: BTreeMap<u32, i32> = (1..=4).map(|it| (it, figure(available, it))).collect();
+    let mut left: BTreeMap<u32, i32> = (1..=4)
+        .map(|product| (product, figure(available, product)))
+        .collect();
     let mut all = Vec::new();
     for bid in bids {
         let number = |demand: &Demand| {
             (1..=4)
-                .find(|it| product_id(*it) == demand.stock.product_id)
+                .find(|product| product_id(*product) == demand.stock.product_id)
                 .unwrap()
         };
         let mut got = BTreeMap::new();
@@ -375,7 +377,7 @@ proptest! {
 
     #[test]
     fn nobody_depends_on_those_behind(
-        (bids, turn) in bids().prop_flat_map(|it| { let all = it.len(); (Just(it), 0..=all) }),
+        (bids, turn) in bids().prop_flat_map(|bids| { let all = bids.len(); (Just(bids), 0..=all) }),
         available in stocks(),
     ) {
         let alone = allocate(&bids[..turn], &available);

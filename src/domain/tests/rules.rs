@@ -1,4 +1,4 @@
-//! What a cart must satisfy to be frozen: lines and vendors.
+//! The rules that a cart must satisfy to be frozen: lines and vendors.
 
 use super::{
     market::market,

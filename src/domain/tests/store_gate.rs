@@ -1,4 +1,4 @@
-//! Who may buy and who may sell.
+//! The gates for stores that want to buy or sell.
 
 use proptest::prelude::*;
 
@@ -12,8 +12,8 @@ use crate::domain::{
     vendor_ineligible::VendorIneligible,
 };
 
-/// Why a vendor may not sell to an Oklahoma buyer; empty if it may.
-fn objections(vendor: &Store) -> Vec<VendorIneligible> {
+/// The reasons for which a vendor may not sell to an Oklahoma buyer; empty if it may.
+fn ineligible(vendor: &Store) -> Vec<VendorIneligible> {
     let buyer = EligibleBuyer::admit(&buyer(), now()).unwrap();
     EligibleVendor::admit(vendor, &buyer, now())
         .err()
@@ -47,7 +47,7 @@ fn a_vendor_store_may_not_buy() {
 fn a_buyer_store_may_not_sell() {
     let mut store = vendor(1);
     store.store_type = StoreType::Buyer;
-    assert_eq!(objections(&store), [VendorIneligible::VendorLicenseInvalid]);
+    assert_eq!(ineligible(&store), [VendorIneligible::VendorLicenseInvalid]);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_store_that_is_not_verified_may_not_trade() {
             "{kyc_status:?}"
         );
         assert_eq!(
-            objections(&vendor(1).known_as(kyc_status)),
+            ineligible(&vendor(1).known_as(kyc_status)),
             [VendorIneligible::VendorLicenseInvalid],
             "{kyc_status:?}"
         );
@@ -84,7 +84,7 @@ fn a_licence_that_is_not_verified_is_none() {
             "{status:?}"
         );
         assert_eq!(
-            objections(&vendor(1).license_is(status)),
+            ineligible(&vendor(1).license_is(status)),
             [VendorIneligible::VendorLicenseInvalid],
             "{status:?}"
         );
@@ -98,7 +98,7 @@ fn a_store_without_a_licence_may_not_trade() {
         Err(BuyerIneligible::LicenseInvalid)
     );
     assert_eq!(
-        objections(&vendor(1).unlicensed()),
+        ineligible(&vendor(1).unlicensed()),
         [VendorIneligible::VendorLicenseInvalid]
     );
 }
@@ -110,7 +110,7 @@ fn a_licence_of_another_state_than_the_stores_is_none() {
         Err(BuyerIneligible::LicenseInvalid)
     );
     assert_eq!(
-        objections(&vendor(1).licensed_by("TX")),
+        ineligible(&vendor(1).licensed_by("TX")),
         [VendorIneligible::VendorLicenseInvalid]
     );
 }
@@ -170,7 +170,7 @@ fn a_subscription_that_is_neither_trialing_nor_active_is_none() {
         (SubscriptionStatus::Canceled, false),
         (SubscriptionStatus::Paused, false),
     ] {
-        let reasons = objections(&vendor(1).subscribed(status, until));
+        let reasons = ineligible(&vendor(1).subscribed(status, until));
         if holds {
             assert_eq!(reasons, [], "{status:?}");
         } else {
@@ -186,7 +186,7 @@ fn a_subscription_that_is_neither_trialing_nor_active_is_none() {
 #[test]
 fn a_vendor_without_a_subscription_may_not_sell() {
     assert_eq!(
-        objections(&vendor(1).unsubscribed()),
+        ineligible(&vendor(1).unsubscribed()),
         [VendorIneligible::VendorSubscriptionInactive]
     );
 }
@@ -195,17 +195,17 @@ fn a_vendor_without_a_subscription_may_not_sell() {
 fn a_subscription_is_over_at_the_very_instant_its_period_ends() {
     let until = |time| vendor(1).subscribed(SubscriptionStatus::Active, at(time));
     assert_eq!(
-        objections(&until("2026-03-15T12:00:00Z")),
+        ineligible(&until("2026-03-15T12:00:00Z")),
         [VendorIneligible::VendorSubscriptionInactive]
     );
-    assert_eq!(objections(&until("2026-03-15T12:00:00.000001Z")), []);
+    assert_eq!(ineligible(&until("2026-03-15T12:00:00.000001Z")), []);
 }
 
 /// PF-078: state match.
 #[test]
 fn a_vendor_of_another_state_may_not_sell() {
     assert_eq!(
-        objections(&vendor(1).seated_in("TX")),
+        ineligible(&vendor(1).seated_in("TX")),
         [VendorIneligible::VendorStateMismatch]
     );
 }
@@ -213,7 +213,7 @@ fn a_vendor_of_another_state_may_not_sell() {
 #[test]
 fn all_reasons_against_a_vendor_come_at_once_and_in_order() {
     assert_eq!(
-        objections(&vendor(1).seated_in("TX").unlicensed().unsubscribed()),
+        ineligible(&vendor(1).seated_in("TX").unlicensed().unsubscribed()),
         [
             VendorIneligible::VendorLicenseInvalid,
             VendorIneligible::VendorSubscriptionInactive,

@@ -1,4 +1,4 @@
-//! Turns are taken while idle actors are put away as fast as can be, from two threads.
+//! Turns are taken while idle actors are put away as densely as possible, from two threads.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -11,21 +11,21 @@ use uuid::Uuid;
 
 use super::*;
 
-/// Few, so that everybody meets everybody.
+/// There are few vendors, so that every caller meets every other.
 const VENDORS: usize = 3;
-/// Of all callers together.
+/// The transactions of all callers together.
 const TRANSACTIONS: usize = 10_000;
-/// For what takes no time unless somebody hangs.
+/// The time limit of steps that take no time unless something hangs.
 const LIMIT: Duration = Duration::from_mins(1);
 
 struct Stage {
     directory: VendorDirectory,
-    /// Whose turn is out.
+    /// The vendors whose turn is out.
     held: [AtomicBool; VENDORS],
     done: AtomicBool,
 }
 
-/// A turn that nobody else has.
+/// A turn that no other caller has.
 struct Held<'a> {
     held: &'a AtomicBool,
     #[expect(dead_code, reason = "given back when `held` has been set to false")]
@@ -60,8 +60,8 @@ impl Stage {
         Held { held, turn }
     }
 
-    /// One caller's transactions, over all sets of vendors. Some it leaves while it waits for a
-    /// turn, and sometimes it comes too late.
+    /// Carries out one caller's transactions, over all sets of vendors. Some are dropped while they wait
+    /// for a turn, and some come too late.
     async fn carry_out(self: Arc<Self>, transactions: usize) {
         for nr in 0..transactions {
             let wanted = nr % 7 + 1;
@@ -86,7 +86,7 @@ impl Stage {
         }
     }
 
-    /// Returns how many it has put away.
+    /// Returns the number of actors that were put away.
     async fn put_away_until_done(self: Arc<Self>) -> usize {
         let mut put_away = 0;
         while !self.done.load(Ordering::SeqCst) {
@@ -96,7 +96,7 @@ impl Stage {
         put_away
     }
 
-    /// What was sent by those who did not wait is still to be thrown away.
+    /// Waits until the messages of callers that did not wait are dropped, too.
     async fn until_all_is_handled(&self) {
         while self.metrics().vendor_mailbox_depth.get() > 0 {
             yields(1).await;
@@ -114,7 +114,7 @@ async fn yields(times: usize) {
     }
 }
 
-/// Like every other thread of ours: with a runtime.
+/// Runs on another thread with a runtime, like every thread of the service.
 fn on_another_thread(
     put_away: impl Future<Output = usize> + Send + 'static,
 ) -> impl FnOnce() -> usize {

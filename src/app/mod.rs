@@ -46,7 +46,7 @@ use crate::{
     ops::{self, KeptConnection, Ops, Remembered, redis_role},
     outages::{POSTGRESQL, REDIS},
     outbox::{
-        gauges, redis_check,
+        lag_gauges, redis_concerns,
         redis_stream::RedisStream,
         relay::{Limits as RelayLimits, Relay},
         sink_state::SinkReport,
@@ -223,8 +223,8 @@ impl App {
         );
         let relay = actix_rt::spawn(relay.run(all_committed));
         let stream = &config.outbox.stream;
-        let redis_check =
-            redis_check::watch_redis(stream_url, stream, sink_report.clone(), stops.clone())?;
+        let redis_concerns =
+            redis_concerns::watch_redis(stream_url, stream, sink_report.clone(), stops.clone())?;
         let in_the_background = in_the_background(config, &background_pool, &metrics, &stops);
         let named = incarnation.clone();
         let named = actix_rt::spawn(named.keep_current(background_pool.clone(), stops.clone()));
@@ -255,7 +255,7 @@ impl App {
         };
         let scheme = certificate.as_ref().map_or("http", |_| "https");
         let mut background = beside_the_listener(config, &front, keys, certificate);
-        background.push(actix_rt::spawn(redis_check));
+        background.push(actix_rt::spawn(redis_concerns));
         background.extend(watch_dependencies(config, database_url, redis_url)?);
         background.extend(in_the_background);
         background.push(named);
@@ -447,7 +447,7 @@ fn in_the_background(
     metrics: &Metrics,
     stops: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
-    let gauges = gauges::measure(pool.clone(), metrics.clone(), stops.clone());
+    let gauges = lag_gauges::measure(pool.clone(), metrics.clone(), stops.clone());
     let keys = sweeper::remove_expired_keys(pool.clone(), stops.clone());
     let sums = log_floods::tell_sums();
     let mut tasks = vec![

@@ -11,14 +11,14 @@
 //! |---|---|
 //! | commands | [`cli`]: serve, demo, migrate, seed, token, audit, openapi, errors, loadtest, embedded |
 //! | the running service | [`app`]: start order, drain order |
-//! | listeners | [`http`]: the public API · [`ops`]: health and metrics |
-//! | services | [`actors`]: checkout batches, vendors · [`carts`] · [`idempotency`]: the Redis fast path · [`outbox`]: the relay · [`sweeper`] |
+//! | listeners | [`http`]: the public API · `ops`: health and metrics |
+//! | services | [`actors`]: checkout batches, vendors · [`carts`] · [`idempotency`]: the Redis fast path · `outbox`: the relay · `sweeper` |
 //! | group commit | [`batching`]: queues, and who shares a transaction |
 //! | SQL | [`db`], and only there |
 //! | rules | [`domain`]: no I/O, no async, no clock, no randomness |
 //!
-//! Beside the house: [`config`], [`telemetry`], [`log_floods`], [`request_id`], [`outages`],
-//! [`metrics`], [`redis_client`], [`faults`], [`embedded`] (our private PostgreSQL and Redis) and [`seed`] (the demo catalogue).
+//! Beside the house: [`config`], [`telemetry`], `log_floods`, `request_id`, `outages`,
+//! [`metrics`], `redis_client`, `faults`, [`embedded`] (our private PostgreSQL and Redis) and [`seed`] (the demo catalogue).
 
 pub mod actors;
 pub mod app;
@@ -30,16 +30,16 @@ pub mod config;
 pub mod db;
 pub mod domain;
 pub mod embedded;
-pub mod faults;
+mod faults;
 pub mod http;
 pub mod idempotency;
-pub mod log_floods;
+mod log_floods;
 pub mod metrics;
-pub mod ops;
-pub mod outages;
-pub mod outbox;
-pub mod redis_client;
-pub mod request_id;
+mod ops;
+mod outages;
+mod outbox;
+mod redis_client;
+mod request_id;
 pub mod seed;
-pub mod sweeper;
+mod sweeper;
 pub mod telemetry;

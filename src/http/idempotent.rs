@@ -17,7 +17,8 @@ use crate::{
     domain::idempotency::{Fingerprint, Scope, StoredResponse},
     faults,
     idempotency::{
-        claims::{Begun, Claim, Known},
+        claim::Claim,
+        claims::{Begun, Known},
         incarnation::Name,
     },
     metrics::ReplayLabel,

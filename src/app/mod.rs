@@ -336,7 +336,7 @@ impl App {
             tracing::warn!("a connection to PostgreSQL could not be closed in time");
         }
         self.ops.stop().await;
-        log_floods::tell_the_rest();
+        log_floods::report_left_out();
         tracing::info!("stopped");
     }
 }
@@ -449,11 +449,11 @@ fn in_the_background(
 ) -> Vec<JoinHandle<()>> {
     let gauges = lag_gauges::measure(pool.clone(), metrics.clone(), stops.clone());
     let keys = sweeper::remove_expired_keys(pool.clone(), stops.clone());
-    let sums = log_floods::tell_sums();
+    let left_out_lines = log_floods::report_every_window();
     let mut tasks = vec![
         actix_rt::spawn(gauges),
         actix_rt::spawn(keys),
-        actix_rt::spawn(sums),
+        actix_rt::spawn(left_out_lines),
     ];
     if let Retention::Lasting(retention) = config.outbox.retention {
         let (pool, metrics, stops) = (pool.clone(), metrics.clone(), stops.clone());

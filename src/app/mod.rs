@@ -476,10 +476,12 @@ fn watch_dependencies(
     });
     let place = redis_role::place_of(redis_url)?;
     let url = redis_url.clone();
-    let redis = REDIS.watch(place, async move || match redis_role::judge(&url).await {
-        Ok(None) => Ok(()),
-        Ok(Some(problem)) => Err(problem),
-        Err(error) => Err(error.to_string()),
+    let redis = REDIS.watch(place, async move || {
+        match redis_role::find_problem(&url).await {
+            Ok(None) => Ok(()),
+            Ok(Some(problem)) => Err(problem),
+            Err(error) => Err(error.to_string()),
+        }
     });
     // Whether it is there at all is to be known from the start.
     REDIS.suspect();

@@ -1,8 +1,9 @@
 //! Claims keys and caches first answers in Redis.
 //!
-//! A claim says "a request is at work under this key" for a short lease, which its owner renews; after a crash
-//! the lease expires and the key is free. A finished request replaces its claim by the answer. Every command
-//! goes through `redis_pause`, so a Redis that fails or is slow costs a timeout now and then, and no answer.
+//! A claim says "a request is at work under this key" for a short lease, which its owner renews; after a
+//! crash the lease expires and the key is free. A finished request replaces its claim by the answer.
+//! Every command goes through `redis_pause`, so a Redis that fails or is slow costs a timeout now and
+//! then, and no answer.
 
 use std::time::Duration;
 
@@ -58,6 +59,7 @@ pub enum Known {
     InProgress,
 }
 
+/// The limits of the use of Redis.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The time limit of a command.

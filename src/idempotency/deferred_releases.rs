@@ -1,8 +1,8 @@
 //! Releases claims that could not be released in time because Redis did not answer.
 //!
-//! No request waits here, so the pause after a failure is not kept. Claims are released one at a time, in the
-//! sequence in which they came: an absent Redis gets no more attempts for a thousand claims than for one.
-//! Each claim is tried until its lease expires.
+//! No request waits here, so the pause after a failure is not kept. Claims are released one at a time,
+//! in the sequence in which they came: an absent Redis gets no more attempts for a thousand claims than
+//! for one. Each claim is tried until its lease expires.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

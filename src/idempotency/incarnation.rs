@@ -1,7 +1,7 @@
 //! Names the database that answers in Redis are of.
 //!
 //! Redis may be shared by several databases, or outlive one that is restored. Its keys name the incarnation
-//! of the database, so that no answer tells of orders that this database does not have. The name is read at
+//! of the database, so that no answer is about orders that this database does not have. The name is read at
 //! start and every few seconds, and again before an answer from Redis is repeated.
 
 use std::{
@@ -47,6 +47,7 @@ impl Incarnation {
         Ok(Self(Arc::new(RwLock::new(read(pool).await?))))
     }
 
+    /// The present name.
     pub fn current(&self) -> Name {
         self.0
             .read()

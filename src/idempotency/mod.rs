@@ -5,20 +5,20 @@
 //!
 //! | rule | file |
 //! |---|---|
-//! | claiming a key, renewing its lease, caching the first answer | `claims` |
+//! | claiming a key, renewing its lease, caching the first answer | [`claims`], `claim` |
 //! | what happens while Redis is slow or away | `redis_pause` |
 //! | releasing claims that Redis could not release in time | `deferred_releases` |
-//! | which database an answer in Redis is of | `incarnation` |
+//! | which database an answer in Redis is of | [`incarnation`] |
 //! | when two requests are the same | [`fingerprint`] |
 //! | names of keys in Redis | `redis_keys` |
 //! | what Redis does atomically | `scripts` |
 
 pub(crate) mod claim;
-pub(crate) mod claims;
+pub mod claims;
 mod deferred_releases;
 pub mod fingerprint;
 mod hex;
-pub(crate) mod incarnation;
+pub mod incarnation;
 mod redis_keys;
 mod redis_pause;
 mod scripts;

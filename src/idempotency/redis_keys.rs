@@ -1,4 +1,5 @@
-//! The names of keys in Redis. They are digests: short, and they reveal neither Idempotency-Keys nor people.
+//! The names of keys in Redis. They are digests: short, and they reveal neither Idempotency-Keys nor
+//! people.
 
 use crate::domain::idempotency::Scope;
 

@@ -1,5 +1,5 @@
-//! The pause after a failure or a timeout: while Redis is slow or away, commands are skipped instead of waited
-//! for, and everything goes on without Redis.
+//! The pause after a failure or a timeout: while Redis is slow or away, commands are skipped instead of
+//! waited for, and everything goes on without Redis.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -41,7 +41,8 @@ impl RedisPause {
             return None;
         }
         if paused_until > 0 {
-            // After a pause one command tries whether Redis is back; the others do not wait for its outcome.
+            // After a pause one command tries whether Redis is back; the others do not wait for its
+            // outcome.
             let tried_by = now + millis(self.timeout);
             self.paused_until.store(tried_by, Ordering::Relaxed);
         }

@@ -1,5 +1,5 @@
-//! The Lua scripts, each atomic in Redis. All keys of a script have one hash tag, so that a cluster has them on
-//! one node.
+//! The Lua scripts, each atomic in Redis. All keys of a script have one hash tag, so that a cluster has
+//! them on one node.
 
 use redis::Script;
 

@@ -1,5 +1,5 @@
-//! Rate-limits log lines of one kind and logs the number of those left out: a flood of refused requests must
-//! neither fill a disk nor push all other lines out of the log.
+//! Rate-limits log lines of one kind and logs the number of those left out: a flood of refused requests
+//! must neither fill a disk nor push all other lines out of the log.
 
 use std::{
     collections::HashMap,

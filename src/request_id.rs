@@ -1,7 +1,7 @@
 //! The id of the current request, for log lines.
 //!
-//! Everything that runs in the request's task can read it. Where the work goes on in another task the id must
-//! be passed on.
+//! Everything that runs in the request's task can read it. Where the work goes on in another task the id
+//! must be passed on.
 
 use std::sync::Arc;
 

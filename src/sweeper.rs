@@ -19,8 +19,8 @@ const SWEEP_EVERY: Duration = Duration::from_mins(5);
 /// The most rows that one statement removes, so that none holds locks for long.
 const ROWS_MAX: i64 = 1000;
 const STATEMENT_MAX: Duration = Duration::from_secs(10);
-/// The pause between two statements of one sweep, which leaves the disk to others: at most ten thousand rows
-/// are removed per second.
+/// The pause between two statements of one sweep, which leaves the disk to others: at most ten thousand
+/// rows are removed per second.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Removes expired keys of checkouts and of cart PUTs, with their answers, until `stopping` is true.

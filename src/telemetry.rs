@@ -1,7 +1,7 @@
 //! Logging to stderr, in a format for people or as JSON.
 //!
-//! A thread of its own writes the lines. While the reader of the log stalls, a bounded number of lines waits;
-//! further lines are dropped and counted, and no request waits.
+//! A thread of its own writes the lines. While the reader of the log stalls, a bounded number of lines
+//! waits; further lines are dropped and counted, and no request waits.
 
 use std::{
     io::{self, IsTerminal, Write, stderr},

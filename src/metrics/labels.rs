@@ -5,7 +5,7 @@ use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 /// An outcome out of a few.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabel {
-    /// Such as `accepted`.
+    /// Such as `created`.
     pub outcome: &'static str,
 }
 

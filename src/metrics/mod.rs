@@ -1,7 +1,8 @@
 //! All metrics with their names, units and help texts.
 //!
-//! As OpenMetrics requires, counters are exposed with the suffix `_total` and times with `_seconds`. The values
-//! of labels are bounded: routes are patterns, and only the vendors with the deepest mailboxes are named.
+//! As OpenMetrics requires, counters are exposed with the suffix `_total` and times with `_seconds`. The
+//! values of labels are bounded: routes are patterns, and only the vendors with the deepest mailboxes
+//! are named.
 
 mod labels;
 mod registrar;

@@ -1,5 +1,5 @@
-//! The two exposition formats of `/metrics`: OpenMetrics if the client asks for it, else Prometheus' older text
-//! format.
+//! The two exposition formats of `/metrics`: OpenMetrics if the client asks for it, else Prometheus'
+//! older text format.
 
 use std::borrow::Cow;
 

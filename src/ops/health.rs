@@ -1,7 +1,7 @@
 //! Liveness and readiness.
 //!
-//! Readiness must depend neither on a free connection of a pool nor on PostgreSQL accepting another login, so
-//! it asks over a connection of its own, which stays open.
+//! Readiness must depend neither on a free connection of a pool nor on PostgreSQL accepting another
+//! login, so it asks over a connection of its own, which stays open.
 
 use std::time::{Duration, Instant};
 
@@ -28,8 +28,8 @@ const STALLED_AFTER: Duration = Duration::from_secs(10);
 /// The time for which the state of PostgreSQL and Redis is cached.
 const REMEMBERED_FOR: Duration = Duration::from_millis(500);
 
-/// A connection to PostgreSQL that is replaced when it was lost. Its settings are those of a pool, so a server
-/// that refuses the pools' settings refuses this connection too.
+/// A connection to PostgreSQL that is replaced when it was lost. Its settings are those of a pool, so a
+/// server that refuses the pools' settings refuses this connection too.
 #[derive(Debug)]
 pub struct KeptConnection {
     url: SecretString,
@@ -102,7 +102,8 @@ impl Remembered {
     }
 }
 
-/// Answers that the process is live: its event loop runs, and so do the coordinators of checkouts and carts.
+/// Answers that the process is live: its event loop runs, and so do the coordinators of checkouts and
+/// carts.
 pub(super) async fn live(ops: web::Data<Ops>) -> HttpResponse {
     if ops.checkouts.has_ended() || ops.carts.has_ended() {
         return HttpResponse::ServiceUnavailable()
@@ -111,8 +112,8 @@ pub(super) async fn live(ops: web::Data<Ops>) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "alive" }))
 }
 
-/// Answers that requests can be served: PostgreSQL is reachable and migrated, batches end, and the service is
-/// not stopping. Redis and the event stream are reported but not required.
+/// Answers that requests can be served: PostgreSQL is reachable and migrated, batches end, and the
+/// service is not stopping. Redis and the event stream are reported but not required.
 pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
     let Dependencies { database, redis } = ops.remembered.of(&ops).await;
     // Read last, so that no check answers "ready" once the service is stopping.

@@ -1,5 +1,5 @@
-//! Checks whether the Redis for keys and first answers takes writes: a replica, a Sentinel or a node of a cluster
-//! does not, or not all of them.
+//! Checks whether the Redis for keys and first answers takes writes: a replica, a Sentinel or a node of
+//! a cluster does not, or not all of them.
 
 use redis::{IntoConnectionInfo, RedisResult};
 use secrecy::{ExposeSecret, SecretString};

@@ -7,7 +7,7 @@ use redis::{RedisError, ServerError};
 
 use crate::redis_client;
 
-/// Why the broker takes no event at present.
+/// The reason for which the broker takes no event at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unavailable {
     Unreachable,

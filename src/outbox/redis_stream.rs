@@ -26,7 +26,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Whether the broker closed the connection, as Redis does on a request that it can't read.
+    /// Tells whether the broker closed the connection, as Redis does on a request that it can't read.
     pub fn is_hang_up(&self) -> bool {
         self.reason == Unavailable::Unreachable && self.error.is_connection_dropped()
     }

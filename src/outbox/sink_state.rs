@@ -8,7 +8,7 @@ use super::broker_errors::Unavailable;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SinkState {
-    /// Why the last publication failed; `None` if it succeeded, or if there was none yet.
+    /// The reason for which the last publication failed; `None` if it succeeded, or if there was none yet.
     pub down_because: Option<String>,
     /// Risks of the broker's settings and role, one sentence each.
     pub concerns: Vec<String>,

@@ -1,5 +1,5 @@
-//! Recognises errors after which a connection is of no more use: it was lost, or its server serves nothing at
-//! present and the same address may lead to another server.
+//! Recognises errors after which a connection is of no more use: it was lost, or its server serves
+//! nothing at present and the same address may lead to another server.
 
 use redis::{RedisError, ServerError, Value};
 

@@ -1,4 +1,4 @@
-//! Stock: the conditional UPDATE that decides it (PF-079).
+//! The conditional UPDATE that decides about stock (PF-079).
 
 use std::collections::BTreeSet;
 
@@ -15,25 +15,21 @@ use super::{
     error::{Doing, Error},
 };
 
-/// Whether stock was as it was expected to be.
+/// The outcome of reserving by optimistic concurrency control.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Foresight {
-    /// Everything is reserved as foreseen.
+    /// All stock was as expected, and is reserved.
     CameTrue,
-    /// Somebody was faster: what is reserved is not what was foreseen, so the transaction must be
-    /// given up.
+    /// Another transaction changed the stock first: not everything is reserved as expected, so the
+    /// caller must roll back.
     StockMoved {
-        /// Whose stock is not as expected; those of products whose row has vanished or appeared are
-        /// not among them.
+        /// The products whose stock is not as expected, except those whose row has vanished or appeared.
         products: Vec<ProductId>,
     },
 }
 
-/// Locks the rows in ascending vendor and product id and reserves what was foreseen, as long as what
-/// is available is what was expected. A product without an inventory row has 0.
-///
-/// # Errors
-/// The statement failed; the transaction is lost.
+/// Locks the rows in ascending vendor and product id, and reserves the expected quantities if the
+/// available stock is as expected. A product without an inventory row has 0.
 pub async fn reserve_foreseen(
     connection: &mut PgConnection,
     expected: &ByVendor<Expected>,
@@ -46,7 +42,7 @@ pub async fn reserve_foreseen(
             from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::integer[])
                 as e (vendor_store_id, product_id, qty, available_min, available_max)
         ),
-        -- An UPDATE locks rows in whatever order its plan meets them; this fixes the order.
+        -- An UPDATE locks rows in the sequence in which its plan meets them; this fixes the sequence.
         locked as (
             select
                 i.product_id,
@@ -69,7 +65,7 @@ pub async fn reserve_foreseen(
             where i.product_id = l.product_id
                 and l.qty > 0
                 and l.is_as_expected
-                -- What decides about stock, whatever was foreseen.
+                -- This condition decides about stock, whatever was expected.
                 and i.available_qty >= l.qty
             returning i.product_id
         )
@@ -101,11 +97,8 @@ pub async fn reserve_foreseen(
     )
 }
 
-/// Locks the rows in ascending vendor and product id until the transaction ends, and says what is
-/// available. A product without an inventory row is left out.
-///
-/// # Errors
-/// The statement failed; the transaction is lost.
+/// Locks the rows in ascending vendor and product id until the transaction ends, and returns the
+/// available stock. Products without an inventory row are left out.
 pub async fn lock(
     connection: &mut PgConnection,
     products: &BTreeSet<(VendorStoreId, ProductId)>,
@@ -138,11 +131,8 @@ pub async fn lock(
     Ok(available)
 }
 
-/// Reserves what was allocated; the rows are locked already. Returns how many it changed: all of
-/// them, or the caller has a bug.
-///
-/// # Errors
-/// The statement failed; the transaction is lost.
+/// Reserves allocated quantities on rows that are locked already. Returns the number of rows changed,
+/// which is all of them unless the caller has a bug.
 pub async fn reserve_allocated(
     connection: &mut PgConnection,
     granted: &ByVendor<i32>,
@@ -170,7 +160,7 @@ pub async fn reserve_allocated(
     Ok(done.rows_affected())
 }
 
-/// Figures with whose they are, in the order in which rows are locked.
+/// Flattens quantities into rows, in the sequence in which rows are locked.
 fn rows_of<T: Copy>(figures: &ByVendor<T>) -> Vec<(VendorStoreId, ProductId, T)> {
     let rows = figures.iter().flat_map(|(vendor, products)| {
         let of_vendor = products.iter();

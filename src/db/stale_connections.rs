@@ -1,9 +1,9 @@
-//! Which pooled connections are not used any more as they are, because another one of this process was
-//! found to be wrong.
+//! Decides which pooled connections must be closed, or pinged before use, because another connection of
+//! this process failed.
 //!
-//! A migration beside us makes prepared statements useless on every connection that knows the old
-//! tables, and a server that falls silent does so on every connection: what one statement has found
-//! out is true of all connections that are older.
+//! A migration makes prepared statements useless on every connection that knows the old tables, and a
+//! server that falls silent does so on every connection: a failure of one connection concerns all older
+//! ones.
 
 use std::{
     sync::{LazyLock, Mutex, PoisonError},
@@ -12,21 +12,21 @@ use std::{
 
 use crate::outages::POSTGRESQL;
 
-/// What the process has found out; its connections all lead to one server.
-static FOUND: LazyLock<Mutex<Found>> = LazyLock::new(Mutex::default);
+/// The failures that this process has seen; all its connections lead to one server.
+static FAILURES: LazyLock<Mutex<Failures>> = LazyLock::new(Mutex::default);
 
-/// Connections are replaced for the same reason no more often than this.
-const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+/// The shortest interval between two replacements of all connections.
+const REPLACE_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
-struct Found {
+struct Failures {
     plans_stale_at: Option<Instant>,
     silent_at: Option<Instant>,
 }
 
-impl Found {
+impl Failures {
     fn plans_are_stale(&mut self, now: Instant) {
-        let recent = |at: Instant| now.duration_since(at) < AT_MOST_EVERY;
+        let recent = |at: Instant| now.duration_since(at) < REPLACE_EVERY;
         if !self.plans_stale_at.is_some_and(recent) {
             self.plans_stale_at = Some(now);
         }
@@ -43,30 +43,30 @@ impl Found {
     }
 }
 
-fn found<T>(look: impl FnOnce(&mut Found) -> T) -> T {
-    look(&mut FOUND.lock().unwrap_or_else(PoisonError::into_inner))
+fn failures<T>(access: impl FnOnce(&mut Failures) -> T) -> T {
+    access(&mut FAILURES.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// A statement failed because its plan is of tables that have changed meanwhile.
+/// Records that a statement failed because its plan is of tables that have changed since.
 pub(super) fn plans_are_stale() {
-    found(|it| it.plans_are_stale(Instant::now()));
+    failures(|failures| failures.plans_are_stale(Instant::now()));
 }
 
-/// A statement was not answered in time: connections that have rested since then are asked whether they
-/// still stand before they are used.
+/// Records that a statement was not answered in time: connections that have been idle since are pinged
+/// before they are used.
 pub fn server_was_silent() {
     POSTGRESQL.suspect();
-    found(|it| it.silent_at = Some(Instant::now()));
+    failures(|failures| failures.silent_at = Some(Instant::now()));
 }
 
-/// Whether a connection of this age must be closed instead of being used again.
+/// Tells whether a connection of this age must be closed instead of being used again.
 pub(super) fn is_stale(age: Duration) -> bool {
-    found(|it| it.is_stale(age, Instant::now()))
+    failures(|failures| failures.is_stale(age, Instant::now()))
 }
 
-/// Whether a connection that has rested for so long must be asked whether it still stands.
+/// Tells whether a connection that was idle for this time must be pinged before it is used.
 pub(super) fn is_suspect(idle_for: Duration) -> bool {
-    found(|it| it.is_suspect(idle_for, Instant::now()))
+    failures(|failures| failures.is_suspect(idle_for, Instant::now()))
 }
 
 #[cfg(test)]
@@ -78,34 +78,37 @@ mod tests {
     #[test]
     fn connections_older_than_a_change_of_the_tables_are_closed_and_younger_ones_are_not() {
         let start = Instant::now();
-        let mut found = Found::default();
-        assert!(!found.is_stale(S * 100, start));
+        let mut failures = Failures::default();
+        assert!(!failures.is_stale(S * 100, start));
 
-        found.plans_are_stale(start);
+        failures.plans_are_stale(start);
 
-        assert!(found.is_stale(S * 5, start + S * 2));
-        assert!(!found.is_stale(S, start + S * 2));
+        assert!(failures.is_stale(S * 5, start + S * 2));
+        assert!(!failures.is_stale(S, start + S * 2));
     }
 
     #[test]
     fn connections_are_not_replaced_all_the_time() {
         let start = Instant::now();
-        let mut found = Found::default();
-        found.plans_are_stale(start);
-        found.plans_are_stale(start + S / 2);
-        assert!(!found.is_stale(S / 4, start + S / 2), "it is young enough");
-        found.plans_are_stale(start + S * 2);
-        assert!(found.is_stale(S, start + S * 2));
+        let mut failures = Failures::default();
+        failures.plans_are_stale(start);
+        failures.plans_are_stale(start + S / 2);
+        assert!(
+            !failures.is_stale(S / 4, start + S / 2),
+            "it is young enough"
+        );
+        failures.plans_are_stale(start + S * 2);
+        assert!(failures.is_stale(S, start + S * 2));
     }
 
     #[test]
-    fn connections_that_rested_through_a_silence_are_asked() {
+    fn connections_that_were_idle_during_a_silence_are_pinged() {
         let start = Instant::now();
-        let found = Found {
+        let failures = Failures {
             silent_at: Some(start),
-            ..Found::default()
+            ..Failures::default()
         };
-        assert!(found.is_suspect(S * 3, start + S * 2));
-        assert!(!found.is_suspect(S, start + S * 2));
+        assert!(failures.is_suspect(S * 3, start + S * 2));
+        assert!(!failures.is_suspect(S, start + S * 2));
     }
 }

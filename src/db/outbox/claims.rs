@@ -72,7 +72,8 @@ pub async fn announce(
     Ok(claimed.collect())
 }
 
-/// Claims unpublished events that are due, oldest first, until the lease expires. Leaves no transaction open.
+/// Claims unpublished events that are due, oldest first, until the lease expires. Leaves no transaction
+/// open.
 pub async fn claim(
     connection: &mut PgConnection,
     limit: i64,

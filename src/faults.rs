@@ -1,12 +1,12 @@
-//! Named places where a test can stop the process, to kill it there. Only with the feature
-//! `faults`; a release build has none of this.
+//! Fault injection: named places where a test can halt the process, to kill it there. Only with the feature
+//! `faults`; a release build has none of it.
 //!
-//! `SPLITCART_FAULT=<place>:<file>` makes the first task that comes to the place create the file
-//! and wait there for ever, and lets all others pass: the test sees the file, looks at the database
-//! and kills the process, or sees how the rest goes on. `<place>!` panics there instead of waiting;
-//! `<place>?` waits only until the test removes the file.
+//! `SPLITCART_FAULT=<place>:<file>` makes the first task that reaches the place create the file and wait
+//! there forever, and lets all other tasks pass: the test sees the file, looks at the database and kills
+//! the process, or sees how the rest goes on. `<place>!` panics instead of waiting; `<place>?` waits only
+//! until the test removes the file.
 
-/// Waits here for ever if a test has named this place and nobody has come to it before.
+/// Waits here forever if a test has named this place and this is the first task to reach it.
 #[cfg(feature = "faults")]
 pub async fn place(name: &str) {
     use std::{
@@ -20,7 +20,7 @@ pub async fn place(name: &str) {
         time::Duration,
     };
 
-    /// The test has let the first one go on; the file is not there to stop another one.
+    /// True after the test let the first task go on: its file is gone, and must not stop another task.
     static PASSED: AtomicBool = AtomicBool::new(false);
     static CHOSEN: LazyLock<Option<(String, String)>> = LazyLock::new(|| {
         let chosen = std::env::var("SPLITCART_FAULT").ok()?;
@@ -46,7 +46,7 @@ pub async fn place(name: &str) {
     }
 }
 
-/// Nothing, in a build without the feature.
+/// Does nothing in a build without the feature.
 #[cfg(not(feature = "faults"))]
 #[expect(
     clippy::unused_async,

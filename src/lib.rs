@@ -11,15 +11,14 @@
 //! |---|---|
 //! | commands | [`cli`]: serve, migrate, token, embedded, openapi, errors; and it starts the tools of `crates/`: demo, seed, import, audit, loadtest |
 //! | the running service | [`app`]: start order, drain order |
-//! | listeners | [`http`]: the public API · [`ops`]: health and metrics |
-//! | services | [`checkout`]: batches, vendors · [`carts`] · [`idempotency`]: the Redis fast path · [`outbox`]: the relay · [`sweeper`] |
+//! | listeners | [`http`]: the public API · `ops`: health and metrics |
+//! | services | [`checkout`]: batches, vendors · [`carts`] · [`idempotency`]: the Redis fast path · `outbox`: the relay · `sweeper` |
 //! | group commit | [`batching`]: queues, and who shares a transaction |
 //! | SQL | [`db`], and only there |
 //! | rules | [`domain`]: no I/O, no async, no clock, no randomness |
 //!
-//! Beside the house: [`config`], [`telemetry`], [`log_floods`], [`request_id`], [`outages`],
-//! [`metrics`], [`redis_client`], [`faults`] and [`seed_ids`]
-//! (the ids of the demo catalogue).
+//! Beside the house: [`config`], [`telemetry`], `log_floods`, `request_id`, `outages`, [`metrics`], `redis_client`,
+//! `faults` and [`seed_ids`] (the ids of the demo catalogue).
 
 pub mod app;
 pub mod batching;
@@ -30,16 +29,16 @@ pub mod compression;
 pub mod config;
 pub mod db;
 pub mod domain;
-pub mod faults;
+mod faults;
 pub mod http;
 pub mod idempotency;
-pub mod log_floods;
+mod log_floods;
 pub mod metrics;
-pub mod ops;
-pub mod outages;
-pub mod outbox;
-pub mod redis_client;
-pub mod request_id;
+mod ops;
+mod outages;
+mod outbox;
+mod redis_client;
+mod request_id;
 pub mod seed_ids;
-pub mod sweeper;
+mod sweeper;
 pub mod telemetry;

@@ -1,5 +1,5 @@
-//! Sums up log lines of one kind when there are too many of them: who is refused in a flood must not
-//! fill a disk, nor push everybody else's lines out of the log.
+//! Rate-limits log lines of one kind and logs the number of those left out: a flood of refused requests
+//! must neither fill a disk nor push all other lines out of the log.
 
 use std::{
     collections::HashMap,
@@ -7,25 +7,24 @@ use std::{
     time::Duration,
 };
 
-/// How many lines of a kind are written in a second.
+/// The most lines of a kind in a [`WINDOW`].
 const LINES_MAX: u64 = 20;
 const WINDOW: Duration = Duration::from_secs(1);
 
 static FLOODS: LazyLock<Mutex<Floods>> = LazyLock::new(Mutex::default);
 
-/// What lines have in common. Of few values: they are remembered for ever.
+/// Lines that are counted together. There must be few kinds, for each is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Kind {
-    /// What happened, in the plural, such as "requests were answered".
+    /// The event in the plural, such as "requests were answered".
     pub what: &'static str,
-    /// An answer's status, or 0.
+    /// The answer's status, or 0.
     pub status: u16,
-    /// An answer's code, or nothing.
+    /// The answer's error code, or nothing.
     pub code: &'static str,
 }
 
 impl Kind {
-    /// Requests that were answered alike.
     pub fn answered(status: u16, code: &'static str) -> Self {
         Self {
             what: "requests were answered",
@@ -35,22 +34,22 @@ impl Kind {
     }
 }
 
-/// Whether one more line of a kind may be written; else it is counted, to be told by [`tell_sums`].
+/// Counts a line of a kind, and tells whether it may be written.
 pub fn admits(kind: Kind) -> bool {
     let mut floods = FLOODS.lock().unwrap_or_else(PoisonError::into_inner);
     floods.admits(kind)
 }
 
-/// Tells what was left out, every second, for ever.
-pub async fn tell_sums() {
+/// Logs at the end of each window, forever, how many lines were left out.
+pub async fn report_every_window() {
     loop {
         tokio::time::sleep(WINDOW).await;
-        tell_the_rest();
+        report_left_out();
     }
 }
 
-/// Tells what was left out up to now.
-pub fn tell_the_rest() {
+/// Logs how many lines were left out in the present window, and begins the next.
+pub fn report_left_out() {
     let sums = FLOODS
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -60,7 +59,7 @@ pub fn tell_the_rest() {
             log.left_out = left_out,
             http.status = (status > 0).then_some(status),
             error.code = (!code.is_empty()).then_some(code),
-            "{left_out} more {what}{} in the last second; no line was written for each",
+            "{left_out} more {what}{} in the last second; their lines were left out",
             match status {
                 0 => String::new(),
                 status => format!(" {status} {code}"),
@@ -71,7 +70,7 @@ pub fn tell_the_rest() {
 
 #[derive(Debug, Default)]
 struct Floods {
-    /// How many lines of each kind there were in this second.
+    /// The lines of each kind in the present window, written or not.
     lines: HashMap<Kind, u64>,
 }
 
@@ -95,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_kind_has_its_lines_and_what_is_beyond_is_summed_up() {
+    fn each_kind_has_its_own_limit_and_lines_beyond_it_are_counted() {
         let mut floods = Floods::default();
         let limited = Kind::answered(429, "RATE_LIMITED");
         let unknown = Kind::answered(404, "NOT_FOUND");

@@ -1,8 +1,7 @@
-//! Says when PostgreSQL or Redis is away, once, with the cause, and when it is back.
+//! Logs that PostgreSQL or Redis is away, once, with the cause, and that it is back.
 //!
-//! Whoever fails because of one of them only raises a suspicion: a pool that has timed out can't tell a
-//! server that is gone from one that is busy. A watcher then asks the server itself, and nobody waits for
-//! it.
+//! A failed statement or command only raises a suspicion: a pool that timed out can't tell a server that is
+//! gone from a server that is busy. A watcher then asks the server itself. No request waits for it.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -11,13 +10,13 @@ use std::{
 
 use tokio::sync::Notify;
 
-/// PostgreSQL, without which nothing is done.
+/// PostgreSQL, which every request needs.
 pub static POSTGRESQL: Dependency = Dependency::new(
     "PostgreSQL",
     "requests are answered 503 DEPENDENCY_UNAVAILABLE until it is back",
     None,
 );
-/// Redis, without which answers are found in PostgreSQL.
+/// Redis, which no request needs: PostgreSQL has every first answer.
 pub static REDIS: Dependency = Dependency::new(
     "Redis",
     "going on without it: keys and first answers are looked up in PostgreSQL, and events wait, until it is \
@@ -25,17 +24,16 @@ pub static REDIS: Dependency = Dependency::new(
     Some("SPLITCART_REDIS_URL"),
 );
 
-/// Between two attempts while it is away, and after a suspicion that was wrong.
+/// The pause between two attempts while a server is away, and after a wrong suspicion.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long an attempt may take.
 const ATTEMPT_MAX: Duration = Duration::from_secs(2);
 
-/// A server that we depend on.
+/// A server that the service depends on.
 #[derive(Debug)]
 pub struct Dependency {
     name: &'static str,
     consequence: &'static str,
-    /// What names it, if the service starts without it: then the name may be what is wrong.
+    /// The variable that configures the server, if the service starts without it: the address may be wrong.
     variable: Option<&'static str>,
     suspicion: Notify,
     is_away: AtomicBool,
@@ -56,31 +54,32 @@ impl Dependency {
         }
     }
 
-    /// Something has failed that may be due to it.
+    /// Makes the watcher ask the server, after a failure that it may have caused.
     pub fn suspect(&self) {
-        // One is kept for a watcher that is busy.
+        // A busy watcher finds one suspicion later.
         self.suspicion.notify_one();
     }
 
-    /// Whether it is known to be away.
+    /// Tells whether the server is known to be away.
     pub fn is_away(&self) -> bool {
         self.is_away.load(Ordering::Relaxed)
     }
 
-    /// Watches it at `host`, for ever. `ask` fails with the cause.
+    /// Watches the server at `host`, forever. `ask` fails with the cause.
     pub async fn watch(&self, host: String, ask: impl AsyncFn() -> Result<(), String>) {
         let name = self.name;
         let attempt = async || {
             let asked = tokio::time::timeout(ATTEMPT_MAX, ask()).await;
             asked.unwrap_or_else(|_| Err("it does not answer in time".to_owned()))
         };
-        let mut doubtful = self.variable;
+        let mut unconfirmed = self.variable;
         loop {
             self.suspicion.notified().await;
             let began = Instant::now();
             if let Err(cause) = attempt().await {
                 self.is_away.store(true, Ordering::Relaxed);
-                let question = doubtful.map_or_else(String::new, |it| format!(". Is {it} right?"));
+                let question =
+                    unconfirmed.map_or_else(String::new, |name| format!(". Is {name} right?"));
                 tracing::error!(
                     dependency.name = name,
                     dependency.host = host,
@@ -99,7 +98,7 @@ impl Dependency {
                     "{name} at {host} is back after {away_s:.1} s"
                 );
             }
-            doubtful = None;
+            unconfirmed = None;
             tokio::time::sleep(PAUSE).await;
         }
     }

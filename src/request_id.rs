@@ -1,28 +1,28 @@
-//! The id of the request that is being worked on, for whoever has something to say about it in the log.
+//! The id of the current request, for log lines.
 //!
-//! It is known to everything that runs in the request's task, and handed on where its work goes on in
-//! another one.
+//! Everything that runs in the request's task can read it. Where the work goes on in another task the id
+//! must be passed on.
 
 use std::sync::Arc;
 
-/// The client's own, or one of ours. Cloning shares it.
+/// The client's `X-Request-Id`, or a generated one.
 pub type RequestId = Arc<str>;
 
 tokio::task_local! {
     static CURRENT: Option<RequestId>;
 }
 
-/// Of the present task, if it works on a request.
+/// Returns the id of the current task's request, if it works on one.
 pub fn current() -> Option<RequestId> {
     CURRENT.try_with(Clone::clone).ok().flatten()
 }
 
-/// Does some work for a request.
+/// Runs work as part of a request.
 pub async fn scope<F: Future>(id: Option<RequestId>, work: F) -> F::Output {
     CURRENT.scope(id, work).await
 }
 
-/// The ids of some requests, for a line about all of them: a few, and how many more there are.
+/// Lists the ids of several requests in a log line about all of them: some, and the number of the others.
 pub fn list<'a>(ids: impl IntoIterator<Item = Option<&'a str>>) -> String {
     const NAMED_MAX: usize = 16;
     let ids: Vec<_> = ids.into_iter().flatten().collect();
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_are_listed() {
+    fn some_ids_are_listed_and_the_others_are_counted() {
         assert_eq!(list([Some("a"), None, Some("b")]), "a b");
         assert!(list([Some("x"); 20]).ends_with("x and 4 more"));
     }

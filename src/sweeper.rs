@@ -1,6 +1,7 @@
-//! Removes what has been kept for long enough, a few rows at a time, in the background: idempotency
-//! keys that have expired, and events that were published long ago. Each in a task of its own, and
-//! every statement within a limit of this process.
+//! Removes expired idempotency keys, and published events after their retention, in the background.
+//!
+//! Each kind has a task of its own. Every statement removes a bounded number of rows within a time limit of
+//! this process.
 
 use std::time::Duration;
 
@@ -14,17 +15,15 @@ use crate::{
     metrics::Metrics,
 };
 
-/// How often each of them looks.
-const LOOK_EVERY: Duration = Duration::from_mins(5);
-/// The most rows removed by one statement, so that none holds locks for long.
+const SWEEP_EVERY: Duration = Duration::from_mins(5);
+/// The most rows that one statement removes, so that none holds locks for long.
 const ROWS_MAX: i64 = 1000;
-/// How long a statement may take.
 const STATEMENT_MAX: Duration = Duration::from_secs(10);
-/// Between two statements others have the disk. Ten thousand rows a second are removed at most.
+/// The pause between two statements of one sweep, which leaves the disk to others: at most ten thousand
+/// rows are removed per second.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Removes expired keys and what was answered under them until `stopping` is true: of checkouts, and
-/// of cart PUTs.
+/// Removes expired keys of checkouts and of cart PUTs, with their answers, until `stopping` is true.
 pub async fn remove_expired_keys(pool: PgPool, mut stopping: watch::Receiver<bool>) {
     loop {
         let removed = db::within(&pool, STATEMENT_MAX, async |connection| {
@@ -34,10 +33,10 @@ pub async fn remove_expired_keys(pool: PgPool, mut stopping: watch::Receiver<boo
         });
         let pause = match removed.await {
             Ok(removed) if removed >= ROWS_MAX.unsigned_abs() => PAUSE,
-            Ok(_) => LOOK_EVERY,
-            Err(error) => try_again_after(&error),
+            Ok(_) => SWEEP_EVERY,
+            Err(error) => pause_after(&error),
         };
-        if has_to_stop(&mut stopping, pause).await {
+        if stops_within(&mut stopping, pause).await {
             return;
         }
     }
@@ -62,29 +61,29 @@ pub async fn remove_published_events(
                 last: Some(last),
             }) if removed >= ROWS_MAX.unsigned_abs() => {
                 metrics.outbox_removed.inc_by(removed);
-                // Those before it are dead, and would be walked through each time.
+                // The index entries before it are dead, and would be scanned again by each statement.
                 after = last;
                 PAUSE
             }
             Ok(swept) => {
                 metrics.outbox_removed.inc_by(swept.removed);
                 after = first;
-                LOOK_EVERY
+                SWEEP_EVERY
             }
-            Err(error) => try_again_after(&error),
+            Err(error) => pause_after(&error),
         };
-        if has_to_stop(&mut stopping, pause).await {
+        if stops_within(&mut stopping, pause).await {
             return;
         }
     }
 }
 
-fn try_again_after(error: &db::Error) -> Duration {
+fn pause_after(error: &db::Error) -> Duration {
     tracing::warn!("the sweeper will try again: {error}");
-    LOOK_EVERY
+    SWEEP_EVERY
 }
 
-async fn has_to_stop(stopping: &mut watch::Receiver<bool>, pause: Duration) -> bool {
+async fn stops_within(stopping: &mut watch::Receiver<bool>, pause: Duration) -> bool {
     if !*stopping.borrow_and_update() {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}

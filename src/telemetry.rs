@@ -1,7 +1,7 @@
-//! Logging: one format for people, one for machines.
+//! Logging to stderr, in a format for people or as JSON.
 //!
-//! Lines are written by a thread of its own. When whoever reads them stops reading, so many wait; more
-//! are dropped and counted, and nobody else waits.
+//! A thread of its own writes the lines. While the reader of the log stalls, a bounded number of lines
+//! waits; further lines are dropped and counted, and no request waits.
 
 use std::{
     io::{self, IsTerminal, Write, stderr},
@@ -20,17 +20,17 @@ use crate::config::{Log, LogFormat};
 #[error("log.filter (SPLITCART_LOG_FILTER) is no filter such as \"info,splitcart=debug\": {0}")]
 pub struct BadFilter(#[from] ParseError);
 
-/// How many lines may wait for their reader: some megabytes, and some seconds of a busy service.
+/// The most lines that wait for their reader: some megabytes, and some seconds of a busy service.
 const WAITING_MAX: usize = 16_384;
 
-/// The longest line, in bytes. Whatever stands in one, others must find a place, too.
+/// The longest line in bytes, so that no line takes the room of all others.
 const LINE_LEN_MAX: usize = 16 * 1024;
-/// How much is left of a longer one.
+/// The bytes that are kept of a longer line.
 const KEPT_OF_LONG: usize = 2 * 1024;
 
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// Writes what still waits when it is dropped, for a second at most.
+/// The running logger. Dropping it writes the lines that still wait, for a second at most.
 #[must_use]
 #[derive(Debug)]
 pub struct Logging {
@@ -38,14 +38,14 @@ pub struct Logging {
     writer: WorkerGuard,
 }
 
-/// How many lines were dropped so far because nobody read them.
+/// The number of lines dropped so far because nothing read them.
 pub fn dropped_lines() -> u64 {
     DROPPED
         .get()
         .map_or(0, |dropped| dropped.dropped_lines() as u64)
 }
 
-/// Starts logging to stderr for the whole process, by `default_filter` if none is configured.
+/// Starts logging for the whole process, with `default_filter` if none is configured.
 ///
 /// # Errors
 /// `log.filter` is malformed.
@@ -79,7 +79,7 @@ pub fn start(log: &Log, default_filter: &str) -> Result<Logging, BadFilter> {
     Ok(Logging { writer: guard })
 }
 
-/// Cuts lines that are too long. A line is written at once.
+/// Cuts lines that are too long. Relies on each line being one call of `write`.
 struct BoundedLines<W> {
     writer: W,
     format: LogFormat,
@@ -100,13 +100,13 @@ impl<W: Write> Write for BoundedLines<W> {
     }
 }
 
-/// The beginning of a line that is too long, and how long it was.
+/// Keeps the beginning of a line that is too long, and its length.
 fn cut(line: &[u8], format: LogFormat) -> String {
     let begins_with = String::from_utf8_lossy(&line[..KEPT_OF_LONG]);
     let length = line.len();
     match format {
         LogFormat::Human => format!("{begins_with} ... (a line of {length} bytes)\n"),
-        // Half an object is none.
+        // Half of an object would not be JSON.
         LogFormat::Json => {
             let line = json!({
                 "timestamp": Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true),

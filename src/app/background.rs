@@ -19,7 +19,7 @@ use crate::{
     metrics::Metrics,
     ops::redis_role,
     outages::{POSTGRESQL, REDIS},
-    outbox::gauges,
+    outbox::lag_gauges,
     sweeper,
 };
 
@@ -52,13 +52,13 @@ pub(super) fn in_the_background(
     metrics: &Metrics,
     stops: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
-    let gauges = gauges::measure(pool.clone(), metrics.clone(), stops.clone());
+    let gauges = lag_gauges::measure(pool.clone(), metrics.clone(), stops.clone());
     let keys = sweeper::remove_expired_keys(pool.clone(), stops.clone());
-    let sums = log_floods::tell_sums();
+    let left_out_lines = log_floods::report_every_window();
     let mut tasks = vec![
         actix_rt::spawn(gauges),
         actix_rt::spawn(keys),
-        actix_rt::spawn(sums),
+        actix_rt::spawn(left_out_lines),
     ];
     if let Retention::Lasting(retention) = config.outbox.retention {
         let (pool, metrics, stops) = (pool.clone(), metrics.clone(), stops.clone());
@@ -81,10 +81,12 @@ pub(super) fn watch_dependencies(
     });
     let place = redis_role::place_of(redis_url)?;
     let url = redis_url.clone();
-    let redis = REDIS.watch(place, async move || match redis_role::judge(&url).await {
-        Ok(None) => Ok(()),
-        Ok(Some(problem)) => Err(problem),
-        Err(error) => Err(error.to_string()),
+    let redis = REDIS.watch(place, async move || {
+        match redis_role::find_problem(&url).await {
+            Ok(None) => Ok(()),
+            Ok(Some(problem)) => Err(problem),
+            Err(error) => Err(error.to_string()),
+        }
     });
     // An outage that began before the start is reported, too.
     REDIS.suspect();

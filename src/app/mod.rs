@@ -37,7 +37,7 @@ use crate::{
     metrics::Metrics,
     ops::{KeptConnection, Ops, Remembered},
     outbox::{
-        redis_check,
+        redis_concerns,
         redis_stream::RedisStream,
         relay::{Limits as RelayLimits, Relay},
         sink_state::SinkReport,
@@ -130,8 +130,8 @@ impl App {
         );
         let relay = actix_rt::spawn(relay.run(all_committed));
         let stream = &config.outbox.stream;
-        let redis_check =
-            redis_check::watch_redis(stream_url, stream, sink_report.clone(), stops.clone())?;
+        let redis_concerns =
+            redis_concerns::watch_redis(stream_url, stream, sink_report.clone(), stops.clone())?;
         let in_the_background = in_the_background(config, &background_pool, &metrics, &stops);
         let named = incarnation.clone();
         let named = actix_rt::spawn(named.keep_current(background_pool.clone(), stops.clone()));
@@ -164,7 +164,7 @@ impl App {
         };
         let scheme = certificate.as_ref().map_or("http", |_| "https");
         let mut background = beside_the_listener(config, &front, keys, certificate);
-        background.push(actix_rt::spawn(redis_check));
+        background.push(actix_rt::spawn(redis_concerns));
         background.extend(watch_dependencies(config, database_url, redis_url)?);
         background.extend(in_the_background);
         background.push(named);
@@ -246,7 +246,7 @@ impl App {
             tracing::warn!("a connection to PostgreSQL could not be closed in time");
         }
         self.ops.stop().await;
-        log_floods::tell_the_rest();
+        log_floods::report_left_out();
         tracing::info!("stopped");
     }
 }

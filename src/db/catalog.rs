@@ -1,4 +1,4 @@
-//! What the catalogue says about the things that a cart mentions.
+//! Reads products, vendors and store discounts that carts mention.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -24,10 +24,7 @@ use super::{
     stores,
 };
 
-/// Everything that is needed to judge each of the carts, in two statements, or three with discounts.
-///
-/// # Errors
-/// A statement failed.
+/// Loads everything that the rules of each cart need, in two statements, or three with discounts.
 pub async fn load_for(
     connection: &mut PgConnection,
     requests: &[&CartContent],
@@ -46,11 +43,11 @@ pub async fn load_for(
             let product = products.get_key_value(&item.product_id);
             catalog
                 .products
-                .extend(product.map(|(id, it)| (*id, it.clone())));
+                .extend(product.map(|(id, product)| (*id, product.clone())));
             let vendor = vendors.get_key_value(&item.vendor_store_id);
             catalog
                 .vendors
-                .extend(vendor.map(|(id, it)| (*id, it.clone())));
+                .extend(vendor.map(|(id, vendor)| (*id, vendor.clone())));
         }
         catalog.discounts = discounts.remove(&nr).unwrap_or_default();
         catalog
@@ -62,10 +59,7 @@ fn distinct<Id: Eq + Hash>(ids: impl Iterator<Item = Id>) -> Vec<Id> {
     ids.collect::<HashSet<_>>().into_iter().collect()
 }
 
-/// Products with their tiers and what is available of them; unknown ids are left out.
-///
-/// # Errors
-/// The statement failed.
+/// Finds products with their tiers and their available stock. Unknown ids are left out.
 pub async fn find_products(
     connection: &mut PgConnection,
     ids: &[ProductId],
@@ -128,7 +122,7 @@ pub async fn find_products(
     Ok(products)
 }
 
-/// By the index of the request, and by vendor.
+/// Finds the discounts that requests name, by the index of the request and by vendor.
 async fn find_discounts(
     connection: &mut PgConnection,
     requests: &[&CartContent],
@@ -151,7 +145,7 @@ async fn find_discounts(
             d.kind as "kind: DiscountKind",
             d.value,
             d.min_subtotal as "min_subtotal: Money",
-            -- An infinite or far-off time must not be beyond what a client can hold.
+            -- An infinite or remote time must stay within what clients can represent.
             greatest(
                 least(d.starts_at, timestamptz '9999-12-31 00:00Z'),
                 timestamptz '0001-01-02 00:00Z'
@@ -169,8 +163,8 @@ async fn find_discounts(
             on d.vendor_store_id = asked.vendor_store_id
             and d.code_folded = asked.code_folded
         "#,
-        &column(&asked, |(_, it)| it.vendor_store_id) as &[VendorStoreId],
-        &column(&asked, |(_, it)| Folded::of(&it.code)) as &[Folded],
+        &column(&asked, |(_, asked)| asked.vendor_store_id) as &[VendorStoreId],
+        &column(&asked, |(_, asked)| Folded::of(&asked.code)) as &[Folded],
     )
     .fetch_all(connection)
     .await

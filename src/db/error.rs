@@ -1,43 +1,43 @@
-//! What a failed statement means for its caller.
+//! Errors of statements, classified by what the caller can do.
 
 use std::{fmt, io};
 
-use super::recycling;
+use super::stale_connections;
 
-/// What is being done when a pool is asked for a connection.
+/// The operation of taking a connection from a pool, by which its errors are recognised.
 pub(super) const GET_A_CONNECTION: &str = "get a connection";
 
-/// A failed statement, with what we were about to do.
+/// A failed statement, and what it was for.
 #[derive(Debug, thiserror::Error)]
 #[error("could not {doing}: {}", plainly(cause))]
 pub struct Error {
     doing: &'static str,
-    // No `source`: it is told above, and nobody is to tell it once more.
+    // Not a `source`: its text is part of the message, and must not be printed twice.
     cause: sqlx::Error,
 }
 
-/// What a role lacks that is to migrate, or to serve.
+/// The advice for a role without the rights to migrate or to serve.
 pub const NOT_ALLOWED: &str = "the role must own the database to migrate it; to serve, have its owner run \
     `splitcart migrate --grant-to ROLE`, and set SPLITCART_DATABASE_MIGRATE_ON_START=false";
 
-/// What a caller can do about a failed statement.
+/// The class of an error, by what the caller can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Deadlock, serialization failure, or a plan of tables that have changed meanwhile: the
-    /// transaction is gone, trying it again may well work.
+    /// A deadlock, a serialization failure, or a cached plan of tables that have changed. The
+    /// transaction is lost; a retry is likely to succeed.
     Transient,
-    /// Somebody else holds a row for longer than we wait, or the statement took too long: the
-    /// transaction is gone, and trying it again at once would only wait again.
+    /// A lock was held for longer than the limit, or the statement took too long. The transaction is lost;
+    /// an immediate retry would only wait again.
     Busy,
-    /// PostgreSQL can't be reached or used: it is starting or stopping, has cut the connection, lets
-    /// nobody in, or has no memory or disk left. After a COMMIT the outcome is unknown.
+    /// PostgreSQL can't be reached or used: it is starting or stopping, closed the connection, refuses
+    /// logins, or has no memory or disk left. After a COMMIT the outcome is unknown.
     Unreachable,
-    /// Trying again would fail in the same way.
+    /// A retry would fail in the same way.
     Permanent,
 }
 
 impl Error {
-    /// Whether trying again can help.
+    /// Classifies the error.
     pub fn fault(&self) -> Fault {
         match &self.cause {
             sqlx::Error::Io(_)
@@ -46,7 +46,7 @@ impl Error {
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::Protocol(_)
             | sqlx::Error::Tls(_) => Fault::Unreachable,
-            // Whatever a server has against us: nothing was asked of it yet.
+            // Whatever the server refused a login for, no statement was sent yet.
             sqlx::Error::Database(_) if self.is_about_a_login() => Fault::Unreachable,
             sqlx::Error::Database(database) => database
                 .code()
@@ -55,21 +55,21 @@ impl Error {
         }
     }
 
-    /// What we were about to do was not done in time.
+    /// Makes the error of an operation that this process's time limit ended.
     pub(crate) fn timed_out(doing: &'static str) -> Self {
         let cause = sqlx::Error::Io(io::ErrorKind::TimedOut.into());
         Self { doing, cause }
     }
 
-    /// Whether PostgreSQL, or a pooler in front of it, answers and refuses us for what we are: waiting
-    /// does not help.
+    /// Tells whether PostgreSQL, or a pooler in front of it, answers and refuses the login or the
+    /// settings, so that waiting does not help.
     pub fn is_refusal(&self) -> bool {
         let code = self.code();
-        // protocol_violation: PgBouncer says so of startup parameters that it does not know.
+        // protocol_violation: PgBouncer's answer to startup parameters that it does not know.
         code.is_some_and(|code| code == "08P01" || is_of_class(&code, &["28", "3D"]))
     }
 
-    /// What the person who has set the URL may do about it.
+    /// Advises the person who configured the URL.
     pub fn advice(&self) -> Option<&'static str> {
         let code = self.code();
         match (&self.cause, code.as_deref()) {
@@ -79,23 +79,23 @@ impl Error {
                      SPLITCART_DATABASE_URL?",
                 ),
                 io::ErrorKind::TimedOut => Some(
-                    "something may take connections there and say nothing (a firewall, a pooler that \
+                    "something may accept connections there without answering (a firewall, a pooler that \
                      hangs, a port that is not PostgreSQL's)",
                 ),
                 _ if error.to_string().contains("failed to lookup") => Some(
-                    "no host has that name: if a part of it is your password, write its @ : / ? # as %40 \
-                     %3A %2F %3F %23 in SPLITCART_DATABASE_URL",
+                    "no host has that name: if part of the name belongs to the password, write its \
+                     @ : / ? # as %40 %3A %2F %3F %23 in SPLITCART_DATABASE_URL",
                 ),
-                _ => Some("is it PostgreSQL that listens there?"),
+                _ => Some("does PostgreSQL listen there?"),
             },
-            (sqlx::Error::Protocol(_) | sqlx::Error::Tls(_), _) => Some(
-                "is it PostgreSQL that listens there, and does it speak TLS if sslmode asks for it?",
-            ),
+            (sqlx::Error::Protocol(_) | sqlx::Error::Tls(_), _) => {
+                Some("does PostgreSQL listen there, and does it accept TLS if sslmode asks for it?")
+            }
             (_, Some("28P01" | "28000")) => Some(
-                "correct user and password in SPLITCART_DATABASE_URL, or what pg_hba.conf lets in",
+                "correct user and password in SPLITCART_DATABASE_URL, or allow the login in pg_hba.conf",
             ),
             (_, Some("3D000")) => Some(
-                "make the database (`createdb`), or name another one in SPLITCART_DATABASE_URL",
+                "create the database (`createdb`), or name another one in SPLITCART_DATABASE_URL",
             ),
             (_, Some("42501")) => Some(NOT_ALLOWED),
             (_, Some("53300")) => {
@@ -105,12 +105,12 @@ impl Error {
         }
     }
 
-    /// Whether it was a connection that could not be had, rather than one that failed us.
+    /// Tells whether no connection could be taken, as opposed to a statement that failed on one.
     pub fn is_about_a_login(&self) -> bool {
         self.doing == GET_A_CONNECTION
     }
 
-    /// A login is not tried at present, because the last one failed.
+    /// Makes the error of a login that is not tried because earlier logins failed.
     pub(super) fn logins_pause(reason: &str) -> Self {
         let source = io::Error::other(format!("logins fail at present ({reason})"));
         Self {
@@ -124,7 +124,7 @@ impl Error {
         Some(database.code()?.into_owned())
     }
 
-    /// The constraint that refused the statement, if one did.
+    /// The name of the constraint that refused the statement, if one did.
     pub fn constraint(&self) -> Option<&str> {
         self.cause
             .as_database_error()
@@ -132,7 +132,7 @@ impl Error {
     }
 }
 
-/// What PostgreSQL said, without the line of its own source that sqlx adds.
+/// PostgreSQL's message, without the line of its source code that sqlx adds.
 pub(crate) fn plainly(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(database) => database.message().to_owned(),
@@ -142,7 +142,7 @@ pub(crate) fn plainly(error: &sqlx::Error) -> String {
     }
 }
 
-/// By SQLSTATE (PostgreSQL manual, appendix A).
+/// Classifies a SQLSTATE (PostgreSQL manual, appendix A).
 fn fault_of(code: &str) -> Fault {
     match code {
         // serialization_failure, deadlock_detected.
@@ -150,19 +150,19 @@ fn fault_of(code: &str) -> Fault {
         code if plan_is_stale(code) => Fault::Transient,
         // lock_not_available (by our lock_timeout), query_canceled (by our statement_timeout).
         "55P03" | "57014" => Fault::Busy,
-        // read_only_sql_transaction: a failover has left us with a standby. The timeouts of an idle
-        // and of a long transaction, which end the connection.
+        // read_only_sql_transaction: after a failover this is a standby. The timeouts of an idle and of
+        // a long transaction, which end the connection.
         "25006" | "25P03" | "25P04" => Fault::Unreachable,
-        // The connection (or the pooler in front), insufficient resources (disk, memory, connections),
-        // the operator (stopping, starting, a dropped database, an idle session's timeout), the
-        // system. A login that is refused: somebody is about to change a password, or will be soon.
+        // Connection exceptions (of a pooler, too); insufficient resources (disk, memory, connections);
+        // operator intervention (stopping, starting, a dropped database, an idle session's timeout); system
+        // errors; refused logins, as while a password is being changed.
         code if is_of_class(code, &["08", "53", "57P0", "58", "28", "3D"]) => Fault::Unreachable,
         _ => Fault::Permanent,
     }
 }
 
-/// `feature_not_supported`: "cached plan must not change result type", and our statements ask for no
-/// features that come and go; `invalid_sql_statement_name`: a prepared statement is not there any more.
+/// Recognises `feature_not_supported`, here always "cached plan must not change result type", and
+/// `invalid_sql_statement_name`: the prepared statement no longer exists.
 fn plan_is_stale(code: &str) -> bool {
     matches!(code, "0A000" | "26000")
 }
@@ -171,7 +171,7 @@ fn is_of_class(code: &str, classes: &[&str]) -> bool {
     classes.iter().any(|class| code.starts_with(class))
 }
 
-/// Says what was being done when a statement failed.
+/// Adds to a failed statement what it was for.
 pub trait Doing<T> {
     /// `doing` completes the sentence "could not …".
     fn doing(self, doing: &'static str) -> Result<T, Error>;
@@ -182,7 +182,7 @@ impl<T> Doing<T> for Result<T, sqlx::Error> {
         self.map_err(|cause| {
             let error = Error { doing, cause };
             if error.code().as_deref().is_some_and(plan_is_stale) {
-                recycling::plans_are_stale();
+                stale_connections::plans_are_stale();
             }
             error
         })
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn states_are_told_apart_by_what_a_caller_can_do() {
+    fn sqlstates_are_classified_by_what_a_caller_can_do() {
         for (codes, fault) in [
             (&["40001", "40P01", "0A000", "26000"][..], Fault::Transient),
             (&["55P03", "57014"], Fault::Busy),

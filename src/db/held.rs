@@ -1,9 +1,9 @@
-//! Which rows other transactions hold: found out without waiting for them.
+//! Finds rows that other transactions hold, without waiting for them.
 //!
-//! Stock and carts are only read: a row that a transaction in progress has locked or changed shows that
-//! transaction's id in its system column `xmax` (PostgreSQL manual, 5.6). That is right only for rows
-//! that nobody locks by a foreign key, or `xmax` may name a group of lockers; stores, people and
-//! products are asked by trying to lock them as a foreign key does, and passing by what is held.
+//! Stock and carts are only read: a row that a transaction in progress has locked or changed shows the
+//! id of that transaction in its system column `xmax` (PostgreSQL manual, 5.6). That works only for rows
+//! that are never locked by a foreign key, because `xmax` may then name a group of lockers. Stores,
+//! users and products are locked on trial as a foreign key locks them, skipping held rows.
 
 use std::collections::HashSet;
 
@@ -20,22 +20,19 @@ use super::{
     error::{Doing, Error},
 };
 
-/// The low half of a transaction's id, as rows show it.
+/// The transaction that holds a row: the low 32 bits of its id, as rows show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Holder(u32);
 
 impl Holder {
-    /// A transaction, by its whole id.
+    /// Truncates a transaction's 64-bit id.
     pub fn of_transaction(id: i64) -> Self {
-        // Truncated on purpose.
         Self(u32::try_from(id & i64::from(u32::MAX)).expect("32 bits"))
     }
 }
 
-/// The rows among these that a transaction in progress has locked or changed, and which one.
-///
-/// # Errors
-/// The statement failed.
+/// Finds the stock rows among these that a transaction in progress has locked or changed, each with its
+/// holder.
 pub async fn find_held_stock(
     connection: &mut PgConnection,
     rows: &[StockKey],
@@ -67,10 +64,7 @@ pub async fn find_held_stock(
     Ok(held.collect())
 }
 
-/// The same for carts.
-///
-/// # Errors
-/// The statement failed.
+/// Finds the carts among these that a transaction in progress has locked or changed, each with its holder.
 pub async fn find_held_carts(
     connection: &mut PgConnection,
     carts: &[AskedCart],
@@ -103,10 +97,7 @@ pub async fn find_held_carts(
     Ok(held.collect())
 }
 
-/// The stores among these that could not be referred to now.
-///
-/// # Errors
-/// The statement failed.
+/// Finds the stores among these that a foreign key could not refer to now.
 pub async fn find_held_stores(
     connection: &mut PgConnection,
     ids: &[StoreId],
@@ -121,10 +112,7 @@ pub async fn find_held_stores(
     Ok(without(ids, free))
 }
 
-/// The products among these that could not be referred to now.
-///
-/// # Errors
-/// The statement failed.
+/// Finds the products among these that a foreign key could not refer to now.
 pub async fn find_held_products(
     connection: &mut PgConnection,
     ids: &[ProductId],
@@ -141,10 +129,7 @@ pub async fn find_held_products(
     Ok(without(ids, free))
 }
 
-/// The people among these who could not be referred to now.
-///
-/// # Errors
-/// The statement failed.
+/// Finds the users among these that a foreign key could not refer to now.
 pub async fn find_held_users(
     connection: &mut PgConnection,
     ids: &[UserId],
@@ -165,17 +150,17 @@ fn without<Id: Copy + Eq + std::hash::Hash>(ids: &[Id], free: Vec<Id>) -> Vec<Id
     held.copied().collect()
 }
 
-/// The transaction that a row names, if it was in progress when the snapshot was taken.
+/// Returns the transaction that a row names, if it was in progress when the snapshot was taken.
 ///
-/// A snapshot is written `xmin:xmax:in progress, …` (PostgreSQL manual, 9.27.8), in whole ids; ids from
-/// its xmax on have begun later.
+/// A snapshot is written `xmin:xmax:in progress, …` (PostgreSQL manual, 9.27.8), in 64-bit ids;
+/// transactions with ids from its xmax on began later.
 fn in_progress(holder: i64, snapshot: &str) -> Option<Holder> {
     let holder = Holder::of_transaction(holder);
     let mut parts = snapshot.split(':').skip(1);
     let begun_later = parts.next()?.parse().map(Holder::of_transaction).ok()?;
     let mut running = parts.next()?.split(',');
     let is_running = running.any(|id| id.parse().map(Holder::of_transaction) == Ok(holder));
-    // Ids go round: of two, the one that is up to 2^31 ahead is the later one.
+    // 32-bit ids wrap around: an id up to 2^31 ahead of another one is the later one.
     let is_later = holder.0.wrapping_sub(begun_later.0) < 1 << 31;
     (is_running || is_later).then_some(holder)
 }
@@ -185,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_holder_is_in_progress_if_the_snapshot_says_so_or_is_older() {
+    fn a_holder_is_in_progress_if_the_snapshot_lists_it_or_is_older() {
         let snapshot = "700:710:700,705";
         for (holder, expected) in [
             (699, false),
@@ -206,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_go_round() {
+    fn ids_wrap_around() {
         let epoch: i64 = 3 << 32;
         let snapshot = format!("{}:{}:{}", epoch - 20, epoch + 5, epoch - 10);
         let low = |id: i64| id & 0xffff_ffff;

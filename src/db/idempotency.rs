@@ -1,4 +1,4 @@
-//! The first answers of checkouts: the truth behind Redis (PF-081).
+//! The first answers of checkouts, which decide about replays; Redis has copies only (PF-081).
 
 use std::time::Duration;
 
@@ -16,13 +16,10 @@ use super::{
     transaction::{begin_on, wait_for_locks},
 };
 
-/// How long is waited for keys that may be held.
+/// The time that a trial waits for a key that may be held.
 const HELD_KEY_WAIT: Duration = Duration::from_millis(2);
 
-/// For each scope the answer that its first request got, `None` if there was none or it expired.
-///
-/// # Errors
-/// The statement failed.
+/// Finds the first answer of each scope: `None` if there was none or it has expired.
 pub async fn find_first_answers(
     connection: &mut PgConnection,
     scopes: &[&Scope],
@@ -60,7 +57,7 @@ pub async fn find_first_answers(
     let mut answers = vec![None; scopes.len()];
     for row in rows {
         let index = usize::try_from(row.nr - 1).expect("ordinality counts from 1");
-        // A row that somebody else wrote may hold anything; no request has an all-zero digest.
+        // A row that was written by hand may contain anything; no request has an all-zero digest.
         let digest = row.request_fingerprint.try_into().unwrap_or_default();
         answers[index] = Some(FirstAnswer {
             fingerprint: Fingerprint::new(digest),
@@ -74,12 +71,10 @@ pub async fn find_first_answers(
     Ok(answers)
 }
 
-/// Writes first answers, in the order of their scopes: instances that write the same keys wait for each
-/// other in one order. A row that has expired but was not swept yet is overwritten; one that is
-/// still valid makes the count smaller than the slice: somebody was faster.
+/// Writes first answers, sorted by scope, so that instances that write the same keys can't deadlock.
 ///
-/// # Errors
-/// The statement failed; the transaction is lost.
+/// A row that has expired and was not swept yet is overwritten. A row that is still valid stays, and
+/// makes the returned count smaller than the slice: another request was faster.
 pub async fn record_first_answers(
     connection: &mut PgConnection,
     answers: &[(&Scope, FirstAnswer)],
@@ -92,13 +87,17 @@ pub async fn record_first_answers(
     let columns = ScopeColumns::of(&scopes);
     let answers = || answers.iter().map(|(_, answer)| answer);
     let fingerprints: Vec<_> = answers()
-        .map(|it| it.fingerprint.as_bytes().to_vec())
+        .map(|answer| answer.fingerprint.as_bytes().to_vec())
         .collect();
-    let groups: Vec<_> = answers().map(|it| it.checkout_group_id).collect();
+    let groups: Vec<_> = answers().map(|answer| answer.checkout_group_id).collect();
     let statuses: Vec<_> = answers()
-        .map(|it| i16::try_from(it.response.status).expect("an HTTP status has three digits"))
+        .map(|answer| {
+            i16::try_from(answer.response.status).expect("an HTTP status has three digits")
+        })
         .collect();
-    let bodies: Vec<_> = answers().map(|it| it.response.body.clone()).collect();
+    let bodies: Vec<_> = answers()
+        .map(|answer| answer.response.body.clone())
+        .collect();
     let done = sqlx::query!(
         r#"
         insert into idempotency_keys as k (
@@ -136,12 +135,11 @@ pub async fn record_first_answers(
     Ok(done.rows_affected())
 }
 
-/// The scopes, by their place in the slice, whose first answer another transaction has written and not
-/// yet committed: no statement can see it, so writing the same key is tried, and undone. Of `n` scopes one
-/// that is held costs about `2 log2(n)` statements, half of which wait for two milliseconds.
+/// Finds the scopes, by index, whose first answers another transaction has written and not yet committed.
 ///
-/// # Errors
-/// The connection is lost, or in a transaction.
+/// No statement can see such a row, so this writes the same keys on trial and rolls back, by bisection:
+/// one held key among `n` costs about `2 log2(n)` statements, half of which wait for two milliseconds.
+/// The connection must not be in a transaction.
 pub async fn find_held(
     connection: &mut PgConnection,
     scopes: &[&Scope],
@@ -149,7 +147,7 @@ pub async fn find_held(
     let mut held = Vec::new();
     let mut suspects = vec![(0, scopes.len())];
     while let Some((begin, end)) = suspects.pop() {
-        if begin == end || !is_one_held(connection, &scopes[begin..end]).await? {
+        if begin == end || !is_any_held(connection, &scopes[begin..end]).await? {
             continue;
         }
         if end - begin == 1 {
@@ -162,10 +160,10 @@ pub async fn find_held(
     Ok(held)
 }
 
-async fn is_one_held(connection: &mut PgConnection, scopes: &[&Scope]) -> Result<bool, Error> {
-    // Nothing of it may stay: it is of no checkout group, which the database refuses, and of long ago,
-    // so that it overwrites no answer.
-    let nothing = FirstAnswer {
+async fn is_any_held(connection: &mut PgConnection, scopes: &[&Scope]) -> Result<bool, Error> {
+    // Beside the rollback two things keep the trial from leaving a row: the foreign key refuses its
+    // checkout group, and its time is long past, so it overwrites no answer.
+    let placeholder = FirstAnswer {
         fingerprint: Fingerprint::new([0; 32]),
         checkout_group_id: CheckoutGroupId::new(Uuid::nil()),
         response: StoredResponse {
@@ -173,20 +171,20 @@ async fn is_one_held(connection: &mut PgConnection, scopes: &[&Scope]) -> Result
             body: Vec::new(),
         },
     };
-    let answers: Vec<_> = scopes.iter().map(|it| (*it, nothing.clone())).collect();
+    let answers: Vec<_> = scopes
+        .iter()
+        .map(|scope| (*scope, placeholder.clone()))
+        .collect();
     let long_ago = DateTime::UNIX_EPOCH;
-    let mut tried = begin_on(connection).await?;
-    wait_for_locks(&mut tried, HELD_KEY_WAIT).await?;
+    let mut trial = begin_on(connection).await?;
+    wait_for_locks(&mut trial, HELD_KEY_WAIT).await?;
     let written =
-        record_first_answers(&mut tried, &answers, long_ago, long_ago + HELD_KEY_WAIT).await;
-    tried.rollback().await.doing("undo a trial")?;
+        record_first_answers(&mut trial, &answers, long_ago, long_ago + HELD_KEY_WAIT).await;
+    trial.rollback().await.doing("undo a trial")?;
     Ok(written.is_err_and(|error| error.fault() == Fault::Busy))
 }
 
-/// Removes at most `limit` expired answers; returns how many it removed.
-///
-/// # Errors
-/// The statement failed.
+/// Removes at most `limit` expired answers. Returns their number.
 pub async fn sweep_expired(connection: &mut PgConnection, limit: i64) -> Result<u64, Error> {
     let done = sqlx::query!(
         r#"
@@ -208,7 +206,7 @@ pub async fn sweep_expired(connection: &mut PgConnection, limit: i64) -> Result<
     Ok(done.rows_affected())
 }
 
-/// Scopes turned on their side, for `unnest`.
+/// The columns of scopes, for `unnest`.
 #[derive(Default)]
 struct ScopeColumns {
     user_ids: Vec<UserId>,

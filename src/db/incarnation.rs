@@ -1,20 +1,21 @@
-//! What tells this database from every other one, and from what it was before it was restored.
+//! Identifies the incarnation of the database: this database, since it was last restored or replaced.
 
 use sqlx::PgConnection;
 
 use super::error::{Doing, Error};
 
-/// A text that is another one for another database, and for the same one after it was restored, rewound
-/// or replaced by a standby.
+/// Returns a text that differs between databases, and that changes when a database is restored, rewound or
+/// replaced by a standby.
 ///
-/// When the server was started: it was started anew if it was promoted, recovered to a point in time, or
-/// found its files put back. Which database of that server: another one if it was dropped and made
-/// again. Which files the tables of first answers, and of what they tell of, are in: others if a dump
-/// has dropped, made or truncated them. Any role may ask all of it. (The system's identifier and the
-/// timeline tell less than the start: files that are put back bring theirs along.)
+/// The text consists of
+/// - the start of the server, which was started anew if it was promoted, recovered to a point in time,
+///   or found its files put back;
+/// - the id of the database, which is a new one after the database was dropped and created again;
+/// - the files of the tables of first answers, carts and checkout groups, which change if a dump drops,
+///   creates or truncates them.
 ///
-/// # Errors
-/// The statement failed.
+/// Any role may read all of these. The system identifier and the timeline would say less: restored files
+/// bring theirs along.
 pub async fn read(connection: &mut PgConnection) -> Result<String, Error> {
     sqlx::query_scalar!(
         r#"
@@ -26,7 +27,7 @@ pub async fn read(connection: &mut PgConnection) -> Result<String, Error> {
                 select string_agg(concat_ws(' ', oid, relfilenode), ' ' order by oid)
                 from pg_class
                 where oid in (
-                    -- Not ::regclass: that is looked up when the statement is prepared.
+                    -- Not ::regclass, which is resolved when the statement is prepared.
                     to_regclass('idempotency_keys'),
                     to_regclass('checkout_groups'),
                     to_regclass('cart_put_keys'),

@@ -1,4 +1,4 @@
-//! Stock: the conditional UPDATE that decides it (PF-079).
+//! The conditional UPDATE that decides about stock (PF-079).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,24 +15,21 @@ use super::{
     error::{Doing, Error},
 };
 
-/// The result of comparing stock with what was expected of it.
+/// The outcome of reserving by optimistic concurrency control.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StockCheck {
     /// All stock was as expected, and is reserved.
     AsExpected,
-    /// Another transaction has taken or added stock since it was read. What this one has reserved and
-    /// written is wrong, so it must be rolled back.
+    /// Another transaction changed the stock first: not everything is reserved as expected, so the caller must
+    /// roll back.
     Moved {
         /// The products whose stock is not as expected, except those whose row has vanished or appeared.
         products: Vec<ProductId>,
     },
 }
 
-/// Locks the rows in the order of their [`StockKey`] and reserves what is expected to be there, if it is
-/// there. A product without an inventory row has 0.
-///
-/// # Errors
-/// The statement failed; the transaction is lost.
+/// Locks the rows in the order of their [`StockKey`], and reserves the expected quantities if the available
+/// stock is as expected. A product without an inventory row has 0.
 pub async fn reserve_expected(
     connection: &mut PgConnection,
     expected: &BTreeMap<StockKey, ExpectedStock>,
@@ -45,7 +42,7 @@ pub async fn reserve_expected(
             from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::integer[])
                 as e (vendor_store_id, product_id, qty, available_min, available_max)
         ),
-        -- An UPDATE locks rows in whatever order its plan meets them; this fixes the order.
+        -- An UPDATE locks rows in the sequence in which its plan meets them; this fixes the sequence.
         locked as (
             select
                 i.product_id,
@@ -97,11 +94,8 @@ pub async fn reserve_expected(
     )
 }
 
-/// Locks the rows in the order of their [`StockKey`] until the transaction ends, and returns what is
-/// available. A product without an inventory row is left out.
-///
-/// # Errors
-/// The statement failed; the transaction is lost.
+/// Locks the rows in the order of their [`StockKey`] until the transaction ends, and returns the available
+/// stock. Products without an inventory row are left out.
 pub async fn lock(
     connection: &mut PgConnection,
     stock: &BTreeSet<StockKey>,
@@ -136,11 +130,8 @@ pub async fn lock(
     Ok(available.collect())
 }
 
-/// Reserves what was allocated in rows that are locked already. Returns the number of rows changed: all of
-/// them, or the caller has a bug.
-///
-/// # Errors
-/// The statement failed; the transaction is lost.
+/// Reserves allocated quantities on rows that are locked already. Returns the number of rows changed,
+/// which is all of them unless the caller has a bug.
 pub async fn reserve_allocated(
     connection: &mut PgConnection,
     granted: &BTreeMap<StockKey, i32>,

@@ -1,34 +1,45 @@
 //! All SQL, and nothing but SQL: plain functions on `&mut PgConnection`.
 //!
-//! A function that writes never begins or commits: the owner of the unit of work does. Sets, not
-//! loops: a function takes slices and sends a fixed number of statements however long they are.
-//! Rows are locked in ascending id, always.
+//! A function that writes never begins or commits a transaction; the owner of the unit of work does.
+//! Functions take slices and send a fixed number of statements, however long the slices are. Rows are
+//! locked in ascending id, always.
+//!
+//! | rule | file |
+//! |---|---|
+//! | what a failed statement means to its caller, which SQLSTATEs can be retried | [`error`] |
+//! | connections and their settings | [`pool`], [`stale_connections`], `login_backoff` |
+//! | how transactions begin and end | [`transaction`] |
+//! | time limits of this process, for when PostgreSQL's own don't work | `time_limit` |
+//! | the statement that decides about stock | [`inventory`] |
+//! | which rows other transactions hold | [`held`] |
+//! | first answers | [`idempotency`], [`carts`] |
+//! | the rights of the role that serves | [`roles`] |
+//! | what must be true of the stored data | [`audit`] |
 
 pub mod audit;
 pub mod carts;
 pub mod catalog;
 pub mod error;
-mod folding;
-pub mod held;
+pub(crate) mod held;
 pub mod idempotency;
 pub mod incarnation;
 pub mod inventory;
-mod logins;
+mod login_backoff;
 pub mod migrations;
 pub mod orders;
 pub mod outbox;
 pub mod pool;
-pub mod recycling;
 pub mod roles;
 pub mod server;
+pub(crate) mod stale_connections;
 pub mod stores;
+mod time_limit;
 pub mod transaction;
-mod within;
 
 pub use error::{Error, Fault};
-pub use within::{in_time, within};
+pub use time_limit::{in_time, within};
 
-/// Rows turned on their side, for `unnest`.
+/// Collects one column of rows, for `unnest`.
 fn column<Row, Value>(rows: &[Row], value: impl Fn(&Row) -> Value) -> Vec<Value> {
     rows.iter().map(value).collect()
 }

@@ -1,7 +1,7 @@
-//! Connections, and the pools that keep them.
+//! Connections to PostgreSQL, their settings, and pools of them.
 //!
-//! A socket belongs to the runtime that opened it, so every thread that talks to PostgreSQL opens a
-//! pool of its own.
+//! A socket belongs to the runtime that opened it, so every thread that talks to PostgreSQL opens a pool of
+//! its own.
 
 use std::{
     io,
@@ -18,38 +18,37 @@ use sqlx::{
 
 use super::{
     error::{Doing, Error, GET_A_CONNECTION},
-    logins, recycling,
+    login_backoff, stale_connections,
 };
 
-/// After so long without use a connection is asked whether it still stands.
-const RESTED: Duration = Duration::from_secs(1);
+/// The idle time after which a connection is pinged before it is used again.
+const PINGED_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a server may take to say that a connection stands.
 const PING_WAIT_MAX: Duration = Duration::from_millis(250);
 
-/// How often a server that works for us looks whether we are still there, in ms: what a transaction
-/// that was given up in the middle of a statement holds is free after this.
+/// The interval in ms at which the server checks during a statement that its client still exists. Locks of
+/// a transaction whose client disappeared in the middle of a statement are free after this time.
 const CONNECTION_CHECK_MS: &str = "250";
 
-/// How often is looked whether a connection is free while no login may be tried.
+/// The interval at which an idle connection is looked for while logins pause.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
-/// What a pool's statements are like.
+/// The kind of statements that a pool is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Workload {
-    /// They look rows up by their keys, however many at a time.
+    /// Lookups of any number of rows by their keys.
     KeyLookups,
-    /// They do that, or read the beginning of a list that an index has in its order.
+    /// Those, and the beginnings of lists that an index has in their sequence.
     Reads,
 }
 
 impl Workload {
-    /// What PostgreSQL's planner is told.
+    /// The settings of PostgreSQL's planner.
     fn planner_settings(self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        // A statement is planned once per connection, for an unknown number of keys, and maybe
-        // when its tables were empty. Whatever it is planned for, nested loops over the keys'
-        // indexes are right for one key and for a thousand; the plan that looks cheaper for ten
-        // rows of an empty table reads all of it when it has a million.
+        // A statement is planned once per connection, for an unknown number of keys, and possibly while
+        // its tables are empty. Nested loops over the keys' indexes are right for one key and for
+        // a thousand; a plan that looks cheaper for an empty table scans all of it when it has a million
+        // rows.
         let by_keys = [
             ("plan_cache_mode", "force_generic_plan"),
             ("enable_seqscan", "off"),
@@ -57,7 +56,8 @@ impl Workload {
             ("enable_mergejoin", "off"),
             ("jit", "off"),
         ];
-        // A bitmap has no order: for the first rows of a list all of it would be read and sorted.
+        // A bitmap scan loses the index's sequence: the whole list would be read and sorted for its
+        // first rows.
         let in_order = [("enable_bitmapscan", "off")];
         let (by_keys, in_order) = match self {
             Self::KeyLookups => (&by_keys[..], &[][..]),
@@ -66,12 +66,12 @@ impl Workload {
         [by_keys, in_order].concat().into_iter()
     }
 
-    /// How its connections come and go.
+    /// The number and the lifetime of connections.
     fn pool_options(self, connections_max: u32) -> PgPoolOptions {
         let options = PgPoolOptions::new().max_connections(connections_max);
         match self {
-            // Few, and never without work for long: they keep their place at the server, whatever
-            // crowd comes to its other clients.
+            // Few connections that are rarely idle: they stay open, so that a crowd of other clients can't
+            // take their places at the server.
             Self::KeyLookups => options
                 .min_connections(connections_max)
                 .idle_timeout(None)
@@ -81,23 +81,23 @@ impl Workload {
     }
 }
 
-/// How a pool behaves.
+/// The limits of a pool.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// What it is for.
+    /// The kind of statements.
     pub workload: Workload,
-    /// Connections at most.
+    /// The most connections.
     pub connections_max: u32,
-    /// How long to wait for one.
+    /// The longest wait for a connection.
     pub acquire_wait_max: Duration,
-    /// PostgreSQL's `statement_timeout` and `idle_in_transaction_session_timeout`: what holds even
-    /// when we are gone.
+    /// PostgreSQL's `statement_timeout` and `idle_in_transaction_session_timeout`, which hold even after
+    /// this process has died.
     pub statement_max: Duration,
     /// PostgreSQL's `lock_timeout`.
     pub lock_wait_max: Duration,
 }
 
-/// A pool that connects when it is first used. Must be called on the runtime that will use it.
+/// Makes a pool that connects on first use. Must be called on the runtime that will use it.
 ///
 /// # Errors
 /// The URL is malformed.
@@ -109,41 +109,40 @@ pub fn lazy(url: &SecretString, application_name: &str, limits: Limits) -> Resul
         .acquire_timeout(limits.acquire_wait_max)
         .after_connect(|connection, _| {
             Box::pin(async move {
-                pin(connection).await?;
-                logins::succeeded();
+                pin_synchronous_commit(connection).await?;
+                login_backoff::succeeded();
                 Ok(())
             })
         })
-        // A ping before every use would cost each transaction a round trip. A connection that has
-        // rested may have lost its server, and is asked; one that is lost while it is busy is found
-        // by its next statement.
+        // A ping before every use would cost each transaction a round trip. Only a connection that was idle
+        // for a while is pinged; the loss of a busy one shows in its next statement.
         .test_before_acquire(false)
         .before_acquire(|connection, meta| {
             Box::pin(async move {
-                if recycling::is_stale(meta.age) {
+                if stale_connections::is_stale(meta.age) {
                     return Ok(false);
                 }
-                if meta.idle_for >= RESTED || recycling::is_suspect(meta.idle_for) {
+                if meta.idle_for >= PINGED_AFTER || stale_connections::is_suspect(meta.idle_for) {
                     ping(connection).await?;
                 }
                 Ok(true)
             })
         })
-        // sqlx asks a returned connection whether it still stands, without a limit. One whose server
-        // is silent must not keep its place in the pool.
+        // sqlx itself pings a returned connection without a time limit. A connection whose server is silent
+        // must not occupy its place in the pool.
         .after_release(|connection, meta| {
             Box::pin(async move {
                 ping(connection).await?;
-                Ok(!recycling::is_stale(meta.age))
+                Ok(!stale_connections::is_stale(meta.age))
             })
         })
         .connect_lazy_with(options))
 }
 
-/// What was committed is on disk, whatever a role's or a database's default says; where a standby must have
-/// applied it, too, that stays so.
-async fn pin(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    // Not `query!`: a prepared statement would be kept for what is asked once.
+/// Ensures that a commit is on disk when it returns, whatever the default of a role or a database is.
+/// Leaves `remote_apply`, which promises more, as it is.
+async fn pin_synchronous_commit(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // Not `query!`: that would keep a prepared statement for something that runs once.
     let statement = "select set_config(name, 'on', false)
         from pg_settings
         where name = 'synchronous_commit' and setting not in ('on', 'remote_apply')";
@@ -157,52 +156,46 @@ async fn ping(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         .unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
 }
 
-/// One connection, outside any pool.
-///
-/// # Errors
-/// The URL is malformed, or PostgreSQL can't be reached.
+/// Opens a connection outside any pool.
 pub async fn connect(url: &SecretString) -> Result<PgConnection, Error> {
     let mut connection = PgConnection::connect_with(&connect_options(url)?)
         .await
         .doing("connect to PostgreSQL")?;
-    pin(&mut connection)
+    pin_synchronous_commit(&mut connection)
         .await
         .doing("pin the session's settings")?;
     Ok(connection)
 }
 
-/// Closes the connections that rest in a pool: one of their kind has turned out to be silent, and they
-/// have had the same way to the server. Those of other pools are asked before they are used again.
+/// Closes the idle connections of a pool after another one turned out to be silent, since all go the
+/// same way to the server. Idle connections of other pools are pinged before their next use.
 pub fn close_idle(pool: &PgPool) {
-    recycling::server_was_silent();
+    stale_connections::server_was_silent();
     while let Some(connection) = pool.try_acquire() {
         drop(connection.detach());
     }
 }
 
-/// Takes a connection for statements outside any transaction.
-///
-/// # Errors
-/// No connection could be had in time.
+/// Takes a connection from a pool.
 pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
     wait_for_a_login(pool).await?;
     let began = Instant::now();
     let acquired = pool.acquire().await;
     match &acquired {
         Ok(_) | Err(sqlx::Error::PoolClosed) => {}
-        // All are in use: that says nothing about logins.
+        // All connections are in use, which says nothing about logins.
         Err(sqlx::Error::PoolTimedOut) if pool.size() >= pool.options().get_max_connections() => {}
-        Err(error) => logins::failed(error.to_string(), began),
+        Err(error) => login_backoff::failed(error.to_string(), began),
     }
     acquired.doing(GET_A_CONNECTION)
 }
 
-/// While logins fail they are tried one at a time, after a pause; until then the pool's connections
-/// that stand are waited for, if there are any.
+/// Returns when an idle connection exists or a login may be tried. While logins pause, waits for
+/// connections that the pool has; fails at once if it has none.
 async fn wait_for_a_login(pool: &PgPool) -> Result<(), Error> {
     let give_up = Instant::now() + pool.options().get_acquire_timeout();
     while pool.num_idle() == 0 {
-        let Err(reason) = logins::may_try() else {
+        let Err(reason) = login_backoff::may_try() else {
             break;
         };
         if pool.size() == 0 || Instant::now() >= give_up {
@@ -213,11 +206,8 @@ async fn wait_for_a_login(pool: &PgPool) -> Result<(), Error> {
     Ok(())
 }
 
-/// One connection as a pool of these limits would make it. That it could be had is known to the pools,
-/// too: whoever is told that we are ready is served at once.
-///
-/// # Errors
-/// The URL is malformed, or PostgreSQL can't be reached or refuses the settings.
+/// Opens a connection as a pool with these limits would. Its success ends a pause of logins in all
+/// pools, so that a process that reports readiness can serve at once.
 pub async fn connect_as(
     url: &SecretString,
     application_name: &str,
@@ -226,7 +216,7 @@ pub async fn connect_as(
     let connection = PgConnection::connect_with(&session_options(url, application_name, limits)?)
         .await
         .doing("connect to PostgreSQL with our settings")?;
-    logins::succeeded();
+    login_backoff::succeeded();
     Ok(connection)
 }
 
@@ -243,7 +233,7 @@ fn session_options(
             ("statement_timeout", statement_ms.as_str()),
             ("lock_timeout", lock_ms.as_str()),
             ("idle_in_transaction_session_timeout", statement_ms.as_str()),
-            // What the server does about a client that is gone: sqlx has no options for our end.
+            // The server's detection of a dead client. For this end sqlx has no options.
             ("client_connection_check_interval", CONNECTION_CHECK_MS),
             ("tcp_keepalives_idle", "10"),
             ("tcp_keepalives_interval", "5"),
@@ -255,7 +245,8 @@ fn session_options(
         .options(limits.workload.planner_settings()))
 }
 
-/// Where a URL leads, to be told: a host and a port, or a socket's directory; and who asks for what there.
+/// Describes a URL without its password, for messages: host and port or the socket's directory, database
+/// and user.
 ///
 /// # Errors
 /// The URL is malformed.

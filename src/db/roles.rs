@@ -1,15 +1,15 @@
-//! What the role that serves may do: exactly what running needs. Migrations, imports, the seed, load tests
-//! and the audit are for the role that owns the tables.
+//! The rights of the role that serves: exactly those that the running service needs. Migrations,
+//! imports, the seed, load tests and the audit run as the owner of the tables.
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::error::{Doing, Error};
 
-/// The privileges on each table. A test serves with them, and another one tries more.
+/// The privileges on each table. One test serves with them, another one tries to do more.
 const GRANTS: [(&str, &str); 20] = [
     ("_sqlx_migrations", "select"),
-    // Whether a row could be referred to now is found out by locking it, for which PostgreSQL asks that
-    // one column of it may be updated: one that means nothing.
+    // A row is locked to find out whether a foreign key could refer to it now. For that PostgreSQL requires
+    // the right to update some column; this one is of no consequence.
     ("users", "select, update (created_at)"),
     ("stores", "select, update (created_at)"),
     ("products", "select, update (created_at)"),
@@ -33,28 +33,26 @@ const GRANTS: [(&str, &str); 20] = [
     ("idempotency_keys", "select, insert, update, delete"),
     ("outbox_events", "select, insert, update, delete"),
 ];
-/// Dead letters are written and then left to people.
+/// Dead letters are only written; operators read and remove them.
 const DEAD_LETTERS: (&str, &str) = ("outbox_dead_letters", "insert");
 
-/// Why a role can't be made one that serves.
+/// The reason for which a role can't be the one that serves.
 #[derive(Debug, thiserror::Error)]
 pub enum GrantError {
     /// There is no such role.
     #[error(
-        "PostgreSQL has no role {role:?}: make it first, as in `create role \"{role}\" login password '…'`"
+        "PostgreSQL has no role {role:?}: create it first, as in `create role \"{role}\" login password '…'`"
     )]
     NoRole {
         /// The role.
         role: String,
     },
-    /// It may do everything anyway.
-    #[error(
-        "the role {role:?} is {what}, so nothing would keep it from doing more: name another one"
-    )]
+    /// The role has more rights that can't be revoked from it.
+    #[error("the role {role:?} is {what}, whose rights can't be restricted: name another one")]
     MayMore {
         /// The role.
         role: String,
-        /// What it is.
+        /// A noun phrase, such as "a superuser".
         what: &'static str,
     },
     /// A statement failed.
@@ -62,13 +60,10 @@ pub enum GrantError {
     Statement(#[from] Error),
 }
 
-/// Lets a role serve, and takes away whatever else it could do in this schema. Another migration may
-/// bring another table, so it is done again after each.
-///
-/// # Errors
-/// See [`GrantError`]; nothing has changed.
+/// Grants a role the rights to serve, and revokes all others in this schema. Must be repeated after each
+/// migration, which may have added a table.
 pub async fn let_serve(connection: &mut PgConnection, role: &str) -> Result<(), GrantError> {
-    // Not `query!`: it is about the server, not about our schema.
+    // Not `query!`: this reads the server's catalogue, not the schema.
     let known: Option<(bool, bool)> = sqlx::query_as(
         "select rolsuper, pg_has_role(oid, (select nspowner from pg_namespace
                 where oid = 'public'::regnamespace), 'member')
@@ -98,7 +93,7 @@ pub async fn let_serve(connection: &mut PgConnection, role: &str) -> Result<(), 
         }
         Some(_) => {}
     }
-    // Several statements in one message are one transaction.
+    // Several statements in one message are one transaction, so a failure changes nothing.
     sqlx::raw_sql(AssertSqlSafe(statements(role)))
         .execute(connection)
         .await
@@ -109,7 +104,7 @@ pub async fn let_serve(connection: &mut PgConnection, role: &str) -> Result<(), 
 fn statements(role: &str) -> String {
     let role = format!("\"{}\"", role.replace('"', "\"\""));
     let mut all = vec![
-        // Two grants at a time would fail, and a migration may be bringing a table.
+        // Concurrent grants on one table would fail, and a migration may be adding a table.
         "lock table _sqlx_migrations in share row exclusive mode".to_owned(),
         format!("revoke all on all tables in schema public from {role}"),
         format!("revoke all on all sequences in schema public from {role}"),

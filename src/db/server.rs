@@ -1,49 +1,46 @@
-//! What the PostgreSQL server is set to, as far as our promises hang on it.
+//! The settings of the PostgreSQL server that the service's guarantees depend on.
 
 use sqlx::PgConnection;
 
 use super::error::{Doing, Error};
 
-/// See the module.
+/// Settings of the server and of this session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
     /// Such as `15.14`.
     pub version: String,
-    /// Whether our role may do everything.
+    /// True if this session's role is a superuser.
     pub is_superuser: bool,
-    /// `max_connections`, or the smaller limit of our role or database.
+    /// `max_connections`, or the smaller limit of the role or the database.
     pub connections_max: i64,
-    /// How many of them only superusers and operators get.
+    /// The connections of these that are reserved for superusers and operators.
     pub reserved: i64,
-    /// How many are taken, our own not counted.
+    /// The connections in use, without this one.
     pub taken: i64,
-    /// Whether `fsync` is on.
+    /// PostgreSQL's `fsync`.
     pub fsync: bool,
-    /// Whether `full_page_writes` is on.
+    /// PostgreSQL's `full_page_writes`.
     pub full_page_writes: bool,
     /// The `statement_timeout` of this session.
     pub statement_timeout_ms: u64,
 }
 
 impl ServerSettings {
-    /// Connections that this process could have if nobody else took any.
+    /// The connections that this process could open if no other client had any.
     pub fn usable(&self) -> i64 {
         self.connections_max - self.reserved
     }
 
-    /// Connections that are free now.
+    /// The connections that are free now.
     pub fn free(&self) -> i64 {
         self.usable() - self.taken
     }
 }
 
-/// Reads them.
-///
-/// # Errors
-/// The statement failed.
+/// Reads the settings.
 pub async fn settings(connection: &mut PgConnection) -> Result<ServerSettings, Error> {
-    // Not `query!`: it is about the server, not about our schema. Of other people's sessions one may
-    // see that they are there, and not of what kind they are.
+    // Not `query!`: this reads the server's catalogue, not the schema. An ordinary role sees that other
+    // sessions exist, but not of what kind they are.
     let row: (String, bool, i64, i64, i64, bool, bool, i64) = sqlx::query_as(
         "select
             current_setting('server_version'),

@@ -1,4 +1,4 @@
-//! Stores with everything the gate looks at, and the membership of a caller.
+//! Reads stores with everything that decides about their eligibility, and the memberships of callers.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::domain::{
 
 use super::error::{Doing, Error};
 
-/// A store beside one of its licences: a store with two licences comes as two rows.
+/// A store joined with one of its licences: a store with two licences comes as two rows.
 struct StoreRow {
     id: StoreId,
     store_type: StoreType,
@@ -27,10 +27,7 @@ struct StoreRow {
     subscription: Option<(SubscriptionStatus, DateTime<Utc>)>,
 }
 
-/// The stores with these ids, those that exist.
-///
-/// # Errors
-/// The statement failed.
+/// Finds stores. Unknown ids are left out.
 pub async fn find_stores(
     connection: &mut PgConnection,
     ids: &[StoreId],
@@ -45,7 +42,7 @@ pub async fn find_stores(
             s.kyc_status as "kyc_status!: KycStatus",
             l.issuing_state as "issuing_state?",
             l.status as "license_status?: LicenseStatus",
-            -- An infinite or far-off date must not be beyond what a client can hold.
+            -- An infinite or remote date must stay within what clients can represent.
             case when l.expires_on is not null
                 then greatest(least(l.expires_on, date '9999-12-31'), date '0001-01-01')
             end as "expires_on?",
@@ -80,10 +77,7 @@ pub async fn find_stores(
     })))
 }
 
-/// What a person is to a store; `None` where there is no such person, store or membership.
-///
-/// # Errors
-/// The statement failed.
+/// Finds the membership of a user in a store: `None` if user, store or membership does not exist.
 pub async fn find_membership(
     connection: &mut PgConnection,
     user_id: UserId,
@@ -93,10 +87,7 @@ pub async fn find_membership(
     Ok(found.into_iter().next().flatten())
 }
 
-/// What each person is to the store beside it, in the same order; see [`find_membership`].
-///
-/// # Errors
-/// The statement failed.
+/// Finds the membership for each pair, in the same sequence; see [`find_membership`].
 pub async fn find_memberships(
     connection: &mut PgConnection,
     asked: &[(UserId, StoreId)],
@@ -105,11 +96,8 @@ pub async fn find_memberships(
     Ok(memberships)
 }
 
-/// The same, and what time it is by PostgreSQL's clock, which all instances share; none if nobody was
-/// found.
-///
-/// # Errors
-/// The statement failed.
+/// Finds memberships, and the time by PostgreSQL's clock, which all instances share: `None` if no
+/// membership was found.
 pub async fn find_memberships_and_time(
     connection: &mut PgConnection,
     asked: &[(UserId, StoreId)],
@@ -130,7 +118,7 @@ pub async fn find_memberships_and_time(
             s.kyc_status as "kyc_status!: KycStatus",
             l.issuing_state as "issuing_state?",
             l.status as "license_status?: LicenseStatus",
-            -- An infinite or far-off date must not be beyond what a client can hold.
+            -- An infinite or remote date must stay within what clients can represent.
             case when l.expires_on is not null
                 then greatest(least(l.expires_on, date '9999-12-31'), date '0001-01-01')
             end as "expires_on?"
@@ -161,7 +149,7 @@ pub async fn find_memberships_and_time(
                 state: us_state(&row.state),
                 kyc_status: row.kyc_status,
                 licenses: Vec::new(),
-                // Buyers have none.
+                // Not read: only the vendors of a cart need one.
                 subscription: None,
             },
         });

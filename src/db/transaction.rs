@@ -1,5 +1,4 @@
-//! Transactions: how they begin and end, each within a limit of this process where PostgreSQL may be
-//! silent.
+//! Begins and ends transactions, those of checkouts within time limits of this process.
 
 use std::time::{Duration, Instant};
 
@@ -12,30 +11,23 @@ use sqlx::{
 use super::{
     error::{Doing, Error, Fault},
     pool::{acquire, close_idle},
-    within::in_time,
+    time_limit::in_time,
 };
 
-/// What begins a snapshot.
 const BEGIN_SNAPSHOT: &str = "begin isolation level repeatable read read only";
 
-/// How long `begin` may take on a connection that stands. It needs neither locks nor the disk.
+/// The time limit of `begin`, which needs neither locks nor the disk.
 const BEGIN_WAIT_MAX: Duration = Duration::from_millis(250);
 
-/// How long `rollback` may take. It needs neither locks nor the disk.
+/// The time limit of `rollback`, which needs neither locks nor the disk.
 const ROLL_BACK_WAIT_MAX: Duration = Duration::from_millis(250);
 
-/// Begins a transaction on a connection that is the caller's own.
-///
-/// # Errors
-/// The statement failed, or the connection is in a transaction already.
+/// Begins a transaction on the caller's connection.
 pub async fn begin_on(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, Error> {
     connection.begin().await.doing("begin a transaction")
 }
 
-/// Changes how long this transaction waits for rows that others hold.
-///
-/// # Errors
-/// The statement failed.
+/// Sets the time that this transaction waits for locks.
 pub async fn wait_for_locks(
     connection: &mut PgConnection,
     wait_max: Duration,
@@ -50,20 +42,14 @@ pub async fn wait_for_locks(
     Ok(())
 }
 
-/// Begins a read-only transaction all of whose statements see the same snapshot.
-///
-/// # Errors
-/// No connection could be had in time, or the statement failed.
+/// Begins a read-only transaction whose statements all see one snapshot.
 pub async fn begin_snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
     Transaction::begin(acquire(pool).await?, Some(BEGIN_SNAPSHOT.into_sql_str()))
         .await
         .doing("begin a snapshot")
 }
 
-/// The same on a connection that is the caller's own.
-///
-/// # Errors
-/// The statement failed, or the connection is in a transaction already.
+/// Begins a snapshot on the caller's connection.
 pub async fn begin_snapshot_on(
     connection: &mut PgConnection,
 ) -> Result<Transaction<'_, Postgres>, Error> {
@@ -76,30 +62,27 @@ pub async fn begin_snapshot_on(
 /// Commits a transaction.
 ///
 /// # Errors
-/// The commit failed. If the connection was lost, whether it took place is unknown.
+/// If the connection was lost it is unknown whether the commit took place.
 pub async fn commit(transaction: Transaction<'_, Postgres>) -> Result<(), Error> {
     transaction.commit().await.doing("commit")
 }
 
-/// A transaction that was opened on a connection of its own.
+/// A transaction on a connection of its own.
 #[derive(Debug)]
 pub struct Opened {
-    /// Whoever has it commits, rolls back or closes it.
+    /// The connection. Its owner commits, rolls back or closes it.
     pub connection: PoolConnection<Postgres>,
-    /// PostgreSQL's time when it began: instances may compare what they derive from it.
+    /// The begin by PostgreSQL's clock, which all instances share.
     pub began_at: DateTime<Utc>,
-    /// Its id.
+    /// PostgreSQL's id of the transaction.
     pub transaction_id: i64,
 }
 
-/// Opens a transaction on a connection that its owner commits or closes, within `wait_max` in all. Its
-/// statements wait for rows that others hold for `lock_wait_max`, or as the pool says.
+/// Opens a transaction on a pooled connection, within `wait_max` in all. Its statements wait for locks for
+/// `lock_wait_max`, or as long as the pool's setting says.
 ///
-/// Connections that turn out to be lost are replaced. One that is silent casts doubt on all that rest
-/// in the pool: they are closed, and a new one is made.
-///
-/// # Errors
-/// No connection could be had in time, or the statement failed.
+/// Lost connections are replaced. After one that is silent all idle connections of the pool are closed, and
+/// a new one is made.
 pub async fn open(
     pool: &PgPool,
     wait_max: Duration,
@@ -107,7 +90,7 @@ pub async fn open(
 ) -> Result<Opened, Error> {
     const DOING: &str = "begin a transaction";
     let give_up = Instant::now() + wait_max;
-    // At worst every pooled connection is lost, and then a new one is made.
+    // In the worst case every pooled connection is lost, and then a new one is made.
     let mut left = pool.options().get_max_connections();
     loop {
         let mut connection =
@@ -140,9 +123,8 @@ async fn begin(
     lock_wait_max: Option<Duration>,
 ) -> Result<(DateTime<Utc>, i64), Error> {
     let lock_wait_max =
-        lock_wait_max.map(|it| format!("set local lock_timeout = {};", it.as_millis()));
-    // Several statements in one round trip: not `query!`, which prepares one. Nothing but a number is
-    // put into them.
+        lock_wait_max.map(|wait_max| format!("set local lock_timeout = {};", wait_max.as_millis()));
+    // Several statements in one round trip; `query!` prepares one. Only a number is interpolated.
     let statements = format!(
         "begin; {} select clock_timestamp(), pg_current_xact_id()::text::bigint",
         lock_wait_max.unwrap_or_default()
@@ -155,10 +137,10 @@ async fn begin(
     columns.doing("read when a transaction began")
 }
 
-/// Commits what was begun by [`open`].
+/// Commits a transaction of [`open`].
 ///
 /// # Errors
-/// The commit failed. If the connection was lost, whether it took place is unknown.
+/// If the connection was lost it is unknown whether the commit took place.
 pub async fn commit_opened(connection: &mut PgConnection) -> Result<(), Error> {
     sqlx::query!("commit")
         .execute(connection)
@@ -167,11 +149,10 @@ pub async fn commit_opened(connection: &mut PgConnection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Rolls back what was begun by [`open`]. A server that does not answer soon is given up: whoever owns
-/// the connection closes it.
+/// Rolls back a transaction of [`open`].
 ///
 /// # Errors
-/// The connection was lost, and the transaction with it.
+/// The connection was lost or silent, and the transaction with it. Its owner closes it.
 pub async fn roll_back_opened(connection: &mut PgConnection) -> Result<(), Error> {
     let statement = async {
         sqlx::query!("rollback")

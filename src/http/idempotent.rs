@@ -18,7 +18,8 @@ use crate::{
     domain::idempotency::{Scope, StoredResponse},
     faults,
     idempotency::{
-        claims::{Begun, Claim, Known},
+        claim::Claim,
+        claims::{Begun, Known},
         incarnation::Name,
     },
     metrics::ReplayLabel,

@@ -136,12 +136,12 @@ impl State {
             http.request_id = request_id::current().as_deref(),
             "PostgreSQL was silent; reading again on another connection"
         );
-        db::recycling::server_was_silent();
+        db::stale_connections::server_was_silent();
         let second_max = SECOND_TRY_MAX.min(self.statements_max);
         if let Ok(result) = tokio::time::timeout(second_max, self.read_at_once(&work)).await {
             return Ok(result?);
         }
-        db::recycling::server_was_silent();
+        db::stale_connections::server_was_silent();
         Err(ApiError::unavailable().because("PostgreSQL did not answer in time"))
     }
 

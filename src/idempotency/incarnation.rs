@@ -1,8 +1,8 @@
-//! Which database Redis' answers are of.
+//! Names the database that answers in Redis are of.
 //!
-//! Redis may be shared by several databases, or outlive one that is restored: its keys name the
-//! database's incarnation, so that an answer is never of orders that are not there. The name is read at
-//! start and every few seconds; whoever is about to repeat what Redis says reads it again first.
+//! Redis may be shared by several databases, or outlive one that is restored. Its keys name the incarnation
+//! of the database, so that no answer is about orders that this database does not have. The name is read at
+//! start and every few seconds, and again before an answer from Redis is repeated.
 
 use std::{
     fmt,
@@ -10,17 +10,14 @@ use std::{
     time::Duration,
 };
 
-use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 use tokio::sync::watch;
 
 use crate::db;
 
-use super::keys::hex;
+use super::hex::short_digest;
 
-/// How often the name is read when nobody asks.
 const READ_EVERY: Duration = Duration::from_secs(5);
-/// How long that may take.
 const READ_MAX: Duration = Duration::from_secs(5);
 
 /// An incarnation's name.
@@ -28,10 +25,9 @@ const READ_MAX: Duration = Duration::from_secs(5);
 pub struct Name(Arc<str>);
 
 impl Name {
-    /// A digest of what tells it from others.
+    /// Shortens the text that identifies an incarnation ([`db::incarnation::read`]).
     pub fn of(incarnation: &str) -> Self {
-        let digest = Sha256::digest(incarnation.as_bytes());
-        Self(hex(&digest[..8]).into())
+        Self(short_digest(incarnation.as_bytes()).into())
     }
 }
 
@@ -41,20 +37,17 @@ impl fmt::Display for Name {
     }
 }
 
-/// The name as it was last read. Cloning shares it.
+/// The name that was read last. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Incarnation(Arc<RwLock<Name>>);
 
 impl Incarnation {
-    /// Reads it for the first time.
-    ///
-    /// # Errors
-    /// PostgreSQL did not answer.
+    /// Reads the name for the first time.
     pub async fn read(pool: &PgPool) -> Result<Self, db::Error> {
         Ok(Self(Arc::new(RwLock::new(read(pool).await?))))
     }
 
-    /// The name.
+    /// The present name.
     pub fn current(&self) -> Name {
         self.0
             .read()
@@ -62,15 +55,15 @@ impl Incarnation {
             .clone()
     }
 
-    /// Takes a name that was read just now.
+    /// Stores a name that was just read.
     pub fn set(&self, name: Name) {
         if self.current() != name {
-            tracing::info!("this is another database now, or a restored one: {name}");
+            tracing::info!("the database was replaced or restored; its incarnation is now {name}");
             *self.0.write().unwrap_or_else(PoisonError::into_inner) = name;
         }
     }
 
-    /// Reads it again and again until `stopping` is true.
+    /// Reads the name at an interval until `stopping` is true.
     pub async fn keep_current(self, pool: PgPool, mut stopping: watch::Receiver<bool>) {
         while !*stopping.borrow_and_update() {
             tokio::select! {
@@ -79,13 +72,15 @@ impl Incarnation {
             }
             match read(&pool).await {
                 Ok(name) => self.set(name),
-                Err(error) => tracing::debug!("the database's name is as it was: {error}"),
+                Err(error) => {
+                    tracing::debug!("the incarnation of the database could not be read: {error}")
+                }
             }
         }
     }
 }
 
-/// PostgreSQL's own timeouts are of no use when it is PostgreSQL that hangs.
+/// Reads within a time limit of this process: PostgreSQL's own timeouts do not work while it hangs.
 async fn read(pool: &PgPool) -> Result<Name, db::Error> {
     let incarnation = async {
         let mut connection = db::pool::acquire(pool).await?;

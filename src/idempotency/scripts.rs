@@ -1,10 +1,12 @@
-//! What Redis does in one go. The keys of a script are under one hash tag, so that a cluster has them
-//! in one place.
+//! The Lua scripts, each atomic in Redis. All keys of a script have one hash tag, so that a cluster has
+//! them on one node.
 
 use redis::Script;
 
-/// KEYS[1] the scope; ARGV: fingerprint, owner, lease in ms. Nil if the claim is ours now, else the
-/// fingerprint, status and body of what is there (no status: at work).
+/// Claims a key or returns its present state.
+///
+/// KEYS[1] the scope; ARGV: fingerprint, owner, lease in ms. Returns nil if the key is claimed now, else
+/// fingerprint, status and body; without a status a request is at work.
 const BEGIN: &str = r"
 local found = redis.call('hmget', KEYS[1], 'fingerprint', 'status', 'body')
 if found[1] then return found end
@@ -12,14 +14,16 @@ redis.call('hset', KEYS[1], 'fingerprint', ARGV[1], 'owner', ARGV[2])
 redis.call('pexpire', KEYS[1], ARGV[3])
 return nil
 ";
-/// ARGV: owner, lease in ms. Only the owner may renew.
+/// Renews a lease, for its owner only. KEYS[1] the scope; ARGV: owner, lease in ms.
 const RENEW: &str = r"
 if redis.call('hget', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
 return redis.call('pexpire', KEYS[1], ARGV[2])
 ";
-/// KEYS[2] how many bytes of answers were kept for the store of late; ARGV: fingerprint, status, body,
-/// how long to keep it in ms, how many bytes the answer counts for, how many a store may have, how long
-/// they are counted in ms. Whoever holds the key now; but the first answer stays. 0 if it is not kept.
+/// Replaces a claim by the answer, whoever holds the claim by now; an earlier answer stays.
+///
+/// KEYS[1] the scope, KEYS[2] the counter of bytes recently kept for the store; ARGV: fingerprint, status,
+/// body, time to live in ms, bytes that the answer counts for, the store's limit of bytes, lifetime of the
+/// counter in ms. Returns 0 if the answer is not kept.
 const FINISH: &str = r"
 if redis.call('hexists', KEYS[1], 'status') == 1 then return 1 end
 redis.call('del', KEYS[1])
@@ -31,13 +35,13 @@ redis.call('incrby', KEYS[2], ARGV[5])
 if kept == 0 then redis.call('pexpire', KEYS[2], ARGV[7]) end
 return 1
 ";
-/// ARGV: owner. Only the owner may give up.
+/// Releases a claim, for its owner only. KEYS[1] the scope; ARGV: owner.
 const RELEASE: &str = r"
 if redis.call('hget', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
 return redis.call('del', KEYS[1])
 ";
 
-/// The scripts, each with its digest.
+/// The scripts with their digests.
 pub(super) struct Scripts {
     pub begin: Script,
     pub renew: Script,

@@ -1,15 +1,15 @@
-//! The labels of metrics. Their values are bounded: a metric with a free label grows without end.
+//! The labels of metrics. Their values are bounded, because each value is a time series of its own.
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 
-/// One label that says which of a few things happened.
+/// An outcome out of a few.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabel {
-    /// What happened.
+    /// Such as `created`.
     pub outcome: &'static str,
 }
 
-/// Why the coordinator refused a checkout.
+/// The reason for which a desk refused a checkout or a cart PUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum RefusedBecause {
@@ -20,69 +20,69 @@ pub enum RefusedBecause {
     Draining,
 }
 
-/// The label `reason`.
+/// A refusal by a desk.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RefusedLabel {
-    /// Why.
+    /// Such as `QueueFull`.
     pub reason: RefusedBecause,
 }
 
-/// One vendor.
+/// A vendor.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct VendorLabel {
-    /// Its store's id.
+    /// The id of the vendor's store.
     pub vendor_store_id: String,
 }
 
-/// A pool, or all of one name.
+/// The pools of one name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PoolNameLabel {
-    /// Whose it is.
+    /// Such as `checkout`.
     pub pool: &'static str,
 }
 
-/// Connections of one kind.
+/// The connections of a pool that are in one state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct PoolLabel {
-    /// Whose pool.
+    /// Such as `checkout`.
     pub pool: &'static str,
     /// `used` or `idle`.
     pub state: &'static str,
 }
 
-/// One route and how it was answered.
+/// A route and the status of the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabel {
-    /// The method; `other` where no route knows it.
+    /// The method; `other` for one that no route takes.
     pub method: &'static str,
-    /// The route's pattern; `unknown` where there is none.
+    /// The route's pattern; `unknown` for a path without a route.
     pub route: String,
     /// The HTTP status.
     pub status: u16,
 }
 
-/// The limit that was used up.
+/// A rate limit that was reached.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LimitLabel {
     /// `address`, `user`, `refused_tokens` or `code_guesses`.
     pub limit: &'static str,
 }
 
-/// A file, by the setting that names it.
+/// A watched file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct FileLabel {
-    /// The setting.
+    /// The setting with the file's path.
     pub setting: &'static str,
 }
 
-/// Why something failed.
+/// A reason out of a few.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReasonLabel {
-    /// One of a few.
+    /// Such as `unreachable`.
     pub reason: &'static str,
 }
 
-/// Where a replay came from.
+/// The source of a replay.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReplayLabel {
     /// `redis` or `postgresql`.

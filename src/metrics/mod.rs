@@ -1,8 +1,8 @@
-//! Every metric's name, unit and help, on one page.
+//! All metrics with their names, units and help texts.
 //!
-//! Counters appear with the suffix `_total`, metrics of time in `_seconds` (OpenMetrics). Labels
-//! are bounded: routes are patterns, and of the vendors only the ten with the deepest mailboxes are
-//! named.
+//! As OpenMetrics requires, counters are exposed with the suffix `_total` and times with `_seconds`. The
+//! values of labels are bounded: routes are patterns, and only the vendors with the deepest mailboxes
+//! are named.
 
 mod labels;
 mod registrar;
@@ -25,15 +25,12 @@ pub use self::labels::{
     RefusedLabel, ReplayLabel, RequestLabel, VendorLabel,
 };
 
-/// How many vendors are named beside their mailbox's depth.
+/// The most vendors whose mailboxes' depths are reported.
 pub const DEEPEST_VENDORS_MAX: usize = 10;
 
-/// The metrics of a desk's queue, and of the transactions behind it.
+/// The metrics of a desk: of its queue, and of the transactions behind it.
 #[derive(Clone, Debug)]
-#[expect(
-    missing_docs,
-    reason = "each is explained by its help, where it is registered"
-)]
+#[expect(missing_docs, reason = "the help texts below explain the fields")]
 pub struct Meters {
     pub depth: Gauge,
     pub wait: Histogram,
@@ -48,22 +45,22 @@ impl Meters {
     #[rustfmt::skip]
     fn of_checkouts(r: &mut Registrar) -> Self {
         Self {
-            depth: r.add("coordinator_mailbox_depth", "Checkouts that wait for a transaction"),
-            wait: r.durations("coordinator_mailbox_wait", "How long a checkout waited for a transaction"),
-            rejected: r.add("coordinator_rejected", "Checkouts refused by the coordinator, by reason; nothing was done for them"),
-            overdue: r.add("coordinator_overdue", "Checkout transactions under way that are much slower than the others"),
-            set_aside: r.add("coordinator_set_aside", "Checkouts that wait for a row that somebody else holds"),
-            slow_lane: r.add("coordinator_slow_lane_depth", "Checkouts that wait to be tried apart from those that their transaction failed with"),
+            depth: r.add("coordinator_mailbox_depth", "Checkouts waiting for a transaction"),
+            wait: r.durations("coordinator_mailbox_wait", "Time that checkouts waited for a transaction"),
+            rejected: r.add("coordinator_rejected", "Checkouts refused before any work was done, by reason"),
+            overdue: r.add("coordinator_overdue", "Running checkout transactions that are much slower than the others"),
+            set_aside: r.add("coordinator_set_aside", "Checkouts waiting, outside any transaction, for a row that another transaction holds"),
+            slow_lane: r.add("coordinator_slow_lane_depth", "Checkouts whose transaction failed, waiting to be tried again alone"),
         }
     }
 
-    /// Only what can happen to a cart PUT is registered: nothing sets one aside.
+    /// Registers only what can happen to a cart PUT: none is ever set aside or in a slow lane.
     #[rustfmt::skip]
     fn of_carts(r: &mut Registrar) -> Self {
         Self {
-            depth: r.add("cart_mailbox_depth", "Cart PUTs that wait for a transaction"),
-            wait: r.durations("cart_mailbox_wait", "How long a cart PUT waited for a transaction"),
-            rejected: r.add("cart_rejected", "Cart PUTs refused before any work, by reason"),
+            depth: r.add("cart_mailbox_depth", "Cart PUTs waiting for a transaction"),
+            wait: r.durations("cart_mailbox_wait", "Time that cart PUTs waited for a transaction"),
+            rejected: r.add("cart_rejected", "Cart PUTs refused before any work was done, by reason"),
             overdue: Gauge::default(),
             set_aside: Gauge::default(),
             slow_lane: Gauge::default(),
@@ -71,12 +68,9 @@ impl Meters {
     }
 }
 
-/// All metrics. Cloning shares them.
+/// All metrics. Clones share them.
 #[derive(Clone, Debug)]
-#[expect(
-    missing_docs,
-    reason = "each is explained by its help, where it is registered"
-)]
+#[expect(missing_docs, reason = "the help texts below explain the fields")]
 pub struct Metrics {
     pub checkout_queue: Meters,
     pub cart_queue: Meters,
@@ -126,7 +120,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Registers every metric, each with its name and its help.
+    /// Registers all metrics.
     #[rustfmt::skip]
     pub fn new() -> Self {
         let mut registrar = Registrar::new();
@@ -134,47 +128,47 @@ impl Metrics {
         let mut metrics = Self {
             checkout_queue: Meters::of_checkouts(r),
             cart_queue: Meters::of_carts(r),
-            held_rows: r.add("held_rows", "Rows that checkouts need and that transactions of others are known to hold"),
-            cart_batch_size: r.batch_sizes("cart_batch_size", "Cart PUTs in one transaction"),
-            vendor_mailbox_depth: r.add("vendor_mailbox_depth", "Reservations in all vendor actors' mailboxes, the one at work included"),
-            vendor_mailbox_wait: r.durations("vendor_mailbox_wait", "How long a reservation waited for its vendor's turn"),
-            vendor_rejected: r.add("vendor_rejected", "Reservations that a vendor's actor did not take before the deadline"),
+            held_rows: r.add("held_rows", "Rows needed by checkouts that other transactions are known to hold"),
+            cart_batch_size: r.batch_sizes("cart_batch_size", "Cart PUTs per transaction"),
+            vendor_mailbox_depth: r.add("vendor_mailbox_depth", "Reservations in the mailboxes of all vendor actors, those being carried out included"),
+            vendor_mailbox_wait: r.durations("vendor_mailbox_wait", "Time that reservations waited for their vendor's turn"),
+            vendor_rejected: r.add("vendor_rejected", "Reservations that a vendor's actor did not take before their deadline"),
             vendor_actors: r.add("vendor_actors", "Live vendor actors"),
             deepest_vendors: r.add("vendor_mailbox_depth_deepest", "The ten vendors with the deepest mailboxes"),
-            batch_size: r.batch_sizes("batch_size", "Checkouts in one transaction"),
-            batch_duration: r.durations("batch_duration", "How long a checkout transaction took, commit included"),
-            batch_retries: r.add("batch_retries", "Checkouts that were tried again, alone, after their transaction failed"),
-            batch_stock_moved: r.add("batch_stock_moved", "Transactions begun anew because stock was taken between reading and reserving it"),
-            reservations: r.add("reservations", "Line items, by outcome"),
+            batch_size: r.batch_sizes("batch_size", "Checkouts per transaction"),
+            batch_duration: r.durations("batch_duration", "Duration of checkout transactions, commit included"),
+            batch_retries: r.add("batch_retries", "Checkouts tried again, alone, after their transaction failed"),
+            batch_stock_moved: r.add("batch_stock_moved", "Transactions restarted because stock changed between reading and reserving it"),
+            reservations: r.add("reservations", "Line items of checkouts, by outcome"),
             checkouts: r.add("checkouts", "Checkouts, by outcome"),
-            replays: r.add("replays", "Requests answered with the first answer, by where it was found"),
+            replays: r.add("replays", "Requests answered with a stored first answer, by where it was found"),
             pool_connections: r.add("pool_connections", "Connections to PostgreSQL, by pool and state"),
-            pool_connections_max: r.add("pool_connections_max", "Connections to PostgreSQL that a pool may have"),
-            outbox_waiting: r.add("outbox_waiting", "Events that are not published yet; 10001 is that many or more"),
-            outbox_oldest: r.in_unit(Unit::Seconds, "outbox_oldest", "Age of the oldest event that is not published yet"),
+            pool_connections_max: r.add("pool_connections_max", "Most connections to PostgreSQL that a pool may open"),
+            outbox_waiting: r.add("outbox_waiting", "Events not yet published; 10001 means 10001 or more"),
+            outbox_oldest: r.in_unit(Unit::Seconds, "outbox_oldest", "Age of the oldest event not yet published"),
             outbox_published: r.add("outbox_published", "Events published"),
-            outbox_refused: r.add("outbox_refused", "Publications that the broker refused while it took others"),
-            outbox_measured: r.in_unit(Unit::Seconds, "outbox_measured_timestamp", "When the outbox was last measured, as Unix time"),
-            outbox_sink_up: r.add("outbox_sink_up", "1 while the broker takes events, 0 since it has taken none, whatever the event"),
-            outbox_sink_failures: r.add("outbox_sink_failures", "Attempts to publish that the broker failed, whatever the event, by reason"),
-            outbox_buried: r.add("outbox_buried", "Events that became dead letters"),
-            outbox_claims_ended: r.add("outbox_claims_ended", "Events that were not published because their claim had ended; they are claimed anew"),
-            outbox_removed: r.add("outbox_removed", "Published events that were removed after their retention"),
-            redis_failures: r.add("redis_failures", "Commands that Redis failed or did not answer in time"),
-            answers_left_out: r.add("answers_left_out", "First answers of which Redis got no copy, because their store has its share there"),
-            log_lines_dropped: r.add("log_lines_dropped", "Log lines that were dropped because nobody read them"),
-            rate_limited: r.add("http_rate_limited", "Requests refused because there were too many of an address or of a user"),
+            outbox_refused: r.add("outbox_refused", "Publications refused by the broker while it accepted others"),
+            outbox_measured: r.in_unit(Unit::Seconds, "outbox_measured_timestamp", "Unix time of the last measurement of the outbox"),
+            outbox_sink_up: r.add("outbox_sink_up", "1 while the broker accepts events, 0 while it accepts none"),
+            outbox_sink_failures: r.add("outbox_sink_failures", "Attempts to publish that failed because of the broker, not of an event, by reason"),
+            outbox_buried: r.add("outbox_buried", "Events moved to the dead letters"),
+            outbox_claims_ended: r.add("outbox_claims_ended", "Events left unpublished by a relay because their claim had expired; they are claimed again"),
+            outbox_removed: r.add("outbox_removed", "Published events removed after their retention"),
+            redis_failures: r.add("redis_failures", "Redis commands that failed or timed out"),
+            answers_left_out: r.add("answers_left_out", "First answers not cached in Redis because their store's share is used up"),
+            log_lines_dropped: r.add("log_lines_dropped", "Log lines dropped because their reader stalled"),
+            rate_limited: r.add("http_rate_limited", "Requests refused by a rate limit, by limit"),
             auth_refused: r.add("auth_refused", "Requests answered with 401 or 403, by reason"),
-            file_ok: r.add("watched_file_ok", "Whether what a file of keys or certificates says now is in use (1), or it can't be used (0)"),
-            file_read: r.in_unit(Unit::Seconds, "watched_file_read_timestamp", "When a file of keys or certificates was last read and could be used, since 1970"),
+            file_ok: r.add("watched_file_ok", "1 if the present content of a file of keys or certificates is in use, 0 if it is invalid"),
+            file_read: r.in_unit(Unit::Seconds, "watched_file_read_timestamp", "Unix time of the last valid reading of a file of keys or certificates"),
             connections: r.add("http_connections", "Open connections of the public listener"),
-            requests_under_way: r.add("http_requests_under_way", "Requests of the public listener whose answer is not handed on yet"),
-            connections_cut: r.add("http_connections_cut", "Connections that we ended before their time, by reason"),
-            broken_requests: r.add("http_broken_requests", "Requests that were broken as HTTP and reached no route, by reason"),
-            bodies_bytes: r.in_unit(Unit::Bytes, "http_bodies", "Requests' bodies in memory"),
-            certificate_not_after: r.in_unit(Unit::Seconds, "tls_certificate_not_after_timestamp", "When the certificate of the public listener expires, as Unix time; 0 without TLS"),
+            requests_under_way: r.add("http_requests_under_way", "Requests of the public listener that are not yet answered"),
+            connections_cut: r.add("http_connections_cut", "Connections that the server closed early, by reason"),
+            broken_requests: r.add("http_broken_requests", "Requests that were invalid HTTP and reached no route, by reason"),
+            bodies_bytes: r.in_unit(Unit::Bytes, "http_bodies", "Bytes of request bodies in memory"),
+            certificate_not_after: r.in_unit(Unit::Seconds, "tls_certificate_not_after_timestamp", "Unix time at which the public listener's certificate expires; 0 without TLS"),
             requests: r.add("http_requests", "Requests, by route and status"),
-            request_duration: r.durations("http_request_duration", "How long a request took"),
+            request_duration: r.durations("http_request_duration", "Duration of requests"),
             pools: Arc::default(),
             registry: Arc::default(),
         };
@@ -183,9 +177,8 @@ impl Metrics {
         metrics
     }
 
-    /// A family shows nothing until one of its members exists, and a counter that appears with its
-    /// first event hides that event from every rate: what is refused and repeated is 0 from the
-    /// start.
+    /// Creates the counters of refusals and replays with the value 0. A counter that appears with its first
+    /// event hides that event from every rate.
     fn begin_at_zero(&self) {
         for reason in [
             RefusedBecause::QueueFull,
@@ -212,30 +205,30 @@ impl Metrics {
         }
     }
 
-    /// Counts a thing that happened.
+    /// Counts an outcome.
     pub fn count(family: &Family<OutcomeLabel, Counter>, outcome: &'static str) {
         family.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
-    /// Counts a connection that we end before its time.
+    /// Counts a connection that the server closed early.
     pub fn count_cut_connection(&self, reason: &'static str) {
         let label = ReasonLabel { reason };
         self.connections_cut.get_or_create(&label).inc();
     }
 
-    /// Counts a request that was broken as HTTP.
+    /// Counts a request that was invalid HTTP.
     pub fn count_broken(&self, reason: &'static str) {
         let label = ReasonLabel { reason };
         self.broken_requests.get_or_create(&label).inc();
     }
 
-    /// How many log lines have been dropped so far.
+    /// Sets the number of log lines dropped so far.
     pub fn set_log_lines_dropped(&self, dropped: u64) {
         let counter = &self.log_lines_dropped;
         counter.inc_by(dropped.saturating_sub(counter.get()));
     }
 
-    /// Includes a pool in what is reported; pools of one name are added up.
+    /// Reports a pool's connections from now on. Pools of the same name are added up.
     pub fn watch_pool(&self, name: &'static str, pool: PgPool) {
         self.pools
             .lock()
@@ -243,10 +236,7 @@ impl Metrics {
             .push((name, pool));
     }
 
-    /// Everything in the OpenMetrics text format.
-    ///
-    /// # Errors
-    /// Never in practice: writing to a string can't fail.
+    /// Writes all metrics in the OpenMetrics text format.
     pub fn encode(&self, deepest: &[(VendorStoreId, usize)]) -> Result<String, std::fmt::Error> {
         self.deepest_vendors.clear();
         for (vendor, depth) in deepest {

@@ -1,4 +1,4 @@
-//! Registers a metric and hands it out, so that each is named once.
+//! Registers metrics and returns them, so that each is named in one place.
 
 use prometheus_client::{
     metrics::histogram::Histogram,
@@ -12,23 +12,23 @@ const SECONDS: [f64; 18] = [
 ];
 const BATCH_SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 
-/// A registry under construction.
+/// A registry that is being filled.
 pub(super) struct Registrar(Registry);
 
 impl Registrar {
-    /// All names begin with `splitcart_`.
+    /// Begins a registry whose names have the prefix `splitcart_`.
     pub(super) fn new() -> Self {
         Self(Registry::with_prefix("splitcart"))
     }
 
-    /// A counter, a gauge, or a family of either.
+    /// Registers a counter, a gauge, or a family of either.
     pub(super) fn add<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
         let metric = M::default();
         self.0.register(name, help, metric.clone());
         metric
     }
 
-    /// The same with a unit, which becomes the end of its name.
+    /// Registers one with a unit, which becomes the suffix of its name.
     pub(super) fn in_unit<M: Metric + Clone + Default>(
         &mut self,
         unit: Unit,
@@ -40,7 +40,7 @@ impl Registrar {
         metric
     }
 
-    /// A histogram of durations in seconds.
+    /// Registers a histogram of durations in seconds.
     pub(super) fn durations(&mut self, name: &str, help: &str) -> Histogram {
         let histogram = Histogram::new(SECONDS);
         self.0
@@ -48,14 +48,14 @@ impl Registrar {
         histogram
     }
 
-    /// A histogram of members of a batch.
+    /// Registers a histogram of members per batch.
     pub(super) fn batch_sizes(&mut self, name: &str, help: &str) -> Histogram {
         let histogram = Histogram::new(BATCH_SIZES);
         self.0.register(name, help, histogram.clone());
         histogram
     }
 
-    /// Everything that was registered.
+    /// Returns the filled registry.
     pub(super) fn finish(self) -> Registry {
         self.0
     }

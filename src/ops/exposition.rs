@@ -1,4 +1,5 @@
-//! The two formats of `/metrics`: OpenMetrics for who asks for it, Prometheus' older text for all others.
+//! The two exposition formats of `/metrics`: OpenMetrics if the client asks for it, else Prometheus'
+//! older text format.
 
 use std::borrow::Cow;
 
@@ -6,7 +7,7 @@ use actix_web::{HttpRequest, http::header};
 
 const OPEN_METRICS: &str = "application/openmetrics-text";
 
-/// In which format metrics are written.
+/// The format of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// OpenMetrics 1.0.0.
@@ -16,7 +17,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a request's `Accept` likes best; the older one unless the other is named.
+    /// Chooses by the request's `Accept`. The older format is the default.
     pub fn accepted(request: &HttpRequest) -> Self {
         let values = request.headers().get_all(header::ACCEPT);
         let values: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
@@ -45,7 +46,7 @@ impl Format {
         }
     }
 
-    /// The answer's `Content-Type`.
+    /// The value of `Content-Type`.
     pub fn content_type(self) -> &'static str {
         match self {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -53,7 +54,7 @@ impl Format {
         }
     }
 
-    /// Writes what is given in OpenMetrics.
+    /// Converts metrics that are written in OpenMetrics.
     pub fn write(self, open_metrics: String) -> String {
         match self {
             Self::OpenMetrics => open_metrics,
@@ -62,7 +63,7 @@ impl Format {
     }
 }
 
-/// The older format knows no units and no end, and calls a counter by the name of its samples.
+/// Converts to the older format, which has no units and no end mark, and names a counter as its samples.
 fn text_of(open_metrics: &str) -> String {
     let is_counter = |name: &str| open_metrics.contains(&format!("# TYPE {name} counter\n"));
     let mut text = String::with_capacity(open_metrics.len());
@@ -89,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_older_format_is_written_unless_the_newer_one_is_liked_at_least_as_much() {
+    fn the_older_format_is_written_unless_the_newer_one_is_preferred_or_equal() {
         for (accept, format) in [
             ("", Format::Text),
             ("*/*", Format::Text),
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_is_called_by_the_name_of_its_samples() {
+    fn a_counter_has_the_name_of_its_samples() {
         let open_metrics = "# HELP a A thing.\n# TYPE a counter\na_total 1\n\
                             # HELP b_seconds Time.\n# TYPE b_seconds histogram\n\
                             # UNIT b_seconds seconds\nb_seconds_sum 1.0\n# EOF\n";

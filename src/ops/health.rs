@@ -1,7 +1,7 @@
 //! Liveness and readiness.
 //!
-//! Readiness must not depend on whether a pool is busy, nor on whether PostgreSQL lets anybody new in: it
-//! asks over a connection of its own, which is kept.
+//! Readiness must depend neither on a free connection of a pool nor on PostgreSQL accepting another
+//! login, so it asks over a connection of its own, which stays open.
 
 use std::time::{Duration, Instant};
 
@@ -18,18 +18,18 @@ use crate::db::{
 
 use super::{Ops, redis_role};
 
-/// How long PostgreSQL and Redis may take to answer.
+/// The time limit of an answer of PostgreSQL or Redis.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(2);
-/// How long the kept connection may take of it: then there is time for a new one.
+/// The part of that time for the open connection; the rest is for a new connection.
 const KEPT_ANSWER_WAIT_MAX: Duration = Duration::from_millis(700);
-/// After so long without the end of any batch, while some wait, something is wrong that does not mend
-/// itself: every batch has limits that are shorter.
+/// The time without the end of any batch, while requests wait, after which the service does not recover by
+/// itself: the limits of every batch are shorter.
 const STALLED_AFTER: Duration = Duration::from_secs(10);
-/// How long an answer of theirs is remembered.
+/// The time for which the state of PostgreSQL and Redis is cached.
 const REMEMBERED_FOR: Duration = Duration::from_millis(500);
 
-/// A connection to PostgreSQL that is made anew when it was lost; with settings of a pool's, so that it
-/// is refused where theirs are.
+/// A connection to PostgreSQL that is replaced when it was lost. Its settings are those of a pool, so a
+/// server that refuses the pools' settings refuses this connection too.
 #[derive(Debug)]
 pub struct KeptConnection {
     url: SecretString,
@@ -38,7 +38,7 @@ pub struct KeptConnection {
 }
 
 impl KeptConnection {
-    /// Connects when first asked.
+    /// Connects on first use.
     pub fn to(url: &SecretString) -> Self {
         let limits = PoolLimits {
             workload: Workload::Reads,
@@ -56,7 +56,7 @@ impl KeptConnection {
 
     async fn missing_migrations(&self) -> Result<usize, db::Error> {
         let mut kept = self.connection.lock().await;
-        // Taken out: one that does not answer is closed, whoever gives up waiting.
+        // Taken out of its place: if it does not answer, or the caller stops waiting, it is closed.
         if let Some(mut connection) = kept.take() {
             let missing = db::migrations::missing_migrations(&mut connection);
             if let Ok(Ok(missing)) = timeout(KEPT_ANSWER_WAIT_MAX, missing).await {
@@ -72,12 +72,12 @@ impl KeptConnection {
     }
 }
 
-/// Makes the connection that readiness will ask. Must be called on the thread that serves.
+/// Opens readiness's connection before the first check. Must be called on the thread that serves.
 pub async fn connect_early(ops: web::Data<Ops>) {
     drop(timeout(ANSWER_WAIT_MAX, ops.database.missing_migrations()).await);
 }
 
-/// What PostgreSQL and Redis have said, remembered for a moment: however many ask, they are asked once.
+/// The cached state of PostgreSQL and Redis: simultaneous checks share one query.
 #[derive(Debug, Default)]
 pub struct Remembered(Mutex<Option<(Instant, Dependencies)>>);
 
@@ -102,7 +102,8 @@ impl Remembered {
     }
 }
 
-/// The process runs, its event loop turns, and those who carry checkouts and carts out are there.
+/// Answers that the process is live: its event loop runs, and so do the coordinators of checkouts and
+/// carts.
 pub(super) async fn live(ops: web::Data<Ops>) -> HttpResponse {
     if ops.checkouts.has_ended() || ops.carts.has_ended() {
         return HttpResponse::ServiceUnavailable()
@@ -111,11 +112,11 @@ pub(super) async fn live(ops: web::Data<Ops>) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "alive" }))
 }
 
-/// Requests can be served: PostgreSQL is reachable and migrated, batches end, and we are not shutting
-/// down. Redis and the event stream are reported but not required.
+/// Answers that requests can be served: PostgreSQL is reachable and migrated, batches end, and the
+/// service is not stopping. Redis and the event stream are reported but not required.
 pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
     let Dependencies { database, redis } = ops.remembered.of(&ops).await;
-    // After that: nobody hears "ready" who asks once we are stopping.
+    // Read last, so that no check answers "ready" once the service is stopping.
     let stopping = *ops.stopping.borrow();
     let mut reasons = Vec::new();
     let database = match database {
@@ -131,7 +132,7 @@ pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
     ] {
         if stalled_for.is_some_and(|time| time >= STALLED_AFTER) {
             reasons.push(format!(
-                "no batch of {what} has ended for {} s or longer, and some wait",
+                "no batch of {what} has ended for {} s or longer while {what} wait",
                 STALLED_AFTER.as_secs()
             ));
         }
@@ -175,9 +176,8 @@ async fn database(ops: &Ops) -> Result<(), (&'static str, String)> {
     }
 }
 
-/// Whether it takes what we keep there; if not, why.
 async fn redis(ops: &Ops) -> String {
-    match timeout(ANSWER_WAIT_MAX, redis_role::judge(&ops.redis_url)).await {
+    match timeout(ANSWER_WAIT_MAX, redis_role::find_problem(&ops.redis_url)).await {
         Ok(Ok(None)) => "ready".to_owned(),
         Ok(Ok(Some(problem))) => problem,
         Ok(Err(_)) | Err(_) => "unreachable".to_owned(),

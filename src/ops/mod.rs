@@ -1,4 +1,10 @@
-//! The private listener: health and metrics, never on the public one.
+//! The private listener: health checks and metrics, which are never on the public one.
+//!
+//! | rule | file |
+//! |---|---|
+//! | when the service is live, and when it is ready | `health` |
+//! | whether the configured Redis takes writes | [`redis_role`] |
+//! | the formats of `/metrics` | `exposition` |
 
 mod exposition;
 mod health;
@@ -24,26 +30,18 @@ pub use self::health::{KeptConnection, Remembered, connect_early};
 
 use self::exposition::Format;
 
-/// What the private listener reports on.
+/// The parts of the service that health and metrics report on.
 #[derive(Debug)]
 pub struct Ops {
-    /// Asked whether it is reachable and migrated.
     pub database: KeptConnection,
-    /// What they have said.
     pub remembered: Remembered,
-    /// Asked whether it answers; not required.
     pub redis_url: SecretString,
-    /// Asked whether batches end.
     pub checkouts: CheckoutDesk,
-    /// Likewise.
     pub carts: CartDesk,
-    /// Asked for the deepest mailboxes.
     pub directory: VendorDirectory,
-    /// What is shown.
     pub metrics: Metrics,
-    /// What is known of the broker.
     pub sink: watch::Receiver<SinkState>,
-    /// True from SIGTERM on: no new requests, please.
+    /// True from SIGTERM on.
     pub stopping: watch::Receiver<bool>,
 }
 
@@ -61,7 +59,7 @@ pub fn configure(app: &mut web::ServiceConfig) {
         }));
 }
 
-/// A page: HEAD is answered as GET is, without the body; other methods are refused.
+/// Makes a route for GET and HEAD; other methods are refused.
 fn read<F, Args>(path: &'static str, handler: F) -> Resource
 where
     F: Handler<Args> + Clone,

@@ -1,9 +1,12 @@
-//! What the Redis of keys and first answers is: whether it takes what we write.
+//! Checks whether the Redis for keys and first answers takes writes: a replica, a Sentinel or a node of
+//! a cluster does not, or not all of them.
 
 use redis::{IntoConnectionInfo, RedisResult};
 use secrecy::{ExposeSecret, SecretString};
 
-/// Where it is, for people.
+use crate::redis_client::info_field;
+
+/// The host and port of a URL, for log lines.
 ///
 /// # Errors
 /// The URL is malformed.
@@ -12,32 +15,28 @@ pub fn place_of(url: &SecretString) -> RedisResult<String> {
     Ok(info.addr().to_string())
 }
 
-/// Why it is of no use to us, if it is not.
+/// Returns the reason for which this Redis can't be used, if there is one.
 ///
 /// # Errors
-/// It can't be reached, or refuses us.
-pub async fn judge(url: &SecretString) -> RedisResult<Option<String>> {
+/// Redis can't be reached, or refuses the login.
+pub async fn find_problem(url: &SecretString) -> RedisResult<Option<String>> {
     let client = redis::Client::open(url.expose_secret())?;
     let mut connection = client.get_multiplexed_async_connection().await?;
     let _: String = redis::cmd("PING").query_async(&mut connection).await?;
-    // A user who may do all that we need may not be allowed to ask.
+    // A user with all the rights that the service needs may still be forbidden INFO.
     let info: RedisResult<String> = redis::cmd("INFO").query_async(&mut connection).await;
     Ok(info.ok().and_then(|info| problem_in(&info)))
 }
 
 fn problem_in(info: &str) -> Option<String> {
-    let field = |name: &str| {
-        info.lines()
-            .filter_map(|line| line.trim_end().split_once(':'))
-            .find_map(|(key, value)| (key == name).then_some(value))
-    };
+    let field = |name| info_field(info, name);
     let problem = match (field("redis_mode"), field("role")) {
-        (Some("sentinel"), _) => "it is a Sentinel, which keeps no data: name the primary",
+        (Some("sentinel"), _) => "it is a Sentinel, which stores no data: configure the primary",
         (Some("cluster"), _) => {
-            "it is a node of a cluster, which takes only some of our keys: name a Redis of its own"
+            "it is a node of a cluster, which takes only some of the keys: configure a single Redis"
         }
-        (_, Some("slave")) => "it is a replica, which takes nothing: name the primary",
-        _ if field("loading") == Some("1") => "it is loading its data",
+        (_, Some("slave")) => "it is a replica, which takes no writes: configure the primary",
+        _ if field("loading") == Some("1") => "it is still loading its data",
         _ => return None,
     };
     Some(problem.to_owned())
@@ -48,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redis_that_takes_only_some_or_none_of_our_keys_is_named() {
+    fn a_redis_that_takes_only_some_keys_or_none_is_reported() {
         assert_eq!(problem_in("redis_mode:standalone\r\nrole:master\r\n"), None);
         assert_eq!(problem_in(""), None);
         for (info, named) in [

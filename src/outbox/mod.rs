@@ -1,11 +1,23 @@
 //! The outbox relay: publishes committed events to the broker, at least once.
 //!
-//! The relay knows claims, order, patience and blame; a sink ([`redis_stream`]) knows how events are
-//! sent and what its answers mean ([`answers`]); [`sink_state`] is what operators are told.
+//! The rest of the service writes events (`db::outbox`) and never talks to the broker.
+//!
+//! | rule | file |
+//! |---|---|
+//! | when events are claimed and published, and which come first | [`relay`] |
+//! | publishing claimed events, and what becomes of each | `publisher` |
+//! | how an event is sent, and what the broker answered | [`redis_stream`] |
+//! | which errors are the broker's, and which may be the event's | `broker_errors` |
+//! | pauses between attempts | `backoff` |
+//! | the state of the broker in the log, in metrics and in `/readyz` | [`sink_state`] |
+//! | warnings about a Redis that may lose events | [`redis_concerns`] |
+//! | gauges of what waits | [`lag_gauges`] |
 
-pub mod answers;
-pub mod gauges;
-pub mod redis_check;
+mod backoff;
+mod broker_errors;
+pub mod lag_gauges;
+mod publisher;
+pub mod redis_concerns;
 pub mod redis_stream;
 pub mod relay;
 pub mod sink_state;

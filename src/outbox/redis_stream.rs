@@ -1,4 +1,6 @@
-//! The Redis Stream that events go to: one entry per event, its field `event` holds the envelope.
+//! Sends events to a Redis Stream: one entry per event, with the envelope in its field `event`.
+//!
+//! Each event gets an answer; what follows from an answer is decided by the publisher.
 
 use std::time::Duration;
 
@@ -11,39 +13,36 @@ use crate::{
     redis_client::Connection,
 };
 
-use super::answers::Unavailable;
+use super::broker_errors::Unavailable;
 
-/// How long a publication may take.
-const TIMEOUT: Duration = Duration::from_secs(2);
+const PUBLISH_MAX: Duration = Duration::from_secs(2);
 
-/// No event was published, or none is known to be.
+/// A round trip that failed: each of its events may have been published or not.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct Failure {
-    /// What it is about.
     pub reason: Unavailable,
     error: RedisError,
 }
 
 impl Failure {
-    /// Whether the broker has hung up, as it does when it can't read what it was sent.
-    pub fn is_cut(&self) -> bool {
+    /// Tells whether the broker closed the connection, as Redis does on a request that it can't read.
+    pub fn is_hang_up(&self) -> bool {
         self.reason == Unavailable::Unreachable && self.error.is_connection_dropped()
     }
 }
 
-/// What became of one event.
+/// The broker's answer to one event.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// It is on the stream.
+    /// The event is on the stream.
     Accepted,
-    /// The broker says something about its own state.
+    /// The broker takes no event at present.
     Unavailable(Unavailable, String),
-    /// The broker says something that may be about the event.
+    /// An error that may be about the event.
     Refused(String),
 }
 
-/// See the module.
 pub struct RedisStream {
     connection: Connection,
     stream: String,
@@ -57,7 +56,7 @@ impl RedisStream {
     /// # Errors
     /// The URL is malformed.
     pub fn open(url: &SecretString, stream: &str, len_max: usize) -> Result<Self, RedisError> {
-        let connection = Connection::lazy(url, TIMEOUT)?;
+        let connection = Connection::lazy(url, PUBLISH_MAX)?;
         Ok(Self {
             connection,
             stream: stream.to_owned(),
@@ -65,10 +64,7 @@ impl RedisStream {
         })
     }
 
-    /// Appends events in their order, in one round trip; an answer for each.
-    ///
-    /// # Errors
-    /// Any of them may have been appended or not: publishing is at least once.
+    /// Appends events in order, in one round trip. Returns an answer for each.
     pub async fn publish(&mut self, events: &[&Event]) -> Result<Vec<Answer>, Failure> {
         let mut pipeline = redis::pipe();
         for event in events {
@@ -86,16 +82,19 @@ impl RedisStream {
         match answers {
             Ok(answers) => Ok(answers.into_iter().map(Answer::from).collect()),
             Err(error) => Err(Failure {
-                reason: Unavailable::of_error(&error),
+                reason: Unavailable::of_round_trip(&error),
                 error,
             }),
         }
     }
 
-    /// Whether the broker would take an event, without giving it one: its answer if not.
+    /// Probes whether the broker would take an event, without publishing one.
+    ///
+    /// # Errors
+    /// The broker's answer, if it would not.
     pub async fn would_take_events(&mut self) -> Result<(), Answer> {
         let mut answer = self.probe().await;
-        // What was asked before may have made it hang up: that says nothing about now.
+        // An earlier request may have made the broker hang up, which says nothing about the present.
         if answer
             .as_ref()
             .is_err_and(RedisError::is_connection_dropped)
@@ -103,8 +102,8 @@ impl RedisStream {
             answer = self.probe().await;
         }
         match Answer::from(answer) {
-            // The last thing that Redis looks at before it would append.
-            Answer::Refused(text) if is_about_the_id(&text) => Ok(()),
+            // The id is the last thing that Redis checks before it appends.
+            Answer::Refused(text) if is_refused_for_its_id(&text) => Ok(()),
             other => Err(other),
         }
     }
@@ -114,16 +113,16 @@ impl RedisStream {
     }
 }
 
-/// An XADD that passes all of Redis' own checks (is it there, may we, is there room, is it a primary) and
-/// is then refused for its id, which no entry can have.
+/// Builds an XADD that passes every check of Redis (permission, role, memory, type of the key) and is then
+/// refused for its id, which no entry can have.
 pub(super) fn probe(stream: &str) -> redis::Cmd {
     let mut probe = redis::cmd("XADD");
     probe.arg(stream).arg("0-0").arg("event").arg("");
     probe
 }
 
-/// Whether this is the answer that a [`probe`] gets from a Redis that takes events.
-pub(super) fn is_about_the_id(text: &str) -> bool {
+/// Tells whether this is the error that a [`probe`] gets from a Redis that takes events.
+pub(super) fn is_refused_for_its_id(text: &str) -> bool {
     text.contains("must be greater than 0-0")
 }
 
@@ -133,15 +132,17 @@ impl From<RedisResult<Value>> for Answer {
             return Self::Accepted;
         };
         let text = error.to_string();
-        let answers = error.clone().into_server_errors();
-        let said: Option<&ServerError> =
-            answers.as_deref().and_then(|it| it.first()).map(|it| &it.1);
-        match said {
-            Some(said) => match Unavailable::of_answer(said) {
+        let errors = error.clone().into_server_errors();
+        let first: Option<&ServerError> = errors
+            .as_deref()
+            .and_then(<[_]>::first)
+            .map(|(_, error)| error);
+        match first {
+            Some(first) => match Unavailable::of_server_error(first) {
                 Some(reason) => Self::Unavailable(reason, text),
                 None => Self::Refused(text),
             },
-            None => Self::Unavailable(Unavailable::of_error(&error), text),
+            None => Self::Unavailable(Unavailable::of_round_trip(&error), text),
         }
     }
 }

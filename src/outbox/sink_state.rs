@@ -1,22 +1,20 @@
-//! What is known of the broker, for the log, for metrics and for whoever asks whether we are well.
+//! The state of the broker, reported in the log, in metrics and in `/readyz`.
 
 use tokio::sync::watch;
 
 use crate::metrics::{Metrics, ReasonLabel};
 
-use super::answers::Unavailable;
+use super::broker_errors::Unavailable;
 
-/// What is known of the broker.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SinkState {
-    /// Why it took nothing when something was last to be published; none if it took it, or before
-    /// anything was to be published.
+    /// The reason for which the last publication failed; `None` if it succeeded, or if there was none yet.
     pub down_because: Option<String>,
-    /// What its settings and its role may cost: one sentence each.
+    /// Risks of the broker's settings and role, one sentence each.
     pub concerns: Vec<String>,
 }
 
-/// Where it is told. Cloning shares it.
+/// The place where the relay and the check report the state. Clones share it.
 #[derive(Clone, Debug)]
 pub struct SinkReport {
     state: watch::Sender<SinkState>,
@@ -24,10 +22,10 @@ pub struct SinkReport {
 }
 
 impl SinkReport {
-    /// Begins with nothing known.
+    /// Starts with a broker that is taken to be up.
     pub fn new(metrics: Metrics) -> Self {
         metrics.outbox_sink_up.set(1);
-        // A counter that appears with its first event hides it from every rate.
+        // A counter that appears with its first event hides that event from every rate.
         for reason in Unavailable::ALL.map(Unavailable::name) {
             drop(
                 metrics
@@ -41,13 +39,12 @@ impl SinkReport {
         }
     }
 
-    /// For those who ask.
     pub fn subscribe(&self) -> watch::Receiver<SinkState> {
         self.state.subscribe()
     }
 
-    /// The broker took something.
-    pub fn is_up(&self) {
+    /// Reports that the broker took an event.
+    pub fn report_up(&self) {
         self.metrics.outbox_sink_up.set(1);
         let was_down = self.state.send_if_modified(|state| {
             let was_down = state.down_because.is_some();
@@ -59,33 +56,33 @@ impl SinkReport {
         }
     }
 
-    /// It took nothing, and no event is to blame.
-    pub fn is_down(&self, reason: Unavailable, text: &str) {
+    /// Reports that the broker took nothing, and that no event is to blame.
+    pub fn report_down(&self, reason: Unavailable, text: &str) {
         self.metrics.outbox_sink_up.set(0);
         let reason = reason.name();
         self.metrics
             .outbox_sink_failures
             .get_or_create(&ReasonLabel { reason })
             .inc();
-        let told = format!("{reason}: {text}");
+        let cause = format!("{reason}: {text}");
         self.state.send_if_modified(|state| {
-            let changed = state.down_because.as_ref() != Some(&told);
+            let changed = state.down_because.as_ref() != Some(&cause);
             if changed {
                 tracing::warn!(
                     sink.reason = reason,
-                    "the event stream takes nothing at present ({told}); events wait, and none is \
-                     blamed"
+                    "the event stream takes no events at present ({cause}); they wait, and no attempt is \
+                     counted against them"
                 );
             }
-            state.down_because = Some(told);
+            state.down_because = Some(cause);
             changed
         });
     }
 
-    /// What was found when it was looked at. Logged when it is new.
-    pub fn has_concerns(&self, concerns: Vec<String>) {
+    /// Reports what a check of the broker's settings found. Logs only concerns that are new.
+    pub fn report_concerns(&self, concerns: Vec<String>) {
         self.state.send_if_modified(|state| {
-            for new in concerns.iter().filter(|it| !state.concerns.contains(it)) {
+            for new in concerns.iter().filter(|new| !state.concerns.contains(new)) {
                 tracing::warn!("the Redis of the event stream {new}");
             }
             let changed = state.concerns != concerns;

@@ -319,7 +319,10 @@ async fn a_role_that_is_not_there_or_may_do_everything_is_refused_with_a_sentenc
     let options = database.url.parse::<PgConnectOptions>().unwrap();
     let name = options.get_database().unwrap();
     let told = grant(&database, "nobody-of-that-name");
-    assert!(told.contains("make it first, as in `create role"), "{told}");
+    assert!(
+        told.contains("create it first, as in `create role"),
+        "{told}"
+    );
     let told = grant(&database, options.get_username());
     assert!(told.contains("is a superuser"), "{told}");
     let owner = format!("owner_of_{name}");

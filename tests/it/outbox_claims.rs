@@ -53,11 +53,11 @@ async fn a_claim_that_has_ended_changes_nothing() {
     let contents = database.contents().await;
 
     let marked = outbox::mark_published(&mut connection, &[late]).await;
-    let given_back = outbox::give_back(&mut connection, &[late], "late").await;
+    let released = outbox::release(&mut connection, &[late], "late").await;
     let postponed = outbox::postpone(&mut connection, late, DAY, "late").await;
-    let buried = outbox::bury(&mut connection, late, "late").await;
+    let buried = outbox::move_to_dead_letters(&mut connection, late, "late").await;
 
-    let changed = [marked, given_back, postponed, buried];
+    let changed = [marked, released, postponed, buried];
     assert_eq!(changed.map(Result::unwrap), [0; 4]);
     assert_eq!(database.contents().await, contents);
     let marked = outbox::mark_published(&mut connection, &[&second[0]]).await;
@@ -75,11 +75,11 @@ async fn an_event_that_is_published_is_neither_marked_again_nor_buried() {
     let contents = database.contents().await;
 
     let marked = outbox::mark_published(&mut connection, &events).await;
-    let given_back = outbox::give_back(&mut connection, &events, "late").await;
+    let released = outbox::release(&mut connection, &events, "late").await;
     let postponed = outbox::postpone(&mut connection, events[0], DAY, "late").await;
-    let buried = outbox::bury(&mut connection, events[0], "late").await;
+    let buried = outbox::move_to_dead_letters(&mut connection, events[0], "late").await;
 
-    let changed = [marked, given_back, postponed, buried];
+    let changed = [marked, released, postponed, buried];
     assert_eq!(changed.map(Result::unwrap), [0; 4]);
     assert_eq!(database.contents().await, contents);
 }

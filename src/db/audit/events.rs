@@ -1,4 +1,4 @@
-//! Rules about events. `announcements` are the events of checkouts, dead letters among them.
+//! Rules about events. `announcements` are the events of checkouts, including dead letters.
 
 use super::Rule;
 

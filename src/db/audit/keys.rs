@@ -16,12 +16,12 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         code: "key_answers_with_its_group",
-        sentence: "the answer that is kept under a key tells of the group that the key points at",
+        sentence: "the answer that is kept under a key is about the group that the key points at",
         subject: "checkout group",
         query: r#"
             select checkout_group_id
             from idempotency_keys
-            -- Not as JSON: a body that is none must be found, not end the audit.
+            -- Not parsed as JSON: a body that is not JSON must be found, not end the audit.
             where position(
                     convert_to('"checkout_group_id":"' || checkout_group_id || '"', 'UTF8')
                     in response_body) = 0

@@ -21,7 +21,7 @@ pub(super) const RULES: &[Rule] = &[
         query: r"
             select coalesce(bought.id, asked.id)
             from (
-                -- The parts of a line that was filled with what there was are the line together.
+                -- The two parts of a partly filled line make up the line.
                 select
                     o.checkout_group_id, o.vendor_store_id, l.product_id, l.position, l.sku, l.title,
                     l.unit, l.list_price, l.unit_price,

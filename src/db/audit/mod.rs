@@ -1,16 +1,16 @@
-//! The audit: what must be true of the database whatever has happened to us or to it.
+//! The audit: invariants of the stored data that must hold whatever happened to the service or the
+//! database.
 //!
-//! Owns the rules, in a file per group. Each is a query that returns what breaks it, so that a sound
-//! database returns no row. None relies on a CHECK, a unique or a foreign key: one that was dropped,
-//! or that a restore left out, is what an audit is for. All of them are set-based and read whole
-//! tables, so they belong on no path that a client waits for.
+//! Owns the rules, in a file per group. Each rule is a query that returns the rows that break it, so a
+//! sound database returns none. No rule relies on a CHECK, a unique or a foreign key: a constraint that
+//! was dropped, or that a restore left out, is what an audit must survive. All rules are set-based and
+//! read whole tables, so they belong on no path that a client waits for.
 //!
-//! The queries are text that is sent as it stands, not `query!` macros: they are all of one shape,
-//! nothing but numbers is ever put into them, and a test plants a fault for every one of them, so a
-//! query that does not fit the schema does not stay unseen.
+//! The queries are texts, not `query!` macros: they all have one shape, only numbers are bound to them,
+//! and a test plants a fault for each, which fails if a query does not fit the schema.
 //!
-//! A rule is one statement, so what others write meanwhile alarms none. That all rules judge the
-//! same state is the caller's to see to, with a snapshot (`db::transaction::begin_snapshot_on`).
+//! A rule is one statement, so concurrent writes alarm none. The caller lets all rules see the same
+//! state, by a snapshot (`db::transaction::begin_snapshot_on`).
 
 mod events;
 mod groups;
@@ -27,42 +27,42 @@ use uuid::Uuid;
 
 use super::error::{Doing, Error};
 
-/// What must be true of the database.
+/// An invariant of the stored data.
 #[derive(Debug)]
 pub struct Rule {
-    /// Short and stable: scripts may know a rule by it. It begins with the rule's group.
+    /// A stable name for scripts, which begins with the rule's group.
     pub code: &'static str,
-    /// What must be true.
+    /// The invariant in words.
     pub sentence: &'static str,
-    /// What breaks it, that is whose ids the query returns.
+    /// The kind of row that breaks the rule, whose ids the query returns.
     pub subject: &'static str,
-    /// Returns one column, the ids of what breaks it. May read what [`check`] puts in front.
+    /// Returns one column, the ids. May read the common table expressions of [`check`].
     query: &'static str,
 }
 
-/// What the audit must be told, because the database does not say it.
+/// Parameters of the audit that the database does not contain.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// How long an event may wait until it is published.
+    /// The longest time that an event may wait for publication.
     pub unpublished_max: Duration,
-    /// How long first answers are kept at least; later they may be gone.
+    /// The shortest time that first answers are kept.
     pub keys_kept: Duration,
-    /// How long published events are kept at least; none: for ever.
+    /// The shortest time that published events are kept; `None` means forever.
     pub events_kept: Option<Duration>,
-    /// How many ids are returned at most of what breaks a rule.
+    /// The most ids that are returned for a rule.
     pub examples_max: u32,
 }
 
-/// What breaks a rule.
+/// The rows that break a rule.
 #[derive(Clone, Debug)]
 pub struct Broken {
-    /// How many there are; 0 if the rule holds.
+    /// Their number; 0 if the rule holds.
     pub count: u64,
-    /// The least ids of what breaks it.
+    /// Their smallest ids.
     pub examples: Vec<Uuid>,
 }
 
-/// All rules, in the order in which they are told.
+/// All rules, in the sequence in which they are reported.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     let groups: [&[Rule]; 7] = [
         stock::RULES,
@@ -76,10 +76,7 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     groups.into_iter().flatten()
 }
 
-/// Looks for what breaks a rule.
-///
-/// # Errors
-/// The statement failed.
+/// Finds the rows that break a rule.
 pub async fn check(
     connection: &mut PgConnection,
     rule: &Rule,
@@ -94,7 +91,7 @@ pub async fn check(
                 coalesce(now() - make_interval(secs => $4), timestamptz '-infinity')
                     as events_kept_since
         ),
-        -- A dead letter counts: it is announced to whoever looks after the broker.
+        -- A dead letter counts as announced: an operator must handle it.
         announcements as (
             select id, aggregate_type, aggregate_id, payload
             from outbox_events
@@ -104,7 +101,7 @@ pub async fn check(
             from outbox_dead_letters
             where event_type = 'order_created'
         ),
-        -- Counted and sorted below; in between it may be as long as the disk allows.
+        -- Materialized, because it is read twice below; it may be as long as the disk allows.
         broken (id) as materialized (
             select distinct * from ({query}) as found
         )
@@ -121,19 +118,19 @@ pub async fn check(
         .bind(options.events_kept.map(|kept| kept.as_secs_f64()))
         .fetch_one(connection)
         .await
-        .doing("look for what breaks the rule")?;
-    let count: i64 = row.try_get("count").doing("count what breaks the rule")?;
+        .doing("find the rows that break the rule")?;
+    let count: i64 = row
+        .try_get("count")
+        .doing("count the rows that break the rule")?;
     Ok(Broken {
         count: count.unsigned_abs(),
-        examples: row.try_get("examples").doing("name what breaks the rule")?,
+        examples: row
+            .try_get("examples")
+            .doing("name the rows that break the rule")?,
     })
 }
 
-/// How many events the broker has refused for good. Not a fault of the data, but somebody must look
-/// after them.
-///
-/// # Errors
-/// The statement failed.
+/// Counts dead letters, which are no fault of the data but need an operator.
 pub async fn count_dead_letters(connection: &mut PgConnection) -> Result<u64, Error> {
     let count = sqlx::query_scalar!(r#"select count(*) as "count!" from outbox_dead_letters"#)
         .fetch_one(connection)

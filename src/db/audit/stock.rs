@@ -1,7 +1,7 @@
 //! Rules about stock.
 //!
-//! That available, reserved and fulfilled units add up to what was stocked can't be asked: no column
-//! says what was stocked. Who stocked a product can compare the sum.
+//! No rule compares the sum of available, reserved and fulfilled units with the stocked units, because
+//! no column has the latter. The owner of the stock can compare them.
 
 use super::Rule;
 
@@ -28,7 +28,7 @@ pub(super) const RULES: &[Rule] = &[
             full join (
                 select product_id, sum(qty) as qty
                 from order_line_items
-                -- What is fulfilled has left the stock.
+                -- Fulfilled units have left the stock.
                 where status in ('pending', 'accepted', 'hold')
                 group by product_id
             ) held using (product_id)

@@ -1,4 +1,4 @@
-//! Reads a buyer's active cart with everything that is shown of it.
+//! Reads a buyer's active cart with its lines, discounts and the names of its vendors.
 
 use std::collections::HashMap;
 
@@ -16,8 +16,8 @@ use crate::domain::{
 
 use super::super::error::{Doing, Error};
 
-/// The buyer's active cart and the names of its vendors, in one statement, and so from one snapshot:
-/// a PUT or a checkout at the same time is seen whole or not at all.
+/// Finds the buyer's active cart and the names of its vendors. One statement sees one snapshot, so a
+/// concurrent PUT or checkout is visible completely or not at all.
 pub async fn find_active(
     connection: &mut PgConnection,
     buyer_store_id: BuyerStoreId,
@@ -102,8 +102,8 @@ async fn find_rows(
     .doing("read an active cart")
 }
 
-/// A cart beside one of its lines, the line's vendor and that vendor's discount. A cart without lines is
-/// one row without the rest.
+/// A cart joined with one of its lines, the line's vendor and that vendor's discount. A cart without
+/// lines is one row in which the others are null.
 struct Row {
     cart_id: CartId,
     created_by: UserId,

@@ -1,4 +1,4 @@
-//! The first answers of cart PUTs: the truth behind Redis.
+//! The first answers of cart PUTs, which decide about replays; Redis has copies only.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use crate::{
 
 use super::super::error::{Doing, Error};
 
-/// The constraint that refuses a PUT whose key was used before.
+/// The constraint that refuses a PUT whose key is in use.
 pub const PUT_KEY_TAKEN: &str = "cart_put_keys_pkey";
 
 /// The only status that a PUT's answer is kept with.
@@ -25,30 +25,27 @@ const OK: u16 = 200;
 /// An answer about to be written.
 #[derive(Clone, Debug)]
 pub struct NewAnswer {
-    /// Whose.
+    /// The scope of the PUT.
     pub scope: ScopeDigest,
-    /// Of the request.
+    /// The fingerprint of the PUT's body.
     pub fingerprint: Fingerprint,
-    /// The cart that it tells of.
+    /// The cart that the PUT froze.
     pub cart_id: CartId,
-    /// What the client will be told.
+    /// The answer that the client gets.
     pub response: StoredResponse,
 }
 
-/// When answers are written, and until when they hold.
+/// The time and the expiry of answers about to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct AnswerTimes {
     /// The time of the transaction.
     pub now: DateTime<Utc>,
-    /// Later than that.
+    /// The expiry, later than `now`.
     pub expires_at: DateTime<Utc>,
 }
 
-/// For each scope the answer that its first PUT got, `None` if there was none or it expired; what has
-/// expired is removed, so that the key can be used.
-///
-/// # Errors
-/// The statement failed.
+/// Finds the first answer of each scope: `None` if there was none or it has expired. Removes expired
+/// ones, so that their keys can be used again.
 pub async fn find_first_answers(
     connection: &mut PgConnection,
     scopes: &[ScopeDigest],
@@ -78,7 +75,7 @@ pub async fn find_first_answers(
     .doing("look up the keys of cart PUTs")?;
     let mut found: HashMap<Uuid, FirstCartAnswer> = HashMap::with_capacity(rows.len());
     for row in rows {
-        // A row that somebody else wrote may hold anything: what is no answer is not repeated, and no
+        // A row that was written by hand may contain anything: only a valid answer is repeated, and no
         // request has an all-zero digest.
         let Some(body) = decompress(&row.response_body) else {
             continue;
@@ -95,10 +92,7 @@ pub async fn find_first_answers(
     Ok(asked.iter().map(|scope| found.remove(scope)).collect())
 }
 
-/// Removes at most `limit` expired answers; returns how many it removed.
-///
-/// # Errors
-/// The statement failed.
+/// Removes at most `limit` expired answers. Returns their number.
 pub async fn sweep_expired_answers(
     connection: &mut PgConnection,
     limit: i64,

@@ -1,4 +1,4 @@
-//! The heads of carts by id: found, locked for a checkout, and marked as converted.
+//! Finds and locks the heads of carts by id, and marks them as converted.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use super::super::{
     error::{Doing, Error},
 };
 
-/// One text for both ways to read heads; they differ in what stands at its end.
+/// The statement that reads heads, with a variable ending.
 macro_rules! select_heads {
     ($ending:tt, $carts:expr) => {
         sqlx::query_as!(
@@ -46,7 +46,7 @@ macro_rules! select_heads {
     };
 }
 
-/// Finds carts, locked or not. Carts that do not belong to the store that asks are left out.
+/// Finds carts without locking them. Carts of another store than the one that asks are left out.
 pub async fn find(
     connection: &mut PgConnection,
     carts: &[AskedCart],
@@ -57,12 +57,12 @@ pub async fn find(
 
 /// Locks carts in ascending id until the transaction ends.
 ///
-/// Carts that do not belong to the store that asks are left out, so that no stranger locks a cart. So are
-/// carts that another transaction holds: a member that waited here would keep all others of its batch
-/// waiting. [`super::super::held::find_held_carts`] tells the two apart.
+/// Carts of another store than the one that asks are left out, so that no other store's cart is locked.
+/// So are carts that another transaction holds: waiting for one would keep the whole batch waiting.
+/// [`super::super::held::find_held_carts`] distinguishes the two.
 ///
-/// Read what depends on the carts by later statements: only those see what the last holder of a lock has
-/// committed.
+/// Whatever depends on the carts must be read by later statements: only those see the commit of a lock's
+/// previous holder.
 pub async fn lock(
     connection: &mut PgConnection,
     carts: &[AskedCart],
@@ -84,7 +84,7 @@ fn by_asked(rows: Vec<HeadRow>) -> HashMap<AskedCart, CartHead> {
     heads.collect()
 }
 
-/// Marks active carts as converted; returns how many it changed.
+/// Marks active carts as converted. Returns the number of rows changed.
 pub async fn convert(
     connection: &mut PgConnection,
     ids: &[CartId],

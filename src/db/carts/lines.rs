@@ -25,31 +25,28 @@ use super::{
 /// A line about to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct NewLine<'a> {
-    /// Whose.
+    /// The cart that the line belongs to.
     pub cart_id: CartId,
-    /// Its own.
+    /// The line's id.
     pub id: CartItemId,
-    /// Its place in the cart, from 0.
+    /// The position in the cart, from 0.
     pub position: i32,
-    /// What it says.
+    /// The content.
     pub line: &'a CartLine,
 }
 
 /// A store discount about to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct NewDiscount<'a> {
-    /// Whose.
+    /// The cart that the discount belongs to.
     pub cart_id: CartId,
-    /// Its own.
+    /// The discount's id.
     pub id: CartVendorDiscountId,
-    /// What it says.
+    /// The content.
     pub granted: &'a GrantedDiscount,
 }
 
 /// Removes the lines and discounts of carts.
-///
-/// # Errors
-/// The statement failed.
 pub async fn clear_lines(connection: &mut PgConnection, carts: &[CartId]) -> Result<(), Error> {
     sqlx::query!(
         r#"
@@ -66,20 +63,19 @@ pub async fn clear_lines(connection: &mut PgConnection, carts: &[CartId]) -> Res
     Ok(())
 }
 
-/// Writes the lines of carts, and the answers of the PUTs that they came with: one statement, so that
-/// a key costs no round trip.
+/// Writes the lines of carts and the answers of their PUTs. One statement, so that a key costs no round
+/// trip.
 ///
 /// # Errors
-/// The statement failed; the transaction is lost. If the constraint was
-/// [`PUT_KEY_TAKEN`](super::PUT_KEY_TAKEN), one of the keys was used before.
+/// With the constraint [`PUT_KEY_TAKEN`](super::PUT_KEY_TAKEN) if one of the keys is in use.
 pub async fn insert_lines(
     connection: &mut PgConnection,
     lines: &[NewLine<'_>],
     answers: &[NewAnswer],
     times: AnswerTimes,
 ) -> Result<(), Error> {
-    let tier_min_qty = |new: &NewLine<'_>| new.line.price.tier.map(|it| it.min_qty);
-    let tier_percent = |new: &NewLine<'_>| new.line.price.tier.map(|it| it.discount_percent);
+    let tier_min_qty = |new: &NewLine<'_>| new.line.price.tier.map(|tier| tier.min_qty);
+    let tier_percent = |new: &NewLine<'_>| new.line.price.tier.map(|tier| tier.discount_percent);
     sqlx::query!(
         r#"
         with answers as (
@@ -132,9 +128,6 @@ pub async fn insert_lines(
 }
 
 /// Writes the store discounts of carts.
-///
-/// # Errors
-/// The statement failed.
 pub async fn insert_discounts(
     connection: &mut PgConnection,
     discounts: &[NewDiscount<'_>],

@@ -1,4 +1,4 @@
-//! Carts: the active one of a buyer is replaced, read, locked for a checkout and converted.
+//! Replaces, reads and locks buyers' active carts, and marks them as converted.
 
 mod active;
 mod answers;
@@ -38,28 +38,28 @@ pub struct NewCart {
     pub id: CartId,
     /// The buyer that the cart belongs to.
     pub buyer_store_id: BuyerStoreId,
-    /// The person who sent it.
+    /// The caller.
     pub user_id: UserId,
     /// The time of the request.
     pub now: DateTime<Utc>,
 }
 
-/// Creates the buyers' active carts or takes over those that exist, and returns their heads in the
-/// same order. The rows stay locked, so the lines may be replaced. A buyer may be named once.
+/// Inserts or updates the buyers' active carts, and returns their heads in the same sequence. The rows
+/// stay locked, so that the lines can be replaced.
 ///
-/// The partial unique index makes this safe: a parallel first PUT waits for ours and then takes
-/// over its row; a PUT that waited for a checkout finds the cart converted, no longer in the index,
-/// and starts a new one.
+/// The partial unique index makes this safe: a concurrent first PUT waits for this one and then updates
+/// its row; a PUT that waited for a checkout finds the cart converted, no longer in the index, and
+/// inserts a new one.
 ///
 /// # Panics
-/// A buyer was named twice.
+/// If a buyer is named twice.
 pub async fn upsert_active(
     connection: &mut PgConnection,
     carts: &[(NewCart, &PricedCart)],
 ) -> Result<Vec<CartHead>, Error> {
     let rows = sqlx::query!(
         r#"
-        -- Checkouts lock carts in ascending id; so must we, whichever buyers they belong to.
+        -- In ascending id like the locks of checkouts, whichever buyers the carts belong to.
         with held as (
             select id
             from cart_records
@@ -91,7 +91,7 @@ pub async fn upsert_active(
             total = excluded.total,
             shipping_address = excluded.shipping_address,
             version = c.version + 1,
-            -- Two PUTs may get the row in another order than they took their time.
+            -- Two PUTs may lock the row in the opposite sequence of their times.
             updated_at = greatest(c.updated_at, excluded.updated_at)
         returning
             id as "id: CartId", buyer_store_id as "buyer_store_id: BuyerStoreId",
@@ -164,7 +164,7 @@ pub async fn lock_active(
     Ok(carts.collect())
 }
 
-/// The column takes any JSON; JSON that is no address is shown as none.
+/// Reads an address. The column accepts any JSON; JSON that is not an address counts as none.
 fn address(column: Option<serde_json::Value>) -> Option<ShippingAddress> {
     serde_json::from_value(column?).ok()
 }

@@ -1,4 +1,4 @@
-//! Reads the frozen lines of carts, and what has become of their products since.
+//! Reads the frozen lines of carts, with the present state of their products.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -15,22 +15,21 @@ use crate::domain::{
 
 use super::super::error::{Doing, Error};
 
-/// The lines and discounts of carts, and what has become of their products since.
+/// The lines and discounts of carts, with the present state of their products.
 #[derive(Debug, Default)]
 pub struct Snapshots {
-    /// Lines in the buyer's order.
+    /// Lines in the buyer's sequence.
     pub items: HashMap<CartId, Vec<(CartItemId, CartLine)>>,
-    /// At most one per vendor.
+    /// Discounts, at most one per vendor.
     pub discounts: HashMap<CartId, Vec<GrantedDiscount>>,
-    /// Those of the products that are still sold.
+    /// Products that their vendors still sell.
     pub products_sold: HashSet<ProductId>,
-    /// How much of each product its vendor had when this was read. Nothing is locked: it may be less
-    /// by now.
+    /// Available stock at the time of reading. Nothing is locked, so it may have changed since.
     pub available: BTreeMap<StockKey, i32>,
 }
 
 impl Snapshots {
-    /// Puts a cart together, taking its parts out.
+    /// Removes the parts of a cart and assembles them.
     pub fn take(&mut self, head: CartHead) -> CartRecord {
         CartRecord {
             items: self.items.remove(&head.id).unwrap_or_default(),
@@ -50,9 +49,6 @@ impl Snapshots {
 }
 
 /// Reads the lines and discounts of carts.
-///
-/// # Errors
-/// A statement failed.
 pub async fn load_snapshots(
     connection: &mut PgConnection,
     carts: &[&CartHead],
@@ -60,7 +56,7 @@ pub async fn load_snapshots(
     let mut snapshots = Snapshots::default();
     let ids: Vec<_> = carts.iter().map(|cart| cart.id).collect();
     read_lines(connection, &ids, &mut snapshots).await?;
-    // Where nothing is taken off there is nothing to grant, and a round trip to save.
+    // Carts without a discount save the round trip.
     let discounted = carts
         .iter()
         .filter(|cart| cart.totals.discount_total > Money::ZERO);
@@ -97,7 +93,7 @@ async fn read_lines(
             i.line_subtotal as "line_subtotal: Money",
             i.line_discount as "line_discount: Money",
             i.line_total as "line_total: Money",
-            -- A product that has moved to another vendor is gone for this one.
+            -- A product that was transferred to another vendor is no longer sold by this one.
             (p.is_active and p.vendor_store_id = i.vendor_store_id) as "is_sold!",
             coalesce(s.available_qty, 0) as "available_qty!"
         from cart_items i

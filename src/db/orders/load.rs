@@ -1,4 +1,4 @@
-//! Reads orders whole, a fixed number of statements however many there are.
+//! Loads orders with their lines and payment intents, in two statements however many there are.
 
 use std::collections::HashMap;
 
@@ -25,8 +25,7 @@ use super::{
     RejectionDetail,
 };
 
-/// The orders of a store, as buyer or as vendor, in the order of `ids`; unknown ones and those of other
-/// stores are left out. Two statements.
+/// Loads orders in the sequence of `ids`. Unknown ids and orders of other stores are left out.
 pub(super) async fn load(
     connection: &mut PgConnection,
     ids: &[OrderId],
@@ -142,7 +141,7 @@ async fn find_lines(
             l.rejection_detail as "rejection_detail: Json<RejectionDetail>"
         from order_line_items l
         where l.order_id = any($1)
-        -- The parts of a line that was filled with what there was have one position.
+        -- The two parts of a partly filled line have the same position.
         order by l.order_id, l.position, l.id
         "#,
         ids as &[OrderId],

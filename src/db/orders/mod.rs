@@ -1,4 +1,4 @@
-//! Checkout groups, vendor orders, their lines and payment intents (PF-077).
+//! Writes and reads checkout groups, vendor orders, their lines and payment intents (PF-077).
 
 mod load;
 mod page;

@@ -15,24 +15,24 @@ use super::{
     load::load,
 };
 
-/// A place in the list: just behind the order that was placed then and has this id. Orders that are
-/// placed later stand before it, so a list that is read page by page shows none twice.
+/// A position in the list: directly after the order with this time and id. Later orders precede it, so
+/// reading page by page shows no order twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// When the order was placed.
+    /// The time at which the order was placed.
     pub created_at: DateTime<Utc>,
-    /// Its id: those of one checkout were placed at the same time.
+    /// The order's id, since the orders of one checkout have the same time.
     pub id: OrderId,
 }
 
 impl Position {
-    /// Before all orders.
+    /// The position before all orders.
     pub const START: Self = Self {
         created_at: DateTime::<Utc>::MAX_UTC,
         id: OrderId::new(Uuid::max()),
     };
 
-    /// Just behind this order.
+    /// The position directly after an order.
     pub const fn behind(order: &PlacedOrder) -> Self {
         Self {
             created_at: order.created_at,
@@ -41,38 +41,38 @@ impl Position {
     }
 }
 
-/// Where in the list a page begins, and how far is looked for it.
+/// The beginning of a page, and the effort spent on filling it.
 #[derive(Clone, Copy, Debug)]
 pub struct Walk {
-    /// The page begins behind this.
+    /// The page begins after this position.
     pub behind: Position,
-    /// How many orders it has at most.
+    /// The most orders of the page.
     pub limit: usize,
-    /// How many orders are looked at, whatever their status: nobody walks through a million of them to
-    /// find none.
+    /// The most orders that are scanned, of any status, so that a rare status does not scan millions.
     pub rows_max: usize,
 }
 
-/// A part of the list.
+/// A page of the list.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// Newest first.
+    /// The orders, newest first.
     pub orders: Vec<PlacedOrder>,
-    /// Where the next page begins, if anything may be there.
+    /// The beginning of the next page, if there may be one.
     pub next: Option<Position>,
 }
 
-/// An order's id, if any was found, and the time at which the walk was cut, if it was.
+/// The id of an order, if any was found, and the time at which the scan stopped, if it reached its limit.
 type Row = (Option<OrderId>, Option<DateTime<Utc>>);
 
-/// One statement for the two columns that an order belongs by; a condition on either would cost the index.
+/// The statement for each of the two columns that name an order's store. A condition on either column in
+/// one statement would not use the index.
 macro_rules! walk_along {
     ($column:tt, $store:expr, $status:expr, $behind:expr, $sought:expr, $rows_max:expr) => {
         sqlx::query!(
             r#"
-            -- The index ends with the time, and a wider one would cost every checkout: so a walk
-            -- along it finds the last time of the page, and only what is not older is sorted. It
-            -- goes no further than $6 orders, whatever their status.
+            -- The index ends with the time; a wider one would cost every checkout. So a scan along
+            -- it finds the last time of the page, and only orders that are not older are sorted. The scan
+            -- ends after $6 orders, whatever their status.
             with near as (
                 select created_at
                 from (
@@ -90,7 +90,7 @@ macro_rules! walk_along {
                 order by created_at desc
                 limit $5
             ),
-            -- If the page is not full then: where the walk would go on.
+            -- The time at which the scan would continue, if the page is not full by then.
             beyond as materialized (
                 select created_at
                 from vendor_orders
@@ -133,10 +133,7 @@ macro_rules! walk_along {
     };
 }
 
-/// Up to `limit` orders behind a position, whole. Three statements, however many orders.
-///
-/// # Errors
-/// A statement failed.
+/// Finds a page of orders with their lines, in three statements however many orders it has.
 pub async fn find_page(
     connection: &mut PgConnection,
     perspective: Perspective,
@@ -144,9 +141,9 @@ pub async fn find_page(
     walk: Walk,
 ) -> Result<Page, Error> {
     let count = |number| i64::try_from(number).unwrap_or(i64::MAX);
-    // One more says whether there is another page.
+    // One more order than the page has shows that there is another page.
     let sought = count(walk.limit).saturating_add(1);
-    // A page of any status is always full, or the last one.
+    // A scan of less than a page would leave pages of any status short.
     let rows_max = count(walk.rows_max).max(sought);
     let rows: Result<Vec<Row>, _> = match perspective {
         Perspective::Buyer(store) => {
@@ -183,7 +180,7 @@ pub async fn find_page(
     let next = if is_full {
         orders.last().map(Position::behind)
     } else {
-        // Those of the time at which the walk was cut are all still to come.
+        // No order of the time at which the scan stopped is on this page, so all of them are on the next.
         cut_at.map(|created_at| Position {
             created_at,
             ..Position::START

@@ -1,4 +1,4 @@
-//! Reads back what a checkout created.
+//! Reads checkout groups and single orders.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use super::{
     load::load,
 };
 
-/// The checkout groups that carts were converted into.
+/// Finds the checkout groups that carts were converted into.
 pub async fn find_groups_of_carts(
     connection: &mut PgConnection,
     cart_ids: &[CartId],
@@ -36,9 +36,9 @@ pub async fn find_groups_of_carts(
     Ok(rows.into_iter().map(|row| (row.cart_id, row.id)).collect())
 }
 
-/// A checkout of this buyer with all its orders and lines; `None` for another buyer's.
+/// Finds a checkout of this buyer with all its orders and lines: `None` for another buyer's.
 ///
-/// Four statements. Call it inside a `repeatable read` transaction where the orders may change.
+/// Sends four statements. Where orders may change, call it in a `repeatable read` transaction.
 pub async fn find_checkout(
     connection: &mut PgConnection,
     id: CheckoutGroupId,
@@ -66,7 +66,7 @@ pub async fn find_checkout(
     }))
 }
 
-/// One order of this store; `None` for another store's. Two statements.
+/// Finds an order of this store: `None` for another store's.
 pub async fn find_order(
     connection: &mut PgConnection,
     id: OrderId,

@@ -1,4 +1,4 @@
-//! Writes what checkouts created.
+//! Writes checkouts: their groups, orders, payment intents and lines.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
@@ -25,12 +25,9 @@ use super::{
     RejectionDetail,
 };
 
-/// Writes everything that checkouts created, in one statement however many there are: four tables
-/// and one round trip, while the turns of all vendors are held. Foreign keys are checked at its end,
-/// so the order in which the tables are filled is of no matter.
-///
-/// # Errors
-/// The statement failed; the transaction is lost.
+/// Writes any number of checkouts into four tables, in one statement: a round trip less for each table
+/// while the transaction is open. Foreign keys are checked at the statement's end, so the tables may be
+/// filled in any sequence.
 pub async fn insert_checkouts(
     connection: &mut PgConnection,
     checkouts: &[Checkout],
@@ -39,10 +36,13 @@ pub async fn insert_checkouts(
     let groups: Vec<_> = checkouts.iter().map(|checkout| &checkout.group).collect();
     let orders: Vec<_> = checkouts.iter().flat_map(orders_of).collect();
     let intent = |order: &VendorOrder| order.payment_intent.map(|intent| (order.id, intent));
-    let intents: Vec<_> = orders.iter().filter_map(|(_, it)| intent(it)).collect();
+    let intents: Vec<_> = orders
+        .iter()
+        .filter_map(|(_, order)| intent(order))
+        .collect();
     let lines: Vec<_> = orders
         .iter()
-        .flat_map(|(group, it)| lines_of(group, it))
+        .flat_map(|(group, order)| lines_of(group, order))
         .collect();
     sqlx::query!(
         r#"
@@ -82,50 +82,51 @@ pub async fn insert_checkouts(
         "#,
         now,
         // The groups.
-        &column(&groups, |it| it.id) as &[CheckoutGroupId],
-        &column(&groups, |it| it.buyer_store_id) as &[BuyerStoreId],
-        &column(&groups, |it| it.cart_id) as &[CartId],
-        &column(&groups, |it| it.created_by) as &[UserId],
-        &column(&groups, |it| it.currency.clone()),
-        &column(&groups, |it| it.totals.subtotal) as &[Money],
-        &column(&groups, |it| it.totals.discount_total) as &[Money],
-        &column(&groups, |it| it.totals.total) as &[Money],
+        &column(&groups, |group| group.id) as &[CheckoutGroupId],
+        &column(&groups, |group| group.buyer_store_id) as &[BuyerStoreId],
+        &column(&groups, |group| group.cart_id) as &[CartId],
+        &column(&groups, |group| group.created_by) as &[UserId],
+        &column(&groups, |group| group.currency.clone()),
+        &column(&groups, |group| group.totals.subtotal) as &[Money],
+        &column(&groups, |group| group.totals.discount_total) as &[Money],
+        &column(&groups, |group| group.totals.total) as &[Money],
         // Their orders.
-        &column(&orders, |(_, it)| it.id) as &[OrderId],
+        &column(&orders, |(_, order)| order.id) as &[OrderId],
         &column(&orders, |(group, _)| group.id) as &[CheckoutGroupId],
         &column(&orders, |(group, _)| group.buyer_store_id) as &[BuyerStoreId],
-        &column(&orders, |(_, it)| it.vendor_store_id) as &[VendorStoreId],
-        &column(&orders, |(_, it)| it.status) as &[OrderStatus],
+        &column(&orders, |(_, order)| order.vendor_store_id) as &[VendorStoreId],
+        &column(&orders, |(_, order)| order.status) as &[OrderStatus],
         &column(&orders, |(group, _)| group.currency.clone()),
-        &column(&orders, |(_, it)| it.totals.subtotal) as &[Money],
-        &column(&orders, |(_, it)| it.totals.discount_total) as &[Money],
-        &column(&orders, |(_, it)| it.totals.total) as &[Money],
-        &column(&orders, |(_, it)| it.balance_due) as &[Money],
-        &column(&orders, |(_, it)| it.rejection_reason) as &[Option<OrderRejectionReason>],
-        // How these are to be paid.
-        &column(&intents, |(_, it)| it.id) as &[PaymentIntentId],
+        &column(&orders, |(_, order)| order.totals.subtotal) as &[Money],
+        &column(&orders, |(_, order)| order.totals.discount_total) as &[Money],
+        &column(&orders, |(_, order)| order.totals.total) as &[Money],
+        &column(&orders, |(_, order)| order.balance_due) as &[Money],
+        &column(&orders, |(_, order)| order.rejection_reason) as &[Option<OrderRejectionReason>],
+        // Their payment intents.
+        &column(&intents, |(_, intent)| intent.id) as &[PaymentIntentId],
         &column(&intents, |(order_id, _)| *order_id) as &[OrderId],
-        &column(&intents, |(_, it)| it.method) as &[PaymentMethod],
-        &column(&intents, |(_, it)| it.status) as &[PaymentStatus],
-        &column(&intents, |(_, it)| it.amount) as &[Money],
+        &column(&intents, |(_, intent)| intent.method) as &[PaymentMethod],
+        &column(&intents, |(_, intent)| intent.status) as &[PaymentStatus],
+        &column(&intents, |(_, intent)| intent.amount) as &[Money],
         // Their lines.
-        &column(&lines, |(.., it)| it.id) as &[LineItemId],
+        &column(&lines, |(.., line)| line.id) as &[LineItemId],
         &column(&lines, |(_, order_id, _)| *order_id) as &[OrderId],
         &column(&lines, |(group_id, ..)| *group_id) as &[CheckoutGroupId],
-        &column(&lines, |(.., it)| it.position),
-        &column(&lines, |(.., it)| it.product_id) as &[ProductId],
-        &column(&lines, |(.., it)| it.sku.clone()),
-        &column(&lines, |(.., it)| it.title.clone()),
-        &column(&lines, |(.., it)| it.unit) as &[Unit],
-        &column(&lines, |(.., it)| it.qty),
-        &column(&lines, |(.., it)| it.list_price) as &[Money],
-        &column(&lines, |(.., it)| it.unit_price) as &[Money],
-        &column(&lines, |(.., it)| it.discount) as &[Money],
-        &column(&lines, |(.., it)| it.total) as &[Money],
-        &column(&lines, |(.., it)| it.status) as &[LineStatus],
-        &column(&lines, |(.., it)| it.rejection.map(|it| it.reason))
-            as &[Option<LineRejectionReason>],
-        &column(&lines, |(.., it)| it.rejection.and_then(detail))
+        &column(&lines, |(.., line)| line.position),
+        &column(&lines, |(.., line)| line.product_id) as &[ProductId],
+        &column(&lines, |(.., line)| line.sku.clone()),
+        &column(&lines, |(.., line)| line.title.clone()),
+        &column(&lines, |(.., line)| line.unit) as &[Unit],
+        &column(&lines, |(.., line)| line.qty),
+        &column(&lines, |(.., line)| line.list_price) as &[Money],
+        &column(&lines, |(.., line)| line.unit_price) as &[Money],
+        &column(&lines, |(.., line)| line.discount) as &[Money],
+        &column(&lines, |(.., line)| line.total) as &[Money],
+        &column(&lines, |(.., line)| line.status) as &[LineStatus],
+        &column(&lines, |(.., line)| line
+            .rejection
+            .map(|rejection| rejection.reason)) as &[Option<LineRejectionReason>],
+        &column(&lines, |(.., line)| line.rejection.and_then(detail))
             as &[Option<Json<RejectionDetail>>],
     )
     .execute(connection)

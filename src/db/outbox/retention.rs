@@ -1,5 +1,4 @@
-//! Published events are kept for a while, for whoever looks into what was sent, and then removed.
-//! Dead letters never are: somebody must look after them.
+//! Removes published events after their retention. Dead letters stay until an operator handles them.
 
 use std::time::Duration;
 
@@ -10,25 +9,21 @@ use crate::{
     domain::ids::EventId,
 };
 
-/// What one statement has removed.
+/// The result of one sweeping statement.
 #[derive(Clone, Copy, Debug)]
 pub struct Swept {
-    /// How many events.
+    /// The number of events removed.
     pub removed: u64,
-    /// The last of them; the next statement goes on behind it.
+    /// The last of them, where the next statement continues.
     pub last: Option<EventId>,
 }
 
-/// Removes at most `limit` events with ids behind `after` that were published longer than `retention`
-/// ago, in the order in which they were written. Instances that sweep at the same time remove
-/// different ones.
+/// Removes at most `limit` events with ids after `after` that were published longer than `retention` ago,
+/// oldest first. Instances that sweep at the same time remove different events.
 ///
-/// Needs no index of its own: ids are UUIDv7, so the old ones stand together at the beginning of the
-/// primary key, and what is younger than the retention is not looked at. An event with an id of
-/// another kind, by hand, may stay for ever.
-///
-/// # Errors
-/// The statement failed.
+/// Needs no index of its own: ids are UUIDv7, so old events are at the beginning of the primary key, and
+/// events younger than the retention are not read. An event that was inserted by hand with another kind of
+/// id may stay forever.
 pub async fn sweep_published(
     connection: &mut PgConnection,
     after: EventId,
@@ -41,7 +36,7 @@ pub async fn sweep_published(
             select id
             from outbox_events
             where id > $1
-                -- The least UUIDv7 of that moment: its first 48 bits are milliseconds.
+                -- The smallest UUIDv7 of that time: the first 48 bits are milliseconds.
                 and id < (
                     lpad(
                         to_hex((extract(epoch from now() - make_interval(secs => $2)) * 1000)::bigint),

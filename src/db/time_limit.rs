@@ -1,8 +1,8 @@
-//! Statements of background work, within a limit of this process.
+//! Time limits of this process for statements.
 //!
-//! PostgreSQL's own timeouts are of no use when it is PostgreSQL, or the way there, that is silent, and
-//! sqlx has no option for TCP keepalive or `TCP_USER_TIMEOUT`. A connection on which a statement was
-//! given up is closed, so that the next statement gets one that answers.
+//! PostgreSQL's own timeouts do not help while PostgreSQL or the network is silent, and sqlx has no
+//! option for TCP keepalive or `TCP_USER_TIMEOUT`. A connection whose statement timed out is closed, so
+//! that the next statement gets one that answers.
 
 use std::time::Duration;
 
@@ -14,23 +14,20 @@ use super::{
     pool,
 };
 
-/// Takes a connection, and carries out `work` on it, within `limit`.
-///
-/// # Errors
-/// No connection could be had or the work was not done in time, or it failed.
+/// Takes a connection and does `work` on it, all within `limit`.
 pub async fn within<T>(
     pool: &PgPool,
     limit: Duration,
     work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let deadline = Instant::now() + limit;
-    let late = |_| Err(Error::timed_out("get an answer from PostgreSQL"));
+    let timed_out = |_| Err(Error::timed_out("get an answer from PostgreSQL"));
     let connection = timeout_at(deadline, pool::acquire(pool)).await;
     let mut connection =
         connection.unwrap_or_else(|_| Err(Error::timed_out("get a connection")))?;
     let outcome = timeout_at(deadline, work(&mut connection))
         .await
-        .unwrap_or_else(late);
+        .unwrap_or_else(timed_out);
     if let Err(error) = &outcome
         && error.fault() == Fault::Unreachable
     {
@@ -39,11 +36,8 @@ pub async fn within<T>(
     outcome
 }
 
-/// Waits for something for so long at most. What was waited for is dropped when the time is up; a
-/// connection in the middle of a statement must then be closed by its owner.
-///
-/// # Errors
-/// Its own, or that the time is up.
+/// Waits for an operation, and drops it when the time is up. The owner must then close a connection that
+/// is in the middle of a statement.
 pub async fn in_time<T>(
     limit: Duration,
     doing: &'static str,

@@ -1,4 +1,4 @@
-//! What waits in the outbox, measured in a task of its own: a relay that hangs must be seen.
+//! Gauges of the events that wait, measured in a task of its own so that a relay that hangs is seen.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,37 +10,37 @@ use crate::{
     metrics::Metrics,
 };
 
-/// How often it is measured.
-const MEASURE_EVERY: Duration = Duration::from_secs(1);
-/// How long a measurement may take. A database that is slow has longer after each failure, up to eight
-/// times as long.
-const MEASURE_MAX: Duration = Duration::from_secs(2);
-/// The part of the time that measuring may take. While somebody's old snapshot keeps what was published
-/// from being vacuumed, each measurement walks all of it.
-const BUSY_PART: u32 = 10;
+use super::backoff::limit_after;
 
-/// Measures until `stopping` is true. While PostgreSQL is away the gauges keep what was last measured,
-/// and the gauge of when that was grows old.
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
+/// The time limit of a measurement; a slow database gets longer after each failure ([`limit_after`]).
+const MEASURE_MAX: Duration = Duration::from_secs(2);
+/// At most one part in this many of the time is spent measuring. While a long transaction elsewhere keeps
+/// published events from being vacuumed, each measurement scans all of them.
+const MEASURE_PART: u32 = 10;
+
+/// Measures until `stopping` is true. While PostgreSQL is away the gauges keep their last values, and the
+/// gauge of the time of measurement grows old.
 pub async fn measure(pool: PgPool, metrics: Metrics, mut stopping: watch::Receiver<bool>) {
     let mut failures = 0_u32;
     while !*stopping.borrow_and_update() {
         let started = Instant::now();
-        let limit = MEASURE_MAX * 2_u32.pow(failures.min(3));
+        let limit = limit_after(failures, MEASURE_MAX);
         let lag = db::within(&pool, limit, async |connection| {
             db::outbox::lag(connection).await
         });
         match lag.await {
             Ok(lag) => {
                 failures = 0;
-                tell(&metrics, lag);
+                report(&metrics, lag);
             }
             Err(error) => {
                 failures += 1;
-                tracing::debug!("the outbox was not measured: {error}");
+                tracing::debug!("the outbox could not be measured: {error}");
             }
         }
         let pause = if failures == 0 {
-            MEASURE_EVERY.max(started.elapsed() * BUSY_PART)
+            MEASURE_EVERY.max(started.elapsed() * MEASURE_PART)
         } else {
             MEASURE_EVERY
         };
@@ -51,11 +51,11 @@ pub async fn measure(pool: PgPool, metrics: Metrics, mut stopping: watch::Receiv
     }
 }
 
-fn tell(metrics: &Metrics, lag: Lag) {
+fn report(metrics: &Metrics, lag: Lag) {
     metrics.outbox_waiting.set(lag.waiting);
     metrics.outbox_oldest.set(lag.oldest_s);
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     metrics
         .outbox_measured
-        .set(now.map_or(0.0, |it| it.as_secs_f64()));
+        .set(now.map_or(0.0, |now| now.as_secs_f64()));
 }

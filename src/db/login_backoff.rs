@@ -1,5 +1,5 @@
-//! A pause between logins that fail: a server that refuses us must not be asked a thousand times a
-//! second, by every request anew.
+//! Exponential backoff of failing logins: a server that refuses logins must not be asked a thousand times
+//! a second, anew by every request.
 
 use std::{
     sync::{LazyLock, Mutex, PoisonError},
@@ -8,16 +8,16 @@ use std::{
 
 use crate::outages::POSTGRESQL;
 
-/// Of the whole process: its pools all log in at one server, in one way.
+/// Shared by all pools of the process, which log in at one server in the same way.
 static LOGINS: LazyLock<Mutex<Logins>> = LazyLock::new(Mutex::default);
 
-/// After the first failure; each further one doubles it.
+/// The pause after a first failure; each further failure doubles it.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Default)]
 struct Logins {
-    /// None while logins succeed.
+    /// `None` while logins succeed.
     failing: Option<Failing>,
     succeeded_at: Option<Instant>,
 }
@@ -26,13 +26,14 @@ struct Logins {
 struct Failing {
     reason: String,
     pause: Duration,
-    /// When the pause was set.
+    /// The time at which the pause began.
     since: Instant,
     next_at: Instant,
 }
 
 impl Logins {
-    /// Whether one may be tried now. While they fail one at a time may, after each pause.
+    /// Allows a login, or returns the reason of the last failure. While logins fail one is allowed after
+    /// each pause.
     fn may_try(&mut self, now: Instant) -> Result<(), &str> {
         match &mut self.failing {
             None => Ok(()),
@@ -46,12 +47,12 @@ impl Logins {
 
     fn failed(&mut self, reason: String, began: Instant, now: Instant) {
         if self.succeeded_at.is_some_and(|at| at >= began) {
-            // What it met was before that.
+            // The failed login began before one that succeeded, so it says nothing about the present.
             return;
         }
         let (pause, since) = match &self.failing {
             None => (PAUSE_MIN, now),
-            // Of those that were under way together the first has said it already.
+            // Of logins that failed together only the first counts.
             Some(failing) if now < failing.since + failing.pause => (failing.pause, failing.since),
             Some(failing) => ((failing.pause * 2).min(PAUSE_MAX), now),
         };
@@ -69,27 +70,24 @@ impl Logins {
     }
 }
 
-fn logins<T>(work: impl FnOnce(&mut Logins) -> T) -> T {
-    work(&mut LOGINS.lock().unwrap_or_else(PoisonError::into_inner))
+fn logins<T>(access: impl FnOnce(&mut Logins) -> T) -> T {
+    access(&mut LOGINS.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// Whether a login may be tried now.
-///
-/// # Errors
-/// Why the last one failed.
+/// Allows a login now, or returns the reason of the last failure.
 pub(super) fn may_try() -> Result<(), String> {
-    logins(|it| it.may_try(Instant::now()).map_err(str::to_owned))
+    logins(|logins| logins.may_try(Instant::now()).map_err(str::to_owned))
 }
 
-/// One that began then has failed.
+/// Records that a login failed which began at this time.
 pub(super) fn failed(reason: String, began: Instant) {
     POSTGRESQL.suspect();
-    logins(|it| it.failed(reason, began, Instant::now()));
+    logins(|logins| logins.failed(reason, began, Instant::now()));
 }
 
-/// One has succeeded: they are tried as they are needed again.
+/// Records that a login succeeded, which ends the pause.
 pub(super) fn succeeded() {
-    logins(|it| it.succeeded(Instant::now()));
+    logins(|logins| logins.succeeded(Instant::now()));
 }
 
 #[cfg(test)]

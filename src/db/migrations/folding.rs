@@ -1,30 +1,30 @@
-//! Folds the codes and addresses that were written before they had folded copies: what migration 12 can't
-//! do in SQL.
+//! Folds the discount codes and e-mail addresses of databases from before migration 12, which adds folded
+//! copies and can't compute them in SQL.
 
 use sqlx::{PgConnection, migrate::MigrateError};
 
 use crate::domain::folding::Folded;
 
-/// The migration that keeps folded copies.
-pub const VERSION: i64 = 12;
+/// The migration that adds folded copies.
+pub(super) const VERSION: i64 = 12;
 
-/// How many conflicts are named.
+/// The most conflicts that are named.
 const NAMED_MAX: i64 = 10;
 
-/// Two texts that were told apart so far and fold to the same.
+/// Texts that were different so far and fold to the same.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "discount codes and e-mail addresses are compared without regard to case and to how letters are \
-     composed from now on, and some that were different are the same then; rename or remove one of \
-     each, then migrate again: {0}"
+    "discount codes and e-mail addresses are compared from now on without regard to case and to the \
+     composition of letters, and some that were different become the same; rename or remove all but one \
+     of each, then migrate again: {0}"
 )]
 struct Conflicts(String);
 
-/// Fills the temporary table that the migration reads, and says which rows it would refuse.
+/// Fills the temporary table that the migration reads.
 ///
 /// # Errors
-/// A statement failed, or rows are in conflict.
-pub async fn prepare(connection: &mut PgConnection) -> Result<(), MigrateError> {
+/// Names the rows that would violate the unique keys of the folded copies.
+pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), MigrateError> {
     sqlx::raw_sql(
         "create temporary table if not exists folding (
             original text primary key,
@@ -42,7 +42,7 @@ pub async fn prepare(connection: &mut PgConnection) -> Result<(), MigrateError> 
     .fetch_all(&mut *connection)
     .await?;
     for originals in originals.chunks(10_000) {
-        let folded: Vec<_> = originals.iter().map(|it| Folded::of(it)).collect();
+        let folded: Vec<_> = originals.iter().map(|text| Folded::of(text)).collect();
         sqlx::query(
             "insert into pg_temp.folding (original, folded)
              select * from unnest($1::text[], $2::text[])",

@@ -1,8 +1,8 @@
-//! Claims that could not be given up when they should have been, because Redis did not answer.
+//! Releases claims that could not be released in time because Redis did not answer.
 //!
-//! The pause after a failure spares requests; here nobody waits, so it is not kept. One at a time, in
-//! their order: a dead Redis is asked no more often for a thousand claims than for one. Each is tried
-//! for as long as its lease lives; then it has gone by itself.
+//! No request waits here, so the pause after a failure is not kept. Claims are released one at a time,
+//! in the sequence in which they came: an absent Redis gets no more attempts for a thousand claims than
+//! for one. Each claim is tried until its lease expires.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -14,45 +14,45 @@ use tokio::{sync::mpsc, time};
 
 use crate::redis_client::Connection;
 
-use super::claims::Claim;
+use super::claim::Claim;
 
-/// How many may wait; those of more end with their lease.
+/// The most claims that wait; the lease of any further one expires by itself.
 const WAITING_MAX: usize = 10_000;
-/// How long Redis is left alone between two attempts.
+/// The pause between two attempts.
 const RETRY_EVERY: Duration = Duration::from_millis(100);
 
-/// Where they are handed in. Dropped, nothing more is tried.
+/// The queue of claims to be released. Dropping it ends the attempts.
 #[derive(Debug)]
-pub struct Releases {
-    /// How many were left to end with their lease since the log was told.
-    left: AtomicU64,
+pub struct DeferredReleases {
+    /// Claims that did not fit into the queue.
+    left_out: AtomicU64,
     waiting: mpsc::Sender<(Claim, Instant)>,
 }
 
-impl Releases {
-    /// Begins to wait for claims. Must be called on the runtime of the connection.
+impl DeferredReleases {
+    /// Starts the task that releases claims. Must be called on the runtime of the connection.
     pub fn start(connection: Connection, script: Script) -> Self {
         let (waiting, claims) = mpsc::channel(WAITING_MAX);
         tokio::spawn(release_all(connection, script, claims));
         Self {
-            left: AtomicU64::default(),
+            left_out: AtomicU64::default(),
             waiting,
         }
     }
 
-    /// Gives a claim up as soon as Redis answers.
+    /// Releases a claim as soon as Redis answers.
     pub fn add(&self, claim: Claim, lease: Duration) {
         if self
             .waiting
             .try_send((claim, Instant::now() + lease))
             .is_err()
         {
-            let left = self.left.fetch_add(1, Ordering::Relaxed);
-            // A line for each would be as many as there are requests.
-            if left.is_multiple_of(WAITING_MAX as u64) {
+            let left_out = self.left_out.fetch_add(1, Ordering::Relaxed);
+            // A line for each would mean a line per request.
+            if left_out.is_multiple_of(WAITING_MAX as u64) {
                 tracing::warn!(
-                    "too many claims wait for Redis; {} are left to end with their lease",
-                    left + 1
+                    "too many claims wait for Redis; so far the leases of {} are left to expire",
+                    left_out + 1
                 );
             }
         }
@@ -67,8 +67,8 @@ async fn release_all(
     while let Some((claim, lease_end)) = claims.recv().await {
         while Instant::now() < lease_end {
             let mut connection = connection.clone();
-            let mut invocation = script.key(claim.key());
-            invocation.arg(claim.owner());
+            let mut invocation = script.key(&claim.keys.answer);
+            invocation.arg(&claim.owner);
             let attempt = invocation.invoke_async::<i64>(&mut connection);
             if attempt.await.is_ok() {
                 break;

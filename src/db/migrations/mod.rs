@@ -1,4 +1,6 @@
-//! The schema's migrations: applied, or found to be missing.
+//! Applies the schema's migrations, and counts missing ones.
+
+mod folding;
 
 use std::time::{Duration, Instant};
 
@@ -8,23 +10,20 @@ use sqlx::{
     migrate::{Migrate, MigrateError, Migrator},
 };
 
-use super::{
-    error::{self, Doing, Error, NOT_ALLOWED},
-    folding,
-};
+use super::error::{self, Doing, Error, NOT_ALLOWED};
 
 /// The schema, compiled in.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
 
-/// How long migrations wait for a table that others use before they step back and let those through
-/// who queue behind them.
+/// Limits the time that a migration waits for a table in use, and so keeps later statements queued
+/// behind it.
 const MIGRATION_LOCK_WAIT: &str = "set lock_timeout = '2s'";
 
-/// Why the schema could not be brought up to date.
+/// The reason for which the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
 #[error("the migrations can't be applied: {}", plainly(cause))]
 pub struct MigrationError {
-    // No `source`: it is told above.
+    // Not a `source`: its text is part of the message, and must not be printed twice.
     cause: MigrateError,
 }
 
@@ -34,13 +33,13 @@ impl From<MigrateError> for MigrationError {
     }
 }
 
-/// Applies the migrations that are missing. Safe from several instances at once: sqlx takes a lock.
+/// Applies missing migrations. Several instances may do so at once: sqlx takes a lock.
 ///
-/// A migration that waits for a table keeps everybody waiting who comes after it: so it gives up soon,
-/// and tries again after a pause, for `wait_max` in all.
+/// Every statement on a table queues behind a migration that waits for it. So a migration stops waiting
+/// soon and tries again after a pause, for `wait_max` in all.
 ///
 /// # Errors
-/// A migration failed, an applied one is not the one we know, or a table was in use all the time.
+/// A migration failed, an applied one differs from the one compiled in, or a table was in use all the time.
 pub async fn migrate_within(
     connection: &mut PgConnection,
     wait_max: Duration,
@@ -59,8 +58,8 @@ pub async fn migrate_within(
                      instance's migrations (long transactions are in pg_stat_activity); it is \
                      tried again: {error}"
                 );
-                // sqlx holds its own lock still: others may migrate meanwhile.
-                // A failure ends with the connection.
+                // Releases sqlx's own lock, so that another instance may migrate meanwhile. If that fails
+                // the lock ends with the connection.
                 drop(connection.unlock().await);
                 tokio::time::sleep(pause).await;
             }
@@ -78,22 +77,19 @@ pub async fn migrate_within(
 async fn run(connection: &mut PgConnection) -> Result<(), MigrateError> {
     let applied = applied_migrations(connection).await?;
     let is_applied = |version| applied.contains(&version);
-    // On an empty database there is nothing to fold, and no table to look into.
+    // An empty database has nothing to fold, and no table to read.
     if !is_applied(folding::VERSION) && is_applied(folding::VERSION - 1) {
         folding::prepare(connection).await?;
     }
     MIGRATIONS.run(connection).await
 }
 
-/// The same, with patience for half a minute.
-///
-/// # Errors
-/// See [`migrate_within`].
+/// Applies missing migrations within half a minute; see [`migrate_within`].
 pub async fn migrate(connection: &mut PgConnection) -> Result<(), MigrationError> {
     migrate_within(connection, Duration::from_secs(30)).await
 }
 
-/// What failed, without the line of PostgreSQL's own source that sqlx adds, and what may be done.
+/// The message, without the line of PostgreSQL's source code that sqlx adds, and with advice.
 fn plainly(error: &MigrateError) -> String {
     match error {
         MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
@@ -105,12 +101,12 @@ fn plainly(error: &MigrateError) -> String {
             format!("{}{advice}", error::plainly(source))
         }
         MigrateError::VersionMissing(version) => format!(
-            "the database has migration {version}, which this version does not know: it was migrated by a \
-             newer one; run that, or restore a backup from before"
+            "the database has migration {version}, which this version of splitcart does not know: it was \
+             migrated by a newer version; run that one, or restore an older backup"
         ),
         MigrateError::VersionMismatch(version) => format!(
-            "migration {version} was applied in another form than this version has: the database was \
-             migrated by a development version"
+            "migration {version} differs from the one that was applied: the database was migrated by \
+             a development version"
         ),
         other => other.to_string(),
     }
@@ -124,10 +120,7 @@ fn is_lock_timeout(error: &MigrateError) -> bool {
     code.is_some_and(|code| code == "55P03")
 }
 
-/// How many of our migrations are not applied yet.
-///
-/// # Errors
-/// PostgreSQL can't be reached.
+/// Counts the migrations that are not applied yet.
 pub async fn missing_migrations(connection: &mut PgConnection) -> Result<usize, Error> {
     let applied = applied_migrations(connection)
         .await
@@ -139,11 +132,12 @@ pub async fn missing_migrations(connection: &mut PgConnection) -> Result<usize, 
 }
 
 async fn applied_migrations(connection: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
-    // Not `query!`: the table is sqlx's own and does not exist before the first migration.
-    let known = sqlx::query_scalar::<_, bool>("select to_regclass('_sqlx_migrations') is not null")
-        .fetch_one(&mut *connection)
-        .await?;
-    if !known {
+    // Not `query!`: the table belongs to sqlx and does not exist before the first migration.
+    let exists =
+        sqlx::query_scalar::<_, bool>("select to_regclass('_sqlx_migrations') is not null")
+            .fetch_one(&mut *connection)
+            .await?;
+    if !exists {
         return Ok(Vec::new());
     }
     sqlx::query_scalar("select version from _sqlx_migrations where success")

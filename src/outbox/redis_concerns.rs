@@ -1,8 +1,7 @@
-//! Looks at the Redis that the event stream lives in: what its settings and its role may cost.
+//! Checks the Redis of the event stream for settings and roles that may lose events.
 //!
-//! An event is "published" when Redis has it in memory. Whether it is still there tomorrow is up to
-//! whoever runs that Redis, so what can be seen of it is told, at start and whenever it changes. Nobody
-//! waits for this.
+//! An event counts as published when Redis has it in memory; its durability is up to the operator. So a
+//! check at start and once a minute reports every risk that it can see. Nothing waits for it.
 
 use std::time::Duration;
 
@@ -10,18 +9,16 @@ use redis::{RedisResult, Value};
 use secrecy::SecretString;
 use tokio::sync::watch;
 
-use crate::redis_client::Connection;
+use crate::redis_client::{Connection, info_field};
 
 use super::{redis_stream, sink_state::SinkReport};
 
-/// How often it is looked at.
-const LOOK_EVERY: Duration = Duration::from_mins(1);
-/// How soon again while it does not answer.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(5);
-/// How long an answer may take.
+const CHECK_EVERY: Duration = Duration::from_mins(1);
+/// The pause after a check that got no answer.
+const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
-/// Looks until `stopping` is true. A Redis that does not answer is the relay's to report.
+/// Checks until `stopping` is true. A Redis that does not answer is reported by the relay, not here.
 ///
 /// # Errors
 /// The URL is malformed.
@@ -35,14 +32,14 @@ pub fn watch_redis(
     let stream = stream.to_owned();
     Ok(async move {
         while !*stopping.borrow_and_update() {
-            let pause = match look(&mut connection, &stream).await {
+            let pause = match find_concerns(&mut connection, &stream).await {
                 Ok(concerns) => {
-                    report.has_concerns(concerns);
-                    LOOK_EVERY
+                    report.report_concerns(concerns);
+                    CHECK_EVERY
                 }
                 Err(error) => {
-                    tracing::debug!("the Redis of the event stream was not looked at: {error}");
-                    LOOK_AGAIN_AFTER
+                    tracing::debug!("the Redis of the event stream could not be checked: {error}");
+                    CHECK_AGAIN_AFTER
                 }
             };
             tokio::select! {
@@ -53,7 +50,7 @@ pub fn watch_redis(
     })
 }
 
-async fn look(connection: &mut Connection, stream: &str) -> RedisResult<Vec<String>> {
+async fn find_concerns(connection: &mut Connection, stream: &str) -> RedisResult<Vec<String>> {
     let answers: Vec<RedisResult<Value>> = redis::pipe()
         .cmd("INFO")
         .cmd("TYPE")
@@ -65,7 +62,7 @@ async fn look(connection: &mut Connection, stream: &str) -> RedisResult<Vec<Stri
     let [info, kind, probe] = answers.as_slice() else {
         unreachable!("each command has an answer");
     };
-    // Some may be forbidden to a user who may do all that we need.
+    // A user with all the rights that publishing needs may still be forbidden some of these commands.
     let text = |answer: &RedisResult<Value>| {
         let value = answer.clone().ok()?;
         redis::from_redis_value::<String>(value).ok()
@@ -79,24 +76,20 @@ async fn look(connection: &mut Connection, stream: &str) -> RedisResult<Vec<Stri
         ));
     }
     if let Err(error) = probe
-        && !redis_stream::is_about_the_id(&error.to_string())
+        && !redis_stream::is_refused_for_its_id(&error.to_string())
     {
         concerns.push(format!("does not take events: {error}"));
     }
     Ok(concerns)
 }
 
-/// What the answer to INFO gives to worry about.
+/// The concerns that an answer to INFO raises.
 fn concerns_in(info: &str) -> Vec<String> {
-    let field = |name: &str| {
-        info.lines()
-            .filter_map(|line| line.trim_end().split_once(':'))
-            .find_map(|(key, value)| (key == name).then_some(value))
-    };
+    let field = |name| info_field(info, name);
     let mut concerns = Vec::new();
     match field("redis_mode") {
         Some("sentinel") => {
-            concerns.push("is a Sentinel, which keeps no data: name the primary".to_owned());
+            concerns.push("is a Sentinel, which stores no data: configure the primary".to_owned());
             return concerns;
         }
         Some("cluster") => concerns.push(
@@ -106,12 +99,12 @@ fn concerns_in(info: &str) -> Vec<String> {
         _ => {}
     }
     if field("role") == Some("slave") {
-        concerns.push("is a replica, which takes nothing: name the primary".to_owned());
+        concerns.push("is a replica, which takes no writes: configure the primary".to_owned());
     }
     if field("aof_enabled") == Some("0") {
         concerns.push(
-            "has no append-only file (appendonly no): events that were published since its last \
-             snapshot are lost when it ends"
+            "has no append-only file (appendonly no): events published since its last snapshot are lost \
+             when it crashes or stops"
                 .to_owned(),
         );
     }
@@ -129,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_primary_with_an_append_only_file_gives_nothing_to_worry_about() {
+    fn a_primary_with_an_append_only_file_raises_no_concern() {
         let info = "# Server\r\nredis_mode:standalone\r\nrole:master\r\naof_enabled:1\r\n\
                     maxmemory:1000\r\nmaxmemory_policy:noeviction\r\n";
         assert_eq!(concerns_in(info), Vec::<String>::new());
@@ -144,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sentinel_is_told_apart_from_a_redis_without_settings() {
+    fn a_sentinel_is_a_concern_and_missing_settings_are_none() {
         assert_eq!(concerns_in("redis_mode:sentinel\r\n").len(), 1);
         assert_eq!(concerns_in("").len(), 0);
     }

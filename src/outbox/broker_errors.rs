@@ -1,15 +1,14 @@
-//! What a broker's answers mean: whether the event is to blame, or the broker.
+//! Classifies the errors of the broker: about the broker itself, or possibly about one event.
 //!
-//! Of one event's refusal the answer alone can rarely tell. Only what Redis has no code for may be
-//! about the event; and then only if others pass, which is the relay's to see.
+//! Redis has codes for its own states, and none for a command that it can't read. So an error without
+//! such a code may be about the event; the publisher decides that by whether other events pass.
 
 use redis::{RedisError, ServerError};
 
 use crate::redis_client;
 
-/// Why nothing can be published at present. The names are a metric's labels.
+/// The reason for which the broker takes no event at present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "`name` says it")]
 pub enum Unavailable {
     Unreachable,
     NoAnswer,
@@ -24,7 +23,6 @@ pub enum Unavailable {
 }
 
 impl Unavailable {
-    /// All of them.
     pub const ALL: [Self; 10] = [
         Self::Unreachable,
         Self::NoAnswer,
@@ -38,7 +36,7 @@ impl Unavailable {
         Self::Refusing,
     ];
 
-    /// For people and metrics.
+    /// The label of the metric, and the word in the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unreachable => "unreachable",
@@ -54,36 +52,36 @@ impl Unavailable {
         }
     }
 
-    /// What a failed round trip says.
-    pub fn of_error(error: &RedisError) -> Self {
+    /// The reason of a failed round trip.
+    pub fn of_round_trip(error: &RedisError) -> Self {
         if error.is_timeout() {
             return Self::NoAnswer;
         }
-        let answers = error.clone().into_server_errors();
-        let of_state = answers
+        let errors = error.clone().into_server_errors();
+        let reason = errors
             .iter()
-            .flat_map(|answers| answers.iter())
-            .find_map(|(_, answer)| Self::of_answer(answer));
-        // A server that answers is not unreachable, whatever it says.
-        of_state.unwrap_or(if answers.is_some() {
+            .flat_map(|errors| errors.iter())
+            .find_map(|(_, error)| Self::of_server_error(error));
+        // A server that answers is not unreachable, whatever the answer.
+        reason.unwrap_or(if errors.is_some() {
             Self::Refusing
         } else {
             Self::Unreachable
         })
     }
 
-    /// What an answer says about the broker; none if it may be about the event.
-    pub fn of_answer(answer: &ServerError) -> Option<Self> {
-        if redis_client::serves_nothing(answer) {
-            return Some(match answer.code() {
+    /// The reason that a server's error names; `None` if the error may be about the event.
+    pub fn of_server_error(error: &ServerError) -> Option<Self> {
+        if redis_client::serves_nothing(error) {
+            return Some(match error.code() {
                 "NOAUTH" | "WRONGPASS" => Self::NotAllowed,
                 "CLUSTERDOWN" => Self::Cluster,
                 _ => Self::ServesNothing,
             });
         }
-        Some(match answer.code() {
-            // Redis has no code for what is wrong with a command itself.
-            "ERR" => return of_text(answer.details().unwrap_or_default()),
+        Some(match error.code() {
+            // The generic code: only the text can tell.
+            "ERR" => return of_text(error.details().unwrap_or_default()),
             "BUSY" => Self::Busy,
             "OOM" => Self::Full,
             "MISCONF" => Self::NotPersisting,
@@ -95,17 +93,19 @@ impl Unavailable {
     }
 }
 
-/// Sentences that would be said to every event. One that is missing here costs a probe.
+/// Recognises texts that Redis would send whatever the event. A text that is missing here costs a probe.
 fn of_text(text: &str) -> Option<Unavailable> {
     let text = text.to_ascii_lowercase();
-    let of_all = [
+    let about_no_event = [
         "unknown command",
         "syntax error",
         "wrong number of arguments",
         "max number of clients",
         "exhausted the last possible id",
     ];
-    let found = of_all.iter().any(|sentence| text.contains(sentence));
+    let found = about_no_event
+        .iter()
+        .any(|sentence| text.contains(sentence));
     found.then_some(Unavailable::Refusing)
 }
 
@@ -115,12 +115,12 @@ mod tests {
 
     use super::*;
 
-    fn meaning(line: &str) -> Option<Unavailable> {
-        let Ok(Value::ServerError(answer)) = parse_redis_value(format!("-{line}\r\n").as_bytes())
+    fn reason(line: &str) -> Option<Unavailable> {
+        let Ok(Value::ServerError(error)) = parse_redis_value(format!("-{line}\r\n").as_bytes())
         else {
             panic!("{line} is an error");
         };
-        Unavailable::of_answer(&answer)
+        Unavailable::of_server_error(&error)
     }
 
     #[test]
@@ -159,13 +159,13 @@ mod tests {
             ),
         ];
         for (line, expected) in cases {
-            assert_eq!(meaning(line), Some(expected), "{line}");
+            assert_eq!(reason(line), Some(expected), "{line}");
         }
     }
 
     #[test]
     fn what_may_be_about_the_event_is_left_open() {
-        assert_eq!(meaning("ERR Protocol error: invalid bulk length"), None);
-        assert_eq!(meaning("ERR Elements are too large to be stored"), None);
+        assert_eq!(reason("ERR Protocol error: invalid bulk length"), None);
+        assert_eq!(reason("ERR Elements are too large to be stored"), None);
     }
 }

@@ -5,6 +5,7 @@
 //! published), private listener.
 
 mod database;
+mod http_options;
 mod redis_at_start;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -31,12 +32,9 @@ use crate::{
         pool::{Limits as PoolLimits, Workload},
     },
     http::{
-        answer_body::{self, BodyBudget},
-        connection::place::{Connections, Places},
-        listener,
-        rate_limit::RateLimits,
-        server::{self, Front},
-        tls,
+        answer_body, listener,
+        options::Options as HttpOptions,
+        server, tls,
         token::{TokenVerifier, key_set::KeySet},
         watched_file::{self, WatchedFiles},
     },
@@ -240,27 +238,27 @@ impl App {
             stopping: stops,
         };
         let ops = serve_ops(ops_listener, ops)?;
-        let front = Front {
-            config: config.clone(),
+        let connections = http_options::connections(config);
+        let options = HttpOptions {
+            settings: http_options::settings(config, connections),
             database_url: database_url.clone(),
             redis_url: redis_url.clone(),
-            desk: actors.desk.clone(),
+            checkouts: actors.desk.clone(),
             carts: carts.desk.clone(),
             incarnation,
             tokens: TokenVerifier::new(keys.current(), &config.auth, &metrics),
-            rate_limits: RateLimits::new(config, &metrics),
-            places: Places::new(config, &metrics),
-            bodies: bodies(config, &metrics),
+            rate_limits: http_options::rate_limits(config, &metrics),
+            places: http_options::places(config, &metrics),
+            bodies: http_options::bodies(config, &metrics),
             metrics,
         };
         let scheme = certificate.as_ref().map_or("http", |_| "https");
-        let mut background = beside_the_listener(config, &front, keys, certificate);
+        let mut background = beside_the_listener(config, &options, keys, certificate);
         background.push(actix_rt::spawn(redis_check));
         background.extend(watch_dependencies(config, database_url, redis_url)?);
         background.extend(in_the_background);
         background.push(named);
-        let connections = connections(config);
-        let http = spawn(server::serve(http_listener, front, tls)?);
+        let http = spawn(server::serve(http_listener, options, tls)?);
         tracing::info!(
             http.addr = %http_addr,
             ops.addr = %ops_addr,
@@ -388,28 +386,6 @@ fn certificate(
     })
 }
 
-/// How many connections of clients there may be.
-fn connections(config: &Config) -> Connections {
-    let connections = Connections::of(config);
-    if connections.are_few() {
-        tracing::warn!(
-            "the system lets this process open {} files, so it serves {} connections per worker, not \
-             http.connections_per_worker = {}; raise the limit (ulimit -n, LimitNOFILE) for more",
-            connections.files_max,
-            connections.per_worker,
-            config.http.connections_per_worker,
-        );
-    }
-    connections
-}
-
-/// How much of requests' bodies may be in memory.
-fn bodies(config: &Config, metrics: &Metrics) -> Arc<BodyBudget> {
-    const MB: usize = 1024 * 1024;
-    let shown = metrics.bodies_bytes.clone();
-    BodyBudget::new(config.http.bodies_mb_max * MB, shown)
-}
-
 /// A pool for what works on this thread. The relay has one of its own, so that it waits for nobody.
 fn background_pool(
     config: &Config,
@@ -509,17 +485,17 @@ fn bind(addr: SocketAddr, setting: &'static str) -> Result<std::net::TcpListener
 /// What keeps the public listener up to date.
 fn beside_the_listener(
     config: &Config,
-    front: &Front,
+    options: &HttpOptions,
     keys: WatchedFiles<KeySet>,
     certificate: Option<WatchedFiles<CertifiedKey>>,
 ) -> Vec<JoinHandle<()>> {
     let reload_every = Duration::from_millis(config.reload_files_ms);
-    let metrics = || front.metrics.clone();
+    let metrics = || options.metrics.clone();
     let mut tasks = vec![actix_rt::spawn(keys.watch(reload_every, metrics()))];
     if let Some(certificate) = certificate {
         tasks.push(actix_rt::spawn(certificate.watch(reload_every, metrics())));
     }
-    if let Some(limits) = &front.rate_limits {
+    if let Some(limits) = &options.rate_limits {
         tasks.push(actix_rt::spawn(Arc::clone(limits).forget_the_idle()));
     }
     tasks

@@ -18,7 +18,7 @@ use crate::{
 use super::{
     error::{ApiError, NO_TOKEN},
     state::State,
-    token::{TokenBody, refused::Refused},
+    token::{parts::TokenBody, refused::Refused},
 };
 
 /// Who calls and for which store, as the token says: that person may be anybody yet.

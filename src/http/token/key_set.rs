@@ -10,10 +10,12 @@ use std::{
 
 use serde_json::Value;
 
-use crate::config::{Auth, TokenKeys};
+use crate::{
+    config::{Auth, TokenKeys},
+    http::watched_file::{self, WatchedFiles},
+};
 
 use super::{
-    super::watched_file::{self, WatchedFiles},
     key::{Key, NotUsed},
     parts::Header,
     refused::Refused,

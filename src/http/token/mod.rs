@@ -31,7 +31,7 @@ use crate::{
 use self::{
     key::Key,
     key_set::KeySet,
-    parts::{Expected, Parts},
+    parts::{Expected, Parts, TokenBody},
     refused::Refused,
     seen::Seen,
 };
@@ -65,15 +65,6 @@ pub struct Claims {
     /// The token's own id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
-}
-
-/// What is read of a token.
-#[derive(Clone, Debug)]
-pub struct TokenBody {
-    /// The person, as the issuer says.
-    pub sub: String,
-    /// The store the person acts for.
-    pub active_store_id: Option<String>,
 }
 
 /// Checks signatures, issuers, audiences and times. Cloning shares the keys.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::config::Auth;
 
-use super::{TokenBody, refused::Refused};
+use super::refused::Refused;
 
 /// The longest token, in bytes. Identity providers that put a person's groups in make some of 8 KB.
 const TOKEN_LEN_MAX: usize = 16 * 1024;
@@ -44,6 +44,15 @@ impl Expected {
             lifetime_s_max: Some(auth.lifetime_s_max).filter(|max| *max > 0),
         }
     }
+}
+
+/// What is read of a token.
+#[derive(Clone, Debug)]
+pub struct TokenBody {
+    /// The person, as the issuer says.
+    pub sub: String,
+    /// The store the person acts for.
+    pub active_store_id: Option<String>,
 }
 
 /// A token, cut up.

@@ -45,14 +45,14 @@ refused. A request that sends `Authorization`, `Content-Type`, `Idempotency-Key`
 400. `HEAD` is answered wherever `GET` is: the same headers without a body.";
 
 const SCHEME: &str = "\
-A JWT with the claims `sub` (the person), `active_store_id` (the store he or she acts for), `iss` \
+A JWT with the claims `sub` (the person), `active_store_id` (the store they act for), `iss` \
 and `exp`. It says who calls; what that person may do is read from the database.";
 
 const KEY: &str = "\
 Makes the request safe to repeat: the same key with the same body gets the first success again, to \
 the byte, with `Idempotency-Replayed: true`. A fresh one per attempt to buy, the same one for its \
-retries. It counts for your user, store and route; a cart's is kept for 24 hours, a checkout's for \
-7 days. Errors do not use it up.";
+retries. It counts for your user, store and route, and is kept as long as the operator has configured (by default \
+24 hours for a cart, 7 days for a checkout). Errors do not use it up.";
 
 /// The document, for those who use the API.
 pub fn document() -> &'static str {
@@ -79,7 +79,7 @@ pub fn whole_document() -> &'static str {
 fn leave_out(document: &mut Value, tag: &str) {
     let is_of_tag = |operation: &Value| {
         let tags = operation["tags"].as_array();
-        tags.is_some_and(|tags| tags.iter().any(|it| it == tag))
+        tags.is_some_and(|tags| tags.iter().any(|other| other == tag))
     };
     if let Some(paths) = document["paths"].as_object_mut() {
         paths.retain(|_, item| {
@@ -88,7 +88,7 @@ fn leave_out(document: &mut Value, tag: &str) {
         });
     }
     if let Some(tags) = document["tags"].as_array_mut() {
-        tags.retain(|it| it["name"] != tag);
+        tags.retain(|other| other["name"] != tag);
     }
 }
 

@@ -13,13 +13,13 @@ const START: &str = include_str!("page.js");
 /// A file that the page asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct File {
-    /// Its name below `/docs/`.
+    /// The file's name below `/docs/`.
     pub name: &'static str,
-    /// What it is.
+    /// The file's `Content-Type`.
     pub content_type: &'static str,
 }
 
-/// All of them.
+/// All files of the page.
 pub const FILES: [File; 4] = [
     File {
         name: "favicon-32x32.png",

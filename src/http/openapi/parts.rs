@@ -1,4 +1,4 @@
-//! What all operations are put together from: references, bodies, successes, headers.
+//! The parts of all operations: references, bodies, successes, headers.
 
 use serde_json::{Map, Value, json};
 

@@ -1,5 +1,5 @@
-//! How many connections there may be: of all, by what the system lets us have of open files, and of one
-//! address, so that no stranger takes them all.
+//! The number of connections: of all clients, by the open files that the system allows, and of one address, so
+//! that no client takes all.
 
 use std::{
     io,
@@ -24,21 +24,21 @@ use crate::{
 /// Open files beside connections of clients and to PostgreSQL: of Redis, listeners, the private
 /// listener's connections, keys and certificates, the log.
 const OTHER_FILES: u64 = 200;
-/// More per worker: its way to Redis, its event loop.
+/// More per thread: its connection to Redis, its event loop.
 const FILES_PER_THREAD: u64 = 8;
 /// Fewer than that is worth a warning.
 const FEW: usize = 2000;
 /// With fewer than that nothing could be served.
 const CONNECTIONS_MIN: u64 = 16;
 
-/// How many connections a worker may serve at a time.
+/// The connections that may be served at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connections {
-    /// By the settings, or fewer.
+    /// As set, or fewer.
     pub per_thread: usize,
-    /// Of all workers.
+    /// Of all threads.
     pub in_all: usize,
-    /// How many files may be open.
+    /// The files that may be open.
     pub files_max: u64,
     are_fewer_than_wanted: bool,
 }
@@ -74,13 +74,13 @@ impl Connections {
         }
     }
 
-    /// Whether they are so few, because of the system, that somebody should know.
+    /// True if the system allows so few that it is worth a warning.
     pub fn are_few(&self) -> bool {
         self.are_fewer_than_wanted && self.in_all < FEW
     }
 }
 
-/// The connections of all addresses; shared by all workers.
+/// The connections of all addresses; shared by all threads.
 #[derive(Debug)]
 pub struct Places {
     taken: DashMap<IpAddr, u32>,
@@ -109,8 +109,8 @@ impl Places {
         })
     }
 
-    /// Takes one for an address, unless it has as many as it may. Trusted proxies have all that they
-    /// want: behind them are many.
+    /// Takes a place for an address, unless it has as many as it may. Trusted proxies are not limited: many
+    /// clients are behind them.
     pub fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Place> {
         let address = address.map(|address| address.to_canonical());
         let is_proxy = |address| self.proxies.iter().any(|proxy| proxy.contains(address));
@@ -222,7 +222,7 @@ impl AsyncWrite for Placed {
     }
 }
 
-/// What the acceptor of TLS asks for.
+/// Required by the acceptor of TLS.
 impl ActixStream for Placed {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
         ActixStream::poll_read_ready(&self.tcp, cx)

@@ -26,7 +26,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<Io> {
             return Poll::Ready(Ok(()));
         }
         let before = buffer.filled().len();
-        // Whoever does not take what we say is not listened to: each request is an answer more.
+        // A client that does not take its answers is not read from: each request would be one answer more.
         let read = if self.is_http2() && self.write_due.is_some() {
             Poll::Pending
         } else {
@@ -95,7 +95,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<Io> {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.instead.is_some() || !self.settings_told {
+        if self.instead.is_some() || !self.settings_sent {
             let first = parts.iter().find(|part| !part.is_empty());
             return self.poll_write(cx, first.map_or(&[], |part| part));
         }

@@ -69,7 +69,7 @@ pub struct RateLimits {
     metrics: Metrics,
 }
 
-/// What is left of a user's limit, kept with the request for its answer.
+/// The rest of a user's limit, kept with the request for its answer.
 #[derive(Clone, Copy, Debug)]
 struct LeftOfUser(Left);
 

@@ -21,7 +21,7 @@ use super::{
     refused::Refused,
 };
 
-/// See the module.
+/// The keys that are trusted.
 #[derive(Clone, Debug)]
 pub struct KeySet {
     keys: Vec<Arc<Key>>,
@@ -29,7 +29,7 @@ pub struct KeySet {
     serial: u64,
 }
 
-/// How a token says which key it means.
+/// The way in which a token names its key.
 #[derive(Clone, Copy, Debug)]
 enum Naming {
     /// There is one, which has no id: a token's `kid` is not looked at.

@@ -1,4 +1,4 @@
-//! What the public listener and the state of its threads are made from. `app` makes it: nothing here reads the
+//! The options of the public listener and of the state of its threads. `app` makes them: nothing here reads the
 //! configuration.
 
 use std::{sync::Arc, time::Duration};
@@ -61,7 +61,7 @@ pub struct Settings {
     pub plain: Plain,
     pub is_under_tls: bool,
     pub cors_origins: Vec<Origin>,
-    /// Whether the OpenAPI document is served.
+    /// True if the OpenAPI document is served.
     pub docs: bool,
     /// The proxies in front of the client addresses that are logged; `None` if no address is logged.
     pub log_addresses_behind: Option<Vec<Proxy>>,

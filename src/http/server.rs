@@ -1,5 +1,4 @@
-//! The public listener: what is spoken on it, how long it waits for whom, and what is around every
-//! request.
+//! The public listener: its protocols, its limits of time, and the middlewares around every request.
 
 use std::{
     io,
@@ -54,7 +53,7 @@ const DISCONNECT_MAX: Duration = Duration::from_secs(1);
 
 /// Serves the API; with TLS if there is a configuration of it.
 ///
-/// What `HttpServer` of actix-web does, with limits of our own beneath it (see `connection`).
+/// The same as `HttpServer` of actix-web, with limits of our own beneath it (see `connection`).
 ///
 /// # Errors
 /// The listener can't be used.
@@ -146,15 +145,15 @@ fn place(
     let address = tcp.peer_addr().ok().map(|peer| peer.ip());
     let place = places.take(address);
     let place = place.ok_or_else(|| DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))?;
-    // Answers go out at once, however short. Who has hung up will be found gone.
+    // Answers go out at once, however short. A client that has hung up is noticed later.
     drop(tcp.set_nodelay(true));
-    // What the system has of an answer is not kept for longer than what we have.
+    // The system keeps its part of an answer no longer than we keep ours.
     #[cfg(target_os = "linux")]
     drop(SockRef::from(&tcp).set_tcp_user_timeout(Some(answer_max)));
     Ok(Placed::new(tcp, place))
 }
 
-/// How much of requests' bodies HTTP/2 clients may send before it is read: of one, a whole one.
+/// The bytes of bodies that an HTTP/2 client may send before they are read: of one request, a whole body.
 const HTTP2_WINDOW: u32 = 256 * 1024;
 const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
 

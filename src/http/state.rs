@@ -22,7 +22,7 @@ use super::{
     token::TokenVerifier,
 };
 
-/// What a request's handler works with.
+/// The state that handlers work with.
 #[derive(Debug)]
 pub struct State {
     /// For everything but the transactions of checkouts and carts.

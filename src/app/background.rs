@@ -14,7 +14,7 @@ use crate::{
         self,
         pool::{Limits as PoolLimits, Workload},
     },
-    http::{server::Front, token::key_set::KeySet, watched_file::WatchedFiles},
+    http::{options::Options as HttpOptions, token::key_set::KeySet, watched_file::WatchedFiles},
     log_floods,
     metrics::Metrics,
     ops::redis_role,
@@ -108,17 +108,17 @@ pub(super) fn watch_dependencies(
 /// Starts what keeps the public listener up to date: keys, its certificate, and the limiter's memory.
 pub(super) fn beside_the_listener(
     config: &Config,
-    front: &Front,
+    options: &HttpOptions,
     keys: WatchedFiles<KeySet>,
     certificate: Option<WatchedFiles<CertifiedKey>>,
 ) -> Vec<JoinHandle<()>> {
     let reload_every = Duration::from_millis(config.reload_files_ms);
-    let metrics = || front.metrics.clone();
+    let metrics = || options.metrics.clone();
     let mut tasks = vec![actix_rt::spawn(keys.watch(reload_every, metrics()))];
     if let Some(certificate) = certificate {
         tasks.push(actix_rt::spawn(certificate.watch(reload_every, metrics())));
     }
-    if let Some(limits) = &front.rate_limits {
+    if let Some(limits) = &options.rate_limits {
         tasks.push(actix_rt::spawn(Arc::clone(limits).forget_the_idle()));
     }
     tasks

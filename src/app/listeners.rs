@@ -1,6 +1,6 @@
 //! The two listeners: binding, serving, and closing them.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr};
 
 use actix_web::{App as WebApp, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use rustls::sign::CertifiedKey;
@@ -8,12 +8,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     config::{Config, Protocol},
-    http::{
-        answer_body::{self, BodyBudget},
-        connection::place::Connections,
-        listener, tls,
-        watched_file::WatchedFiles,
-    },
+    http::{answer_body, listener, tls, watched_file::WatchedFiles},
     metrics::Metrics,
     ops::{self, Ops},
 };
@@ -66,28 +61,6 @@ pub(super) fn certificate(
         }
         Protocol::Plain | Protocol::PlainOrH2c => None,
     })
-}
-
-/// The limits of clients' connections, as far as the system lets this process open files.
-pub(super) fn connections(config: &Config) -> Connections {
-    let connections = Connections::of(config);
-    if connections.are_few() {
-        tracing::warn!(
-            "the system lets this process open {} files, so it serves {} connections per worker, not \
-             http.connections_per_worker = {}; raise the limit (ulimit -n, LimitNOFILE) for more",
-            connections.files_max,
-            connections.per_worker,
-            config.http.connections_per_worker,
-        );
-    }
-    connections
-}
-
-/// The budget of requests' bodies in memory.
-pub(super) fn bodies(config: &Config, metrics: &Metrics) -> Arc<BodyBudget> {
-    const MB: usize = 1024 * 1024;
-    let shown = metrics.bodies_bytes.clone();
-    BodyBudget::new(config.http.bodies_mb_max * MB, shown)
 }
 
 pub(super) fn serve_ops(listener: std::net::TcpListener, ops: Ops) -> io::Result<Listener> {

@@ -7,6 +7,7 @@
 mod background;
 mod database;
 mod error;
+mod http_options;
 mod listeners;
 pub mod options;
 mod redis_at_start;
@@ -26,10 +27,8 @@ use crate::{
     checkout::start::CheckoutActors,
     config::{BACKGROUND_CONNECTIONS, Config, RELAY_CONNECTIONS, RateLimit, TokenKeys},
     http::{
-        connection::place::Places,
-        rate_limit::RateLimits,
-        server::{self, Front},
-        tls,
+        options::Options as HttpOptions,
+        server, tls,
         token::{TokenVerifier, key_set::KeySet},
     },
     idempotency::incarnation::Incarnation,
@@ -46,7 +45,7 @@ use crate::{
 
 use self::{
     background::{background_pool, beside_the_listener, in_the_background, watch_dependencies},
-    listeners::{Listener, OPS_CLOSE_MAX_S, bind, bodies, certificate, connections, serve_ops},
+    listeners::{Listener, OPS_CLOSE_MAX_S, bind, certificate, serve_ops},
 };
 
 pub use self::error::Error;
@@ -147,29 +146,27 @@ impl App {
             stopping: stops,
         };
         let ops = serve_ops(ops_listener, ops)?;
-        let front = Front {
-            config: config.clone(),
+        let connections = http_options::connections(config);
+        let http_options = HttpOptions {
+            settings: http_options::settings(config, connections),
             database_url: database_url.clone(),
             redis_url: redis_url.clone(),
-            desk: actors.desk.clone(),
+            checkouts: actors.desk.clone(),
             carts: carts.desk.clone(),
-            terms: options::terms(config),
-            promises: options::promises(config),
             incarnation,
             tokens: TokenVerifier::new(keys.current(), &config.auth, &metrics),
-            rate_limits: RateLimits::new(config, &metrics),
-            places: Places::new(config, &metrics),
-            bodies: bodies(config, &metrics),
+            rate_limits: http_options::rate_limits(config, &metrics),
+            places: http_options::places(config, &metrics),
+            bodies: http_options::bodies(config, &metrics),
             metrics,
         };
         let scheme = certificate.as_ref().map_or("http", |_| "https");
-        let mut background = beside_the_listener(config, &front, keys, certificate);
+        let mut background = beside_the_listener(config, &http_options, keys, certificate);
         background.push(actix_rt::spawn(redis_concerns));
         background.extend(watch_dependencies(config, database_url, redis_url)?);
         background.extend(in_the_background);
         background.push(named);
-        let connections = connections(config);
-        let http = listeners::spawn(server::serve(http_listener, front, tls)?);
+        let http = listeners::spawn(server::serve(http_listener, http_options, tls)?);
         tracing::info!(
             http.addr = %http_addr,
             ops.addr = %ops_addr,

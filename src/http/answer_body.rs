@@ -1,8 +1,7 @@
-//! What a request and its answer carry, each with what it takes of the connection and of memory while it
-//! exists.
+//! The bodies of a request and its answer, each counted against its connection and the memory while it exists.
 //!
 //! An [`AnswerBody`] is handed on in parts, so that its connection sees whether it is taken, and keeps the
-//! request's body until its own end: the HTTP server would drain a chunked body that nobody wants any
+//! request's body until its own end: the HTTP server would drain a chunked body that is not wanted any
 //! more for as long as its client likes, but closes the connection if it is still wanted when the answer
 //! has been written.
 
@@ -31,10 +30,10 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use super::connection::requests::UnderWay;
 
-/// How much of an answer is handed on at a time.
+/// The largest part of an answer that is handed on at a time.
 const PART_LEN: usize = 64 * 1024;
 
-/// How many bytes of requests' bodies there are in memory, in the whole process.
+/// The bytes of requests' bodies in memory, of the whole process.
 #[derive(Debug)]
 pub struct BodyBudget {
     most: usize,
@@ -109,12 +108,12 @@ impl RequestBody {
         }
     }
 
-    /// Whether there was no memory left for it.
+    /// True if there was no memory left for the body.
     pub fn exceeds_budget(&self) -> bool {
         self.0.exceeds_budget.get()
     }
 
-    /// Whether it can't be received any more. What has arrived is thrown away.
+    /// True if the body can't be received any more. Bytes that have arrived are thrown away.
     pub fn is_broken(&self) -> bool {
         if self.0.is_broken.get() {
             return true;
@@ -179,7 +178,7 @@ impl Drop for BodyReader {
     }
 }
 
-/// See the module.
+/// An answer's body, which keeps its request's body until its own end.
 pub struct AnswerBody {
     body: BoxBody,
     /// Of the body's last chunk.

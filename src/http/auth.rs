@@ -1,6 +1,6 @@
-//! Who is calling: a token says who it is, the database says what he or she may do.
+//! Authentication and authorization: the token names the caller, the database decides what the caller may do.
 //!
-//! Nothing of a token is trusted but the two ids: role, membership, store and licence are read from
+//! Only two ids of a token are trusted: role, membership, store and licence are read from
 //! the database for every request.
 
 use actix_web::{HttpMessage, HttpRequest, http::header};
@@ -18,10 +18,10 @@ use crate::{
 use super::{
     error::{ApiError, NO_TOKEN},
     state::State,
-    token::{TokenBody, refused::Refused},
+    token::{parts::TokenBody, refused::Refused},
 };
 
-/// Who calls and for which store, as the token says: that person may be anybody yet.
+/// The caller and the store, as the token names them. Nothing is known about their rights yet.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
     /// The person.
@@ -30,8 +30,7 @@ pub struct Identity {
     pub store_id: StoreId,
 }
 
-/// Reads the token and takes one request of that person's limit. Whether they may do anything is
-/// for the gates below to say.
+/// Reads the token and takes one request of the caller's limit. The gates below decide what the caller may do.
 ///
 /// # Errors
 /// 401 without a good token, 429 for one request too many, 403 where the token names no store.
@@ -59,8 +58,8 @@ pub fn identity(request: &HttpRequest, state: &State) -> Result<Identity, ApiErr
     Ok(identity)
 }
 
-/// What the token says, once it is known to be true. To check a signature is what costs: that comes last,
-/// once per wrong token, and only so often for an address that sends wrong ones.
+/// The verified contents of a token. Checking a signature is expensive: it comes last, once per wrong token, and
+/// is limited for addresses that send wrong ones.
 fn claims(request: &HttpRequest, state: &State, token: &str) -> Result<TokenBody, ApiError> {
     let refuse = |refused: Refused| ApiError::unauthorized(refused.reason(), refused.to_string());
     let unproven = state.tokens.read(token).map_err(refuse)?;
@@ -70,7 +69,7 @@ fn claims(request: &HttpRequest, state: &State, token: &str) -> Result<TokenBody
     let Some(limits) = &state.rate_limits else {
         return unproven.prove().map_err(refuse);
     };
-    // Behind one address there may be an office, or a proxy: who is known is not locked out.
+    // An office or a proxy may be behind one address: known tokens are not locked out.
     if !unproven.was_good() {
         limits.ask_for_refused_token(request)?;
     }
@@ -80,7 +79,7 @@ fn claims(request: &HttpRequest, state: &State, token: &str) -> Result<TokenBody
     })
 }
 
-/// The gate for the cart and for what a checkout would come to: an active member, with a role that
+/// The gate for the cart and for previews: an active member, with a role that
 /// allows it, of a buyer that may buy.
 ///
 /// # Errors
@@ -95,7 +94,7 @@ pub async fn admit_to_buy(
     Ok(member.of_eligible_buyer(Utc::now())?)
 }
 
-/// The gate for what a buyer has bought: an active member, whatever has become of the store's licence.
+/// The gate for reading what a buyer has bought: an active member, whatever has become of the store's licence.
 ///
 /// # Errors
 /// 403 for those who may not, 503 without a database.
@@ -117,7 +116,7 @@ pub async fn admit_to_key(state: &State, identity: Identity) -> Result<(), ApiEr
     Ok(())
 }
 
-/// What the person is to the store, for a gate of the caller's own.
+/// The person's membership in the store, for other gates.
 ///
 /// # Errors
 /// 503 without a database.

@@ -27,7 +27,7 @@ const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 /// The request's Idempotency-Key.
 ///
 /// # Errors
-/// 400 if it is missing, sent twice, or no key.
+/// 400 if it is missing, sent twice or malformed.
 pub fn idempotency_key(request: &HttpRequest) -> Result<IdempotencyKey, ApiError> {
     let mut values = request.headers().get_all(IDEMPOTENCY_KEY);
     let problem = match (values.next(), values.next()) {
@@ -47,7 +47,7 @@ pub fn idempotency_key(request: &HttpRequest) -> Result<IdempotencyKey, ApiError
 /// The request's body as JSON.
 ///
 /// # Errors
-/// 415 if it is not `application/json` in UTF-8 or is compressed, 413 if it is too large, 400 if it is no JSON.
+/// 415 if it is not `application/json` in UTF-8 or is compressed, 413 if it is too large, 400 if it is not JSON.
 pub async fn json(request: &HttpRequest, payload: web::Payload) -> Result<Node, ApiError> {
     if !is_plain_json(request) {
         return Err(ApiError::unsupported_media_type());
@@ -59,14 +59,14 @@ pub async fn json(request: &HttpRequest, payload: web::Payload) -> Result<Node, 
         let what = if error.is_data() {
             "can't be read"
         } else {
-            "is no valid JSON"
+            "is not valid JSON"
         };
         broken_body(format!("{what}: {error}"))
     })
 }
 
-/// Whether the body is what we read, by its own account. Nothing is decompressed: a small body could
-/// become a large one.
+/// True if the headers announce plain JSON in UTF-8. Nothing is decompressed: a small body could become a
+/// large one.
 fn is_plain_json(request: &HttpRequest) -> bool {
     let is = |text: &str, wanted: &str| text.trim().trim_matches('"').eq_ignore_ascii_case(wanted);
     let headers = request.headers();
@@ -77,11 +77,11 @@ fn is_plain_json(request: &HttpRequest) -> bool {
     let other_charset = parameters
         .split(';')
         .filter_map(|parameter| parameter.split_once('='))
-        .any(|(name, value)| is(name, "charset") && !UTF_8.iter().any(|it| is(value, it)));
+        .any(|(name, value)| is(name, "charset") && !UTF_8.iter().any(|label| is(value, label)));
     let encodings = headers.get_all(header::CONTENT_ENCODING);
     let compressed = encodings
         .into_iter()
-        .any(|it| !is(it.to_str().unwrap_or("?"), "identity"));
+        .any(|encoding| !is(encoding.to_str().unwrap_or("?"), "identity"));
     is(media_type, "application/json") && !other_charset && !compressed
 }
 

@@ -46,7 +46,7 @@ impl KeyedBody for CheckoutRequestBody {
 
 /// Buys a cart, exactly once per key (PF-083).
 ///
-/// Whether the caller may buy is decided in the transaction: one statement for a whole batch of callers.
+/// The gate for buyers is in the transaction: one statement for a whole batch of callers.
 pub async fn post(keyed: Keyed<CheckoutRequestBody>) -> Result<HttpResponse, ApiError> {
     let Keyed {
         state,

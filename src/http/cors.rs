@@ -1,4 +1,4 @@
-//! What browsers are told about pages of other origins.
+//! CORS: the answers to browsers about pages of other origins.
 
 use actix_cors::Cors;
 use actix_web::{http::header, middleware::Condition};
@@ -7,7 +7,7 @@ use crate::config::Origin;
 
 use super::{idempotent::REPLAYED, rate_limit};
 
-/// How long a browser may remember what it was told, in seconds.
+/// The time for which a browser may remember these answers, in seconds.
 const REMEMBER_S: usize = 3600;
 
 /// Answers browsers for the listed origins; without any it is not there at all. Credentials stay out:

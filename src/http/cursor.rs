@@ -1,5 +1,5 @@
 //! Cursors: a place in a list of orders, as clients keep it. Opaque to them, and not secret: a cursor
-//! that somebody makes up only starts the list somewhere else.
+//! that is made up only starts the list somewhere else.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::DateTime;

@@ -39,7 +39,7 @@ pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed")
 
 /// The time that an answer may take from its client to Redis.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(20);
-/// How often Redis is asked, if its answers turn out to be of another database.
+/// The most rounds of asking Redis, if its answers turn out to belong to another database.
 const ROUNDS_MAX: u32 = 3;
 
 /// A final answer.
@@ -149,8 +149,8 @@ async fn begin(state: &State, attempt: &Attempt) -> Begun {
     }
 }
 
-/// Whether a database is the one that we are connected to. One that was restored meanwhile knows nothing of
-/// what Redis would replay.
+/// True if a database is the one that we are connected to. A database that was restored meanwhile knows nothing
+/// of the answers in Redis.
 async fn is_current(state: &State, database: Name) -> Result<bool, ApiError> {
     let incarnation = state
         .read(async |connection| db::incarnation::read(connection).await)

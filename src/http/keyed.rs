@@ -28,7 +28,7 @@ pub trait KeyedBody: FromJson + 'static {
     const METHOD: &'static str;
     /// The path of the route, likewise.
     const PATH: &'static str;
-    /// What the headers demand beside the key.
+    /// The conditions in the headers beside the key.
     type Condition;
 
     /// Refuses a request that would wait too long.
@@ -91,7 +91,7 @@ impl<T: KeyedBody> Keyed<T> {
         let (body, fingerprint) = match read_body(request, payload).await {
             Ok(read) => read,
             Err(error) => {
-                // A store that may not buy hears so, not what is wrong with the body.
+                // For a store that may not buy, 403 comes before the problems of the body.
                 Box::pin(auth::admit_to_buy(&state, identity, Access::Change)).await?;
                 return Err(error);
             }

@@ -1,5 +1,5 @@
 //! Listeners, public and private: with the system's whole backlog, so that a crowd that connects at once
-//! waits in the kernel, and nobody's SYN is dropped and sent again a second later.
+//! waits in the kernel, and no SYN is dropped and sent again a second later.
 
 use std::{io, net::SocketAddr};
 

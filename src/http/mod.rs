@@ -2,18 +2,19 @@
 //!
 //! | piece | file |
 //! |---|---|
-//! | all routes | [`routes`] |
+//! | all routes | [`routes`], their paths: [`paths`] |
 //! | every error code, its status and its envelope | [`error`] |
-//! | who is calling | [`auth`]; whether a token is ours: [`token`] |
+//! | authentication and the gates | [`auth`]; tokens: [`token`] |
 //! | reading bodies and queries, all problems at once | [`body`], [`json`], [`query`] |
-//! | a request that runs once per Idempotency-Key | [`idempotent`] |
-//! | how carts, checkouts and orders look | [`bodies`] |
+//! | a request that is carried out once per Idempotency-Key | [`keyed`], [`idempotent`] |
+//! | the state of a thread, reading from PostgreSQL | [`state`], [`reads`], made from [`options`] |
+//! | requests and answers | [`bodies`] |
 //! | the contract for programs and people | [`openapi`] |
 //! | request ids, the canonical log line | [`trace`] |
-//! | the listener itself, and what is around every request | [`server`], [`listener`], [`connection`], [`answer_body`], [`tls`] |
-//! | who sends too much | [`rate_limit`] |
-//! | what browsers are told | [`cors`], [`security`] |
-//! | headers that may stand once | [`single_headers`] |
+//! | the listener, its connections and bodies | [`server`], [`listener`], [`connection`], [`answer_body`], [`tls`] |
+//! | rate limits | [`rate_limit`] |
+//! | headers for browsers | [`cors`], [`security`] |
+//! | headers that may appear only once | [`single_headers`] |
 //! | keys and certificates that may be replaced | [`watched_file`] |
 
 pub(crate) mod answer_body;
@@ -32,11 +33,13 @@ pub mod json;
 pub(crate) mod keyed;
 pub(crate) mod listener;
 pub mod openapi;
+pub(crate) mod options;
 pub(crate) mod orders;
 pub mod paths;
 pub mod precondition;
 pub mod query;
 pub mod rate_limit;
+pub(crate) mod reads;
 pub(crate) mod routes;
 pub(crate) mod security;
 pub(crate) mod server;

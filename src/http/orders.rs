@@ -20,12 +20,12 @@ use super::{
     state::State,
 };
 
-/// How many orders a page has, unless the request says otherwise, and at most.
+/// The number of orders on a page, unless the request says otherwise.
 pub const LIMIT_DEFAULT: usize = 20;
-/// See [`LIMIT_DEFAULT`].
+/// The most orders on a page.
 pub const LIMIT_MAX: usize = 100;
-/// How many orders are looked at for a page of a status, however rare it is. There is no index by status:
-/// it would cost every checkout, for a list that few read.
+/// The most orders that are read for a page of one status, however rare it is. There is no index by status: it
+/// would cost every checkout, for a list that few read.
 const LOOKED_AT_MAX: usize = 5_000;
 
 /// Lists the active store's orders, newest first.
@@ -35,7 +35,7 @@ const LOOKED_AT_MAX: usize = 5_000;
 pub async fn list(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, ApiError> {
     let identity = auth::identity(&request, &state)?;
     let asked = read(&request);
-    // Who is no member hears that, not what was wrong with the request.
+    // For callers who are no members, 403 comes before the problems of the request.
     let side = asked.as_ref().ok().and_then(|asked| asked.side);
     let perspective = perspective(&state, identity, side).await?;
     let asked = asked?;
@@ -104,15 +104,15 @@ async fn perspective(
     Ok(Perspective::admit(membership.as_ref(), side)?)
 }
 
-/// What a request for a list says.
-struct Asked {
+/// The parameters of a list.
+struct ListParameters {
     side: Option<StoreType>,
     status: Option<OrderStatus>,
     behind: Position,
     limit: usize,
 }
 
-fn read(request: &HttpRequest) -> Result<Asked, ApiError> {
+fn read(request: &HttpRequest) -> Result<ListParameters, ApiError> {
     let mut query = Query::of(request, &["perspective", "status", "limit", "cursor"]);
     let sides = [("buyer", StoreType::Buyer), ("vendor", StoreType::Vendor)];
     let side = query.one_of("perspective", &sides);
@@ -127,7 +127,7 @@ fn read(request: &HttpRequest) -> Result<Asked, ApiError> {
     let expected = "the next_cursor of a page, as it was answered";
     let behind = query.optional("cursor", expected, cursor::read);
     query.finish()?;
-    Ok(Asked {
+    Ok(ListParameters {
         side,
         status,
         behind: behind.unwrap_or(Position::START),

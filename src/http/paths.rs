@@ -2,21 +2,21 @@
 
 /// The buyer's cart.
 pub const CART: &str = "/api/v1/cart";
-/// What a cart would come to.
+/// A quote of a cart.
 pub const CART_QUOTE: &str = "/api/v1/cart/quote";
 /// Buying a cart.
 pub const CHECKOUT: &str = "/api/v1/checkout";
-/// What that would come to.
+/// A preview of a checkout.
 pub const CHECKOUT_PREVIEW: &str = "/api/v1/checkout/preview";
 /// The orders of the active store.
 pub const ORDERS: &str = "/api/v1/orders";
-/// One of them.
+/// One order.
 pub const ORDER: &str = "/api/v1/orders/{id}";
-/// What a checkout created.
+/// The orders of one checkout.
 pub const CHECKOUT_GROUP: &str = "/api/v1/checkout-groups/{id}";
 /// The OpenAPI document.
 pub const OPENAPI: &str = "/openapi.json";
-/// The same as a page.
+/// The document as a page.
 pub const DOCS: &str = "/docs";
 /// The page's files.
 pub const DOCS_FILE: &str = "/docs/{file}";

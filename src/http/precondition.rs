@@ -13,7 +13,7 @@ use super::{error::ApiError, json::FieldProblem};
 const PROBLEM: &str =
     "must be * or entity tags in double quotes, such as the ETag of GET /api/v1/cart";
 
-/// What a PUT says of the cart that it replaces. Tags are compared strongly: a weak one names no version.
+/// The conditions of a PUT on the cart that it replaces. Tags are compared strongly: a weak one names no version.
 ///
 /// # Errors
 /// 400 with every header that is malformed or sent twice.
@@ -35,7 +35,7 @@ pub fn of_put(request: &HttpRequest) -> Result<Precondition, ApiError> {
     }
 }
 
-/// Which versions of the cart a GET need not be told of again.
+/// The versions of the cart that the client of a GET has already.
 ///
 /// # Errors
 /// 400 if the header is malformed or sent twice.
@@ -50,10 +50,10 @@ pub fn etag(tag: CartTag) -> HeaderValue {
         .expect("an id, a point and a number are visible ASCII")
 }
 
-/// What a weak tag, `W/"…"`, stands for.
+/// The meaning of a weak tag, `W/"…"`.
 #[derive(Clone, Copy)]
 enum Weak {
-    /// What the strong one does: `If-None-Match`.
+    /// The same as the strong tag: `If-None-Match`.
     AreTags,
     /// No version: `If-Match`.
     AreNone,

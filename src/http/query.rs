@@ -7,7 +7,7 @@ use super::{
     json::{FieldProblem, listed, shortened},
 };
 
-/// How many parameters a query may have. Those that are read are four at most.
+/// The most parameters of a query. A route reads four at most.
 pub const PARAMETERS_MAX: usize = 16;
 
 /// The parameters of a request, whose names have been checked.
@@ -18,7 +18,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// Reads a query string; names that are unknown or stand twice are problems.
+    /// Reads a query string; names that are unknown or appear twice are problems.
     pub fn of(request: &HttpRequest, known: &[&str]) -> Self {
         let text = request.query_string();
         let whole = |problem: String| {
@@ -41,7 +41,7 @@ impl Query {
             let problem = if !known.contains(&name.as_str()) {
                 format!("is not a known parameter; known: {}", known.join(", "))
             } else if query.parameters[..index].iter().any(|(it, _)| it == name) {
-                "stands twice".to_owned()
+                "appears twice".to_owned()
             } else {
                 continue;
             };

@@ -1,4 +1,4 @@
-//! All public routes, on one page.
+//! All public routes, with their handlers.
 
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 

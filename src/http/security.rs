@@ -1,4 +1,4 @@
-//! What every public answer tells browsers, unless its handler has said something else.
+//! The security headers of every public answer, unless its handler has set them.
 
 use actix_web::{
     dev::ServiceResponse,
@@ -8,7 +8,7 @@ use actix_web::{
 
 use super::state::State;
 
-/// For answers that are data: nothing of them is run, shown in a frame, remembered or passed on.
+/// For answers that are data: a browser must not run, frame, cache or share them.
 const HEADERS: [(HeaderName, HeaderValue); 6] = [
     (
         header::X_CONTENT_TYPE_OPTIONS,
@@ -34,10 +34,10 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
     ),
 ];
 
-/// A year, for this host only: what else runs beside it is not ours to decide.
+/// A year, for this host only: other hosts of the domain are not ours to decide about.
 const TLS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Adds what is missing.
+/// Adds the missing headers.
 pub fn complete(response: &mut ServiceResponse) {
     let state = response.request().app_data::<web::Data<State>>();
     let secure = state.is_some_and(|state| state.is_under_tls);

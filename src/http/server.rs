@@ -1,5 +1,4 @@
-//! The public listener: what is spoken on it, how long it waits for whom, and what is around every
-//! request.
+//! The public listener: its protocols, its limits of time, and the middlewares around every request.
 
 use std::{
     io,
@@ -27,91 +26,62 @@ use actix_web::{
     web,
 };
 use rustls::ServerConfig;
-use secrecy::SecretString;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
-    carts::{Promises, batch::CartDesk},
-    checkout::batch::CheckoutDesk,
-    config::{Config, Protocol},
-    domain::terms::Terms,
-    idempotency::incarnation::Incarnation,
     log_floods::{self, Kind},
     metrics::Metrics,
 };
 
 use super::{
-    answer_body::BodyBudget,
     connection::{
         Connection, Limits,
-        place::{Connections, Placed, Places},
+        place::{Placed, Places},
         requests::Requests,
     },
     cors::cors,
-    rate_limit::{self, RateLimits},
+    options::Options,
+    rate_limit::middleware,
     routes, single_headers,
     state::State,
-    token::TokenVerifier,
     trace::trace,
 };
 
-/// How long a client that was told that its connection is closed may take to hear it.
+/// The time that a client may take to notice that its connection is closed.
 const DISCONNECT_MAX: Duration = Duration::from_secs(1);
-
-/// What all workers of the listener start from.
-#[derive(Clone, Debug)]
-pub struct Front {
-    pub config: Config,
-    pub database_url: SecretString,
-    pub redis_url: SecretString,
-    pub desk: CheckoutDesk,
-    pub carts: CartDesk,
-    pub terms: Terms,
-    pub promises: Promises,
-    /// Which database Redis' answers are of.
-    pub incarnation: Incarnation,
-    pub tokens: TokenVerifier,
-    /// None if they are off.
-    pub rate_limits: Option<Arc<RateLimits>>,
-    /// Of all connections.
-    pub places: Arc<Places>,
-    /// Of all workers.
-    pub bodies: Arc<BodyBudget>,
-    pub metrics: Metrics,
-}
 
 /// Serves the API; with TLS if there is a configuration of it.
 ///
-/// What `HttpServer` of actix-web does, with limits of our own beneath it (see `connection`).
+/// The same as `HttpServer` of actix-web, with limits of our own beneath it (see `connection`).
 ///
 /// # Errors
 /// The listener can't be used.
-pub fn serve(listener: TcpListener, front: Front, tls: Option<ServerConfig>) -> io::Result<Server> {
-    let http = front.config.http.clone();
-    let connections = Connections::of(&front.config);
-    actix_tls::accept::max_concurrent_tls_connect(connections.per_worker);
+pub fn serve(
+    listener: TcpListener,
+    options: Options,
+    tls: Option<ServerConfig>,
+) -> io::Result<Server> {
+    let settings = &options.settings;
+    actix_tls::accept::max_concurrent_tls_connect(settings.connections_per_thread);
     let builder = Server::build()
         .disable_signals()
-        .workers(front.config.http_workers())
-        .shutdown_timeout(http.serve_on_s_max())
-        .max_concurrent_connections(connections.per_worker);
+        .workers(settings.threads)
+        .shutdown_timeout(settings.serve_on_s_max)
+        .max_concurrent_connections(settings.connections_per_thread);
     let stopping = builder.graceful_shutdown_signal();
-    let plain = match http.protocol() {
-        Protocol::PlainOrH2c => Plain::EitherVersion,
-        Protocol::Plain | Protocol::Tls { .. } => Plain::Http1,
-    };
+    let plain = settings.plain;
     let builder = match tls {
         Some(mut tls) => {
             tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             builder.listen("https", listener, move || {
-                let limits = limits(&front);
+                let limits = limits(&options);
                 let mut acceptor = Acceptor::new(tls.clone());
                 acceptor.set_handshake_timeout(limits.head_max);
                 let acceptor = acceptor
                     .map_init_err(|()| unreachable!("there is nothing that could fail"))
                     .map_err(TlsError::into_service_error);
-                let places = Arc::clone(&front.places);
+                let places = Arc::clone(&options.places);
                 let answer_max = limits.answer_max;
                 fn_service(move |tcp| {
                     let counted = place(&places, tcp, answer_max);
@@ -133,12 +103,12 @@ pub fn serve(listener: TcpListener, front: Front, tls: Option<ServerConfig>) -> 
                         peer,
                     )
                 })
-                .and_then(http_service(&front, &stopping).map_err(TlsError::Service))
+                .and_then(http_service(&options, &stopping).map_err(TlsError::Service))
             })?
         }
         None => builder.listen("http", listener, move || {
-            let limits = limits(&front);
-            let places = Arc::clone(&front.places);
+            let limits = limits(&options);
+            let places = Arc::clone(&options.places);
             fn_service(move |tcp: TcpStream| {
                 let limits = Rc::clone(&limits);
                 let counted = place(&places, tcp, limits.answer_max);
@@ -149,51 +119,20 @@ pub fn serve(listener: TcpListener, front: Front, tls: Option<ServerConfig>) -> 
                     Ok((Connection::new(counted, version, limits), version, peer))
                 }
             })
-            .and_then(http_service(&front, &stopping))
+            .and_then(http_service(&options, &stopping))
         })?,
     };
     Ok(builder.run())
 }
 
-/// What is understood without TLS.
-#[derive(Clone, Copy, Debug)]
-enum Plain {
-    Http1,
-    EitherVersion,
-}
-
-impl Plain {
-    /// Which version a client begins with.
-    async fn version(self, io: &TcpStream, wait_max: Duration) -> Result<Version, DispatchError> {
-        const HTTP2_BEGINS_WITH: &[u8] = b"PRI * HTTP/2";
-        let Self::EitherVersion = self else {
-            return Ok(Version::Http1);
-        };
-        let mut first = [0; HTTP2_BEGINS_WITH.len()];
-        let peeked = tokio::time::timeout(wait_max, io.peek(&mut first)).await;
-        match peeked {
-            Ok(length) => {
-                length?;
-                let is_http2 = first == HTTP2_BEGINS_WITH;
-                Ok(if is_http2 {
-                    Version::Http2
-                } else {
-                    Version::Http1
-                })
-            }
-            Err(_) => Err(DispatchError::SlowRequestTimeout),
-        }
-    }
-}
-
-fn limits(front: &Front) -> Rc<Limits> {
-    let http = &front.config.http;
+fn limits(options: &Options) -> Rc<Limits> {
+    let settings = &options.settings;
     Rc::new(Limits {
-        head_max: Duration::from_millis(http.head_ms_max),
-        idle_max: Duration::from_millis(http.keep_alive_ms),
-        answer_max: Duration::from_millis(http.answer_ms_max),
-        requests_max: http.streams_max,
-        metrics: front.metrics.clone(),
+        head_max: settings.head_max,
+        idle_max: settings.idle_max,
+        answer_max: settings.answer_max,
+        requests_max: settings.streams_max,
+        metrics: options.metrics.clone(),
     })
 }
 
@@ -206,21 +145,21 @@ fn place(
     let address = tcp.peer_addr().ok().map(|peer| peer.ip());
     let place = places.take(address);
     let place = place.ok_or_else(|| DispatchError::Io(io::ErrorKind::ConnectionRefused.into()))?;
-    // Answers go out at once, however short. Who has hung up will be found gone.
+    // Answers go out at once, however short. A client that has hung up is noticed later.
     drop(tcp.set_nodelay(true));
-    // What the system has of an answer is not kept for longer than what we have.
+    // The system keeps its part of an answer no longer than we keep ours.
     #[cfg(target_os = "linux")]
     drop(SockRef::from(&tcp).set_tcp_user_timeout(Some(answer_max)));
     Ok(Placed::new(tcp, place))
 }
 
-/// How much of requests' bodies HTTP/2 clients may send before it is read: of one, a whole one.
+/// The bytes of bodies that an HTTP/2 client may send before they are read: of one request, a whole body.
 const HTTP2_WINDOW: u32 = 256 * 1024;
 const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
 
 /// The application, and HTTP around it. Its own limit for heads is off.
 fn http_service<Io>(
-    front: &Front,
+    options: &Options,
     stopping: &GracefulShutdownSignal,
 ) -> impl ServiceFactory<
     (Connection<Io>, Version, Option<SocketAddr>),
@@ -232,15 +171,16 @@ fn http_service<Io>(
 where
     Io: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let state = State::open(front).expect("the URLs were parsed at start");
-    // The last one is the outermost.
+    let state = State::open(options).expect("the URLs were parsed at start");
+    let (settings, docs) = (&options.settings, options.settings.docs);
+    // The last middleware is the outermost.
     let app = App::new()
         .app_data(web::Data::new(state))
-        .wrap(from_fn(rate_limit::limit))
-        .wrap(cors(&front.config.http.cors_origins))
+        .wrap(from_fn(middleware::limit))
+        .wrap(cors(&settings.cors_origins))
         .wrap(from_fn(single_headers::refuse_repeated))
         .wrap(from_fn(trace))
-        .configure(|app| routes::configure(app, front.config.http.docs))
+        .configure(|app| routes::configure(app, docs))
         .into_factory()
         .map_err(|error: actix_web::Error| error.error_response());
     let stopping = stopping.clone();
@@ -254,11 +194,11 @@ where
             let stopping = stopping.clone();
             async move { stopping.notified().await }
         })
-        .keep_alive(Duration::from_millis(front.config.http.keep_alive_ms))
+        .keep_alive(settings.idle_max)
         .client_request_timeout(Duration::ZERO)
         .client_disconnect_timeout(DISCONNECT_MAX)
         .finish(map_config(app, |()| AppConfig::default()));
-    let metrics = front.metrics.clone();
+    let metrics = options.metrics.clone();
     apply_fn_factory(service, move |connection, service| {
         let served = service.call(connection);
         let metrics = metrics.clone();

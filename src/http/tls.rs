@@ -79,7 +79,8 @@ fn validity_of(certificate: &CertificateDer<'_>) -> Option<(DateTime<Utc>, DateT
     ))
 }
 
-/// What is to be said of the time for which a certificate is good. It is used all the same: clients decide.
+/// A warning about a certificate that has expired, soon expires or is not valid yet. The certificate is used all
+/// the same: clients decide.
 fn about_its_time(begin: DateTime<Utc>, end: DateTime<Utc>) -> Option<String> {
     let now = Utc::now();
     let said = if now > end {
@@ -97,7 +98,7 @@ fn about_its_time(begin: DateTime<Utc>, end: DateTime<Utc>) -> Option<String> {
     ))
 }
 
-/// What the listener needs. The protocols (HTTP/2, HTTP/1.1) are offered by the HTTP server.
+/// The listener's configuration. The protocols (HTTP/2, HTTP/1.1) are offered by the HTTP server.
 ///
 /// # Errors
 /// Never in practice: the provider has all that TLS 1.2 and 1.3 need.

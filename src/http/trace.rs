@@ -35,12 +35,12 @@ use super::{
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_LEN_MAX: usize = 128;
-/// What HTTP/1.1 has as its limit, HTTP/2 has not.
+/// The most header fields. HTTP/1.1 has this limit in the framework, HTTP/2 has none.
 const HEADERS_MAX: usize = 100;
-/// How much of a method that we do not know is logged.
+/// The longest part of an unknown method that is logged.
 const METHOD_LEN_MAX: usize = 16;
 
-/// Why a request was answered with 401 or 403.
+/// The reason of a 401 or 403.
 #[derive(Clone, Copy, Debug)]
 struct AuthReason(&'static str);
 
@@ -71,14 +71,14 @@ pub async fn trace<B: MessageBody + 'static>(
     Ok(response.map_body(|_, body| unanswered.answer_with(body)))
 }
 
-/// A request until it is answered, or given up.
+/// A request until it is answered or abandoned.
 struct Unanswered {
     under_way: Option<UnderWay>,
     body: Option<RequestBody>,
 }
 
 impl Unanswered {
-    /// Takes it up, or says why not.
+    /// Begins the request, or refuses it.
     fn begin(request: &mut ServiceRequest) -> (Self, Option<ApiError>) {
         let begun = request.conn_data::<Rc<Requests>>().map(Requests::begin);
         let (under_way, mut refusal) = match begun {
@@ -101,7 +101,7 @@ impl Unanswered {
         (Self { under_way, body }, refusal)
     }
 
-    /// What is to be said instead if there was no memory for the request's body.
+    /// The response, or 503 if there was no memory for the request's body.
     fn or_out_of_memory(&self, response: ServiceResponse) -> ServiceResponse {
         match &self.body {
             Some(body) if body.exceeds_budget() => {
@@ -127,7 +127,7 @@ impl Drop for Unanswered {
     }
 }
 
-/// The client's own id if it is a decent one, else a new one.
+/// The client's own id if it is well-formed, else a new one.
 fn request_id(request: &ServiceRequest) -> RequestId {
     let decent = |id: &&str| {
         (1..=REQUEST_ID_LEN_MAX).contains(&id.len())
@@ -160,7 +160,7 @@ fn with_envelope(response: ServiceResponse, request_id: &str) -> ServiceResponse
         request.extensions_mut().insert(cause.clone());
     }
     let mut enveloped = error.respond(request_id);
-    // What those between us and the handler have to say is true of the envelope, too.
+    // Headers of the middlewares between here and the handler hold for the envelope, too.
     for (name, value) in plain.headers() {
         if !enveloped.headers().contains_key(name) {
             enveloped.headers_mut().insert(name.clone(), value.clone());
@@ -184,8 +184,7 @@ fn framework_error(status: StatusCode, error: &actix_web::Error) -> ApiError {
     }
 }
 
-/// Whether a request has a line of its own: nobody may fill the log with refusals. A fault of ours has
-/// one always.
+/// True if a request is logged in a line of its own: refusals must not fill the log. A fault of ours always is.
 fn has_its_line(status: u16, code: Option<&Code>, caller: Option<&Identity>) -> bool {
     let is_refusal = match status {
         429 | 503 => true,

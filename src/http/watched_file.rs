@@ -1,6 +1,6 @@
 //! Files whose contents are in use and may be replaced at any time: keys of tokens, certificates.
 //!
-//! What a file says is shared by all workers and read without any I/O. A file that can't be used
+//! The contents are shared by all threads and read without any I/O. A file that can't be used
 //! leaves in use what was read before: an operator's slip must not lock everybody out.
 
 use std::{
@@ -19,10 +19,10 @@ use crate::metrics::{FileLabel, Metrics};
 
 /// The largest file, in bytes.
 const FILE_LEN_MAX: u64 = 1024 * 1024;
-/// How long reading may take before it is reported: a file system of another machine may hang.
+/// The time that reading may take before it is reported: a network file system may hang.
 const READ_MAX: Duration = Duration::from_secs(10);
 
-/// What the files say at present. Cloning shares it.
+/// The current contents of the files. Cloning shares them.
 pub type Current<T> = watch::Receiver<Arc<T>>;
 
 type Parse<T> = Box<dyn Fn(&[Vec<u8>]) -> Result<T, String> + Send>;
@@ -43,7 +43,7 @@ pub struct WatchedFiles<T> {
     paths: Vec<PathBuf>,
     parse: Parse<T>,
     seen: Contents,
-    /// Whether what was seen last is in use.
+    /// True if the contents that were seen last are in use.
     is_ok: bool,
     current: watch::Sender<Arc<T>>,
 }
@@ -71,12 +71,12 @@ impl<T: Send + Sync + 'static> WatchedFiles<T> {
         })
     }
 
-    /// Where what the files say can be read.
+    /// A handle to the current contents.
     pub fn current(&self) -> Current<T> {
         self.current.subscribe()
     }
 
-    /// Looks at the files now and then, for ever; at once over if there are none.
+    /// Checks the files now and then. Returns at once if there are none, and never otherwise.
     ///
     /// Whole contents are compared: times and sizes may stay the same, and the files are small.
     pub async fn watch(mut self, every: Duration, metrics: Metrics) {
@@ -146,7 +146,7 @@ impl<T: Send + Sync + 'static> WatchedFiles<T> {
     }
 }
 
-/// Reads in a thread of its own, which nobody waits for at the end: where the disk hangs, the process
+/// Reads in a thread of its own, which is not waited for at the end: where the disk hangs, the process
 /// must still be able to stop.
 fn read_elsewhere(paths: Vec<PathBuf>) -> oneshot::Receiver<Contents> {
     let (done, reading) = oneshot::channel();
@@ -160,7 +160,7 @@ fn read_all(paths: &[PathBuf]) -> Contents {
     paths.iter().map(read).collect()
 }
 
-/// Anything but a regular file could have us wait for ever, or never come to an end.
+/// Anything but a regular file could block forever or never end.
 fn read_one(path: &Path) -> Result<Vec<u8>, String> {
     let file = OpenOptions::new()
         .read(true)

@@ -58,7 +58,7 @@ fn check(bytes: &[u8]) {
             for name in KNOWN {
                 assert!(
                     names().filter(|it| *it == name).count() <= 1,
-                    "{name} stands twice"
+                    "{name} appears twice"
                 );
             }
             let plain = |name: &str| given.iter().any(|it| it.starts_with(&format!("{name}=")));

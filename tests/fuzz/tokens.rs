@@ -8,7 +8,12 @@ use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
 use splitcart::{
     config::Config,
-    http::token::{TokenBody, TokenVerifier, key_set::KeySet, parts::Parts, refused::Refused},
+    http::token::{
+        TokenVerifier,
+        key_set::KeySet,
+        parts::{Parts, TokenBody},
+        refused::Refused,
+    },
     metrics::Metrics,
 };
 

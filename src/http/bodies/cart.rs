@@ -62,34 +62,34 @@ impl From<CartRequestBody> for CartRequest {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Cart)]
 pub struct CartBody<'a> {
-    /// What a checkout names. The same as long as the cart is active.
+    /// The id for a checkout. It stays the same for as long as the cart is active.
     id: CartId,
-    /// Whose cart it is.
+    /// The buyer.
     buyer_store_id: BuyerStoreId,
-    /// Where it stands.
+    /// The cart's status.
     status: CartStatus,
     /// 1, and one more with every PUT.
     #[schema(minimum = 1)]
     version: i32,
-    /// Three capitals.
+    /// Three capital letters.
     #[schema(pattern = "^[A-Z]{3}$")]
     currency: &'a str,
     #[serde(flatten)]
     totals: Totals,
-    /// Where the goods are to go.
+    /// The address for the goods.
     #[schema(required = true)]
     shipping_address: Option<&'a ShippingAddress>,
     /// The lines, in the order in which they were sent.
     #[schema(min_items = 1, max_items = 200)]
     items: Vec<ItemBody<'a>>,
-    /// What the cart comes to per vendor, in ascending vendor id.
+    /// The sums of the cart per vendor, in ascending vendor id.
     #[schema(min_items = 1)]
     vendor_groups: Vec<VendorGroupBody<'a>>,
-    /// When it was first sent.
+    /// The time at which the cart was first sent.
     created_at: DateTime<Utc>,
-    /// When it was last replaced.
+    /// The time at which the cart was last replaced.
     updated_at: DateTime<Utc>,
-    /// Until when it can be bought at these prices; null if for ever.
+    /// The time until which the cart can be bought at these prices; null if forever.
     #[schema(required = true)]
     valid_until: Option<DateTime<Utc>>,
 }
@@ -134,7 +134,7 @@ pub fn render(named: &NamedCart, price_hold: PriceHold) -> Vec<u8> {
     serde_json::to_vec(&Envelope { data: body }).expect("a cart is JSON")
 }
 
-/// Which version of which cart a rendered body tells of.
+/// The cart and the version in a rendered body.
 pub fn tag(body: &[u8]) -> Option<CartTag> {
     #[derive(Deserialize)]
     struct Told {

@@ -23,7 +23,7 @@ request_body! {
         product_id: ProductId,
         /// The vendor whose product it is.
         vendor_store_id: VendorStoreId,
-        /// How many.
+        /// The quantity.
         #[schema(value_type = i32, minimum = 1, maximum = 2_147_483_647)]
         qty: Positive,
         /// The price after the volume tier that the buyer was shown.
@@ -76,12 +76,12 @@ pub struct PricedItemBody<'a> {
     sku: &'a str,
     /// The product's name, for people.
     title: &'a str,
-    /// What one unit of quantity is.
+    /// The unit of the quantity.
     unit: Unit,
     /// The address of a picture of the product.
     #[schema(required = true)]
     image_url: Option<&'a str>,
-    /// How many.
+    /// The quantity.
     #[schema(minimum = 1)]
     qty: i32,
     /// The least quantity that the vendor sells at once.
@@ -95,14 +95,14 @@ pub struct PricedItemBody<'a> {
     /// The least quantity of the volume tier that is applied; null where none is.
     #[schema(required = true, minimum = 1)]
     volume_discount_min_qty: Option<i32>,
-    /// What that tier takes off each unit.
+    /// The percentage that this tier takes off each unit.
     #[schema(required = true)]
     volume_discount_percent: Option<Percent>,
     /// Per unit, after the tier.
     unit_price: Money,
     /// List price x quantity.
     line_subtotal: Money,
-    /// What the tier takes off the whole line.
+    /// The amount that the tier takes off the whole line.
     line_discount: Money,
     /// Unit price x quantity.
     line_total: Money,

@@ -31,14 +31,14 @@ use super::{
 };
 
 request_body! {
-    /// What is to be bought, and how it is to be paid.
+    /// A checkout: the cart, and how it is to be paid.
     #[schema(as = CheckoutRequest)]
     pub struct CheckoutRequestBody {
         /// Your store's active cart: the `id` in the answer to `PUT /api/v1/cart`.
         cart_id: CartId,
         /// `cash` is the default; `ach` only where the operator offers it.
         payment_method: Option<PaymentMethod>,
-        /// What is to become of a line that can't be had whole. `reject_line`, the default: the line is
+        /// The treatment of a line that is not available in full. `reject_line`, the default: the line is
         /// rejected, the rest goes through. `fill`: what there is of it is reserved, as a line of its own
         /// beside the rejected rest, unless that is less than the vendor sells at once (`moq`).
         /// `reject_vendor`: its vendor's order goes through whole or not at all. `all_or_nothing`: the
@@ -70,20 +70,20 @@ impl CheckoutRequestBody {
     }
 }
 
-/// What one checkout created: an order per vendor.
+/// The result of a checkout: an order per vendor.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Checkout)]
 pub struct CheckoutBody<'a> {
-    /// What was bought, for reading it again.
+    /// The id under which the checkout can be read again.
     checkout_group_id: CheckoutGroupId,
     /// The cart it was made from.
     cart_id: CartId,
-    /// Who bought.
+    /// The buyer.
     buyer_store_id: BuyerStoreId,
-    /// Three capitals.
+    /// Three capital letters.
     #[schema(pattern = "^[A-Z]{3}$")]
     currency: &'a str,
-    /// When.
+    /// The time of the checkout.
     created_at: DateTime<Utc>,
     #[serde(flatten)]
     totals: Totals,
@@ -100,17 +100,17 @@ pub struct CheckoutBody<'a> {
 pub struct OrderBody<'a> {
     /// The order.
     order_id: OrderId,
-    /// Who sells.
+    /// The vendor.
     vendor_store_id: VendorStoreId,
     /// The vendor's name, for people.
     vendor_name: &'a str,
-    /// Where it stands; checkout makes `created_pending` and `rejected`.
+    /// The order's status; a checkout makes it `created_pending` or `rejected`.
     status: OrderStatus,
     #[serde(flatten)]
     totals: Totals,
-    /// What is still to be paid.
+    /// The amount that is still to be paid.
     balance_due: Money,
-    /// How it is to be paid; null where no line was reserved.
+    /// The payment; null where no line was reserved.
     #[schema(required = true)]
     payment_intent: Option<IntentBody>,
     /// Its lines, in the cart's order, rejected ones too.
@@ -118,17 +118,17 @@ pub struct OrderBody<'a> {
     items: Vec<OrderLineBody<'a>>,
 }
 
-/// How an order is to be paid.
+/// The payment of an order.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PaymentIntent)]
 pub struct IntentBody {
     /// The payment.
     id: PaymentIntentId,
-    /// How.
+    /// The way of paying.
     method: PaymentMethod,
-    /// Where it stands.
+    /// The status of the payment.
     status: PaymentStatus,
-    /// How much: the order's total.
+    /// The order's total.
     amount: Money,
 }
 
@@ -142,7 +142,7 @@ pub struct OrderLineBody<'a> {
     line: LineBody<'a>,
 }
 
-/// A vendor that can not deliver all that was asked for.
+/// A vendor with a rejected line.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RejectedVendor)]
 pub struct RejectedVendorBody {
@@ -153,7 +153,7 @@ pub struct RejectedVendorBody {
     /// Those lines.
     #[schema(min_items = 1)]
     rejected_line_item_ids: Vec<LineItemId>,
-    /// Whether nothing of the order is left.
+    /// True if every line of the order is rejected.
     fully_rejected: bool,
 }
 
@@ -173,7 +173,7 @@ pub fn render(checkout: &Checkout) -> Vec<u8> {
     serde_json::to_vec(&Envelope { data: body }).expect("a checkout is JSON")
 }
 
-/// Where what was bought can be read again, told by the answer that is kept of it.
+/// The path of a checkout's orders, taken from the answer that is kept.
 pub fn location(answer: &[u8]) -> Option<String> {
     let id = answer.strip_prefix(br#"{"data":{"checkout_group_id":""#)?;
     let id = std::str::from_utf8(id.get(..36)?).ok()?;

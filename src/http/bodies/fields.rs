@@ -51,7 +51,7 @@ impl FromJson for Currency {
                 Some(Self(text.clone()))
             }
             _ => {
-                shape.problem(path, "must be three capitals, such as \"USD\"");
+                shape.problem(path, "must be three capital letters, such as \"USD\"");
                 None
             }
         }

@@ -14,7 +14,7 @@ use crate::{
     http::error::rejections,
 };
 
-/// What a line says of its product, its price and its fate.
+/// A line of an order: its product, its price and its status.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PreviewLine)]
 pub struct LineBody<'a> {
@@ -24,9 +24,9 @@ pub struct LineBody<'a> {
     sku: &'a str,
     /// The product's name, for people.
     title: &'a str,
-    /// What one unit of quantity is.
+    /// The unit of the quantity.
     unit: Unit,
-    /// How many units this line is about. A line that is filled with what there is appears twice, once for
+    /// The quantity of this line. A line that is filled with what there is appears twice, once for
     /// each part.
     #[schema(minimum = 1)]
     qty: i32,
@@ -34,30 +34,30 @@ pub struct LineBody<'a> {
     list_price: Money,
     /// Per unit, after the tier.
     unit_price: Money,
-    /// What the tier takes off the whole line.
+    /// The amount that the tier takes off the whole line.
     discount: Money,
     /// Unit price x quantity; a rejected line counts in no sum.
     total: Money,
     /// The line's status: a checkout makes it `pending` (reserved) or `rejected`.
     status: LineStatus,
-    /// Why the line is rejected; null if it is not.
+    /// The reason for a rejection; null where there is none.
     #[schema(required = true)]
     rejection: Option<RejectionBody>,
 }
 
-/// Why a line was rejected.
+/// The reason why a line is rejected.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Rejection)]
 pub struct RejectionBody {
-    /// Why.
+    /// The reason, for programs.
     reason: LineRejectionReason,
-    /// The same, for people.
+    /// The reason, for people.
     #[schema(min_length = 1)]
     message: String,
-    /// What was left; only for `insufficient_inventory`.
+    /// The quantity that was left; only for `insufficient_inventory`.
     #[schema(required = true, minimum = 0)]
     available_qty: Option<i32>,
-    /// How many units of the line were reserved, as a line of their own, where this is the rest of
+    /// The quantity of the line that is reserved, as a line of its own, where this is the rest of
     /// it; only with `shortage_policy: "fill"`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, nullable = false)]

@@ -1,5 +1,4 @@
-//! How orders look to a client when they are read on their own: as in a checkout, with what they
-//! belong to.
+//! The answers about orders that are read on their own: as in a checkout, with the checkout and the buyer.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -22,21 +21,21 @@ use super::{
 pub struct PlacedOrderBody<'a> {
     #[serde(flatten)]
     order: OrderBody<'a>,
-    /// Why the whole order was rejected; null if it was not.
+    /// The reason why the whole order is rejected; null if it is not.
     #[schema(required = true)]
     rejection_reason: Option<OrderRejectionReason>,
     /// The checkout that created it.
     checkout_group_id: CheckoutGroupId,
-    /// Who bought.
+    /// The buyer.
     buyer_store_id: BuyerStoreId,
     /// The buyer's name, for people.
     buyer_name: &'a str,
-    /// Three capitals.
+    /// Three capital letters.
     #[schema(pattern = "^[A-Z]{3}$")]
     currency: &'a str,
-    /// When it was placed.
+    /// The time at which the order was placed.
     created_at: DateTime<Utc>,
-    /// When it last changed.
+    /// The time of the order's last change.
     updated_at: DateTime<Utc>,
 }
 
@@ -46,7 +45,7 @@ struct PageEnvelope<'a> {
     page: PageBody,
 }
 
-/// Where a list goes on.
+/// The place at which a list continues.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Page)]
 pub struct PageBody {

@@ -1,5 +1,4 @@
-//! How a previewed checkout looks to a client: as a checkout does, without ids, because nothing of it
-//! exists.
+//! The answer to a preview: as a checkout's, without ids, because nothing of it exists.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -20,7 +19,7 @@ use super::{
     order_lines::{LineBody, line},
 };
 
-/// What a checkout would come to now.
+/// The result of a checkout, if it were made now.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Preview)]
 pub struct PreviewBody<'a> {
@@ -31,12 +30,12 @@ pub struct PreviewBody<'a> {
     cart_version: i32,
     /// Its total, before anything is rejected: `expected_total` of a checkout of just this cart.
     cart_total: Money,
-    /// Who would buy.
+    /// The buyer.
     buyer_store_id: BuyerStoreId,
-    /// Three capitals.
+    /// Three capital letters.
     #[schema(pattern = "^[A-Z]{3}$")]
     currency: &'a str,
-    /// Until when the cart can be bought at its prices; null if for ever.
+    /// The time until which the cart can be bought at its prices; null if forever.
     #[schema(required = true)]
     valid_until: Option<DateTime<Utc>>,
     #[serde(flatten)]
@@ -52,7 +51,7 @@ pub struct PreviewBody<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = PreviewOrder)]
 pub struct OrderBody<'a> {
-    /// Who sells.
+    /// The vendor.
     vendor_store_id: VendorStoreId,
     /// The vendor's name, for people.
     vendor_name: &'a str,
@@ -60,9 +59,9 @@ pub struct OrderBody<'a> {
     status: OrderStatus,
     #[serde(flatten)]
     totals: Totals,
-    /// What would have to be paid.
+    /// The amount that would have to be paid.
     balance_due: Money,
-    /// How it would be paid; null where nothing could be reserved.
+    /// The way of paying; null where nothing could be reserved.
     #[schema(required = true)]
     payment_method: Option<PaymentMethod>,
     /// Its lines, in the cart's order.
@@ -79,7 +78,7 @@ pub struct RejectedVendorBody {
     /// The products of the rejected lines.
     #[schema(min_items = 1)]
     rejected_product_ids: Vec<ProductId>,
-    /// Whether nothing of the order would be left.
+    /// True if every line of the order would be rejected.
     fully_rejected: bool,
 }
 

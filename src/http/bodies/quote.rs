@@ -24,13 +24,13 @@ use super::{
 };
 
 request_body! {
-    /// What a quote is asked for: a cart without `totals`.
+    /// The request of a quote: a cart without `totals`.
     #[schema(as = QuoteRequest)]
     pub struct QuoteRequestBody {
-        /// Three capitals; the catalogue is priced in `USD`, which is also the default.
+        /// Three capital letters; the catalogue is priced in `USD`, which is also the default.
         #[schema(value_type = Option<String>, pattern = "^[A-Z]{3}$", default = "USD")]
         currency: Option<Currency>,
-        /// Where the goods are to go.
+        /// The address for the goods.
         shipping_address: Option<AddressBody>,
         /// The lines; a product may be in one of them only.
         #[schema(value_type = Vec<ItemRequestBody>, min_items = 1, max_items = 200)]
@@ -129,11 +129,11 @@ impl From<AddressBody> for ShippingAddress {
     }
 }
 
-/// What a PUT of a cart would freeze now.
+/// The cart that a PUT would freeze now.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Quote)]
 pub struct QuoteBody<'a> {
-    /// Three capitals.
+    /// Three capital letters.
     #[schema(pattern = "^[A-Z]{3}$")]
     currency: &'a str,
     /// The `totals` of a PUT of just this; null while a line can't be priced.
@@ -143,7 +143,7 @@ pub struct QuoteBody<'a> {
     /// unknown, or another vendor's) is not there; `violations` says why.
     #[schema(max_items = 200)]
     items: Vec<PricedItemBody<'a>>,
-    /// What these lines come to per vendor, in ascending vendor id.
+    /// The sums of these lines per vendor, in ascending vendor id.
     vendor_groups: Vec<VendorGroupBody<'a>>,
     /// All rules that are broken: with any, the PUT would be refused. Empty where it would be accepted.
     violations: &'a [Violation],

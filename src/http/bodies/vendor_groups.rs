@@ -1,4 +1,4 @@
-//! What a cart or a quote comes to per vendor.
+//! The part of each vendor in a cart or a quote.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,12 +33,12 @@ pub struct StoreDiscountBody<'a> {
     code: &'a str,
     /// Its name, for people.
     title: &'a str,
-    /// How `value` is to be read.
+    /// The meaning of `value`.
     kind: DiscountKind,
     /// A percentage or an amount of money.
     #[schema(value_type = String, pattern = r"^[0-9]+(\.[0-9]{1,4})?$", example = "10")]
     value: DiscountTerms,
-    /// What it took off this cart.
+    /// The amount taken off this cart.
     amount: Money,
 }
 

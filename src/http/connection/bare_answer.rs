@@ -4,7 +4,7 @@
 /// An answer without a body and without a request's id, at the end of what is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BareAnswer {
-    /// Where it begins.
+    /// The position of its first byte.
     pub start: usize,
     /// Its status.
     pub status: u16,
@@ -52,7 +52,7 @@ mod tests {
             );
         }
         let found = find(BARE.replace("400", "431").as_bytes());
-        assert_eq!(found.map(|it| it.status), Some(431));
+        assert_eq!(found.map(|bare| bare.status), Some(431));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::requests::Cut;
 
 /// The longest head, compressed, in bytes.
 pub const HEAD_LEN_MAX: usize = 32 * 1024;
-/// What we tell clients of it: uncompressed, 32 bytes for each field included.
+/// The same as announced to clients: uncompressed, 32 bytes for each field included.
 const HEADER_LIST_LEN_MAX: u32 = 64 * 1024;
 
 const PREFACE_LEN: usize = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len();
@@ -27,18 +27,18 @@ const END_HEADERS: u8 = 4;
 const MAX_CONCURRENT_STREAMS: u16 = 3;
 const MAX_HEADER_LIST_SIZE: u16 = 6;
 
-/// How many empty frames a request may have, and a connection beyond that.
+/// The most empty frames of a request, and of a connection beyond that.
 const EMPTY_PER_REQUEST: usize = 16;
 const EMPTY_SPARE: usize = 1000;
 
-/// What has been seen so far.
+/// The state of reading a connection's frames.
 #[derive(Debug)]
 pub struct Frames {
     /// Bytes to go before the next frame: of the preface, or of a frame's content.
     skip: usize,
     head: [u8; FRAME_HEAD_LEN],
     head_len: usize,
-    /// How long the head of a request is up to now.
+    /// The length of the current request's head so far.
     request_head_len: usize,
     empty_left: usize,
 }
@@ -59,7 +59,7 @@ impl Frames {
     /// Looks at what the client has sent.
     ///
     /// # Errors
-    /// Why the connection must end.
+    /// The reason why the connection must end.
     pub fn see(&mut self, mut bytes: &[u8]) -> Result<(), Cut> {
         loop {
             let skipped = self.skip.min(bytes.len());

@@ -1,4 +1,4 @@
-//! Where the head of an HTTP/1.1 request ends.
+//! The end of the head of an HTTP/1.1 request.
 
 /// Looks for the empty line that ends a head.
 #[derive(Clone, Copy, Debug, Default)]
@@ -8,7 +8,7 @@ pub struct HeadEnd {
 }
 
 impl HeadEnd {
-    /// Whether the end is among these bytes. Empty lines in front of a head are no part of it.
+    /// True if the end is among these bytes. Empty lines in front of a head do not belong to it.
     pub fn find(&mut self, bytes: &[u8]) -> bool {
         for byte in bytes {
             match byte {

@@ -1,5 +1,5 @@
-//! A client's connection, beneath the HTTP server: how long it may take to send a request's head, to take
-//! an answer, and to be idle, and how much of what it says is read before somebody looks.
+//! A client's connection, beneath the HTTP server: limits of time for sending a head, for taking an answer and
+//! for being idle, and checks of what is sent before the framework reads it.
 //!
 //! | piece | owns |
 //! |---|---|
@@ -7,14 +7,16 @@
 //! | [`frames`] | HTTP/2: heads are measured, empty frames counted, our settings completed |
 //! | [`bare_answer`] | requests that are broken as HTTP: the framework's answer to them |
 //! | `head_end` | where a head ends |
-//! | `refusal` | ours instead of it |
+//! | `refusal` | our answer instead of it |
+//! | `stream` | reading and writing |
+//! | [`version`] | the version of HTTP, without TLS |
 //! | [`place`] | how many connections there are, of all and of one address |
 //!
 //! The HTTP server has a limit for the first head only, and it looks at its clock before it looks at the
 //! socket: when we have slept (a stopped machine, a starved one) it turns requests away that have long
 //! been there, with an empty 408. It waits for an answer's reader without any limit, and an idle HTTP/2
 //! connection only has to answer a PING now and then. So these limits are kept here, beneath it: what has
-//! arrived is read first, and who is late hears why, if anything can be said.
+//! arrived is read first, and a late client gets an answer that says so, if one can be sent.
 
 pub mod bare_answer;
 pub mod frames;
@@ -22,6 +24,8 @@ mod head_end;
 pub mod place;
 mod refusal;
 pub mod requests;
+mod stream;
+pub mod version;
 
 use std::{
     io,
@@ -33,7 +37,7 @@ use std::{
 
 use actix_http::Protocol;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncWrite},
     time::{Instant, Sleep, sleep_until},
 };
 
@@ -49,43 +53,42 @@ use self::{
     requests::{Cut, Requests},
 };
 
-/// What all connections of a worker have in common.
+/// The limits of all connections of a thread.
 #[derive(Debug)]
 pub struct Limits {
-    /// How long a head may take.
+    /// The time that a head may take.
     pub head_max: Duration,
-    /// How long a connection may be idle between two requests. With HTTP/1.1 the server itself sees to
-    /// that, unless it has part of a head already.
+    /// The time that a connection may be idle between two requests. With HTTP/1.1 the server itself keeps this
+    /// limit, unless it has part of a head already.
     pub idle_max: Duration,
-    /// How long a client may take nothing of an answer.
+    /// The time that a client may take nothing of an answer.
     pub answer_max: Duration,
-    /// How many requests may be under way.
+    /// The most requests in progress.
     pub requests_max: usize,
-    /// Where to count.
     pub metrics: Metrics,
 }
 
-/// See the module.
+/// A connection with its limits.
 pub struct Connection<Io: AsyncRead + AsyncWrite + Unpin> {
     io: Io,
     limits: Rc<Limits>,
     requests: Rc<Requests>,
     protocol: Protocol,
     phase: Phase,
-    /// When the phase must be over.
+    /// The time by which the phase must be over.
     deadline: Instant,
-    /// When the client must have taken something of what we have tried to write; none if it takes all.
+    /// The time by which the client must take more of what we write; `None` if it takes everything.
     write_due: Option<Instant>,
     timer: Pin<Box<Sleep>>,
     frames: Frames,
     /// Ours instead of what the framework has written.
     instead: Option<Instead>,
-    settings_told: bool,
+    settings_sent: bool,
     /// The client has ended it, or it was lost.
     has_ended: bool,
 }
 
-/// What comes next from the client.
+/// The next thing that the client sends.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     /// The rest of a head.
@@ -105,7 +108,7 @@ enum Phase {
 struct Instead {
     bytes: Vec<u8>,
     written: usize,
-    /// How many of the framework's bytes they stand for.
+    /// The number of the framework's bytes that they replace.
     stands_for: usize,
 }
 
@@ -128,7 +131,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
             timer: Box::pin(sleep_until(deadline)),
             frames: Frames::default(),
             instead: None,
-            settings_told: false,
+            settings_sent: false,
             has_ended: false,
         }
     }
@@ -175,7 +178,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         }
     }
 
-    /// Which limit comes next, and what is beyond it.
+    /// The next limit, and what it means to exceed it.
     fn next_limit(&self) -> Option<(Instant, Late)> {
         if let Some(due) = self.write_due {
             return Some((due, Late::Reader));
@@ -196,7 +199,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         let Some((due, late)) = self.next_limit() else {
             return Poll::Pending;
         };
-        // The timer is set anew only where it would ring too late, or has rung too early.
+        // The timer is reset only where it would fire too late, or has fired too early.
         if self.timer.deadline() > due {
             self.timer.as_mut().reset(due);
         }
@@ -209,7 +212,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         Poll::Pending
     }
 
-    /// Says why, if nothing else is being said, and ends what is read.
+    /// Answers with the reason, if nothing else is being written, and ends reading.
     fn give_up(&mut self, cx: &mut Context<'_>) {
         if let (Phase::Head(_), false) = (self.phase, self.is_http2()) {
             let answer = Refusal::late_head().tell(&self.limits.metrics);
@@ -224,12 +227,12 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         drop(Pin::new(&mut self.io).poll_flush(cx));
     }
 
-    /// What is written in the place of the framework's own words, if anything is; and how much of them
-    /// may go out before that.
+    /// Prepares what is written instead of the framework's bytes, if anything is. Returns how many of them may
+    /// go out before that.
     fn replace(&mut self, bytes: &[u8]) -> usize {
         if self.is_http2() {
-            if !self.settings_told {
-                self.settings_told = true;
+            if !self.settings_sent {
+                self.settings_sent = true;
                 let completed = complete_settings(bytes, self.limits.requests_max);
                 self.instead = completed.map(|(bytes, stands_for)| Instead {
                     bytes,
@@ -273,7 +276,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         Poll::Ready(Ok(stands_for))
     }
 
-    /// What became of an attempt to write.
+    /// Called after each attempt to write.
     fn has_tried_to_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -326,7 +329,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
     }
 }
 
-/// Who has kept us waiting for too long.
+/// The side that has exceeded its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Late {
     /// Nothing was sent.
@@ -335,105 +338,8 @@ enum Late {
     Reader,
 }
 
-impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<Io> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.is_http2() {
-            if let Some(cut) = self.requests.cut() {
-                return Poll::Ready(Err(self.end(cut)));
-            }
-            self.requests.wake_to_end(cx);
-        }
-        if let Phase::Over = self.phase {
-            return Poll::Ready(Ok(()));
-        }
-        let before = buffer.filled().len();
-        // Whoever does not take what we say is not listened to: each request is an answer more.
-        let read = if self.is_http2() && self.write_due.is_some() {
-            Poll::Pending
-        } else {
-            Pin::new(&mut self.io).poll_read(cx, buffer)
-        };
-        match &read {
-            Poll::Ready(Ok(())) => {
-                self.has_read(&buffer.filled()[before..]);
-                if let Some(cut) = self.requests.cut() {
-                    return Poll::Ready(Err(self.end(cut)));
-                }
-            }
-            Poll::Ready(Err(_)) => self.has_ended = true,
-            Poll::Pending => match self.poll_late(cx) {
-                Poll::Ready(Late::Client) => {
-                    self.give_up(cx);
-                    return Poll::Ready(Ok(()));
-                }
-                Poll::Ready(Late::Reader) => {
-                    self.requests.cut_off(Cut::Unread);
-                    return Poll::Ready(Err(self.end(Cut::Unread)));
-                }
-                Poll::Pending => {}
-            },
-        }
-        read
-    }
-}
-
-impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Connection<Io> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if let Some(cut) = self.requests.cut() {
-            return Poll::Ready(Err(self.end(cut)));
-        }
-        let most = if self.instead.is_none() {
-            self.replace(bytes)
-        } else {
-            0
-        };
-        let written = if self.instead.is_some() {
-            self.poll_instead(cx)
-        } else {
-            Pin::new(&mut self.io).poll_write(cx, &bytes[..most])
-        };
-        self.has_tried_to_write(cx, written)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if self.instead.is_some() || !self.settings_told {
-            let first = parts.iter().find(|part| !part.is_empty());
-            return self.poll_write(cx, first.map_or(&[], |part| part));
-        }
-        if let Some(cut) = self.requests.cut() {
-            return Poll::Ready(Err(self.end(cut)));
-        }
-        let written = Pin::new(&mut self.io).poll_write_vectored(cx, parts);
-        self.has_tried_to_write(cx, written)
-    }
-}
-
-/// The framework takes a body whose chunks are broken for a client that is gone, and lets go of the
-/// connection without a word. The client is there, and is told.
+/// The framework takes a body with broken chunks for a client that is gone, and drops the connection without an
+/// answer. The client is still there and gets one here.
 impl<Io: AsyncRead + AsyncWrite + Unpin> Drop for Connection<Io> {
     fn drop(&mut self) {
         if self.has_ended || self.is_http2() || !self.requests.has_a_broken_body() {

@@ -1,5 +1,5 @@
-//! How many connections there may be: of all, by what the system lets us have of open files, and of one
-//! address, so that no stranger takes them all.
+//! The number of connections: of all clients, by the open files that the system allows, and of one address, so
+//! that no client takes all.
 
 use std::{
     io,
@@ -15,7 +15,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
-    config::{Config, Proxy, RateLimit},
+    config::Proxy,
     http::rate_limit::client_address::limited_together,
     log_floods::{self, Kind},
     metrics::Metrics,
@@ -24,54 +24,63 @@ use crate::{
 /// Open files beside connections of clients and to PostgreSQL: of Redis, listeners, the private
 /// listener's connections, keys and certificates, the log.
 const OTHER_FILES: u64 = 200;
-/// More per worker: its way to Redis, its event loop.
-const FILES_PER_WORKER: u64 = 8;
+/// More per thread: its connection to Redis, its event loop.
+const FILES_PER_THREAD: u64 = 8;
 /// Fewer than that is worth a warning.
 const FEW: usize = 2000;
 /// With fewer than that nothing could be served.
 const CONNECTIONS_MIN: u64 = 16;
 
-/// How many connections a worker may serve at a time.
+/// The connections that may be served at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connections {
-    /// By the settings, or fewer.
-    pub per_worker: usize,
-    /// Of all workers.
+    /// As set, or fewer.
+    pub per_thread: usize,
+    /// Of all threads.
     pub in_all: usize,
-    /// How many files may be open.
+    /// The files that may be open.
     pub files_max: u64,
     are_fewer_than_wanted: bool,
 }
 
+/// The connections that the settings ask for, and the files that others need.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    pub threads: usize,
+    pub per_thread: usize,
+    /// Connections to PostgreSQL, of the whole process.
+    pub database_connections: u64,
+}
+
 impl Connections {
-    /// As the settings and the system have it.
-    pub fn of(config: &Config) -> Self {
+    /// As many as are wanted, or as the system allows.
+    pub fn of(wanted: Wanted) -> Self {
         let files_max = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
-        Self::within(config, files_max)
+        Self::within(wanted, files_max)
     }
 
-    fn within(config: &Config, files_max: u64) -> Self {
-        let workers = config.http_workers() as u64;
-        let others = config.connections_max() + OTHER_FILES + workers * FILES_PER_WORKER;
+    fn within(wanted: Wanted, files_max: u64) -> Self {
+        let threads = wanted.threads as u64;
+        let others = wanted.database_connections + OTHER_FILES + threads * FILES_PER_THREAD;
         let left = files_max.saturating_sub(others).max(CONNECTIONS_MIN);
-        let wanted = config.http.connections_per_worker as u64;
-        let per_worker = wanted.min((left / workers).max(1));
-        let per_worker = usize::try_from(per_worker).unwrap_or(usize::MAX);
+        let per_thread_wanted = wanted.per_thread as u64;
+        let per_thread = per_thread_wanted.min((left / threads).max(1));
+        let per_thread = usize::try_from(per_thread).unwrap_or(usize::MAX);
         Self {
-            per_worker,
-            in_all: per_worker.saturating_mul(config.http_workers()),
+            per_thread,
+            in_all: per_thread.saturating_mul(wanted.threads),
             files_max,
-            are_fewer_than_wanted: (per_worker as u64) < wanted,
+            are_fewer_than_wanted: (per_thread as u64) < per_thread_wanted,
         }
     }
 
-    /// Whether they are so few, because of the system, that somebody should know.
+    /// True if the system allows so few that it is worth a warning.
     pub fn are_few(&self) -> bool {
         self.are_fewer_than_wanted && self.in_all < FEW
     }
 }
 
-/// The connections of all addresses; shared by all workers.
+/// The connections of all addresses; shared by all threads.
 #[derive(Debug)]
 pub struct Places {
     taken: DashMap<IpAddr, u32>,
@@ -90,19 +99,18 @@ pub struct Place {
 }
 
 impl Places {
-    /// As configured.
-    pub fn new(config: &Config, metrics: &Metrics) -> Arc<Self> {
-        let is_limited = config.rate_limit == RateLimit::On;
+    /// `most` is the limit of one address.
+    pub fn new(most: Option<u32>, proxies: Vec<Proxy>, metrics: Metrics) -> Arc<Self> {
         Arc::new(Self {
             taken: DashMap::new(),
-            most: is_limited.then_some(config.limits.address_connections.get()),
-            proxies: config.http.trusted_proxies.clone(),
-            metrics: metrics.clone(),
+            most,
+            proxies,
+            metrics,
         })
     }
 
-    /// Takes one for an address, unless it has as many as it may. Trusted proxies have all that they
-    /// want: behind them are many.
+    /// Takes a place for an address, unless it has as many as it may. Trusted proxies are not limited: many
+    /// clients are behind them.
     pub fn take(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Place> {
         let address = address.map(|address| address.to_canonical());
         let is_proxy = |address| self.proxies.iter().any(|proxy| proxy.contains(address));
@@ -214,7 +222,7 @@ impl AsyncWrite for Placed {
     }
 }
 
-/// What the acceptor of TLS asks for.
+/// Required by the acceptor of TLS.
 impl ActixStream for Placed {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
         ActixStream::poll_read_ready(&self.tcp, cx)
@@ -229,24 +237,14 @@ impl ActixStream for Placed {
 mod tests {
     use super::*;
 
-    fn config(settings: &[(&str, &str)]) -> Config {
-        let settings = settings
-            .iter()
-            .map(|(name, value)| (format!("SPLITCART_{name}"), (*value).to_owned()));
-        Config::load(None, settings).unwrap()
-    }
-
     fn take(places: &Arc<Places>, address: &str) -> Option<Place> {
         places.take(Some(address.parse().unwrap()))
     }
 
     #[test]
     fn an_address_has_its_connections_and_a_trusted_proxy_has_all() {
-        let config = config(&[
-            ("LIMITS_ADDRESS_CONNECTIONS", "2"),
-            ("HTTP_TRUSTED_PROXIES", "10.0.0.1"),
-        ]);
-        let places = Places::new(&config, &Metrics::new());
+        let proxies = vec![Proxy::try_from("10.0.0.1".to_owned()).unwrap()];
+        let places = Places::new(Some(2), proxies, Metrics::new());
         let one = take(&places, "192.0.2.1").unwrap();
         let two = take(&places, "192.0.2.1");
         assert!(two.is_some());
@@ -263,13 +261,17 @@ mod tests {
 
     #[test]
     fn connections_are_fewer_where_few_files_may_be_open() {
-        let config = config(&[("HTTP_WORKERS", "2")]);
-        let ample = Connections::within(&config, 1_000_000);
-        assert_eq!((ample.per_worker, ample.are_few()), (25_000, false));
-        let few = Connections::within(&config, 1024);
+        let wanted = Wanted {
+            threads: 2,
+            per_thread: 25_000,
+            database_connections: 60,
+        };
+        let ample = Connections::within(wanted, 1_000_000);
+        assert_eq!((ample.per_thread, ample.are_few()), (25_000, false));
+        let few = Connections::within(wanted, 1024);
         assert!(few.are_few());
         let rest = 1024 - few.in_all as u64;
-        assert!(rest >= config.connections_max() + OTHER_FILES, "{few:?}");
+        assert!(rest >= wanted.database_connections + OTHER_FILES, "{few:?}");
         assert!(few.in_all > 500, "{few:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! What a client hears of a request that is broken as HTTP: the envelope, with an id that stands in the
-//! log, written as it goes over the wire.
+//! The answer to a request that is broken as HTTP: the envelope, with an id that is in the log, written as it
+//! goes over the wire.
 
 use actix_web::http::StatusCode;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use crate::{
     metrics::{Metrics, RequestLabel},
 };
 
-/// What is said to a request that never became one.
+/// The answer to a request that never reached a route.
 pub struct Refusal {
     reason: &'static str,
     status: StatusCode,
@@ -28,7 +28,7 @@ impl Refusal {
         }
     }
 
-    /// What the framework has answered by itself.
+    /// In place of an answer of the framework.
     pub fn of_status(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
         if status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE {
@@ -45,7 +45,7 @@ impl Refusal {
         }
     }
 
-    /// The framework has let go of it because of its body.
+    /// The framework has dropped the connection because of the request's body.
     pub fn broken_body() -> Self {
         let error = ApiError::broken_http();
         Self {

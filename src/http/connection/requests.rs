@@ -16,7 +16,7 @@ use std::{
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
 
-/// Why a connection is ended by us before its time.
+/// The reason why a connection is cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
     /// An answer was not taken.
@@ -41,12 +41,12 @@ impl Cut {
     }
 }
 
-/// See the module.
+/// The requests of one connection.
 #[derive(Debug)]
 pub struct Requests {
-    /// How many may be under way; as many again may be refused at a time.
+    /// The most requests in progress; as many again may be refused at a time.
     most: usize,
-    /// How long a part of an answer may wait for its reader.
+    /// The time that a part of an answer may wait for its reader.
     part_max: Duration,
     /// Of all connections.
     under_way: Gauge,
@@ -146,7 +146,7 @@ impl Requests {
         (!busy).then(|| self.idle_since.get())
     }
 
-    /// When the first of the answers is due.
+    /// The time by which the first answer must be taken.
     pub fn first_due(&self) -> Option<Instant> {
         let slots = self.slots.borrow();
         let due = slots.iter().filter_map(|slot| match slot {
@@ -171,17 +171,17 @@ impl Requests {
         self.body_is_broken.set(true);
     }
 
-    /// Whether one did.
+    /// True if a request ended because of its body.
     pub fn has_a_broken_body(&self) -> bool {
         self.body_is_broken.get()
     }
 
-    /// Why the connection is to be ended, if it is.
+    /// The reason why the connection is to be ended, if it is.
     pub fn cut(&self) -> Option<Cut> {
         self.cut.get()
     }
 
-    /// Who is to be woken when it is.
+    /// Wakes this task when the connection is to be ended.
     pub fn wake_to_end(&self, cx: &Context<'_>) {
         let mut connection = self.connection.borrow_mut();
         match connection.as_ref() {

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 
-/// The codes of the contract, in the order in which the documentation tells them.
+/// The codes of the contract, in the order of the documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the table below explains them")]
 pub enum Code {
@@ -29,16 +29,16 @@ pub enum Code {
     DependencyUnavailable,
 }
 
-/// What the contract says about a code.
+/// A code's line in the contract.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// As clients and logs see it.
     pub name: &'static str,
     /// The HTTP status that goes with it.
     pub status: StatusCode,
-    /// When it is answered.
+    /// The situation in which the code is answered.
     pub when: &'static str,
-    /// What the client is to do about it.
+    /// The client's next step.
     pub remedy: &'static str,
 }
 
@@ -86,7 +86,7 @@ impl Code {
                 name: "VALIDATION_ERROR",
                 status: StatusCode::BAD_REQUEST,
                 when: "The body, a header, the path or the query is malformed: wrong types, \
-                       missing or unknown fields, no JSON, no good Idempotency-Key.",
+                       missing or unknown fields, invalid JSON, no valid Idempotency-Key.",
                 remedy: "Repair every place that `details.fields` names; it lists all of them at \
                          once. Nothing was done, and the key is still free.",
             },
@@ -101,23 +101,23 @@ impl Code {
                 name: "FORBIDDEN",
                 status: StatusCode::FORBIDDEN,
                 when: "The token is good, but names no active store, or its user is not an active \
-                       member of that store, or has a role that may only look, or the store may \
+                       member of that store, or has a role that may only read, or the store may \
                        not buy (it is no buyer, not verified, or without a valid licence), or is \
                        not on the side of the market whose orders were asked for.",
-                remedy: "Do not try again as it is: `message` says which it was. Choose a store, \
+                remedy: "Do not repeat the request as it is: `message` gives the reason. Choose a store, \
                          ask its owner for a role, or renew its licence.",
             },
             Self::NotFound => Entry {
                 name: "NOT_FOUND",
                 status: StatusCode::NOT_FOUND,
-                when: "There is no such route, or your store has no such thing. What belongs to \
+                when: "There is no such route, or your store has no such resource. A resource of \
                        another store is not found either.",
                 remedy: "Check the path, the id and the token's active store.",
             },
             Self::MethodNotAllowed => Entry {
                 name: "METHOD_NOT_ALLOWED",
                 status: StatusCode::METHOD_NOT_ALLOWED,
-                when: "The route is there, but does not take this method.",
+                when: "The route exists, but does not support this method.",
                 remedy: "Use a method that the `Allow` header names.",
             },
             Self::RequestTimeout => Entry {
@@ -136,8 +136,9 @@ impl Code {
             Self::UnsupportedMediaType => Entry {
                 name: "UNSUPPORTED_MEDIA_TYPE",
                 status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                when: "The body is not announced as JSON.",
-                remedy: "Send `Content-Type: application/json`.",
+                when: "The body is not announced as plain JSON: another `Content-Type`, a charset other than UTF-8, \
+                       or a `Content-Encoding`.",
+                remedy: "Send `Content-Type: application/json`, in UTF-8 and without a `Content-Encoding`.",
             },
             Self::CartAlreadyConverted => Entry {
                 name: "CART_ALREADY_CONVERTED",
@@ -150,22 +151,22 @@ impl Code {
                 name: "PRECONDITION_FAILED",
                 status: StatusCode::PRECONDITION_FAILED,
                 when: "The active cart is not one that `If-Match` names, or is one that \
-                       `If-None-Match` names: somebody else has changed, bought or started it.",
-                remedy: "Read the cart with `GET /api/v1/cart`, decide anew, and send its `ETag`. \
+                       `If-None-Match` names: another request has changed, bought or started it.",
+                remedy: "Read the cart with `GET /api/v1/cart`, decide again, and send its `ETag`. \
                          Nothing was changed, and the key is still free.",
             },
             Self::IdempotencyKeyReused => Entry {
                 name: "IDEMPOTENCY_KEY_REUSED",
                 status: StatusCode::CONFLICT,
-                when: "This Idempotency-Key has carried out another request of this user, store \
-                       and route: its body was a different one.",
+                when: "This Idempotency-Key was used for another request of this user, store \
+                       and route, with a different body.",
                 remedy: "Use a fresh key for a new request, and the same body with the same key \
                          for a retry.",
             },
             Self::IdempotencyInProgress => Entry {
                 name: "IDEMPOTENCY_IN_PROGRESS",
                 status: StatusCode::CONFLICT,
-                when: "The first request with this Idempotency-Key is still running.",
+                when: "The first request with this Idempotency-Key is still in progress.",
                 remedy: "Send the same request under the same key again after `Retry-After` \
                          seconds.",
             },
@@ -173,22 +174,22 @@ impl Code {
                 name: "CART_CHANGED",
                 status: StatusCode::CONFLICT,
                 when: "The cart is not the one that the buyer was shown: `expected_total` or \
-                       `expected_version` is another than the cart's. Nothing was bought.",
-                remedy: "Show the buyer the cart as it is (`GET /api/v1/cart`) and, if he or she \
-                         agrees, check out with its figures; `details.changes` has both sides.",
+                       `expected_version` differs from the cart's. Nothing was bought.",
+                remedy: "Show the buyer the cart as it is (`GET /api/v1/cart`) and, if they agree, \
+                         check out with its figures; `details.changes` has both sides.",
             },
             Self::CartExpired => Entry {
                 name: "CART_EXPIRED",
                 status: StatusCode::CONFLICT,
-                when: "The prices of the cart were held until `details.valid_until`, which is \
-                       over. Nothing was bought.",
+                when: "The prices of the cart were held until `details.valid_until`, which has \
+                       passed. Nothing was bought.",
                 remedy: "PUT the cart again: it is priced as of now.",
             },
             Self::StockChanged => Entry {
                 name: "STOCK_CHANGED",
                 status: StatusCode::CONFLICT,
-                when: "The `shortage_policy` asks for all or nothing, and a line can't be had as \
-                       it was asked for. Nothing was bought.",
+                when: "The `shortage_policy` asks for all or nothing, and a line is not available as \
+                       requested. Nothing was bought.",
                 remedy: "PUT a cart without the lines of `details.lines`, or with what is \
                          available of them, or check out under another policy.",
             },
@@ -196,7 +197,7 @@ impl Code {
                 name: "CART_INVALID",
                 status: StatusCode::UNPROCESSABLE_ENTITY,
                 when: "The cart is well formed, but breaks rules of the marketplace, or its \
-                       figures are not ours. The cart that was there before stays as it is.",
+                       figures differ from the server's. The previous cart stays as it is.",
                 remedy: "Repair every place that `details.violations` names; where figures \
                          differ, `expected` is the right one.",
             },
@@ -219,24 +220,24 @@ impl Code {
             Self::Internal => Entry {
                 name: "INTERNAL",
                 status: StatusCode::INTERNAL_SERVER_ERROR,
-                when: "Something went wrong on our side. What it was stands in our log, under the \
+                when: "Something went wrong on our side. The details are in our log, under the \
                        request's id.",
-                remedy: "Try again with the same Idempotency-Key: what was done is not done \
-                         twice. If it stays, report `request_id`.",
+                remedy: "Try again with the same Idempotency-Key: nothing is done \
+                         twice. If the error persists, report `request_id`.",
             },
             Self::Overloaded => Entry {
                 name: "OVERLOADED",
                 status: StatusCode::SERVICE_UNAVAILABLE,
-                when: "More requests wait than can be served in time. Nothing was done.",
+                when: "More requests are waiting than can be served in time. Nothing was done.",
                 remedy: "Wait `Retry-After` seconds, then try again with the same \
                          Idempotency-Key.",
             },
             Self::DependencyUnavailable => Entry {
                 name: "DEPENDENCY_UNAVAILABLE",
                 status: StatusCode::SERVICE_UNAVAILABLE,
-                when: "The database can't be reached at present.",
+                when: "The database can't be reached at the moment.",
                 remedy: "Wait `Retry-After` seconds, then try again with the same \
-                         Idempotency-Key: what was done is not done twice.",
+                         Idempotency-Key: nothing is done twice.",
             },
         }
     }

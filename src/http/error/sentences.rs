@@ -1,14 +1,14 @@
-//! Every rule that a cart or a checkout can break, and every reason a line can be rejected for: when
-//! and what to do. The names themselves are the domain's.
+//! The sentences about every rule that a cart or a checkout can break, and about every reason why a line is
+//! rejected: when, and what to do. The names themselves are the domain's.
 
 use crate::domain::{rejection::LineRejectionReason, violation::ViolationCode};
 
-/// When a rule is broken, and what to do then.
+/// The sentences about one rule or reason.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
-    /// When it is answered.
+    /// The situation in which the code is answered.
     pub when: &'static str,
-    /// What the client is to do about it.
+    /// The client's next step.
     pub remedy: &'static str,
 }
 
@@ -17,11 +17,11 @@ pub const fn violation(code: ViolationCode) -> Rule {
     match code {
         ViolationCode::ProductNotFound => Rule {
             when: "There is no product with this id.",
-            remedy: "Take the line out.",
+            remedy: "Remove the line.",
         },
         ViolationCode::ProductInactive => Rule {
             when: "The product is no longer sold.",
-            remedy: "Take the line out.",
+            remedy: "Remove the line.",
         },
         ViolationCode::VendorMismatch => Rule {
             when: "The product belongs to another vendor than the line says.",
@@ -29,20 +29,20 @@ pub const fn violation(code: ViolationCode) -> Rule {
         },
         ViolationCode::DuplicateProduct => Rule {
             when: "An earlier line has the same product.",
-            remedy: "Make one line of both, with the sum of their quantities.",
+            remedy: "Merge both lines into one, with the sum of their quantities.",
         },
         ViolationCode::MoqNotMet => Rule {
-            when: "The quantity is below the least that the vendor sells at once.",
+            when: "The quantity is below the vendor's minimum.",
             remedy: "Order at least `expected`.",
         },
         ViolationCode::MaxQtyExceeded => Rule {
-            when: "The quantity is above the most that the vendor sells at once, or than an \
-                   amount of money can hold.",
+            when: "The quantity is above the vendor's maximum, or its total is larger than an \
+                   amount of money can be.",
             remedy: "Order at most `expected`, where it is given.",
         },
         ViolationCode::InsufficientInventory => Rule {
-            when: "More is asked for than there is.",
-            remedy: "Order at most `expected`, which is what is available, or take the line out.",
+            when: "More is requested than is available.",
+            remedy: "Order at most `expected`, which is what is available, or remove the line.",
         },
         ViolationCode::UnitPriceMismatch => Rule {
             when: "The line's `unit_price` is not the price after the volume tier.",
@@ -66,27 +66,27 @@ pub const fn violation(code: ViolationCode) -> Rule {
         },
         ViolationCode::DiscountNotFound => Rule {
             when: "The vendor has no discount with this code, or no line in the cart.",
-            remedy: "Take the discount out.",
+            remedy: "Remove the discount.",
         },
         ViolationCode::DiscountInactive => Rule {
-            when: "The discount is switched off, has not started yet or is over.",
-            remedy: "Take the discount out.",
+            when: "The discount is switched off, has not started yet or has ended.",
+            remedy: "Remove the discount.",
         },
         ViolationCode::DiscountMinSubtotal => Rule {
-            when: "The vendor's lines come to less than the discount asks for.",
-            remedy: "Order for at least `expected` from this vendor, or take the discount out.",
+            when: "The vendor's lines come to less than the discount requires.",
+            remedy: "Order for at least `expected` from this vendor, or remove the discount.",
         },
         ViolationCode::VendorLicenseInvalid => Rule {
             when: "The vendor is not verified or has no valid licence.",
-            remedy: "Take the vendor's lines out; nothing can be bought there at present.",
+            remedy: "Remove the vendor's lines; nothing can be bought there at the moment.",
         },
         ViolationCode::VendorSubscriptionInactive => Rule {
             when: "The vendor's subscription to the marketplace has ended.",
-            remedy: "Take the vendor's lines out; nothing can be bought there at present.",
+            remedy: "Remove the vendor's lines; nothing can be bought there at the moment.",
         },
         ViolationCode::VendorStateMismatch => Rule {
-            when: "The vendor is in another state than the buyer; such goods cross no border.",
-            remedy: "Take the vendor's lines out and buy from one in your state.",
+            when: "The vendor is in another state than the buyer; these goods may not cross a state border.",
+            remedy: "Remove the vendor's lines and buy from a vendor in your state.",
         },
         ViolationCode::CurrencyUnsupported => Rule {
             when: "The catalogue has no prices in this currency.",
@@ -97,7 +97,7 @@ pub const fn violation(code: ViolationCode) -> Rule {
             remedy: "PUT a cart with lines first.",
         },
         ViolationCode::PaymentMethodNotAllowed => Rule {
-            when: "This way of paying is not offered here.",
+            when: "This payment method is not offered here.",
             remedy: "Send `cash`, or leave the field out.",
         },
     }
@@ -107,7 +107,7 @@ pub const fn violation(code: ViolationCode) -> Rule {
 pub const fn rejection(reason: LineRejectionReason) -> Rule {
     match reason {
         LineRejectionReason::InsufficientInventory => Rule {
-            when: "Too little was left when it was this line's turn.",
+            when: "Too little was left for this line.",
             remedy: "Order at most `available_qty` in a new cart, or buy elsewhere.",
         },
         LineRejectionReason::ProductUnavailable => Rule {
@@ -115,11 +115,11 @@ pub const fn rejection(reason: LineRejectionReason) -> Rule {
             remedy: "Buy another product.",
         },
         LineRejectionReason::VendorLicenseInvalid => Rule {
-            when: "The vendor lost its verification or licence since the cart was frozen.",
+            when: "The vendor has lost its verification or licence since the cart was frozen.",
             remedy: "Buy from another vendor, or later.",
         },
         LineRejectionReason::VendorSubscriptionInactive => Rule {
-            when: "The vendor's subscription ended since the cart was frozen.",
+            when: "The vendor's subscription has ended since the cart was frozen.",
             remedy: "Buy from another vendor, or later.",
         },
         LineRejectionReason::VendorStateMismatch => Rule {
@@ -127,7 +127,7 @@ pub const fn rejection(reason: LineRejectionReason) -> Rule {
             remedy: "Buy from a vendor in your state.",
         },
         LineRejectionReason::VendorOrderIncomplete => Rule {
-            when: "Another line of this vendor could not be had whole, and the `shortage_policy` \
+            when: "Another line of this vendor was not available in full, and the `shortage_policy` \
                    was `reject_vendor`.",
             remedy: "Look at the vendor's other rejected lines, or buy under another policy.",
         },

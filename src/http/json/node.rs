@@ -1,5 +1,4 @@
-//! JSON as it was sent: unlike `serde_json::Value` it still knows of names that stand twice, and of a
-//! number's digits.
+//! JSON as it was sent: unlike `serde_json::Value`, it keeps names that appear twice and the digits of numbers.
 
 use std::fmt::{self, Write};
 
@@ -10,8 +9,8 @@ use serde::{
 
 use super::number::{self, Numbers};
 
-/// How many members an object may have. Those that are read have six at most; what has many more is
-/// refused before it costs anything.
+/// The most members of an object. Objects that are read have six at most; one with many more is refused
+/// before it costs anything.
 pub const MEMBERS_MAX: usize = 64;
 
 /// A JSON value.
@@ -103,7 +102,7 @@ fn write_list<T>(
     out.write_char(close)
 }
 
-/// Reads one value of a text whose numbers are at hand.
+/// Reads one value, with the numbers of its text.
 #[derive(Clone, Copy)]
 struct Reader<'t>(&'t Numbers<'t>);
 

@@ -6,7 +6,7 @@ use std::cell::Cell;
 /// nothing but plain integers.
 pub struct Numbers<'t> {
     text: &'t [u8],
-    /// How many have been passed since the last one that was looked up.
+    /// The numbers passed since the last one that was looked up.
     passed: Cell<usize>,
     at: Cell<usize>,
 }
@@ -80,10 +80,12 @@ pub fn whole(text: &str) -> Option<i64> {
     if zeros == length {
         return Some(0);
     }
-    // How many of the digits that count stand before the point.
+    // The number of significant digits before the point.
     let point =
         i64::try_from(integer.len()).ok()? + i64::from(exponent) - i64::try_from(zeros).ok()?;
-    let point = usize::try_from(point).ok().filter(|it| *it <= DIGITS_MAX)?;
+    let point = usize::try_from(point)
+        .ok()
+        .filter(|point| *point <= DIGITS_MAX)?;
     let mut value = 0;
     for (place, digit) in digits().skip(zeros).enumerate() {
         if place < point {

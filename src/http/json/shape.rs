@@ -1,7 +1,7 @@
 //! Reads values out of a body and gathers every problem on the way.
 //!
-//! A reader returns `None` after it has noted why; whoever puts values together goes on reading, so
-//! that a client learns of everything at once.
+//! A reader returns `None` after it has noted the reason; its caller goes on reading, so that a client
+//! learns of every problem at once.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,11 +11,11 @@ use crate::domain::money::Money;
 
 use super::node::{MEMBERS_MAX, Node};
 
-/// How many problems are told. What has more is no slip, and the answer must not be larger than what
-/// was sent.
+/// The most problems that are reported: a body with more is no slip, and the answer must not be larger than
+/// the request.
 pub const PROBLEMS_MAX: usize = 100;
 
-/// How much of a name that a client made up is told.
+/// The longest part of an unknown name that is reported.
 const NAME_CHARS_MAX: usize = 100;
 const NAME_BYTES_MAX: usize = 400;
 
@@ -24,7 +24,7 @@ const NAME_BYTES_MAX: usize = 400;
 pub struct FieldProblem {
     /// A JSON pointer into the body (RFC 6901; "" is the whole body), or the name of a header.
     pub path: String,
-    /// What is wrong, as a clause: `must be a positive integer`.
+    /// The problem as a clause: `must be a positive integer`.
     pub problem: String,
 }
 
@@ -32,8 +32,8 @@ pub struct FieldProblem {
 #[derive(Debug, Default)]
 pub struct Shape {
     problems: Vec<FieldProblem>,
-    /// How many there are beside them.
-    untold: usize,
+    /// The problems beyond [`PROBLEMS_MAX`].
+    unreported: usize,
 }
 
 /// An object whose names have been checked.
@@ -52,12 +52,12 @@ impl Shape {
         });
     }
 
-    /// Writes a problem down only if it is going to be told.
+    /// Notes a problem, made only if it is going to be reported.
     fn note(&mut self, problem: impl FnOnce() -> FieldProblem) {
         if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(problem());
         } else {
-            self.untold += 1;
+            self.unreported += 1;
         }
     }
 
@@ -73,10 +73,13 @@ impl Shape {
                     !self.problems.is_empty(),
                     "a reader that returns None says why"
                 );
-                if self.untold > 0 {
+                if self.unreported > 0 {
                     self.problems.push(FieldProblem {
                         path: String::new(),
-                        problem: format!("has {} more problems, which are not told", self.untold),
+                        problem: format!(
+                            "has {} more problems, which are not told",
+                            self.unreported
+                        ),
                     });
                 }
                 Err(self.problems)
@@ -114,7 +117,7 @@ impl Shape {
                 }),
                 Some(place) if seen & (1 << place) != 0 => self.note(|| FieldProblem {
                     path: at(),
-                    problem: "stands twice".to_owned(),
+                    problem: "appears twice".to_owned(),
                 }),
                 Some(place) => seen |= 1 << place,
             }
@@ -139,8 +142,8 @@ impl Shape {
 
     /// Reads a positive integer of at most 2147483647.
     pub fn positive(&mut self, node: &Node, path: &str) -> Option<i32> {
-        let number = node.whole().and_then(|it| i32::try_from(it).ok());
-        let positive = number.filter(|it| *it > 0);
+        let number = node.whole().and_then(|number| i32::try_from(number).ok());
+        let positive = number.filter(|number| *number > 0);
         if positive.is_none() {
             self.problem(
                 path,

@@ -1,4 +1,4 @@
-//! What reading costs: never much more than the length of what was sent.
+//! The cost of reading: never much more than the length of the body.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::http::{
     query::Query,
 };
 
-/// How long this thread has worked, whatever else the machine does.
+/// The CPU time of this thread, independent of the load of the machine.
 fn worked() -> Duration {
     ClockId::CLOCK_THREAD_CPUTIME_ID.now().unwrap().into()
 }

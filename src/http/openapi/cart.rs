@@ -9,14 +9,14 @@ use super::{
     parts::{body, etag, headers, parameter, replayed, schema, success},
 };
 
-/// What the example freezes, of the demo catalogue (`splitcart seed`).
+/// The example's request, of the demo catalogue (`splitcart seed`).
 pub const CART_REQUEST: &str = include_str!("examples/cart_request.json");
-/// What is answered.
+/// The example's answer.
 pub const CART: &str = include_str!("examples/cart.json");
 
-/// What the example's quote is asked for: the same without totals.
+/// The request of the example's quote: the same without totals.
 pub const QUOTE_REQUEST: &str = include_str!("examples/quote_request.json");
-/// What is answered.
+/// The example's answer.
 pub const QUOTE: &str = include_str!("examples/quote.json");
 
 /// The operations of `/api/v1/cart`.

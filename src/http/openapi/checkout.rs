@@ -9,11 +9,11 @@ use super::{
     parts::{body, parameter, replayed, schema, success},
 };
 
-/// What is asked for in the example.
+/// The example's request.
 pub const CHECKOUT_REQUEST: &str = include_str!("examples/checkout_request.json");
-/// What is answered.
+/// The example's answer.
 pub const CHECKOUT: &str = include_str!("examples/checkout.json");
-/// What a preview answers.
+/// The answer to a preview.
 pub const PREVIEW: &str = include_str!("examples/preview.json");
 
 /// The operations of `/api/v1/checkout`.

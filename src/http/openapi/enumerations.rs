@@ -1,5 +1,5 @@
-//! What each value of an enumeration means, beside the enumeration as a whole: for people in its description,
-//! for programs that make clients of it as `x-enum-descriptions`.
+//! The meaning of each value of an enumeration: for people in its description, for generators of clients as
+//! `x-enum-descriptions`.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -55,7 +55,7 @@ const SHORTAGE_POLICIES: [(&str, &str); 4] = [
     ),
 ];
 
-/// Whose orders are listed.
+/// The side whose orders are listed.
 pub fn perspective() -> Value {
     json!({
         "type": "string",

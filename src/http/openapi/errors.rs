@@ -85,7 +85,7 @@ pub fn answer(codes: &[Code]) -> Value {
     })
 }
 
-/// One of several errors, told apart by its code.
+/// One of several errors, distinguished by its code.
 fn one_of(codes: &[Code]) -> Value {
     let schemas: Vec<_> = codes.iter().map(|code| schema(&name(*code))).collect();
     let mapping: Map<_, _> = codes
@@ -108,7 +108,7 @@ pub fn name(code: Code) -> String {
     format!("Error{code:?}")
 }
 
-/// The schema of a code's error, as it stands in its envelope.
+/// The schema of a code's error, without its envelope.
 pub fn error(code: Code) -> Value {
     let entry = code.entry();
     let mut properties = json!({
@@ -138,7 +138,7 @@ pub fn error(code: Code) -> Value {
     })
 }
 
-/// What a code tells beside its message, if it tells more.
+/// The details of a code, if it has any.
 fn details(code: Code) -> Option<Value> {
     let list = |name: &str, item: Value| {
         json!({

@@ -1,5 +1,5 @@
-//! What is done to the whole document for programs that make clients of it: numbers say how large they may be,
-//! descriptions stand where they are looked for, and every answer's envelope has a name.
+//! Changes to the whole document for generators of clients: numbers get their size, descriptions move to where
+//! generators read them, and the envelope of every answer gets a name.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::parts::schema;
 
-/// See the module.
+/// Makes all these changes.
 pub fn finish(document: &mut Value) {
     complete(document);
     name_envelopes(document);
@@ -42,7 +42,7 @@ fn size_integer(fields: &mut Map<String, Value>) {
     }
 }
 
-/// What may be null is one of two: what is said of it belongs to both.
+/// A value that may be null is one of two kinds: its description belongs to both.
 fn lift_description(fields: &mut Map<String, Value>) {
     if fields.contains_key("description") {
         return;
@@ -106,13 +106,13 @@ fn name_of(operation: &str, status: &str, envelope: &Value, is_shared: bool) -> 
     format!("{first}{}Error{status}Answer", letters.as_str())
 }
 
-/// Every envelope that stands in an answer, with its operation and status.
+/// Visits the envelope of every answer, with its operation and status.
 fn each_envelope(document: &mut Value, visit: &mut impl FnMut(&str, &str, &mut Value)) {
     let mut answers = |operation: &str, answers: &mut Value| {
         let answers = answers.as_object_mut().into_iter().flatten();
         for (status, answer) in answers {
             let envelope = answer.pointer_mut("/content/application~1json/schema");
-            if let Some(envelope) = envelope.filter(|it| it["properties"].is_object()) {
+            if let Some(envelope) = envelope.filter(|schema| schema["properties"].is_object()) {
                 visit(operation, status, envelope);
             }
         }

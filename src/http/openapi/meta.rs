@@ -4,7 +4,10 @@ use serde_json::{Map, Value, json};
 
 use crate::http::error::Code;
 
-use super::{CONTRACT, errors, parts::headers, serve};
+use super::{errors, page_files, parts::headers};
+
+/// The tag of the document's own routes.
+pub const CONTRACT: &str = "contract";
 
 /// `/openapi.json`.
 pub fn document_path() -> Value {
@@ -31,8 +34,8 @@ pub fn page_path() -> Value {
 
 /// `/docs/{file}`.
 pub fn file_path() -> Value {
-    let names: Vec<_> = serve::FILES.iter().map(|file| file.name).collect();
-    let content: Map<_, _> = serve::FILES
+    let names: Vec<_> = page_files::FILES.iter().map(|file| file.name).collect();
+    let content: Map<_, _> = page_files::FILES
         .iter()
         .map(|file| (file.content_type.to_owned(), json!({})))
         .collect();

@@ -12,9 +12,9 @@ use super::{
     parts::{headers, parameter, schema, success, value},
 };
 
-/// What a page answers.
+/// The answer to a list.
 pub const ORDERS: &str = include_str!("examples/orders.json");
-/// What one order answers.
+/// The answer to one order.
 pub const ORDER: &str = include_str!("examples/order.json");
 
 /// The operations of `/api/v1/orders`.

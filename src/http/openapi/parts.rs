@@ -1,6 +1,9 @@
-//! What all operations are put together from: references, bodies, successes, headers.
+//! The parts of all operations: references, bodies, successes, headers.
 
 use serde_json::{Map, Value, json};
+
+/// An example of a cart's entity tag.
+pub const ETAG: &str = "\"01941f29-7c00-7000-8000-000000000003.3\"";
 
 /// A reference to a schema of `components`.
 pub fn schema(name: &str) -> Value {
@@ -86,7 +89,7 @@ pub fn etag() -> Value {
         "required": true,
         "description": "The cart's version: the `If-Match` of a PUT that is to replace just this one.",
         "schema": { "type": "string", "pattern": "^\"[0-9a-f-]{36}\\.[0-9]+\"$" },
-        "example": super::ETAG,
+        "example": ETAG,
     })
 }
 

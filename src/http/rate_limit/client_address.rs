@@ -1,4 +1,4 @@
-//! Whose address counts: the one that has connected, or the one that a trusted proxy vouches for.
+//! The client's address: of the connection itself, or as a trusted proxy reports it.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -8,9 +8,9 @@ use crate::config::Proxy;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client's address. Each proxy appends whom it was called by, so `X-Forwarded-For` is read from
-/// the right for as long as trusted proxies speak: what stands left of that, anybody may have made
-/// up. A value that is no address leaves the peer's.
+/// The client's address. Each proxy appends the address that has called it, so `X-Forwarded-For` is read from
+/// the right for as long as the addresses are of trusted proxies; anything further left may be forged. A value
+/// that is not an address leaves the peer's.
 pub fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[Proxy]) -> IpAddr {
     let peer = peer.to_canonical();
     let trusted = |address| proxies.iter().any(|proxy| proxy.contains(address));
@@ -39,12 +39,12 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[Proxy]) -> I
 /// Some proxies append the port, too.
 fn parse(hop: &str) -> Option<IpAddr> {
     let address = hop.parse().ok();
-    let address = address.or_else(|| hop.parse::<SocketAddr>().ok().map(|it| it.ip()));
+    let address = address.or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
     address.map(|address| address.to_canonical())
 }
 
-/// What is limited together: an IPv4 address, or the /64 that an IPv6 host chooses its addresses
-/// from as it likes.
+/// The addresses that share a limit: an IPv4 address alone, or the /64 from which an IPv6 host is free to
+/// choose its addresses.
 pub fn limited_together(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -89,7 +89,7 @@ mod tests {
                 vec!["198.51.100.1", "203.0.113.7", "10.1.1.1,10.1.1.2"],
                 "203.0.113.7",
             ),
-            // What a client made up is not even read.
+            // A forged value is not even read.
             (vec!["garbage, 203.0.113.7"], "203.0.113.7"),
             (vec!["10.2.2.2, 10.1.1.1"], "10.2.2.2"),
             (vec!["203.0.113.7:50123"], "203.0.113.7"),

@@ -1,5 +1,5 @@
-//! A limit that is asked before and paid afterwards, by those who deserve it (GCRA in one time each).
-//! The library's limiters take when they are asked.
+//! A limit that is checked before and used up afterwards, by failures only (GCRA, one time per key). The
+//! library's limiters take when they are checked.
 
 use std::{
     hash::Hash,
@@ -8,14 +8,14 @@ use std::{
 
 use dashmap::DashMap;
 
-/// See the module.
+/// The debts of all keys.
 #[derive(Debug)]
 pub struct Debts<K: Hash + Eq> {
-    /// How long one is remembered.
+    /// The time for which one failure is remembered.
     each: Duration,
-    /// How much may be remembered before one is refused.
+    /// The debt up to which a key is not refused.
     most: Duration,
-    /// When all is forgotten.
+    /// The time at which each key owes nothing.
     until: DashMap<K, Instant>,
 }
 
@@ -29,8 +29,7 @@ impl<K: Hash + Eq> Debts<K> {
         }
     }
 
-    /// # Errors
-    /// How long to wait, if too much is owed.
+    /// `Err` is the wait, if too much is owed.
     pub fn ask(&self, key: &K) -> Result<(), Duration> {
         let Some(until) = self.until.get(key).map(|until| *until) else {
             return Ok(());
@@ -42,7 +41,7 @@ impl<K: Hash + Eq> Debts<K> {
         }
     }
 
-    /// Adds to what is owed. What was owed too much already grows no further.
+    /// Adds to the debt, unless it is too large already.
     pub fn pay(&self, key: K, count: u32) {
         if self.ask(&key).is_err() {
             return;
@@ -52,7 +51,7 @@ impl<K: Hash + Eq> Debts<K> {
         *until = (*until).max(now) + self.each * count;
     }
 
-    /// Forgets those who owe nothing.
+    /// Forgets the keys that owe nothing.
     pub fn forget_the_idle(&self) {
         let now = Instant::now();
         self.until.retain(|_, until| *until > now);

@@ -16,7 +16,7 @@ use rsa::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-/// What RFC 9864 calls it; to the library it is `EdDSA`.
+/// The name in RFC 9864; the library calls it `EdDSA`.
 const ED25519: &str = "Ed25519";
 
 /// Shorter RSA keys can be broken.
@@ -25,14 +25,14 @@ const RSA_BITS_MIN: usize = 2048;
 /// A key, ready for use.
 #[derive(Clone, Debug)]
 pub struct Key {
-    /// What tokens call it.
+    /// The name in tokens.
     pub id: Option<String>,
     /// The only algorithm that it is used with.
     algorithm: Algorithm,
     verifying: DecodingKey,
 }
 
-/// Why a JWK is not used.
+/// The reason why a JWK is not used.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NotUsed {
     /// It may be fine, but it signs no tokens for us: a set may hold others' keys, too (RFC 7517, 5).
@@ -121,7 +121,7 @@ impl Key {
         }
     }
 
-    /// Whether a token that calls its algorithm so may have been signed with this key. Ed25519 has two
+    /// True if a token with this algorithm may have been signed with this key. Ed25519 has two
     /// names: the new one says which curve it is (RFC 9864).
     pub fn is_for(&self, alg: &str) -> bool {
         match self.algorithm {
@@ -133,7 +133,7 @@ impl Key {
         }
     }
 
-    /// Whether this key has signed the message.
+    /// True if this key has signed the message.
     pub fn has_signed(&self, message: &str, signature: &str) -> bool {
         crypto::verify(
             signature,
@@ -215,7 +215,7 @@ fn rsa_numbers(pem: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((modulus.as_bytes().to_vec(), exponent.as_bytes().to_vec()))
 }
 
-/// Whether these bytes are a key at all: jsonwebtoken finds out with the first token only.
+/// True if these bytes are a key at all: jsonwebtoken only notices with the first token.
 fn check(key: &DecodingKey) -> Result<(), NotUsed> {
     let refuse = |problem: &str| Err(NotUsed::Refused(problem.to_owned()));
     match (key.family(), key.kind()) {

@@ -10,16 +10,18 @@ use std::{
 
 use serde_json::Value;
 
-use crate::config::{Auth, TokenKeys};
+use crate::{
+    config::{Auth, TokenKeys},
+    http::watched_file::{self, WatchedFiles},
+};
 
 use super::{
-    super::watched_file::{self, WatchedFiles},
     key::{Key, NotUsed},
     parts::Header,
     refused::Refused,
 };
 
-/// See the module.
+/// The keys that are trusted.
 #[derive(Clone, Debug)]
 pub struct KeySet {
     keys: Vec<Arc<Key>>,
@@ -27,7 +29,7 @@ pub struct KeySet {
     serial: u64,
 }
 
-/// How a token says which key it means.
+/// The way in which a token names its key.
 #[derive(Clone, Copy, Debug)]
 enum Naming {
     /// There is one, which has no id: a token's `kid` is not looked at.

@@ -1,12 +1,12 @@
-//! Tokens: whether one is ours, and whom it names. What that person may do is no token's to say.
+//! Tokens: their verification, and the caller that they name. Rights are not read from tokens.
 //!
 //! | piece | file |
 //! |---|---|
-//! | what a token says, and all that can be refused of it unproven | [`parts`] |
+//! | the contents of a token, and all checks but the signature | [`parts`] |
 //! | one key and the one algorithm that goes with it | [`key`] |
 //! | all keys that are trusted, and which one a token means | [`key_set`] |
 //! | tokens that were seen a moment ago | [`seen`] |
-//! | why a token is refused | [`refused`] |
+//! | the reasons for refusing a token | [`refused`] |
 
 pub mod key;
 pub mod key_set;
@@ -31,13 +31,13 @@ use crate::{
 use self::{
     key::Key,
     key_set::KeySet,
-    parts::{Expected, Parts},
+    parts::{Expected, Parts, TokenBody},
     refused::Refused,
     seen::Seen,
 };
 use super::watched_file::Current;
 
-/// How many refused tokens are remembered, and for how long.
+/// The most refused tokens that are remembered, and for how long.
 const REFUSED_MAX: usize = 10_000;
 const REFUSED_LASTS: Duration = Duration::from_secs(5);
 /// The same of good ones.
@@ -49,17 +49,17 @@ const GOOD_LASTS: Duration = Duration::from_mins(10);
 pub struct Claims {
     /// The person's id.
     pub sub: String,
-    /// The store the person acts for; without one he or she may not do anything here.
+    /// The store the person acts for; without one they may not do anything here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active_store_id: Option<String>,
-    /// Who issued the token.
+    /// The issuer of the token.
     pub iss: String,
-    /// For whom.
+    /// The audience of the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aud: Option<String>,
-    /// When it ends, in seconds since 1970.
+    /// The end of the token's life, in seconds since 1970.
     pub exp: u64,
-    /// When it was issued.
+    /// The time of issue, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iat: Option<u64>,
     /// The token's own id.
@@ -67,27 +67,18 @@ pub struct Claims {
     pub jti: Option<String>,
 }
 
-/// What is read of a token.
-#[derive(Clone, Debug)]
-pub struct TokenBody {
-    /// The person, as the issuer says.
-    pub sub: String,
-    /// The store the person acts for.
-    pub active_store_id: Option<String>,
-}
-
 /// Checks signatures, issuers, audiences and times. Cloning shares the keys.
 #[derive(Clone, Debug)]
 pub struct TokenVerifier {
     keys: Current<KeySet>,
     expected: Arc<Expected>,
-    /// Keyed anew in every process: nobody can make tokens whose digests meet.
+    /// Keyed differently in every process, so that tokens with equal digests can't be made.
     digests: RandomState,
     refused: Arc<Seen>,
     good: Arc<Seen>,
 }
 
-/// A token that says what it should. Whether it is true, its signature tells.
+/// A token with valid contents, whose signature has not been checked.
 #[derive(Debug)]
 pub struct Unproven<'t> {
     verifier: &'t TokenVerifier,
@@ -112,10 +103,10 @@ impl TokenVerifier {
         }
     }
 
-    /// What the token says, so far as that can be told without looking at its signature.
+    /// Checks everything but the signature.
     ///
     /// # Errors
-    /// It is none of ours, whoever has signed it.
+    /// The token is not valid, whatever its signature.
     pub fn read<'t>(&'t self, token: &'t str) -> Result<Unproven<'t>, Refused> {
         let parts = Parts::of(token)?;
         let keys = self.keys.borrow().clone();
@@ -133,17 +124,17 @@ impl TokenVerifier {
 }
 
 impl Unproven<'_> {
-    /// Whether this very token was found to be good not long ago.
+    /// True if this very token was found to be good not long ago.
     pub fn was_good(&self) -> bool {
         self.verifier.good.has(self.digest)
     }
 
-    /// Whether this very token's signature was found to be wrong a moment ago.
+    /// True if this very token's signature was found to be wrong a moment ago.
     pub fn was_refused(&self) -> bool {
         self.verifier.refused.has(self.digest)
     }
 
-    /// Checks the signature, which is what costs.
+    /// Checks the signature, which is the expensive part.
     ///
     /// # Errors
     /// It is not one of ours.

@@ -1,6 +1,5 @@
-//! What a token says, before anybody has asked whether it is true: its three parts, its header, its
-//! claims. All that can be refused without looking at the signature is refused here, because that
-//! costs nothing.
+//! The contents of a token before its signature is checked: its three parts, its header, its claims. Everything
+//! that can be refused without the signature is refused here, because that is cheap.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -9,7 +8,7 @@ use serde_json::Value;
 
 use crate::config::Auth;
 
-use super::{TokenBody, refused::Refused};
+use super::refused::Refused;
 
 /// The longest token, in bytes. Identity providers that put a person's groups in make some of 8 KB.
 const TOKEN_LEN_MAX: usize = 16 * 1024;
@@ -17,7 +16,7 @@ const TOKEN_LEN_MAX: usize = 16 * 1024;
 /// The last second of the year 9999.
 const SECONDS_MAX: f64 = 253_402_300_799.0;
 
-/// What every token must say, whoever has signed it.
+/// The demands on every token, whatever its key.
 #[derive(Clone, Debug)]
 pub struct Expected {
     /// The `iss`.
@@ -28,7 +27,7 @@ pub struct Expected {
     pub typ: Option<String>,
     /// By how much clocks may differ, in seconds.
     pub leeway_s: u32,
-    /// How long a token may live, in seconds, unless that is not looked at.
+    /// The longest life of a token, in seconds; `None` if it is not checked.
     pub lifetime_s_max: Option<u32>,
 }
 
@@ -46,19 +45,28 @@ impl Expected {
     }
 }
 
+/// The parts of a token that are used.
+#[derive(Clone, Debug)]
+pub struct TokenBody {
+    /// The person, as the issuer says.
+    pub sub: String,
+    /// The store the person acts for.
+    pub active_store_id: Option<String>,
+}
+
 /// A token, cut up.
 #[derive(Debug)]
 pub struct Parts<'t> {
-    /// What is signed: the first two parts with the point between them.
+    /// The signed text: the first two parts with the point between them.
     pub message: &'t str,
     /// The last part.
     pub signature: &'t str,
-    /// What the first part says.
+    /// The first part.
     pub header: Header,
     claims: Claims,
 }
 
-/// What is looked at of a header.
+/// The fields of a header that are used.
 #[derive(Debug, Deserialize)]
 pub struct Header {
     /// The algorithm that it claims to be signed with.
@@ -72,7 +80,7 @@ pub struct Header {
     crit: Option<Value>,
 }
 
-/// What is looked at of the claims: of whatever kind, so that what is wrong with one can be said.
+/// The claims that are used, of any kind, so that the error can say what is wrong with one.
 #[derive(Debug, Deserialize)]
 struct Claims {
     #[serde(default, deserialize_with = "present")]
@@ -115,7 +123,7 @@ impl<'t> Parts<'t> {
         })
     }
 
-    /// What the token says, if that is what it must say. Nothing of it is proven.
+    /// The contents of the token, if they meet the demands. Nothing is proven yet.
     ///
     /// # Errors
     /// The first thing that is wrong.
@@ -173,7 +181,7 @@ impl Claims {
         }
         if let Some(lifetime_max) = expected.lifetime_s_max {
             let iat = seconds("iat", self.iat.as_ref())?.ok_or(Refused::NoClaim("iat"))?;
-            // What was issued in the future would live longer than it says.
+            // A token issued in the future would live longer than it claims.
             if iat > now + leeway {
                 return Err(Refused::NotYet);
             }
@@ -210,7 +218,7 @@ fn read<T: DeserializeOwned>(part: &str) -> Result<T, Refused> {
     let bytes = URL_SAFE_NO_PAD
         .decode(part)
         .map_err(|_| Refused::Malformed)?;
-    // What is not looked at must be text, too (RFC 7519, 7.2): serde_json would pass over it.
+    // A field that is not used must be text, too (RFC 7519, 7.2): serde_json would pass over it.
     let text = str::from_utf8(&bytes).map_err(|_| Refused::Malformed)?;
     if !text.trim_ascii_start().starts_with('{') {
         return Err(Refused::Malformed);

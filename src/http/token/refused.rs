@@ -1,6 +1,6 @@
-//! Why a token is none of ours: a sentence for its sender, a word for the log and the metrics.
+//! The reasons for refusing a token: a sentence for its sender, a word for the log and the metrics.
 
-/// See the module.
+/// A reason for refusing a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum Refused {

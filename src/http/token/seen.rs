@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// See the module.
+/// Digests of tokens that were seen a moment ago.
 #[derive(Debug)]
 pub struct Seen {
     generations: Mutex<Generations>,
@@ -38,7 +38,7 @@ impl Seen {
         }
     }
 
-    /// Whether it was seen a moment ago.
+    /// True if the digest was seen a moment ago.
     pub fn has(&self, digest: u64) -> bool {
         self.with(|generations| {
             generations.young.contains(&digest) || generations.old.contains(&digest)

@@ -7,8 +7,14 @@ use std::{collections::BTreeSet, fs};
 use serde_json::{Value, json};
 use utoipa::PartialSchema;
 
-use super::*;
-use crate::{domain::violation::ViolationCode, http::error::markdown::markdown};
+use super::{document, parts, whole_document};
+use crate::{
+    domain::{rejection::LineRejectionReason, violation::ViolationCode},
+    http::{
+        error::{Code, markdown::markdown},
+        paths,
+    },
+};
 
 fn read() -> Value {
     serde_json::from_str(whole_document()).unwrap()

@@ -1,5 +1,5 @@
-//! What clients may send, against what is read: each place of an example is changed in every way, and
-//! schema and reader must agree.
+//! The schemas of requests against their readers: each place of an example is changed in every way, and schema
+//! and reader must agree.
 
 use serde_json::{Value, json};
 
@@ -112,7 +112,7 @@ fn with_its_own_ids(item: &Value, index: u128) -> Value {
     item
 }
 
-/// What may stand in a place by right or by mistake: each kind, and both sides of each limit.
+/// Values for any place, valid or not: each kind, and both sides of each limit.
 fn others() -> Vec<Value> {
     let mut others = vec![
         Value::Null,

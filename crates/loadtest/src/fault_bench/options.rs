@@ -26,7 +26,6 @@ not met. Leave the machine alone meanwhile.";
 #[derive(Clone, Debug, Parser)]
 #[command(name = "fault-bench", bin_name = "fault-bench", after_help = EXAMPLES)]
 #[command(max_term_width = 100)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Options {
     /// Only these rows, with commas between them
     #[arg(long, value_name = "ROW", value_enum, value_delimiter = ',')]

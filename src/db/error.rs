@@ -86,11 +86,11 @@ impl Error {
                     "no host has that name: if part of the name belongs to the password, write its \
                      @ : / ? # as %40 %3A %2F %3F %23 in SPLITCART_DATABASE_URL",
                 ),
-                _ => Some("does PostgreSQL listen there?"),
+                _ => Some("is PostgreSQL listening there?"),
             },
-            (sqlx::Error::Protocol(_) | sqlx::Error::Tls(_), _) => {
-                Some("does PostgreSQL listen there, and does it accept TLS if sslmode asks for it?")
-            }
+            (sqlx::Error::Protocol(_) | sqlx::Error::Tls(_), _) => Some(
+                "is PostgreSQL listening there, and does it accept TLS if sslmode asks for it?",
+            ),
             (_, Some("28P01" | "28000")) => Some(
                 "correct user and password in SPLITCART_DATABASE_URL, or allow the login in pg_hba.conf",
             ),

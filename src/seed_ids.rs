@@ -12,7 +12,6 @@ const BASE_MS: u64 = 1_735_689_600_000;
 
 /// What a row is. The number becomes part of the id, so two kinds never share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Kind {
     BuyerUser = 1,
     ViewerUser = 2,

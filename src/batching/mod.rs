@@ -92,7 +92,6 @@ impl<W: Work> Ended<W> {
 
 /// A member that is not decided, and what is next for it.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "the types say it")]
 pub struct SetAside<W: Work> {
     pub member: Member<W>,
     pub next: Next,
@@ -166,7 +165,6 @@ pub fn request_ids<W: Work>(batch: &[Member<W>]) -> String {
 
 /// A command of a batch, with its caller.
 #[derive(Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Member<W: Work> {
     pub command: W::Command,
     pub notes: W::Notes,

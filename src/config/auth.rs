@@ -17,10 +17,6 @@ pub(super) const SECRET_BYTES_MIN: usize = 32;
 /// `[auth]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub struct Auth {
     pub hs256_secret: SecretString,
     pub hs256_secret_file: PathBuf,

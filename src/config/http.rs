@@ -11,10 +11,6 @@ use serde::Deserialize;
 /// `[http]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub struct Http {
     pub addr: SocketAddr,
     pub workers: usize,

@@ -44,10 +44,6 @@ const NOT_SETTINGS: [&str; 3] = [
 /// All settings. The keys are explained in `config/default.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub struct Config {
     pub batch_max: usize,
     pub batch_lines_max: usize,
@@ -81,10 +77,6 @@ pub struct Config {
 /// `[database]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub struct Database {
     pub url: SecretString,
     pub url_file: PathBuf,
@@ -97,10 +89,6 @@ pub struct Database {
 /// `[redis]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub struct Redis {
     pub url: SecretString,
     pub url_file: PathBuf,
@@ -111,10 +99,6 @@ pub struct Redis {
 /// `[ops]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub struct Ops {
     pub addr: SocketAddr,
 }
@@ -122,10 +106,6 @@ pub struct Ops {
 /// `[cart]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub struct Cart {
     pub price_hold: PriceHold,
     pub batch_max: usize,
@@ -137,10 +117,6 @@ pub struct Cart {
 /// `cart.price_hold`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub enum PriceHold {
     Off,
     Lasting(Duration),
@@ -167,10 +143,6 @@ impl TryFrom<String> for PriceHold {
 /// `[vendors]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub struct Vendors {
     pub idle_s_max: u64,
 }
@@ -178,10 +150,6 @@ pub struct Vendors {
 /// `[idempotency]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub struct Idempotency {
     pub claim_lease_ms: u64,
     pub cart_hours: u64,
@@ -193,10 +161,6 @@ pub struct Idempotency {
 /// `[log]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub struct Log {
     pub format: LogFormat,
     pub filter: String,
@@ -206,10 +170,6 @@ pub struct Log {
 /// `log.format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub enum LogFormat {
     Human,
     Json,

@@ -8,10 +8,6 @@ use serde::Deserialize;
 /// `[outbox]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub struct Outbox {
     pub redis_url: SecretString,
     pub redis_url_file: PathBuf,
@@ -38,10 +34,6 @@ impl Outbox {
 /// `outbox.retention`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub enum Retention {
     Off,
     Lasting(Duration),

@@ -7,10 +7,6 @@ use serde::Deserialize;
 /// `rate_limit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub enum RateLimit {
     On,
     Off,
@@ -31,10 +27,6 @@ impl TryFrom<String> for RateLimit {
 /// `[limits]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    missing_docs,
-    reason = "each key is explained where its default stands"
-)]
 pub struct Limits {
     pub address_per_s: NonZeroU32,
     pub address_burst: NonZeroU32,

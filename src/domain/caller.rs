@@ -10,7 +10,6 @@ use super::{
 /// The role of a member in a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Role {
     Owner,
     Admin,
@@ -32,7 +31,6 @@ impl Role {
 /// The status of a membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum MembershipStatus {
     Invited,
     Active,
@@ -50,7 +48,6 @@ pub enum Access {
 
 /// A person's membership in a store, as the database has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Membership {
     pub user_is_active: bool,
     pub role: Role,
@@ -60,7 +57,6 @@ pub struct Membership {
 
 /// The reason for which a caller may not do what they want.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum Forbidden {
     #[error("the token names no active store; choose a store and get a new token")]
     NoActiveStore,

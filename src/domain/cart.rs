@@ -25,7 +25,6 @@ pub const CURRENCIES: [&str; 1] = ["USD"];
 
 /// A cart as a buyer sends it: well formed, but nothing in it is believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct CartRequest {
     pub content: CartContent,
     /// The figures that the buyer was shown.
@@ -34,7 +33,6 @@ pub struct CartRequest {
 
 /// The content of a cart: everything that is needed to price it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct CartContent {
     /// Three capitals.
     pub currency: String,
@@ -47,7 +45,6 @@ pub struct CartContent {
 
 /// A line as a buyer sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct RequestedItem {
     pub product_id: ProductId,
     /// The vendor of the product, according to the buyer.
@@ -62,7 +59,6 @@ pub struct RequestedItem {
 
 /// A discount code as a buyer sends it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct RequestedDiscount {
     pub vendor_store_id: VendorStoreId,
     /// The code in upper or lower case.
@@ -71,7 +67,6 @@ pub struct RequestedDiscount {
 
 /// The address to which goods go, kept as it was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct ShippingAddress {
     pub line1: String,
     pub line2: Option<String>,
@@ -104,7 +99,6 @@ impl std::iter::Sum for Totals {
 
 /// A line of a cart, frozen: it does not change when the catalogue does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct CartLine {
     pub product_id: ProductId,
     pub vendor_store_id: VendorStoreId,
@@ -123,7 +117,6 @@ pub struct CartLine {
 
 /// A store discount, granted and frozen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct GrantedDiscount {
     pub vendor_store_id: VendorStoreId,
     /// The code in the vendor's spelling.
@@ -170,7 +163,6 @@ impl Quote {
 
 /// A priced cart that satisfies every rule: made by `rules::check_cart`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct PricedCart {
     /// Three capitals.
     pub currency: String,
@@ -186,7 +178,6 @@ pub struct PricedCart {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the enum says it")]
 pub enum CartStatus {
     Active,
     Converted,
@@ -194,7 +185,6 @@ pub enum CartStatus {
 
 /// The row of a cart without its lines, which a checkout locks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct CartHead {
     /// The id stays the same while the cart is active, however often it is replaced.
     pub id: CartId,
@@ -267,7 +257,6 @@ impl CartRecord {
 
 /// One vendor's part of a cart.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct VendorGroup<'a> {
     pub vendor_store_id: VendorStoreId,
     /// The figures of the vendor's lines.

@@ -24,7 +24,6 @@ use super::{
 
 /// A buyer's request to buy a cart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct CheckoutRequest {
     pub cart_id: CartId,
     /// The store to buy for, by the caller's token. The gate has yet to decide whether it may buy.

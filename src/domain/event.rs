@@ -14,7 +14,6 @@ pub const ENVELOPE_VERSION: u32 = 1;
 
 /// A checkout was committed (PF-082). Once per checkout group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct OrderCreated {
     pub checkout_group_id: CheckoutGroupId,
     pub buyer_store_id: BuyerStoreId,
@@ -40,7 +39,6 @@ impl OrderCreated {
 
 /// The person who caused an event, and their store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct EventActor {
     pub user_id: UserId,
     /// The store for which the person acted.

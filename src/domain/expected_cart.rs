@@ -7,7 +7,6 @@ use super::{cart::CartHead, money::Money, violation::Figure};
 
 /// The expectations of a buyer. `None` expects nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct ExpectedCart {
     pub total: Option<Money>,
     pub version: Option<i32>,

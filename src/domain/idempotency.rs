@@ -40,7 +40,6 @@ impl IdempotencyKey {
 
 /// The scope in which a key is unique: the same key of another user, store or route is another key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Scope {
     pub user_id: UserId,
     /// The store for which the user acts.
@@ -113,7 +112,6 @@ pub struct StoredResponse {
 
 /// The first final answer of a checkout, as the database remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct FirstAnswer {
     /// The fingerprint of the request that was answered.
     pub fingerprint: Fingerprint,
@@ -123,7 +121,6 @@ pub struct FirstAnswer {
 
 /// The first answer of a cart PUT, as the database remembers it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct FirstCartAnswer {
     /// The fingerprint of the request that was answered.
     pub fingerprint: Fingerprint,

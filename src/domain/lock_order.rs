@@ -11,7 +11,6 @@ use super::ids::{ProductId, VendorStoreId};
 /// `Ord` is the lock order of stock: by vendor, then by product. A `BTreeMap` with this key is walked in
 /// the order in which its rows may be locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct StockKey {
     // The fields stand in the order in which they are compared.
     pub vendor_store_id: VendorStoreId,

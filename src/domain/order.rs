@@ -19,7 +19,6 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum OrderStatus {
     CreatedPending,
     Rejected,
@@ -55,7 +54,6 @@ impl OrderStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum LineStatus {
     Pending,
     Rejected,
@@ -68,7 +66,6 @@ pub enum LineStatus {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum PaymentMethod {
     #[default]
     Cash,
@@ -79,7 +76,6 @@ pub enum PaymentMethod {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum PaymentStatus {
     Unpaid,
     Pending,
@@ -100,7 +96,6 @@ impl PaymentMethod {
 
 /// The head of everything that one checkout created.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct CheckoutGroup {
     pub id: CheckoutGroupId,
     pub buyer_store_id: BuyerStoreId,
@@ -115,7 +110,6 @@ pub struct CheckoutGroup {
 
 /// One vendor's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct VendorOrder {
     pub id: OrderId,
     pub vendor_store_id: VendorStoreId,
@@ -142,7 +136,6 @@ impl VendorOrder {
 
 /// An order with its checkout group, its buyer and its times: everything that is shown of it on its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct PlacedOrder {
     pub checkout_group_id: CheckoutGroupId,
     pub buyer_store_id: BuyerStoreId,
@@ -156,7 +149,6 @@ pub struct PlacedOrder {
 
 /// A line of an order. A rejected line keeps its figures, but they count in no sum.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct OrderLine {
     pub id: LineItemId,
     /// The place of the line in the cart, from 0.
@@ -181,7 +173,6 @@ pub struct OrderLine {
 
 /// The payment intent of one order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct PaymentIntent {
     pub id: PaymentIntentId,
     pub method: PaymentMethod,
@@ -192,7 +183,6 @@ pub struct PaymentIntent {
 
 /// Everything that one checkout created.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Checkout {
     pub group: CheckoutGroup,
     /// The orders, in ascending vendor id.

@@ -7,7 +7,6 @@ use super::ids::CartId;
 
 /// One version of one cart, as clients name it in `ETag`, `If-Match` and `If-None-Match`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct CartTag {
     pub id: CartId,
     pub version: i32,

@@ -128,7 +128,6 @@ impl Serialize for DiscountTerms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum DiscountKind {
     Percentage,
     Fixed,
@@ -136,7 +135,6 @@ pub enum DiscountKind {
 
 /// A vendor's discount code as the catalogue has it now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct StoreDiscount {
     pub vendor_store_id: VendorStoreId,
     /// The code in the vendor's own spelling. Codes are compared without regard to case.

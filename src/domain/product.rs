@@ -12,7 +12,6 @@ use super::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Unit {
     Unit,
     Gram,
@@ -33,7 +32,6 @@ pub struct VolumeTier {
 
 /// A product of the catalogue with its tiers and its stock.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Product {
     pub id: ProductId,
     pub vendor_store_id: VendorStoreId,

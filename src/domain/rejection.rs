@@ -9,7 +9,6 @@ use super::ids::{ProductId, VendorStoreId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum LineRejectionReason {
     InsufficientInventory,
     ProductUnavailable,
@@ -36,7 +35,6 @@ impl LineRejectionReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum OrderRejectionReason {
     VendorLicenseInvalid,
     VendorSubscriptionInactive,
@@ -46,7 +44,6 @@ pub enum OrderRejectionReason {
 
 /// A rejected line's reason, with what was left where stock was short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Rejection {
     pub reason: LineRejectionReason,
     /// The stock that was left for this line; only for `insufficient_inventory`.
@@ -89,7 +86,6 @@ impl Rejection {
 
 /// A line that can't be had whole, of a checkout that is all or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct ShortLine {
     pub product_id: ProductId,
     pub vendor_store_id: VendorStoreId,

@@ -16,7 +16,6 @@ use super::{
 /// The side of the market on which a store is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum StoreType {
     Buyer,
     Vendor,
@@ -25,7 +24,6 @@ pub enum StoreType {
 /// The marketplace's verification of the people behind a store (KYC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum KycStatus {
     PendingVerification,
     Verified,
@@ -37,7 +35,6 @@ pub enum KycStatus {
 /// The marketplace's verification of a licence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum LicenseStatus {
     Pending,
     Verified,
@@ -48,7 +45,6 @@ pub enum LicenseStatus {
 /// The status of a vendor's subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum SubscriptionStatus {
     Trialing,
     Active,
@@ -79,7 +75,6 @@ impl fmt::Display for UsState {
 
 /// A licence, as far as the gates look at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct License {
     pub issuing_state: UsState,
     pub status: LicenseStatus,
@@ -89,7 +84,6 @@ pub struct License {
 
 /// A vendor's subscription, as far as the gates look at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Subscription {
     pub status: SubscriptionStatus,
     /// The end of the paid period.
@@ -98,7 +92,6 @@ pub struct Subscription {
 
 /// A store as the database has it. It has passed no gate yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Store {
     pub id: StoreId,
     pub store_type: StoreType,
@@ -141,7 +134,6 @@ pub struct EligibleBuyer {
 
 /// The reason for which a store may not buy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum BuyerIneligible {
     #[error("this store is not a buyer")]
     NotABuyer,

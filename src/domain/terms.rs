@@ -4,7 +4,6 @@ use super::{cart::PriceHold, order::PaymentMethod};
 
 /// The terms on which this service sells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the types say it")]
 pub struct Terms {
     pub payment_policy: PaymentPolicy,
     pub price_hold: PriceHold,
@@ -12,7 +11,6 @@ pub struct Terms {
 
 /// The ways of paying that this service offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum PaymentPolicy {
     CashOnly,
     CashAndAch,

@@ -8,7 +8,6 @@ use super::{
 
 /// A reason for which a vendor may not sell to a buyer, in the order in which they are reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum VendorIneligible {
     VendorLicenseInvalid,
     VendorSubscriptionInactive,

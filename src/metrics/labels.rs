@@ -11,7 +11,6 @@ pub struct OutcomeLabel {
 
 /// The reason for which a desk refused a checkout or a cart PUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum RefusedBecause {
     QueueFull,
     WouldWaitTooLong,

@@ -30,7 +30,6 @@ pub const DEEPEST_VENDORS_MAX: usize = 10;
 
 /// The metrics of a desk: of its queue, and of the transactions behind it.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the help texts below explain the fields")]
 pub struct Meters {
     pub depth: Gauge,
     pub wait: Histogram,
@@ -70,7 +69,6 @@ impl Meters {
 
 /// All metrics. Clones share them.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the help texts below explain the fields")]
 pub struct Metrics {
     pub checkout_queue: Meters,
     pub cart_queue: Meters,

@@ -9,7 +9,6 @@ use splitcart::db::audit::{Broken, Rule};
 
 /// A rule, and what was found that breaks it.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Checked {
     pub rule: &'static Rule,
     pub broken: Broken,

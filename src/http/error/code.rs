@@ -4,7 +4,6 @@ use actix_web::http::StatusCode;
 
 /// The codes of the contract, in the order of the documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the table below explains them")]
 pub enum Code {
     ValidationError,
     Unauthorized,

@@ -15,7 +15,6 @@ pub const MEMBERS_MAX: usize = 64;
 
 /// A JSON value.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the names are JSON's own")]
 pub enum Node {
     Null,
     Bool(bool),

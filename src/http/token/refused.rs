@@ -2,7 +2,6 @@
 
 /// A reason for refusing a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum Refused {
     #[error("The token can't be read: it is no JWT of three parts.")]
     Malformed,

@@ -25,7 +25,6 @@ const YEARS: std::ops::RangeInclusive<i32> = 1900..=2999;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "`Display` says what each is")]
 pub enum Format {
     Id,
     Name,

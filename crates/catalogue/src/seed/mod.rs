@@ -58,7 +58,6 @@ pub struct InvalidPlan(Vec<String>);
 
 /// How many rows of each kind a plan makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are the tables'")]
 pub struct RowCounts {
     pub users: u64,
     pub stores: u64,

@@ -29,7 +29,6 @@ pub struct Progress {
 
 /// What was loaded into one table.
 #[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct LoadedTable {
     pub table: &'static str,
     pub rows: u64,
@@ -38,7 +37,6 @@ pub struct LoadedTable {
 
 /// What was loaded. The tables' times leave out the commit and the statistics, `elapsed` does not.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Summary {
     pub tables: Vec<LoadedTable>,
     pub elapsed: Duration,

@@ -1,10 +1,6 @@
 //! One struct per table that can be loaded: what the application decides of a row. Timestamps of
 //! creation are the database's. Nothing is decided or checked here; the table's constraints do
 //! that.
-#![expect(
-    missing_docs,
-    reason = "the fields are the columns; the migrations explain them"
-)]
 
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;

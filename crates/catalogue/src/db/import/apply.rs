@@ -10,7 +10,6 @@ use super::{ACCEPTED, plan::stored, plans, run, stock};
 
 /// What a file has changed, or would change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Changes {
     pub inserted: u64,
     pub updated: u64,

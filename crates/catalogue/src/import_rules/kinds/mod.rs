@@ -15,7 +15,6 @@ use super::Column;
 /// What a file's rows are. The order is the order in which files are taken: what is referred to
 /// comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Kind {
     Stores,
     Users,

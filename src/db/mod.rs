@@ -7,11 +7,11 @@
 //! | rule | file |
 //! |---|---|
 //! | what a failed statement means to its caller, which SQLSTATEs can be retried | [`error`] |
-//! | connections and their settings | [`pool`], [`stale_connections`], `login_backoff` |
+//! | connections and their settings | [`pool`], `stale_connections`, `login_backoff` |
 //! | how transactions begin and end | [`transaction`] |
 //! | time limits of this process, for when PostgreSQL's own don't work | `time_limit` |
 //! | the statement that decides about stock | [`inventory`] |
-//! | which rows other transactions hold | [`held`] |
+//! | which rows other transactions hold | `held` |
 //! | first answers | [`idempotency`], [`carts`] |
 //! | the rights of the role that serves | [`roles`] |
 //! | what must be true of the stored data | [`audit`] |
@@ -19,14 +19,14 @@
 pub mod audit;
 pub mod bulk;
 pub mod carts;
-pub(crate) mod catalog;
+pub mod catalog;
 pub mod demo;
 pub mod error;
 pub(crate) mod held;
 pub mod idempotency;
 pub mod import;
 pub mod incarnation;
-pub(crate) mod inventory;
+pub mod inventory;
 pub mod loadtest;
 mod login_backoff;
 pub mod migrations;
@@ -36,7 +36,7 @@ pub mod pool;
 pub mod roles;
 pub mod server;
 pub(crate) mod stale_connections;
-pub(crate) mod stores;
+pub mod stores;
 mod time_limit;
 pub mod transaction;
 

@@ -7,11 +7,11 @@
 //! | rule | file |
 //! |---|---|
 //! | what a failed statement means to its caller, which SQLSTATEs can be retried | [`error`] |
-//! | connections and their settings | [`pool`], [`stale_connections`], `login_backoff` |
+//! | connections and their settings | [`pool`], `stale_connections`, `login_backoff` |
 //! | how transactions begin and end | [`transaction`] |
 //! | time limits of this process, for when PostgreSQL's own don't work | `time_limit` |
 //! | the statement that decides about stock | [`inventory`] |
-//! | which rows other transactions hold | [`held`] |
+//! | which rows other transactions hold | `held` |
 //! | first answers | [`idempotency`], [`carts`] |
 //! | the rights of the role that serves | [`roles`] |
 //! | what must be true of the stored data | [`audit`] |

@@ -73,7 +73,7 @@ impl Incarnation {
             match read(&pool).await {
                 Ok(name) => self.set(name),
                 Err(error) => {
-                    tracing::debug!("the incarnation of the database could not be read: {error}")
+                    tracing::debug!("the incarnation of the database could not be read: {error}");
                 }
             }
         }

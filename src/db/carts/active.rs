@@ -1,6 +1,6 @@
 //! Reads a buyer's active cart with its lines, discounts and the names of its vendors.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map::Entry};
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
@@ -36,9 +36,9 @@ pub async fn find_active(
         };
         let vendor = line.vendor_store_id;
         cart.items.push((id, line));
-        if !vendor_names.contains_key(&vendor) {
+        if let Entry::Vacant(vendor_name) = vendor_names.entry(vendor) {
             cart.discounts.extend(row.discount(vendor));
-            vendor_names.insert(vendor, row.vendor_name.unwrap_or_default());
+            vendor_name.insert(row.vendor_name.unwrap_or_default());
         }
     }
     Ok(found.map(|cart| (cart, vendor_names)))

@@ -59,7 +59,7 @@ pub async fn find(
 ///
 /// Carts of another store than the one that asks are left out, so that no other store's cart is locked.
 /// So are carts that another transaction holds: waiting for one would keep the whole batch waiting.
-/// [`super::super::held::find_held_carts`] distinguishes the two.
+/// `db::held::find_held_carts` distinguishes the two.
 ///
 /// Whatever depends on the carts must be read by later statements: only those see the commit of a lock's
 /// previous holder.

@@ -139,11 +139,11 @@ where
 /// Asks Redis for the key. A key that is in progress may have been answered already, a moment before Redis
 /// learns of it.
 async fn begin(state: &State, attempt: &Attempt) -> Begun {
-    let begin = || state.claims.begin(&attempt.scope, attempt.fingerprint);
-    match begin().await {
+    let ask = || state.claims.begin(&attempt.scope, attempt.fingerprint);
+    match ask().await {
         Begun::Known(Known::InProgress, _) => {
             tokio::time::sleep(LOOK_AGAIN_AFTER).await;
-            begin().await
+            ask().await
         }
         begun => begun,
     }

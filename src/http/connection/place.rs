@@ -251,8 +251,8 @@ mod tests {
         assert!(take(&places, "192.0.2.1").is_none());
         assert!(take(&places, "::ffff:192.0.2.1").is_none());
         assert!(take(&places, "192.0.2.2").is_some());
-        let proxied: Vec<_> = (0..9).map(|_| take(&places, "10.0.0.1")).collect();
-        assert!(proxied.iter().all(Option::is_some));
+        let of_proxy: Vec<_> = (0..9).map(|_| take(&places, "10.0.0.1")).collect();
+        assert!(of_proxy.iter().all(Option::is_some));
         drop(one);
         assert!(take(&places, "192.0.2.1").is_some());
         drop(two);

@@ -14,7 +14,7 @@ use crate::{
         options::Settings,
         rate_limit::RateLimits,
     },
-    idempotency::claims::Limits as ClaimLimits,
+    idempotency::redis_claims::Limits as ClaimLimits,
     metrics::Metrics,
 };
 

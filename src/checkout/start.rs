@@ -122,7 +122,11 @@ fn open(
     let directory = VendorDirectory::new(options.transactions_max, metrics.clone());
     let held_rows = HeldRows::new(metrics.clone());
     actix_rt::spawn(held_rows.clone().watch(pool.clone()));
-    put_away_idle_actors(directory.clone(), options.vendor_idle_max);
+    actix_rt::spawn(
+        directory
+            .clone()
+            .put_away_idle_actors(options.vendor_idle_max),
+    );
     let context = BatchContext {
         pool,
         directory: directory.clone(),
@@ -141,14 +145,4 @@ fn open(
         metrics: metrics.clone(),
     };
     Ok((CheckoutDesk::open(context, options.limits), directory))
-}
-
-fn put_away_idle_actors(directory: VendorDirectory, idle_max: Duration) {
-    let mut ticks = tokio::time::interval((idle_max / 4).max(Duration::from_millis(100)));
-    actix_rt::spawn(async move {
-        loop {
-            ticks.tick().await;
-            directory.put_away_idle(idle_max).await;
-        }
-    });
 }

@@ -18,9 +18,8 @@ use crate::{
     domain::idempotency::{Scope, StoredResponse},
     faults,
     idempotency::{
-        claim::Claim,
-        claims::{Begun, Known},
         incarnation::Name,
+        redis_claims::{Begun, Known},
     },
     metrics::ReplayLabel,
     request_id,
@@ -117,7 +116,7 @@ where
         Begun::Claimed(claim) | Begun::Unknown(claim) => claim,
         Begun::Known(known, database) => return Round::Known(known, database, attempt, work),
     };
-    let answer = guarded(renewing(&state, &claim, work(attempt.scope))).await;
+    let answer = guarded(state.claims.renewing(&claim, work(attempt.scope))).await;
     match &answer {
         // The answer does not wait for Redis: a retry that comes in between looks once more.
         Ok(Answer::Fresh(response)) => {
@@ -190,23 +189,6 @@ async fn guarded(work: impl Future<Output = Result<Answer, ApiError>>) -> Result
             );
             Err(ApiError::internal())
         })
-}
-
-/// Renews the claim for as long as the work takes.
-async fn renewing<W>(state: &State, claim: &Claim, work: W) -> W::Output
-where
-    W: Future<Output = Result<Answer, ApiError>>,
-{
-    let renew = async {
-        loop {
-            tokio::time::sleep(state.claims.renew_every()).await;
-            state.claims.renew(claim).await;
-        }
-    };
-    tokio::select! {
-        answer = work => answer,
-        () = renew => unreachable!("the loop has no end"),
-    }
 }
 
 impl Answer {

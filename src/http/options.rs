@@ -11,7 +11,7 @@ use crate::{
     config::{Origin, Proxy},
     db::pool::Limits as PoolLimits,
     domain::terms::Terms,
-    idempotency::{claims::Limits as ClaimLimits, incarnation::Incarnation},
+    idempotency::{incarnation::Incarnation, redis_claims::Limits as ClaimLimits},
     metrics::Metrics,
 };
 

@@ -11,7 +11,7 @@ use crate::{
     config::Proxy,
     db,
     domain::terms::Terms,
-    idempotency::{claims::Claims, incarnation::Incarnation},
+    idempotency::{incarnation::Incarnation, redis_claims::Claims},
     metrics::Metrics,
 };
 

@@ -5,7 +5,8 @@
 //!
 //! | rule | file |
 //! |---|---|
-//! | claiming a key, renewing its lease, caching the first answer | [`claims`], `claim` |
+//! | claiming a key, caching the first answer | [`redis_claims`], `claim` |
+//! | renewing the lease of a claim: how often, and for how long | `lease_renewal` |
 //! | what happens while Redis is slow or away | `redis_pause` |
 //! | releasing claims that Redis could not release in time | `deferred_releases` |
 //! | which database an answer in Redis is of | [`incarnation`] |
@@ -14,11 +15,12 @@
 //! | what Redis does atomically | `scripts` |
 
 pub(crate) mod claim;
-pub mod claims;
 mod deferred_releases;
 pub mod fingerprint;
 mod hex;
 pub mod incarnation;
+mod lease_renewal;
+pub mod redis_claims;
 mod redis_keys;
 mod redis_pause;
 mod scripts;

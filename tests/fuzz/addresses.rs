@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use splitcart::{
     config::Proxy,
-    http::rate_limit::client_address::{client_address, limited_together},
+    http::rate_limit::{client_address::client_address, key::counted_together},
 };
 
 use crate::fuzz_support::{self, fuzz};
@@ -44,7 +44,7 @@ fn check(bytes: &[u8]) {
     assert_eq!(client_address(far, &headers, &proxies), far);
     assert_eq!(client_address(near, &headers, &[]), near);
     let client = client_address(near, &headers, &proxies);
-    limited_together(client);
+    counted_together(client);
     if client == near {
         return;
     }

@@ -10,13 +10,13 @@
 //! | piece | owns |
 //! |---|---|
 //! | this file | the state, and the messages |
-//! | `slots` | when another batch is started, and when a running one gives its slot up |
+//! | `next_batch` | when another batch is started, and when a running one gives its slot up |
 //! | `aside` | members that come back undecided, and the slow lane |
 //! | `refusals` | commands that are refused while they wait |
 
 mod aside;
+mod next_batch;
 mod refusals;
-mod slots;
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{
     config::Proxy,
-    http::rate_limit::client_address::limited_together,
+    http::rate_limit::key::counted_together,
     log_floods::{self, Kind},
     metrics::Metrics,
 };
@@ -116,7 +116,7 @@ impl Places {
         let is_proxy = |address| self.proxies.iter().any(|proxy| proxy.contains(address));
         let counted = address
             .filter(|address| !is_proxy(*address))
-            .map(limited_together);
+            .map(counted_together);
         if let Some(address) = counted {
             let mut taken = self.taken.entry(address).or_insert(0);
             if self.most.is_some_and(|most| *taken >= most) {

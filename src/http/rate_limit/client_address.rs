@@ -1,6 +1,6 @@
 //! The client's address: of the connection itself, or as a trusted proxy reports it.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
@@ -41,18 +41,6 @@ fn parse(hop: &str) -> Option<IpAddr> {
     let address = hop.parse().ok();
     let address = address.or_else(|| hop.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
     address.map(|address| address.to_canonical())
-}
-
-/// The addresses that share a limit: an IPv4 address alone, or the /64 from which an IPv6 host is free to
-/// choose its addresses.
-pub fn limited_together(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            const HOST: u128 = u64::MAX as u128;
-            Ipv6Addr::from_bits(address.to_bits() & !HOST).into()
-        }
-    }
 }
 
 #[cfg(test)]
@@ -128,16 +116,5 @@ mod tests {
         // A listener on :: sees IPv4 so.
         let mapped = client_address(ip("::ffff:10.0.0.1"), &headers, &proxies);
         assert_eq!(mapped, ip("203.0.113.7"));
-    }
-
-    #[test]
-    fn the_addresses_of_one_ipv6_network_are_limited_together() {
-        let one = limited_together(ip("2001:db8:0:1:aaaa::1"));
-        assert_eq!(
-            one,
-            limited_together(ip("2001:db8:0:1:ffff:ffff:ffff:ffff"))
-        );
-        assert_ne!(one, limited_together(ip("2001:db8:0:2::1")));
-        assert_eq!(limited_together(ip(PEER)), ip(PEER));
     }
 }

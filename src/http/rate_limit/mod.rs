@@ -14,16 +14,18 @@
 //! |---|---|
 //! | one limit | `limit` |
 //! | a limit that is checked before and used up afterwards | `debts` |
-//! | the address that counts | [`client_address`] |
+//! | the key that requests are counted by: user, address, /64 | `key` |
+//! | the client's address, also behind proxies | [`client_address`] |
 //! | the middleware | `middleware` |
 
 pub mod client_address;
 mod debts;
+pub mod key;
 mod limit;
 pub(crate) mod middleware;
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -41,8 +43,8 @@ use crate::{
 };
 
 use self::{
-    client_address::{client_address, limited_together},
     debts::Debts,
+    key::address_key,
     limit::{Left, Limit},
 };
 use super::error::ApiError;
@@ -144,9 +146,7 @@ impl RateLimits {
     }
 
     fn address(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> IpAddr {
-        // Without an address there is no TCP, and no client to be distinguished from others.
-        let peer = peer.map_or(Ipv4Addr::UNSPECIFIED.into(), |peer| peer.ip());
-        limited_together(client_address(peer, headers, &self.proxies))
+        address_key(peer, headers, &self.proxies)
     }
 
     fn take_of_address(&self, request: &ServiceRequest) -> (Left, Result<(), ApiError>) {

@@ -5,8 +5,8 @@ use splitcart::{
     domain::idempotency::{Fingerprint, IdempotencyKey, Scope, StoredResponse},
     domain::ids::{StoreId, UserId},
     idempotency::{
-        claims::{Begun, Claims, Known, Limits},
         incarnation::Incarnation,
+        redis_claims::{Begun, Claims, Known, Limits},
     },
     metrics::Metrics,
 };

@@ -1,9 +1,11 @@
-//! The directory of vendors' actors: started on first use, restarted when lost, put away when idle.
+//! The directory of vendors' actors: started on first use, restarted when lost, put away when idle (`idle`).
 //!
 //! The directory holds the only lasting address of an actor: actix stops the actor when the directory drops
 //! it. A sender takes a place (`turn::Place`) before it sends a message, and an actor with a place taken is
 //! never put away. Taking a place and putting away both happen under the entry's lock, so no message can be
 //! sent to an actor that is being put away, and no vendor can have two actors with a turn out.
+
+mod idle;
 
 use std::{
     sync::Arc,
@@ -21,10 +23,6 @@ use super::{
     reservation::Reservation,
     turn::{Place, Places, Turn},
 };
-
-/// The number of actors that are put away in one go. It takes about a microsecond each, so nothing else on
-/// this thread is delayed noticeably.
-const PUT_AWAY_AT_ONCE: usize = 64;
 
 struct Entry {
     address: Addr<VendorActor>,
@@ -106,35 +104,6 @@ impl VendorDirectory {
         depths.sort_unstable_by_key(|(vendor, depth)| (std::cmp::Reverse(*depth), *vendor));
         depths.truncate(most);
         depths
-    }
-
-    /// Puts away the actors that have been idle for `idle_max`, a few at a time, and yields the thread in
-    /// between. Returns their number.
-    pub async fn put_away_idle(&self, idle_max: Duration) -> usize {
-        let now = Instant::now();
-        let is_idle = |entry: &Entry| entry.places.are_idle(now, idle_max);
-        let vendors = &self.0.vendors;
-        let mut idle = Vec::with_capacity(vendors.len());
-        // Keeps all: this is `iter` without a guard per entry, which would take most of the time.
-        vendors.retain(|vendor, entry| {
-            if is_idle(entry) {
-                idle.push(*vendor);
-            }
-            true
-        });
-        let mut put_away = 0;
-        for few in idle.chunks(PUT_AWAY_AT_ONCE) {
-            for vendor in few {
-                // A place may have been taken since.
-                let removed = vendors.remove_if(vendor, |_, entry| is_idle(entry));
-                if removed.is_some() {
-                    self.0.metrics.vendor_actors.dec();
-                    put_away += 1;
-                }
-            }
-            tokio::task::yield_now().await;
-        }
-        put_away
     }
 
     fn enter(&self, vendor: VendorStoreId) -> (Addr<VendorActor>, Place) {

@@ -146,13 +146,13 @@ impl Claims {
         Begun::Known(known, database)
     }
 
-    /// The interval at which a claim should be renewed.
-    pub fn renew_every(&self) -> Duration {
-        self.limits.lease / 3
+    /// The time after which the lease of a claim expires unless it is renewed.
+    pub(super) fn lease(&self) -> Duration {
+        self.limits.lease
     }
 
-    /// Renews the lease of a claim.
-    pub async fn renew(&self, claim: &Claim) {
+    /// Renews the lease of a claim once.
+    pub(super) async fn renew(&self, claim: &Claim) {
         let mut invocation = self.scripts.renew.key(&claim.keys.answer);
         invocation.arg(&claim.owner).arg(millis(self.limits.lease));
         let mut connection = self.connection.clone();

@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn the_page_about_importing_has_every_column_as_it_is() {
-        let page = std::fs::read_to_string("docs/import.md").unwrap();
+        let page = include_str!("../../../../../docs/import.md");
         assert!(
             page.contains(markdown().trim_end()),
             "docs/import.md lacks what `splitcart import --columns` prints"

@@ -1,5 +1,5 @@
-//! Connections to PostgreSQL that fall silent under those who read: they hear what they asked for from
-//! new ones, within two seconds.
+//! Connections to PostgreSQL that fall silent during reads: the reads are answered over new
+//! connections, within two seconds.
 
 use std::time::{Duration, Instant};
 

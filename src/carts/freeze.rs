@@ -99,8 +99,9 @@ struct Saving<'a> {
 }
 
 impl Saving<'_> {
-    /// Saves the carts whose preconditions hold, with their answers. `None` if another instance started a
-    /// cart that was to be the buyer's first: nothing was changed, and everything is to be decided anew.
+    /// Saves the carts whose preconditions hold, with their answers. `None` if another instance started
+    /// a cart that was to be the buyer's first: nothing was changed, and everything must be decided
+    /// again.
     async fn save(
         &self,
         connection: &mut PgConnection,

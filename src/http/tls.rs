@@ -111,7 +111,7 @@ pub fn server_config(certificate: Current<CertifiedKey>) -> Result<ServerConfig,
         .with_cert_resolver(resolver))
 }
 
-/// Shows every client the certificate that is there when it comes, whatever host it asks for.
+/// Presents the current certificate to every client, whatever host the client names.
 #[derive(Debug)]
 struct AtPresent(Current<CertifiedKey>);
 

@@ -254,7 +254,7 @@ fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
     }
 }
 
-/// Whatever a client has made up, at no length that it likes.
+/// The method, which a client can make up, cut to a bounded length.
 fn short(method: &str) -> &str {
     // A method is ASCII.
     method.get(..METHOD_LEN_MAX).unwrap_or(method)

@@ -103,7 +103,7 @@ enum Phase {
     Over,
 }
 
-/// Bytes that are written in the place of others.
+/// Bytes that are written in place of the framework's.
 #[derive(Debug)]
 struct Instead {
     bytes: Vec<u8>,
@@ -136,7 +136,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         }
     }
 
-    /// Its requests.
+    /// The requests of the connection.
     pub fn requests(&self) -> &Rc<Requests> {
         &self.requests
     }
@@ -285,7 +285,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         match &written {
             Poll::Ready(Ok(_)) => {
                 if self.write_due.take().is_some() && self.is_http2() {
-                    // It was not read from meanwhile.
+                    // The connection was not read meanwhile.
                     cx.waker().wake_by_ref();
                 }
                 self.has_written();
@@ -303,7 +303,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         written
     }
 
-    /// Ends it at once, with whatever is under way.
+    /// Ends the connection at once, with all requests in progress.
     fn end(&mut self, cut: Cut) -> io::Error {
         if !matches!(self.phase, Phase::Over) {
             self.phase = Phase::Over;

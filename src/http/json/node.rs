@@ -31,7 +31,7 @@ impl Node {
     /// Reads a text.
     ///
     /// # Errors
-    /// It is no JSON in UTF-8, or has an object of more than [`MEMBERS_MAX`] members.
+    /// The text is not JSON in UTF-8, or has an object of more than [`MEMBERS_MAX`] members.
     pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
         let numbers = Numbers::of(text);
         let mut json = serde_json::Deserializer::from_slice(text);

@@ -1,8 +1,8 @@
 //! Limits of requests: per address and per user; one more is answered with 429.
 //!
 //! The address is limited first, before anything of the request is read; the user only once the token's
-//! signature is found to be good, so that nobody can use up the limit of another. Every answer says how much is
-//! left (draft-ietf-httpapi-ratelimit-headers).
+//! signature is found to be good, so that no client can use up the limit of another. Every answer says
+//! how much is left (draft-ietf-httpapi-ratelimit-headers).
 //!
 //! Two more limits are used up only by what they are about: tokens with a wrong signature, per address, and
 //! discount codes that do not exist, per user.

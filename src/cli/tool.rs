@@ -1,5 +1,5 @@
-//! Commands that are programs of their own: `splitcart seed` runs `splitcart-seed` from the directory of this
-//! program, as cargo and git do.
+//! Commands that are programs of their own: `splitcart seed` runs `splitcart-seed` from the directory
+//! of this program, as cargo and git do.
 //!
 //! The service must not contain code that only tools need, so each tool is built from a crate in
 //! `crates/`. Owns the list of tools, the way one is started from here ([`hand_over`]) and the way one
@@ -193,8 +193,8 @@ fn command<Options: Args>(name: &str) -> clap::Command {
     let command = clap::Command::new("splitcart")
         .bin_name(format!("splitcart {name}"))
         .max_term_width(100);
-    // As in the help of the commands that are not tools: the command's own options first, and its description
-    // instead of the common options'.
+    // As in the help of the commands that are not tools: the command's own options first, and its
+    // description instead of the common options'.
     let common = Common::augment_args(clap::Command::new("common"));
     Options::augment_args(command).args(common.get_arguments())
 }

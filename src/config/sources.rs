@@ -1,5 +1,5 @@
-//! The sources of settings, and the report about a setting that can't be used: its name, its place, and what it
-//! should be.
+//! The sources of settings, and the report about a setting that can't be used: its name, its place, and
+//! what it should be.
 
 use std::{
     fs, io,

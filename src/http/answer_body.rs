@@ -1,4 +1,5 @@
-//! The bodies of a request and its answer, each counted against its connection and the memory while it exists.
+//! The bodies of a request and its answer, each counted against its connection and the memory while it
+//! exists.
 //!
 //! An [`AnswerBody`] is handed on in parts, so that its connection sees whether it is taken, and keeps the
 //! request's body until its own end: the HTTP server would drain a chunked body that is not wanted any

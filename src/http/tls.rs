@@ -79,8 +79,8 @@ fn validity_of(certificate: &CertificateDer<'_>) -> Option<(DateTime<Utc>, DateT
     ))
 }
 
-/// A warning about a certificate that has expired, soon expires or is not valid yet. The certificate is used all
-/// the same: clients decide.
+/// A warning about a certificate that has expired, soon expires or is not valid yet. The certificate is
+/// used all the same: clients decide.
 fn about_its_time(begin: DateTime<Utc>, end: DateTime<Utc>) -> Option<String> {
     let now = Utc::now();
     let said = if now > end {

@@ -184,7 +184,8 @@ fn framework_error(status: StatusCode, error: &actix_web::Error) -> ApiError {
     }
 }
 
-/// True if a request is logged in a line of its own: refusals must not fill the log. A fault of ours always is.
+/// True if a request is logged in a line of its own: refusals must not fill the log. A fault of ours
+/// always is.
 fn has_its_line(status: u16, code: Option<&Code>, caller: Option<&Identity>) -> bool {
     let is_refusal = match status {
         429 | 503 => true,

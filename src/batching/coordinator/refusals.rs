@@ -1,5 +1,5 @@
-//! Refusals of commands that wait: those whose time has expired, those for which there is no room aside, and
-//! all of them when PostgreSQL is away.
+//! Refusals of commands that wait: those whose time has expired, those for which there is no room
+//! aside, and all of them when PostgreSQL is away.
 
 use crate::metrics::{RefusedBecause, RefusedLabel};
 

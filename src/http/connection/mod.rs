@@ -1,5 +1,5 @@
-//! A client's connection, beneath the HTTP server: limits of time for sending a head, for taking an answer and
-//! for being idle, and checks of what is sent before the framework reads it.
+//! A client's connection, beneath the HTTP server: limits of time for sending a head, for taking an
+//! answer and for being idle, and checks of what is sent before the framework reads it.
 //!
 //! | piece | owns |
 //! |---|---|
@@ -58,8 +58,8 @@ use self::{
 pub struct Limits {
     /// The time that a head may take.
     pub head_max: Duration,
-    /// The time that a connection may be idle between two requests. With HTTP/1.1 the server itself keeps this
-    /// limit, unless it has part of a head already.
+    /// The time that a connection may be idle between two requests. With HTTP/1.1 the server itself
+    /// keeps this limit, unless it has part of a head already.
     pub idle_max: Duration,
     /// The time that a client may take nothing of an answer.
     pub answer_max: Duration,
@@ -227,8 +227,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         drop(Pin::new(&mut self.io).poll_flush(cx));
     }
 
-    /// Prepares what is written instead of the framework's bytes, if anything is. Returns how many of them may
-    /// go out before that.
+    /// Prepares what is written instead of the framework's bytes, if anything is. Returns how many of
+    /// them may go out before that.
     fn replace(&mut self, bytes: &[u8]) -> usize {
         if self.is_http2() {
             if !self.settings_sent {
@@ -338,8 +338,8 @@ enum Late {
     Reader,
 }
 
-/// The framework takes a body with broken chunks for a client that is gone, and drops the connection without an
-/// answer. The client is still there and gets one here.
+/// The framework takes a body with broken chunks for a client that is gone, and drops the connection
+/// without an answer. The client is still there and gets one here.
 impl<Io: AsyncRead + AsyncWrite + Unpin> Drop for Connection<Io> {
     fn drop(&mut self) {
         if self.has_ended || self.is_http2() || !self.requests.has_a_broken_body() {

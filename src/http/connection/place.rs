@@ -1,5 +1,5 @@
-//! The number of connections: of all clients, by the open files that the system allows, and of one address, so
-//! that no client takes all.
+//! The number of connections: of all clients, by the open files that the system allows, and of one
+//! address, so that no client takes all.
 
 use std::{
     io,

@@ -1,4 +1,5 @@
-//! JSON as it was sent: unlike `serde_json::Value`, it keeps names that appear twice and the digits of numbers.
+//! JSON as it was sent: unlike `serde_json::Value`, it keeps names that appear twice and the digits of
+//! numbers.
 
 use std::fmt::{self, Write};
 

@@ -1,5 +1,5 @@
-//! The contents of a token before its signature is checked: its three parts, its header, its claims. Everything
-//! that can be refused without the signature is refused here, because that is cheap.
+//! The contents of a token before its signature is checked: its three parts, its header, its claims.
+//! Everything that can be refused without the signature is refused here, because that is cheap.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};

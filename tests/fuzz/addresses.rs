@@ -58,7 +58,7 @@ fn check(bytes: &[u8]) {
         .map(str::trim);
     assert!(
         said.filter_map(address).any(|it| it == client),
-        "{client} stands nowhere"
+        "{client} is in no header"
     );
     if proxies.iter().any(|proxy| proxy.contains(client)) {
         return;

@@ -54,7 +54,10 @@ fuzz!("tokens", WORDS, check);
 fn check(bytes: &[u8]) {
     if let Ok(token) = std::str::from_utf8(bytes) {
         drop(Parts::of(token));
-        assert!(proved(token).is_err(), "nobody has signed {token}");
+        assert!(
+            proved(token).is_err(),
+            "accepted without a signature: {token}"
+        );
     }
     let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
     let claims = lines.next().unwrap_or_default();

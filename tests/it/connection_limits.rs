@@ -102,7 +102,7 @@ async fn connections_never_take_the_files_that_everything_else_needs() {
 
     for page in ["/livez", "/readyz", "/metrics"] {
         let asked = timeout(Duration::from_secs(20), server.operations(page)).await;
-        assert_eq!(asked.expect("it is answered").0, 200, "{page}");
+        assert_eq!(asked.expect("an answer in time").0, 200, "{page}");
     }
     let open = server.metric("splitcart_http_connections ").await;
     assert!(open <= most as f64, "{open}");

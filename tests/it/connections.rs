@@ -62,7 +62,7 @@ async fn a_head_that_comes_too_slowly_is_cut_off() {
     });
     let mut bytes = Vec::new();
     let closed = timeout(Duration::from_secs(30), reading.read_to_end(&mut bytes)).await;
-    drop(closed.expect("it is cut off"));
+    drop(closed.expect("the connection is cut off"));
     drip.abort();
 
     let took = started.elapsed();

@@ -139,7 +139,7 @@ async fn a_connection_without_requests_is_closed_however_lively_it_is() {
     let started = Instant::now();
     let mut bytes = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(20), reading.read_to_end(&mut bytes));
-    drop(ended.await.expect("it is closed"));
+    drop(ended.await.expect("the connection is closed"));
     assert!(started.elapsed() >= Duration::from_millis(900));
     pings.abort();
 }

@@ -319,7 +319,7 @@ async fn buy_while_a_connection_is_lost(
             proxy.silence_at(statement, passes);
         }
         let replies = join_all(shoppers.iter().map(timed)).await;
-        assert_eq!(proxy.silenced(), 1, "it struck a checkout");
+        assert_eq!(proxy.silenced(), 1, "one checkout lost its connection");
         for (reply, took) in &replies {
             assert!(reply.status == 201 || is_refused(reply), "{}", reply.text());
             // The limit is shorter than any caller's wait: the transaction itself was given up.
@@ -376,7 +376,7 @@ async fn a_connection_lost_at_a_rollback_does_not_stop_checkouts() {
 
     let reply = waiting.await.unwrap();
 
-    assert_eq!(proxy.silenced(), 1, "it struck");
+    assert_eq!(proxy.silenced(), 1, "the rollback lost its connection");
     assert!(
         reply.status == 201 || is_refused(&reply),
         "{}",
@@ -407,7 +407,7 @@ async fn when_all_connections_are_lost_new_ones_serve_within_two_seconds() {
     let lost_at = Instant::now();
     let replies = join_all(after.iter().map(timed)).await;
 
-    assert!(proxy.silenced() > 0, "it struck");
+    assert!(proxy.silenced() > 0, "open connections fell silent");
     for (reply, took) in &replies {
         assert!(reply.status == 201 || is_refused(reply), "{}", reply.text());
         assert!(*took < Duration::from_secs(3), "{took:?}");

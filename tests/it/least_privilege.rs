@@ -390,7 +390,7 @@ async fn a_private_server_serves_as_a_role_that_owns_nothing() {
     .fetch_one(&mut owner)
     .await
     .unwrap();
-    assert_eq!(tcp, 0, "nobody is let in over TCP");
+    assert_eq!(tcp, 0, "no role may connect over TCP");
     tokio::time::timeout(Duration::from_secs(5), owner.close())
         .await
         .unwrap()

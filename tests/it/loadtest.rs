@@ -86,7 +86,7 @@ fn sum(report: &Value, field: &str) -> i64 {
 fn directory() -> TempDir {
     tempfile::Builder::new()
         .prefix("splitcart-loadtest-")
-        // The user who runs PostgreSQL must be able to enter it.
+        // The user who runs PostgreSQL must be able to enter the directory.
         .permissions(std::fs::Permissions::from_mode(0o755))
         .tempdir()
         .unwrap()

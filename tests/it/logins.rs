@@ -117,5 +117,5 @@ async fn a_server_that_takes_nobody_new_leaves_a_service_ready_and_serving() {
         assert_eq!(status, 200, "{body}");
     }
 
-    assert!(pooler.refused() > 0, "somebody wanted another connection");
+    assert!(pooler.refused() > 0, "another connection was requested");
 }

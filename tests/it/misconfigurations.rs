@@ -55,7 +55,7 @@ async fn a_postgresql_that_can_t_be_used_is_named_with_what_to_do() {
         assert!(told.contains(&named) && told.contains(advice), "{told}");
         assert!(!told.contains("at line"), "{told}");
         let waiting = told.matches("waiting for PostgreSQL").count();
-        assert!(waiting <= 1, "the same is said once: {told}");
+        assert!(waiting <= 1, "the wait is reported once: {told}");
 
         let mut audit = splitcart("audit");
         let output = audit.env("SPLITCART_DATABASE_URL", &url).output().unwrap();

@@ -22,7 +22,10 @@ fn told(server: &Server, name: &str) -> Vec<(String, String)> {
 }
 
 async fn until_told(server: &Server, name: &str, lines: usize) {
-    wait::until("it is told", async || told(server, name).len() >= lines).await;
+    wait::until("the log reports it", async || {
+        told(server, name).len() >= lines
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -30,7 +33,7 @@ async fn redis_is_named_when_it_is_away_and_when_it_is_back() {
     let mut world = World::start().await;
     let client = world.client(&world.market.buyer().await);
     world.redis.kill().await;
-    wait::until("it is told", async || {
+    wait::until("the log reports it", async || {
         // Each request asks Redis.
         client.put_cart(&fresh_key(), &serde_json::json!({})).await;
         let body = serde_json::json!({ "cart_id": uuid::Uuid::now_v7() });

@@ -61,7 +61,7 @@ async fn a_claim_that_has_ended_changes_nothing() {
     assert_eq!(changed.map(Result::unwrap), [0; 4]);
     assert_eq!(database.contents().await, contents);
     let marked = outbox::mark_published(&mut connection, &[&second[0]]).await;
-    assert_eq!(marked.unwrap(), 1, "the later claim stands");
+    assert_eq!(marked.unwrap(), 1, "the later claim is valid");
 }
 
 #[tokio::test]

@@ -227,20 +227,20 @@ async fn a_set_that_is_broken_or_gone_leaves_the_keys_of_before() {
 
     for (count, text) in [(1, "{"), (2, "{\"keys\": {}}"), (3, "")] {
         file.replace(text);
-        wait::until("it is complained of", async || complaints() == count).await;
+        wait::until("the problem is logged", async || complaints() == count).await;
         assert_let_in(server, &token, text).await;
     }
     std::fs::remove_file(file.path()).unwrap();
-    wait::until("it is complained of", async || complaints() == 4).await;
+    wait::until("the problem is logged", async || complaints() == 4).await;
     assert_let_in(server, &token, "gone").await;
 
     let other = KeyPair::ed25519();
     file.replace_set(&[other.jwk("other")]);
-    wait::until("a good one is used again", async || {
+    wait::until("a good file is used again", async || {
         get_cart(server, &token).await.status == 401
     })
     .await;
-    assert_eq!(complaints(), 4, "each was told once");
+    assert_eq!(complaints(), 4, "each problem is logged once");
 }
 
 #[tokio::test]

@@ -277,7 +277,7 @@ async fn what_was_taken_is_given_back() {
     let client = world.client(&world.market.buyer().await);
     exhaust(async || client.get_cart().await).await;
     let started = std::time::Instant::now();
-    wait::until("one more is taken", async || {
+    wait::until("one more is accepted", async || {
         client.get_cart().await.status == 404
     })
     .await;

@@ -166,7 +166,7 @@ fn working_in(directory: &Path) -> u32 {
     processes
         .filter(|it| fs::read_link(it.path().join("cwd")).is_ok_and(|place| place == directory))
         .find_map(|it| it.file_name().to_str()?.parse().ok())
-        .expect("it runs")
+        .expect("the program runs")
 }
 
 /// Log rotation tools send these signals to services, to have their logs reopened.

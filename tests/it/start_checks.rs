@@ -52,7 +52,7 @@ async fn an_instance_says_how_many_connections_it_may_open_in_all() {
         .iter()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .find_map(|line| line["database.connections_max"].as_f64())
-        .expect("a line tells it");
+        .expect("a log line with the number");
 
     // Besides the pools, which open with their threads, readiness has one connection.
     wait::until("all pools are there, and no more than that", async || {

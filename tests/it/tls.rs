@@ -157,7 +157,7 @@ async fn silent_handshakes_keep_nobody_out() {
     let asked = ask(&url, Speaks::Either, Some(&certificate.der));
     let answer = tokio::time::timeout(std::time::Duration::from_secs(20), asked).await;
 
-    assert_eq!(answer.expect("it is answered").unwrap().1, 401);
+    assert_eq!(answer.expect("an answer in time").unwrap().1, 401);
     drop(silent);
 }
 

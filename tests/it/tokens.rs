@@ -228,7 +228,7 @@ async fn an_empty_list_of_keys_trusts_nobody_and_the_metrics_tell_how_the_file_i
     wait::until("the file is watched", async || ok().await > 0.0).await;
 
     file.replace_set(&[]);
-    wait::until("nobody is trusted", async || {
+    wait::until("no key is trusted", async || {
         ask(server, &token).await.status == 401
     })
     .await;

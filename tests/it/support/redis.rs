@@ -27,7 +27,7 @@ impl Redis {
 
     /// Kills the process; its socket stays where it was.
     pub async fn kill(&mut self) {
-        let process = self.process.take().expect("it runs");
+        let process = self.process.take().expect("Redis runs");
         signal(process.pid().unwrap(), "KILL");
         super::wait::until("redis is dead", async || self.connect().await.is_err()).await;
     }
@@ -40,14 +40,14 @@ impl Redis {
     /// Stops the process without closing its connections, so that Redis hangs.
     pub fn freeze(&self) {
         signal(
-            self.process.as_ref().expect("it runs").pid().unwrap(),
+            self.process.as_ref().expect("Redis runs").pid().unwrap(),
             "STOP",
         );
     }
 
     pub fn thaw(&self) {
         signal(
-            self.process.as_ref().expect("it runs").pid().unwrap(),
+            self.process.as_ref().expect("Redis runs").pid().unwrap(),
             "CONT",
         );
     }

@@ -271,7 +271,7 @@ impl Direction {
         if !found {
             return Passes::Forwarded;
         }
-        let passes = trigger.take().expect("it was found").passes;
+        let passes = trigger.take().expect("the trigger was found").passes;
         drop(trigger);
         self.fall_silent();
         passes

@@ -1,11 +1,11 @@
 # The developer's commands. `make` lists them.
 
-# A bare shell may not have cargo's directory on PATH.
+# A non-interactive shell may lack cargo's directory on PATH.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-# Where cargo puts programs that are built as they are released.
+# Cargo's directory for release builds.
 release := $(or $(CARGO_TARGET_DIR),target)/release
-# The service, and the tools that `splitcart NAME` finds beside it.
+# The installation directory; `splitcart NAME` finds the tools beside the service.
 prefix := $(or $(PREFIX),$(CARGO_HOME),$(HOME)/.cargo)
 build = cargo build --locked --release -p splitcart $(addprefix -p splitcart-,$(1))
 
@@ -19,7 +19,7 @@ demo: install-missing ## Show the service at work, with a private PostgreSQL and
 	$(call build,demo)
 	$(release)/splitcart demo $(ARGS)
 
-install: ## Build what is released and put it where cargo puts programs (PREFIX=... for elsewhere)
+install: ## Build the service and the tools and install them in cargo's directory (PREFIX=... for another)
 	$(call build,audit catalogue demo loadtest)
 	mkdir -p $(prefix)/bin
 	install -m 755 $(release)/splitcart $(addprefix $(release)/splitcart-,audit demo import loadtest seed) $(prefix)/bin
@@ -27,31 +27,31 @@ install: ## Build what is released and put it where cargo puts programs (PREFIX=
 test: install-missing ## Run all tests (ARGS=... for cargo test)
 	cargo test --locked --features faults $(ARGS)
 
-fuzz: install-missing ## Fuzz whatever reads from outside (ARGS="SECONDS TARGET", ARGS=--help)
+fuzz: install-missing ## Fuzz the readers of outside data (ARGS="SECONDS TARGET", ARGS=--help)
 	scripts/fuzz $(ARGS)
 
-contract: install-missing ## Hold a running server against its OpenAPI document (ARGS=... for schemathesis)
+contract: install-missing ## Check a running server against its OpenAPI document (ARGS=... for schemathesis)
 	scripts/check-contract $(ARGS)
 
-clients: install-missing ## Generate clients with four tools and let each buy (ARGS="python openapi-fetch hey-api orval")
+clients: install-missing ## Generate clients with four tools and buy with each (ARGS="python openapi-fetch hey-api orval")
 	scripts/generated-clients $(ARGS)
 
 bench: install-missing ## Run the Criterion benchmarks (ARGS=... for cargo bench)
 	cargo bench --locked -p splitcart $(or $(ARGS),--bench domain --bench checkout)
 
-bench-compare: install-missing ## Measure every bar of the design beside its figure (ARGS=--help)
+bench-compare: install-missing ## Measure every target of the design and compare it (ARGS=--help)
 	$(call build,loadtest)
 	$(release)/compare $(ARGS)
 
-bench-check: install-missing ## Hold ratios against crates/loadtest/floors.toml, in under three minutes
+bench-check: install-missing ## Compare ratios with crates/loadtest/floors.toml, in under three minutes
 	$(call build,loadtest)
 	$(release)/compare --check $(ARGS)
 
-fault-bench: install-missing ## Strike every fault of docs/reliability.md and measure it (ARGS=--help)
+fault-bench: install-missing ## Cause every fault of docs/reliability.md and measure its effect (ARGS=--help)
 	$(call build,audit catalogue loadtest)
 	$(release)/fault-bench $(ARGS)
 
-fault-check: install-missing ## Hold the first faults against crates/loadtest/fault_floors.toml, in under three minutes
+fault-check: install-missing ## Compare the first faults with crates/loadtest/fault_floors.toml, in under three minutes
 	$(call build,audit catalogue loadtest)
 	$(release)/fault-bench --check $(ARGS)
 
@@ -62,13 +62,13 @@ lint: install-missing ## Check format, clippy, documentation, .sqlx and dependen
 	scripts/sqlx-prepare --check
 	scripts/check-dependencies
 
-deny: install-missing ## Hold the dependencies against deny.toml: licences, sources, advisories
+deny: install-missing ## Check the dependencies against deny.toml: licences, sources, advisories
 	scripts/check-dependencies
 
-sqlx: install-missing ## Make .sqlx anew after a change to a query or a migration
+sqlx: install-missing ## Regenerate .sqlx after a change to a query or a migration
 	scripts/sqlx-prepare
 
-clean: ## Remove what was built (data in .splitcart stay)
+clean: ## Remove the build directory (data in .splitcart stay)
 	cargo clean
 
 install-missing:

@@ -61,7 +61,7 @@ async fn start_all(directory: &VendorDirectory) {
     }
 }
 
-/// The time that something took, and the longest time for which it kept other work from the thread.
+/// The duration of an operation, and the longest time for which it kept other work from the thread.
 struct Measured {
     took: Duration,
     kept: Duration,
@@ -93,7 +93,7 @@ async fn measured<T>(work: impl Future<Output = T>) -> Measured {
     let started = thread_time();
     work.await;
     let took = thread_time_since(started);
-    // The others' turn comes again when everything that was woken has run.
+    // Control returns to this task when all woken tasks have run.
     tokio::task::yield_now().await;
     tokio::task::yield_now().await;
     other.abort();

@@ -61,7 +61,7 @@ const PLAN: SeedPlan = SeedPlan {
     seed: 1,
 };
 const BATCH_SIZES: [usize; 3] = [1, 8, 32];
-/// The seed's first nineteen vendors may always sell; the first one has the hot product.
+/// The seed's first nineteen vendors are always eligible to sell; the first one has the hot product.
 const OTHER_VENDORS: u32 = 18;
 
 struct Stage {
@@ -85,7 +85,7 @@ impl Stage {
             load(&PLAN, Utc::now(), &mut connection, &|_| {})
                 .await
                 .unwrap();
-            // Nothing may run short while it is measured.
+            // No product may run short during the measurement.
             sqlx::query("update inventory_items set available_qty = 1000000000")
                 .execute(&mut connection)
                 .await
@@ -141,8 +141,7 @@ impl Handler<Question> for Echo {
     }
 }
 
-/// The cost of a message to a vendor's actor before any SQL: the same kind of handler, which waits
-/// for nothing.
+/// The cost of a message to a vendor's actor before any SQL: the same kind of handler, without any wait.
 fn actor_round_trip(criterion: &mut Criterion, system: &SystemRunner) {
     let mut group = criterion.benchmark_group("actor_round_trip");
     let elsewhere = Arbiter::new();
@@ -213,7 +212,7 @@ async fn reserve_and_roll_back(
     spent
 }
 
-/// As many buyers as the batch is large check out at once, three lines of three vendors each.
+/// As many buyers as the batch has members check out at once, three lines of three vendors each.
 fn whole_checkout(criterion: &mut Criterion, stage: &Stage) {
     let mut group = criterion.benchmark_group("whole_checkout");
     group
@@ -230,7 +229,7 @@ fn whole_checkout(criterion: &mut Criterion, stage: &Stage) {
     group.finish();
 }
 
-/// Says if every cart has one and the same product in it.
+/// The place of the hot product: in no cart, or in the first line of every cart.
 #[derive(Clone, Copy)]
 enum Hot {
     No,
@@ -242,7 +241,7 @@ fn measure_checkouts(bencher: &mut Bencher<'_>, stage: &Stage, batch: usize, hot
         let settings = [("SPLITCART_BATCH_MAX", batch.to_string())];
         let settings = settings.map(|(name, value)| (name.to_owned(), value));
         let config = Config::load(None, settings).unwrap();
-        // Nobody takes the events; the outbox has them.
+        // The events are not received; they remain in the outbox.
         let (committed_events, _) = mpsc::channel(1);
         let options = options::checkout(&config);
         CheckoutActors::start(options, &stage.url, &Metrics::new(), committed_events)
@@ -306,7 +305,7 @@ async fn freeze_carts(pool: &PgPool, batch: usize, hot: Hot, round: u32) -> Vec<
     commands
 }
 
-/// A key that nobody has used.
+/// A key that was never used.
 fn fresh_scope() -> ScopeDigest {
     ScopeDigest::new(rand::random())
 }
@@ -331,7 +330,7 @@ async fn admit(connection: &mut PgConnection, buyer: u32) -> Caller {
     }
 }
 
-/// Priced by the rules themselves: what a shop front would have shown.
+/// A cart priced by the rules themselves, with the figures that a shop front would have shown.
 async fn cart_of_three(
     connection: &mut PgConnection,
     caller: &Caller,

@@ -35,8 +35,7 @@ use splitcart::domain::{
 };
 use uuid::Uuid;
 
-/// So many lines, dealt out to so many vendors in turn; every product has three tiers, and every
-/// vendor grants a discount.
+/// Lines dealt out to vendors in turn; every product has three tiers, and every vendor grants a discount.
 struct Market {
     now: DateTime<Utc>,
     buyer: EligibleBuyer,
@@ -137,7 +136,7 @@ impl Market {
         market
     }
 
-    /// Sends the figures that the violations ask for.
+    /// Sets the figures of the request to those that the violations expect.
     fn correct_figures(&mut self) {
         let violations = check_cart(&self.request, &self.catalog, &self.buyer, self.now)
             .expect_err("no cart costs nothing");
@@ -232,7 +231,7 @@ fn checking(criterion: &mut Criterion) {
     }
 }
 
-/// Every tenth line is short.
+/// The settlement of a cart in which every tenth line is short.
 fn settling(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("plan_and_settle");
     for (lines, vendors) in [(3, 3), (200, 20)] {
@@ -286,7 +285,7 @@ fn settling(criterion: &mut Criterion) {
     }
 }
 
-/// Half of what is asked for is there.
+/// The allocation of stock that covers half of the requested units.
 fn allocating(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("allocate/one_hot_product");
     let hot = StockKey {

@@ -4,7 +4,7 @@
 //! reserved atomically with partial success, one order per vendor is created in **one** database
 //! transaction, exactly once per Idempotency-Key, and announced through an outbox.
 //!
-//! Where things are, from the top floor down; an arrow of dependency never runs upwards, and
+//! The code map, from the top floor down; an arrow of dependency never runs upwards, and
 //! `tests/tidy.rs` holds the floors apart:
 //!
 //! | floor | rooms |
@@ -13,12 +13,12 @@
 //! | the running service | [`app`]: start order, drain order |
 //! | listeners | [`http`]: the public API · `ops`: health and metrics |
 //! | services | [`checkout`]: batches, vendors · [`carts`] · [`idempotency`]: the Redis fast path · `outbox`: the relay · `sweeper` |
-//! | group commit | [`batching`]: queues, and who shares a transaction |
+//! | group commit | [`batching`]: queues, and the members of each transaction |
 //! | SQL | [`db`], and only there |
 //! | rules | [`domain`]: no I/O, no async, no clock, no randomness |
 //!
-//! Beside the house: [`config`], [`telemetry`], `log_floods`, `request_id`, `outages`, [`metrics`], `redis_client`,
-//! `faults` and [`seed_ids`] (the ids of the demo catalogue).
+//! Beside the floors: [`config`], [`telemetry`], `log_floods`, `request_id`, `outages`, [`metrics`],
+//! `redis_client`, `faults` and [`seed_ids`] (the ids of the demo catalogue).
 
 pub mod app;
 pub mod batching;

@@ -34,7 +34,7 @@ impl Kind {
     }
 }
 
-/// Counts a line of a kind, and tells whether it may be written.
+/// Counts a line of a kind, and returns true if it may be written.
 pub fn admits(kind: Kind) -> bool {
     let mut floods = FLOODS.lock().unwrap_or_else(PoisonError::into_inner);
     floods.admits(kind)

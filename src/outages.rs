@@ -1,7 +1,8 @@
 //! Logs that PostgreSQL or Redis is away, once, with the cause, and that it is back.
 //!
-//! A failed statement or command only raises a suspicion: a pool that timed out can't tell a server that is
-//! gone from a server that is busy. A watcher then asks the server itself. No request waits for it.
+//! A failed statement or command only raises a suspicion: a pool that timed out can't distinguish a
+//! server that is gone from one that is busy. A watcher then asks the server itself. No request waits
+//! for it.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -60,7 +61,7 @@ impl Dependency {
         self.suspicion.notify_one();
     }
 
-    /// Tells whether the server is known to be away.
+    /// True if the server is known to be away.
     pub fn is_away(&self) -> bool {
         self.is_away.load(Ordering::Relaxed)
     }

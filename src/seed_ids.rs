@@ -1,16 +1,16 @@
 //! The ids of the demo catalogue: everything random about a row follows from (seed, kind, index).
 //!
-//! They are here and not with the catalogue because `splitcart token` names its people by their numbers.
-//! No clock and no state: row 7 can be made without rows 1 to 6. The mix is `SplitMix64`'s, written
-//! out because it must never change with a dependency's version: a link, a bookmark or a load test
-//! that names a seeded id stays right.
+//! The ids are here and not with the catalogue because `splitcart token` names its people by their
+//! numbers. No clock and no state: row 7 can be made without rows 1 to 6. The mix is `SplitMix64`'s,
+//! written out because it must never change with a dependency's version: a link, a bookmark or a load
+//! test that names a seeded id stays right.
 
 use uuid::Uuid;
 
 /// 2025-01-01T00:00:00Z, in milliseconds: the time that the ids pretend to be made at.
 const BASE_MS: u64 = 1_735_689_600_000;
 
-/// What a row is. The number becomes part of the id, so two kinds never share one.
+/// The kind of a row. The number becomes part of the id, so two kinds never share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     BuyerUser = 1,

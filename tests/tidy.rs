@@ -1,5 +1,6 @@
-//! What only we know about this code: floors, who may begin and commit, where SQL stands, what the service
-//! must not be built with. It walks the service and the tools in `crates/`.
+//! Rules about this code that no other tool checks: the floors, the callers of begin and commit, the
+//! places of SQL, the crates that the service must not be built with. The tests read the service and
+//! the tools in `crates/`.
 //!
 //! Reads the sources as text. A rule that rustc, rustfmt or clippy can keep is not here.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
@@ -11,7 +12,7 @@ use std::{
     process::Command,
 };
 
-/// The floors, from the bottom up: a room may use rooms of lower floors only.
+/// The floors, from the bottom up: a room uses rooms of lower floors only.
 const FLOORS: [&[&str]; 7] = [
     &["domain"],
     &["db"],
@@ -22,8 +23,8 @@ const FLOORS: [&[&str]; 7] = [
     &["cli"],
 ];
 
-/// Rooms beside the house: who may use them is said by what they are, and they use nothing of the
-/// house but what is named here.
+/// Rooms beside the floors. Any floor above `db` may use them; they use no other rooms than those
+/// named here.
 const BESIDE: [(&str, &[&str]); 7] = [
     ("config", &[]),
     ("telemetry", &["config"]),
@@ -34,7 +35,8 @@ const BESIDE: [(&str, &[&str]); 7] = [
     ("seed_ids", &[]),
 ];
 
-/// The floors of the crates that have several, from the bottom up. What is in no floor is above all of them.
+/// The floors of the crates that have several, from the bottom up. A room that is on no floor is above
+/// all of them.
 const FLOORS_OF_TOOLS: [(&str, &[&str]); 3] = [
     ("catalogue", &["import_rules", "db", "seed", "cli"]),
     ("demo", &["db"]),
@@ -54,7 +56,7 @@ const MAY_BEGIN: [&str; 9] = [
     "src/http/reads.rs",
 ];
 
-/// What only tools need. A production build of the service holds none of it.
+/// Crates that only tools need. A production build of the service contains none of them.
 const ONLY_FOR_TOOLS: [&str; 10] = [
     "ab_glyph",
     "comfy-table",
@@ -95,7 +97,7 @@ impl Source {
     }
 }
 
-/// Of the service and of all tools.
+/// The sources of the service and of all tools.
 fn sources() -> Vec<Source> {
     let mut files = Vec::new();
     gather(Path::new("src"), "rs", &mut files);
@@ -230,8 +232,8 @@ fn no_floor_knows_one_above_it() {
             let beside = BESIDE.iter().find(|(room, _)| *room == here);
             let fine = match (floor_of(&here), floor_of(&there), beside) {
                 (Some(here), Some(there), _) => there < here,
-                // The lower two floors stand alone; but what is kept compressed is no business of those
-                // above them, nor is it theirs to say that PostgreSQL seems to be away.
+                // The lower two floors use nothing beside them, except that `db` knows how stored data
+                // is compressed and reports that PostgreSQL seems to be away.
                 (Some(here), None, _) => {
                     here > 1 || (here == 1 && ["compression", "outages"].contains(&there.as_str()))
                 }
@@ -382,7 +384,7 @@ fn every_file_says_what_it_owns() {
     );
 }
 
-/// A page that is moved or renamed must take its readers along.
+/// Links must follow a page that is moved or renamed.
 #[test]
 fn links_between_pages_lead_somewhere() {
     let mut pages = vec![
@@ -416,7 +418,7 @@ fn links_between_pages_lead_somewhere() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// The anchors of a page's headings, as they are made from their texts.
+/// The anchors that a renderer makes of a page's headings.
 fn anchors(page: &Path) -> HashSet<String> {
     let text = fs::read_to_string(page).unwrap();
     let headings = text.lines().filter(|line| line.starts_with('#'));

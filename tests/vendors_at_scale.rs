@@ -1,5 +1,5 @@
-//! 100,000 vendors: an actor for each on first use, none when all are idle, and memory that is used
-//! again. A process of its own, with the server's allocator: its memory is what is looked at.
+//! 100,000 vendors: each has an actor from its first use, none when all are idle, and memory is reused.
+//! A process of its own, with the server's allocator, because the test measures the process's memory.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 use std::{
@@ -19,7 +19,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 const VENDORS: u32 = 100_000;
 const LONG: Duration = Duration::from_hours(1);
-/// docs/performance.md says what it is; this is what it must not become.
+/// The limit for the figure in docs/performance.md.
 const BYTES_PER_ACTOR_MAX: u64 = 1_500;
 
 #[test]
@@ -56,7 +56,7 @@ async fn start_all(directory: &VendorDirectory) {
     }
 }
 
-/// Where the system tells.
+/// The resident memory, on systems that report it.
 fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;

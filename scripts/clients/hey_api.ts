@@ -31,7 +31,7 @@ const keyed = (key: string) => ({ "Idempotency-Key": key });
 await round<CartRequest>({
   put: async (key, body) => {
     const result = await api.putCart({ headers: keyed(key), body });
-    // By its code the compiler knows what else an error has.
+    // The code of an error narrows the type of its details.
     const error = result.error?.error;
     const violations = error?.code === "CART_INVALID" ? error.details.violations : undefined;
     return answer(result, (it) => it.data, violations);

@@ -23,7 +23,7 @@ interface Result<Body> {
 }
 
 function answer<Body, Data>({ data, error, response }: Result<Body>, read: (body: Body) => Data): Answer<Data> {
-  // By its code the compiler knows what else an error has.
+  // The code of an error narrows the type of its details.
   const known = error?.error as Errors | undefined;
   return {
     status: response.status,

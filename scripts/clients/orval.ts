@@ -1,4 +1,4 @@
-// orval: functions that fetch, and zod, which judges each success.
+// orval: functions that fetch, and zod schemas that check each success.
 import type { z } from "zod";
 import * as api from "./generated/orval/fetch.js";
 import * as judge from "./generated/orval/zod.js";
@@ -39,7 +39,7 @@ await round<api.CartRequest>({
   preview: async (wish) =>
     answer(await api.previewCheckout(wish, {}, options), judge.previewCheckoutResponse, (it) => it.data),
   checkOut: async (key, wish) =>
-    // A checkout's answer is what its group is read as.
+    // A checkout's answer has the type of its group.
     answer(await api.checkOut(wish, keyed(key), options), judge.getCheckoutGroupResponse, (it) => it.data),
   group: async (id) =>
     answer(await api.getCheckoutGroup(id, {}, options), judge.getCheckoutGroupResponse, (it) => it.data),

@@ -1,5 +1,5 @@
-// What every client is to do: be refused with the right figures, buy, hear the same again, read what was
-// bought. A client is put behind `Shop` with its own generated types; what it can't say, it can't compile.
+// The round of every client: be refused with the right figures, buy, get the same answer again, read the
+// purchase. Each client implements `Shop` with its own generated types; a missing type fails to compile.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 

@@ -3,7 +3,7 @@
 //   k6 run -e FILE=requests.ndjson -e CLIENTS=64 scripts/load/k6.js          closed loop
 //   k6 run -e FILE=requests.ndjson -e RATE=1000 -e DURATION=10s scripts/load/k6.js     open loop
 //
-// FILE is taken from where k6 is started. Every virtual user shares the lines.
+// FILE is relative to the directory in which k6 is started. Every virtual user shares the lines.
 
 import http from 'k6/http';
 import exec from 'k6/execution';
@@ -37,7 +37,7 @@ const open_loop = {
 export const options = {
   scenarios: { requests: __ENV.RATE ? open_loop : closed },
   summaryTrendStats: ['med', 'p(95)', 'p(99)', 'p(99.9)', 'max'],
-  // Beside successes only refusals are sound, and they are counted apart.
+  // Besides successes only refusals are valid, and they are counted separately.
   thresholds: { checks: ['rate==1'] },
 };
 

@@ -3,8 +3,7 @@
 --   wrk -t 2 -c 64 -d 10s -s scripts/load/wrk.lua http://127.0.0.1:8080 -- requests.ndjson 2
 --
 -- The first argument behind `--` is the file, the second the number of threads (wrk's -t), so that
--- every thread takes lines of its own. A checkout uses its line up; when a thread has none left it
--- stops. A PUT or a GET may be sent again: `repeat` as the third argument starts over, with fresh keys.
+-- every thread takes lines of its own. A checkout uses its line up; a thread without lines stops. A PUT or a GET may be sent again: `repeat` as the third argument starts over, with fresh keys.
 
 local threads = {}
 
@@ -13,7 +12,7 @@ function setup(thread)
   table.insert(threads, thread)
 end
 
--- The fields are written by us, in JSON: texts without escapes but those of a body.
+-- `splitcart loadtest` writes the fields, in JSON: only the text of a body has escapes.
 local function field(line, name)
   local text = line:match('"' .. name .. '":"(.-[^\\])"')
   return text and text:gsub('\\(.)', { ['"'] = '"', ['\\'] = '\\', ['/'] = '/', n = '\n' })
@@ -51,7 +50,7 @@ function request()
   if again then
     index = (counter - 1) % #requests + 1
   elseif counter > #requests then
-    -- wrk asks before it knows that we stop: what it sends now is no request of the file.
+    -- wrk asks for a request before it sees the stop: this request is not from the file.
     wrk.thread:stop()
     return wrk.format("GET", "/openapi.json")
   end

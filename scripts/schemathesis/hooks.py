@@ -1,4 +1,4 @@
-"""What Schemathesis has to be told about our API before it sends what it has made up."""
+"""Adapts the requests that Schemathesis generates to the API before they are sent."""
 
 import itertools
 import json
@@ -9,9 +9,9 @@ import schemathesis
 EXAMPLES = pathlib.Path(__file__).parents[2] / "src/http/openapi/examples"
 CART = json.loads((EXAMPLES / "cart_request.json").read_text())
 
-# How often a good key is sent: a retry is what keys are for, but one that is never fresh buys nothing.
+# The number of times that a valid key is sent: keys exist for retries, but a used key buys nothing.
 TIMES_PER_KEY = 2
-# Of so many good keys one stays as it was made up.
+# One of this many valid keys stays as it was generated.
 KEPT_OF = 4
 
 keys_sent = itertools.count()
@@ -26,7 +26,7 @@ def before_call(context, case, kwargs):
         if sent % KEPT_OF:
             headers["Idempotency-Key"] = f"contract-{sent // TIMES_PER_KEY}"
     if is_well_formed(case) and case.operation.label == "PUT /api/v1/cart":
-        # Nobody guesses a product's id and its price: every other cart gets lines that exist.
+        # Generated ids and prices match no product: every other cart gets lines that exist.
         if next(carts_sent) % 2 == 0:
             lines = {name: CART[name] for name in ("currency", "items", "discounts", "totals")}
             case.body = {**case.body, **lines}

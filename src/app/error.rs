@@ -45,7 +45,7 @@ pub enum Error {
          SPLITCART_DATABASE_URL"
     )]
     SettingsLost,
-    /// PostgreSQL allows fewer connections than the pools need, even if nobody else had any.
+    /// PostgreSQL allows fewer connections than the pools need, even if no other client had any.
     #[error("{0}")]
     TooManyConnections(String),
     /// `redis.url` or `outbox.redis_url` is malformed.

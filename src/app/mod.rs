@@ -206,8 +206,8 @@ impl App {
         self.stop_after(Duration::ZERO).await;
     }
 
-    /// Reports not ready, serves on for a while, so that a balancer finds out while nobody is turned away,
-    /// then finishes what was accepted and stops. All of it within `http.drain_s_max`.
+    /// Reports not ready, serves on for a while, so that a balancer finds out while no request is
+    /// refused, then finishes the accepted requests and stops. All of it within `http.drain_s_max`.
     pub async fn stop_after(self, delay: Duration) {
         let ops_close_max = Duration::from_secs(OPS_CLOSE_MAX_S);
         let give_up = Instant::now() + self.drain_max.saturating_sub(ops_close_max);
@@ -220,7 +220,7 @@ impl App {
         // Requests that are not finished in time are dropped; see `server::serve`.
         let rest = self.drain_max / AFTERWARDS;
         drop(timeout_at(give_up - rest / 2, self.http.stop()).await);
-        // The listener has waited for its requests, but not for tasks whose clients have gone.
+        // The listener has waited for its requests, but not for tasks whose clients have hung up.
         self.actors.desk.close();
         self.carts.desk.close();
         let both = async { tokio::join!(self.actors.stop(), self.carts.stop()) };

@@ -27,10 +27,10 @@ pub fn terms(config: &Config) -> Terms {
     }
 }
 
-/// What the service promises with a cart.
+/// The promises of the service about a cart.
 ///
 /// An answer is kept no longer than the cart's prices are held: a PUT that is sent again after that is
-/// to price the cart anew, also under its old key.
+/// to price the cart again, also under its old key.
 pub fn promises(config: &Config) -> Promises {
     let kept = length(Duration::from_hours(config.idempotency.cart_hours));
     Promises {

@@ -1,6 +1,6 @@
-//! Logs at start which Redis answers. The service starts without Redis, and an operator who has mistyped a URL
-//! should learn of it before the first slow request. For the Redis of keys and first answers
-//! [`crate::outages`] reports it.
+//! Logs at start which Redis answers. The service starts without Redis, and an operator who has
+//! mistyped a URL should learn of it before the first slow request. For the Redis of keys and first
+//! answers [`crate::outages`] reports it.
 
 use std::time::Duration;
 

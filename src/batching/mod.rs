@@ -213,7 +213,7 @@ impl<W: Work> Member<W> {
         self.request_id.as_deref()
     }
 
-    /// True if the caller has stopped waiting, so that nobody would learn what was done.
+    /// True if the caller has stopped waiting, so that no answer would arrive.
     pub fn is_abandoned(&self) -> bool {
         self.reply.is_closed()
     }

@@ -1,5 +1,5 @@
-//! The pace of batches: it tells how long a new command would wait, and from which age on a transaction is
-//! overdue. A command that would wait too long is refused on arrival, and not after having waited.
+//! The pace of batches: it predicts the wait of a new command, and sets the age at which a transaction
+//! is overdue. A command that would wait too long is refused on arrival, and not after having waited.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

@@ -1,5 +1,5 @@
-//! Measures for how long nothing has ended although commands wait. That tells a service that hangs from one
-//! that has nothing to do.
+//! Measures the time in which no batch has ended although commands wait. It distinguishes a service
+//! that hangs from one without work.
 
 use std::{
     sync::{

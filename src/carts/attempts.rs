@@ -1,5 +1,5 @@
-//! Keys that were used before: by an earlier request, or by an earlier attempt of the same batch whose commit
-//! nobody heard of.
+//! Keys that were used before: by an earlier request, or by an earlier attempt of the same batch whose
+//! commit was not answered.
 
 use chrono::{DateTime, Utc};
 

@@ -1,5 +1,5 @@
-//! Carries out cart PUTs together, and one by one if that fails, so that one bad cart, or a cart that is being
-//! bought at the moment, does not keep others from being frozen.
+//! Carries out cart PUTs together, and one by one if that fails, so that one bad cart, or a cart that
+//! is being bought at the moment, does not keep others from being frozen.
 
 use std::time::Duration;
 

@@ -33,16 +33,16 @@ use super::{
 
 /// The longest time of a commit. After it, the outcome is looked up over another connection.
 const COMMIT_WAIT_MAX: Duration = Duration::from_secs(1);
-/// The most rounds in which keys may turn out to be used. It is one, unless another instance uses a key at the
-/// same moment.
+/// The most rounds in which keys may turn out to be used. It is one, unless another instance uses a key
+/// at the same moment.
 const ROUNDS_MAX: u32 = 4;
 
 /// Decides each command, in the same order. A buyer may be named once. `lock_wait_max` is how long
 /// to wait for a cart that is being bought; `None` leaves it to the pool.
 ///
 /// # Errors
-/// A statement failed. Nothing was changed, unless the outcome of the commit is unknown: another call with the
-/// same `earlier` finds out.
+/// A statement failed. Nothing was changed, unless the outcome of the commit is unknown: another call
+/// with the same `earlier` finds out.
 pub async fn freeze(
     pool: &PgPool,
     promises: Promises,
@@ -99,8 +99,9 @@ struct Saving<'a> {
 }
 
 impl Saving<'_> {
-    /// Saves the carts whose preconditions hold, with their answers. `None` if another instance started a
-    /// cart that was to be the buyer's first: nothing was changed, and everything is to be decided anew.
+    /// Saves the carts whose preconditions hold, with their answers. `None` if another instance started
+    /// a cart that was to be the buyer's first: nothing was changed, and everything must be decided
+    /// again.
     async fn save(
         &self,
         connection: &mut PgConnection,

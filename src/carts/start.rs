@@ -22,7 +22,7 @@ use super::{
 /// The options of carts.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// What is promised with a cart.
+    /// The promises about a cart.
     pub promises: Promises,
     /// The connections of the pool.
     pub connections_max: u32,

@@ -17,10 +17,10 @@ pub(super) const ERRORS_EXAMPLES: &str = "\
 Examples:
   splitcart errors > docs/errors.md     after a change to the tables in src/http/error";
 
-/// Prints a text; whoever reads it may stop early.
+/// Prints a text; a reader that closes the pipe early is not an error.
 ///
 /// # Errors
-/// It can't be written.
+/// The text can't be written.
 pub fn print(text: &str) -> io::Result<()> {
     match writeln!(io::stdout().lock(), "{}", text.trim_end()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

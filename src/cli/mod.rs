@@ -66,8 +66,8 @@ pub struct Common {
     /// Settings that override the defaults
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// Where the private PostgreSQL and Redis keep their files [default: .splitcart; for root, where
-    /// the user postgres can't enter, /var/lib/splitcart]
+    /// The directory of the private PostgreSQL and Redis [default: .splitcart; for root, where the user
+    /// postgres can't enter, /var/lib/splitcart]
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
 }
@@ -90,7 +90,7 @@ enum Command {
     /// Print the OpenAPI document
     #[command(after_help = contract::OPENAPI_EXAMPLES)]
     Openapi,
-    /// Print every error code, with when, what to do and an example
+    /// Print every error code with its situation, its remedy and an example
     #[command(after_help = contract::ERRORS_EXAMPLES)]
     Errors,
     Embedded(embedded::EmbeddedArgs),
@@ -130,15 +130,15 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The environment, as far as it is text: a variable of ours that is none will be missed.
+/// The environment, as far as it is text: a setting that is not valid text counts as not set.
 fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// What is logged unless `log.filter` says otherwise: what a command prints is its result, and only
-/// the service tells what it is doing all the time. A client that sends broken HTTP is no error of
-/// ours, so the HTTP library's complaints about it are left out.
+/// The log filter unless `log.filter` is set: the output of a command is its result, and only the
+/// service logs its progress. A client that sends broken HTTP is not the service's error, so the HTTP
+/// library's complaints about it are left out.
 fn default_filter(command: &Command) -> &'static str {
     match command {
         Command::Serve => {
@@ -149,11 +149,10 @@ fn default_filter(command: &Command) -> &'static str {
     }
 }
 
-/// An audit or a load test may well ask for something that takes long; that is no news to whoever waits for
-/// it.
+/// An audit or a load test may run slow statements on purpose, so commands do not log them.
 const COMMANDS_FILTER: &str = "warn,actix_http=off,sqlx::query=error,sqlx_postgres::options=off";
 
-/// An error with its causes. Some errors tell their cause themselves: nothing is said twice.
+/// An error with its causes. Some errors contain their cause's text already, which is not repeated.
 fn explain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {

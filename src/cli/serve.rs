@@ -1,4 +1,4 @@
-//! `splitcart serve`: runs until it is told to stop.
+//! `splitcart serve`: runs until a signal stops it.
 
 use std::{io, path::Path, time::Duration};
 
@@ -14,7 +14,7 @@ use super::services::Services;
 /// # Errors
 /// Something can't be started, or a private service ended by itself.
 pub async fn run(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()> {
-    // Before anything is started, so that a signal during the start stops it in order, too.
+    // Registered before anything starts, so that a signal during the start stops it in order, too.
     let told_to_stop = first_stop_signal()?;
     raise_the_limit_of_open_files();
     tokio::pin!(told_to_stop);
@@ -52,12 +52,12 @@ async fn start(config: &Config, services: &Services) -> anyhow::Result<App> {
     Ok(App::start(&config, &urls.database, &urls.redis).await?)
 }
 
-/// Who tells us to stop.
+/// The sender of a stop signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum StopSignal {
-    /// Ctrl-C: a person, who waits.
+    /// Ctrl-C: a person, who waits for the end.
     Interrupt,
-    /// SIGTERM or SIGHUP: whoever runs us.
+    /// SIGTERM or SIGHUP: a service manager or another program.
     Terminate,
 }
 
@@ -86,11 +86,11 @@ fn first_stop_signal() -> io::Result<impl Future<Output = StopSignal>> {
     })
 }
 
-/// Signals that tools send to other services, to have logs opened anew and the like, would end us at once.
-/// Whoever catches one need not listen to it.
+/// Ignores signals that log rotation and similar tools send to other services. By default they would
+/// end the process; a handler prevents that, even if its signal is never read.
 ///
 /// # Errors
-/// They can't be caught.
+/// The signals can't be caught.
 pub fn ignore_what_means_nothing() -> io::Result<()> {
     for kind in [SignalKind::user_defined1(), SignalKind::user_defined2()] {
         drop(signal(kind)?);

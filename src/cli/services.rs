@@ -14,24 +14,23 @@ use crate::{
 };
 use private_servers::{DataDir, EmbeddedServices, Options, SERVING_ROLE, token_secret_in};
 
-/// Where PostgreSQL and Redis are.
+/// The addresses of PostgreSQL and Redis.
 #[derive(Clone, Debug)]
 pub struct Urls {
-    /// `postgres://…`, of a role that may do all that the command needs.
+    /// `postgres://…`, of a role with the rights that the command needs.
     pub database: SecretString,
     /// `redis://…`
     pub redis: SecretString,
 }
 
-/// See the module.
+/// The PostgreSQL and Redis of one command.
 pub struct Services {
-    /// Where they are.
     pub urls: Urls,
     embedded: Option<EmbeddedServices>,
 }
 
 impl Services {
-    /// Starts private ones if none are configured.
+    /// Starts private servers if none are configured.
     ///
     /// # Errors
     /// A program is missing, or the data directory can't be used.
@@ -51,7 +50,7 @@ impl Services {
         }
     }
 
-    /// Starts private ones, whatever is configured.
+    /// Starts private servers, whatever is configured.
     ///
     /// # Errors
     /// A program is missing, or the data directory can't be used.
@@ -68,9 +67,9 @@ impl Services {
         })
     }
 
-    /// What a server of these services is started with. A private database is migrated here, by its owner,
-    /// and served by a role that may do less; tokens are checked with the data directory's secret if no
-    /// keys are configured.
+    /// The settings and URLs that a server of these services starts with. A private database is
+    /// migrated here, by its owner, and served by a role with fewer rights; tokens are checked with the
+    /// data directory's secret if no keys are configured.
     ///
     /// # Errors
     /// The private database can't be migrated.
@@ -93,10 +92,10 @@ impl Services {
                     "the private database lacked {missing} migrations, which are applied now"
                 );
             }
-            // The one that serves may not.
+            // The serving role may not migrate.
             config.database.migrate_on_start = false;
         }
-        // Where some are missing there may be nothing to grant, and the start says so.
+        // If migrations are missing, there may be nothing to grant, and the start reports that.
         if db::migrations::missing_migrations(&mut owner).await? == 0 {
             db::roles::let_serve(&mut owner, SERVING_ROLE).await?;
             urls.database = embedded.serving_url().into();
@@ -104,11 +103,11 @@ impl Services {
         Ok((config, urls))
     }
 
-    /// Runs a command's work with services that are there, and stops them whatever comes of it. Ctrl-C
-    /// and SIGTERM end the work.
+    /// Runs a command's work with running services, and stops them whatever the result. Ctrl-C and
+    /// SIGTERM end the work.
     ///
     /// # Errors
-    /// The work's own, a service that can't be started or has ended, or the signal.
+    /// The work's own error, a service that can't be started or has ended, or the signal.
     pub async fn during<T>(
         config: &Config,
         data_dir: Option<&Path>,
@@ -126,7 +125,7 @@ impl Services {
         result
     }
 
-    /// Where the private services keep their data; empty for others.
+    /// The data directory of the private services; empty for configured ones.
     pub fn data_dir(&self) -> PathBuf {
         let embedded = self.embedded.as_ref();
         embedded.map_or_else(PathBuf::new, |it| it.data_dir().to_owned())
@@ -140,7 +139,7 @@ impl Services {
         }
     }
 
-    /// Stops what was started.
+    /// Stops the services that were started.
     ///
     /// # Errors
     /// A private service did not stop in time.
@@ -152,11 +151,11 @@ impl Services {
     }
 }
 
-/// The configuration with something to sign tokens with: where no keys are configured, the secret of the
+/// The configuration with keys that can sign tokens: if no keys are configured, the secret of the
 /// private server's data directory.
 ///
 /// # Errors
-/// There is none.
+/// The data directory has no secret.
 pub fn with_token_keys(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<Config> {
     let mut config = config.clone();
     let is_private = data_dir.is_some() || matches!(config.services(), Configured::Embedded);
@@ -168,13 +167,13 @@ pub fn with_token_keys(config: &Config, data_dir: Option<&Path>) -> anyhow::Resu
     Ok(config)
 }
 
-/// How long a command waits for a server that says nothing.
+/// The time that a command waits for a server that does not answer.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// A connection for a command's own work.
 ///
 /// # Errors
-/// PostgreSQL can't be reached: where, and what may be done.
+/// PostgreSQL can't be reached: the error names the server and a remedy.
 pub async fn connect(url: &SecretString) -> anyhow::Result<PgConnection> {
     let attempt = tokio::time::timeout(CONNECT_MAX, db::pool::connect(url)).await;
     let error = match attempt

@@ -1,4 +1,5 @@
-//! `[auth]`: the keys that tokens are checked with. This file knows which kind is configured and reads none.
+//! `[auth]`: the keys that tokens are checked with. This file knows which kind is configured and reads
+//! none.
 
 use std::path::{Path, PathBuf};
 

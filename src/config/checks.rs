@@ -5,8 +5,8 @@ use secrecy::ExposeSecret;
 use super::{Config, Error, Protocol, urls};
 
 impl Config {
-    /// Refuses numbers out of range. Every number has a maximum: beyond it a wait would never end, or a time
-    /// could not be represented.
+    /// Refuses numbers out of range. Every number has a maximum: beyond it a wait would never end, or a
+    /// time could not be represented.
     pub(super) fn refuse_out_of_range(&self) -> Result<(), Error> {
         const HOUR_MS: u64 = 60 * 60 * 1000;
         const YEAR_S: u64 = 365 * 24 * 60 * 60;

@@ -30,8 +30,8 @@ impl Config {
         }
     }
 
-    /// The most transactions of checkouts at a time: in slots, overdue ones beside them, and one in the slow
-    /// lane.
+    /// The most transactions of checkouts at a time: in slots, overdue ones beside them, and one in the
+    /// slow lane.
     pub fn checkout_transactions(&self) -> usize {
         self.transactions_in_flight + self.transactions_overdue_max + 1
     }

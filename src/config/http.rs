@@ -41,7 +41,7 @@ pub enum Protocol<'a> {
     Tls {
         /// The certificate and its chain, as PEM.
         cert_file: &'a Path,
-        /// Its private key, as PEM.
+        /// The certificate's private key, as PEM.
         key_file: &'a Path,
     },
 }
@@ -118,7 +118,7 @@ impl TryFrom<String> for Origin {
 pub struct Proxy(IpNet);
 
 impl Proxy {
-    /// True if the network is so large that it contains strangers.
+    /// True if the network is so large that it contains foreign hosts.
     pub fn is_vast(&self) -> bool {
         match self.0 {
             IpNet::V4(net) => net.prefix_len() < 8,

@@ -1,7 +1,7 @@
 //! Configuration: `config/default.toml`, then a file, then the environment.
 //!
-//! Every key is explained in `config/default.toml`. Unknown keys and contradictions are refused with a sentence
-//! that names them. Secrets never appear in `Debug` or in errors.
+//! Every key is explained in `config/default.toml`. Unknown keys and contradictions are refused with a
+//! sentence that names them. Secrets never appear in `Debug` or in errors.
 
 mod auth;
 mod checks;
@@ -314,8 +314,8 @@ impl Config {
         Duration::from_millis(self.transaction_ms_max)
     }
 
-    /// The longest time that a caller waits before the outcome is reported as unknown: the longest wait in the
-    /// queue, and then an ordinary transaction.
+    /// The longest time that a caller waits before the outcome is reported as unknown: the longest wait
+    /// in the queue, and then an ordinary transaction.
     pub fn answer_wait_max(&self) -> Duration {
         const A_TRANSACTION: Duration = Duration::from_millis(400);
         Duration::from_millis(self.queue_wait_ms_max) + A_TRANSACTION

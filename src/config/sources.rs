@@ -1,5 +1,5 @@
-//! The sources of settings, and the report about a setting that can't be used: its name, its place, and what it
-//! should be.
+//! The sources of settings, and the report about a setting that can't be used: its name, its place, and
+//! what it should be.
 
 use std::{
     fs, io,
@@ -34,7 +34,7 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    /// The value that a variable's text stands for; a list is separated by commas.
+    /// The value in a variable's text; a list is separated by commas.
     pub(super) fn value_of(&self, text: String) -> ValueKind {
         if !matches!(self.default, ValueKind::Array(_)) {
             return text.into();

@@ -1,4 +1,4 @@
-//! What is accepted, what is refused, and what never shows.
+//! Settings that are accepted, settings that are refused, and secrets that are never shown.
 
 use super::*;
 
@@ -287,7 +287,8 @@ fn secrets_never_show() {
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 
-/// It is not in this source either: these are its digest's bytes, found again by the words it was made of.
+/// The secret is not in the source: `KNOWN_SECRET` is its digest, and this test makes the secret from
+/// its words.
 #[test]
 fn the_secret_that_everybody_knows_is_refused_even_on_loopback() {
     let known = [

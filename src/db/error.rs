@@ -46,7 +46,7 @@ impl Error {
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::Protocol(_)
             | sqlx::Error::Tls(_) => Fault::Unreachable,
-            // Whatever the server refused a login for, no statement was sent yet.
+            // No statement was sent yet, for whatever reason the server refused the login.
             sqlx::Error::Database(_) if self.is_about_a_login() => Fault::Unreachable,
             sqlx::Error::Database(database) => database
                 .code()
@@ -61,7 +61,7 @@ impl Error {
         Self { doing, cause }
     }
 
-    /// Tells whether PostgreSQL, or a pooler in front of it, answers and refuses the login or the
+    /// True if PostgreSQL, or a pooler in front of it, answers and refuses the login or the
     /// settings, so that waiting does not help.
     pub fn is_refusal(&self) -> bool {
         let code = self.code();
@@ -105,7 +105,7 @@ impl Error {
         }
     }
 
-    /// Tells whether no connection could be taken, as opposed to a statement that failed on one.
+    /// True if no connection could be taken, as opposed to a statement that failed on one.
     pub fn is_about_a_login(&self) -> bool {
         self.doing == GET_A_CONNECTION
     }

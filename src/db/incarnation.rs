@@ -8,7 +8,7 @@ use super::error::{Doing, Error};
 /// replaced by a standby.
 ///
 /// The text consists of
-/// - the start of the server, which was started anew if it was promoted, recovered to a point in time,
+/// - the start of the server, which was started again if it was promoted, recovered to a point in time,
 ///   or found its files put back;
 /// - the id of the database, which is a new one after the database was dropped and created again;
 /// - the files of the tables of first answers, carts and checkout groups, which change if a dump drops,

@@ -20,8 +20,8 @@ use super::{
 pub enum StockCheck {
     /// All stock was as expected, and is reserved.
     AsExpected,
-    /// Another transaction changed the stock first: not everything is reserved as expected, so the caller must
-    /// roll back.
+    /// Another transaction changed the stock first: not everything is reserved as expected, so the
+    /// caller must roll back.
     Moved {
         /// The products whose stock is not as expected, except those whose row has vanished or appeared.
         products: Vec<ProductId>,

@@ -1,5 +1,5 @@
-//! Exponential backoff of failing logins: a server that refuses logins must not be asked a thousand times
-//! a second, anew by every request.
+//! Exponential backoff of failing logins: a server that refuses logins must not be asked a thousand
+//! times a second, by every request again.
 
 use std::{
     sync::{LazyLock, Mutex, PoisonError},

@@ -38,7 +38,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 pub enum Workload {
     /// Lookups of any number of rows by their keys.
     KeyLookups,
-    /// Those, and the beginnings of lists that an index has in their sequence.
+    /// Those lookups, and the beginnings of lists that an index has in their sequence.
     Reads,
 }
 

@@ -59,12 +59,12 @@ pub fn server_was_silent() {
     failures(|failures| failures.silent_at = Some(Instant::now()));
 }
 
-/// Tells whether a connection of this age must be closed instead of being used again.
+/// True if a connection of this age must be closed instead of being used again.
 pub(super) fn is_stale(age: Duration) -> bool {
     failures(|failures| failures.is_stale(age, Instant::now()))
 }
 
-/// Tells whether a connection that was idle for this time must be pinged before it is used.
+/// True if a connection that was idle for this time must be pinged before it is used.
 pub(super) fn is_suspect(idle_for: Duration) -> bool {
     failures(|failures| failures.is_suspect(idle_for, Instant::now()))
 }

@@ -72,7 +72,7 @@ pub enum Forbidden {
 
 /// An active member of a store whose role allows what is asked: made by [`Member::admit`] only.
 ///
-/// It does not say that the store may buy: that is asked later, after the key of a request.
+/// A member's store may still be barred from buying: that is checked later, after the key of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member<'a>(&'a Store);
 

@@ -36,8 +36,8 @@ pub struct CheckoutRequest {
     pub expected: ExpectedCart,
 }
 
-/// A cart's id together with the store that asks for it. Another store's cart counts as none: it is
-/// neither locked nor queued for.
+/// A cart's id together with the store that asks for it. Another store's cart counts as none: no lock
+/// is taken on it, and no request queues for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AskedCart {
     /// The cart.
@@ -67,7 +67,7 @@ pub struct CheckoutPlan {
 }
 
 impl CheckoutPlan {
-    /// Splits a cart by vendor and checks every vendor and product anew.
+    /// Splits a cart by vendor and checks every vendor and product again.
     ///
     /// MOQ and price are the snapshot's: a later change in the catalogue rejects nothing.
     ///

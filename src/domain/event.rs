@@ -61,7 +61,7 @@ pub struct Envelope {
     pub aggregate_type: String,
     /// The id of that thing.
     pub aggregate_id: Uuid,
-    /// The person who caused it; null if nobody is known.
+    /// The person who caused it; null if unknown.
     pub actor: Option<EventActor>,
     /// The event itself, such as [`OrderCreated`].
     pub data: serde_json::Value,

@@ -1,4 +1,4 @@
-//! The order in which a checkout takes locks. Everybody follows it, so waits never form a cycle.
+//! The order in which a checkout takes locks. Every checkout follows it, so waits never form a cycle.
 //!
 //! 1. Carts, in ascending id (`db::carts::lock`).
 //! 2. The turns of vendors, in ascending id (`checkout::vendors::lent_tx`).
@@ -12,7 +12,7 @@ use super::ids::{ProductId, VendorStoreId};
 /// the order in which its rows may be locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StockKey {
-    // The fields stand in the order in which they are compared.
+    // The fields are in the order in which they are compared.
     pub vendor_store_id: VendorStoreId,
     pub product_id: ProductId,
 }

@@ -16,7 +16,7 @@ use super::{
 /// The stock of one product for which a speculation is right, and how much of it is then reserved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExpectedStock {
-    /// Units to reserve. 0 if nobody gets any, but the outcomes depend on the stock.
+    /// Units to reserve. 0 if no line gets any, but the outcomes depend on the stock.
     pub qty: i32,
     /// The least available stock for which the allocation is right; at least `qty`.
     pub available_min: i32,

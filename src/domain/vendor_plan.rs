@@ -44,7 +44,7 @@ struct PlannedLine {
 }
 
 impl VendorPlan {
-    /// Checks the vendor and its products anew.
+    /// Checks the vendor and its products again.
     pub(super) fn new(
         vendor_store_id: VendorStoreId,
         lines: &[&CartLine],

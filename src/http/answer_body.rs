@@ -1,4 +1,5 @@
-//! The bodies of a request and its answer, each counted against its connection and the memory while it exists.
+//! The bodies of a request and its answer, each counted against its connection and the memory while it
+//! exists.
 //!
 //! An [`AnswerBody`] is handed on in parts, so that its connection sees whether it is taken, and keeps the
 //! request's body until its own end: the HTTP server would drain a chunked body that is not wanted any
@@ -42,7 +43,7 @@ pub struct BodyBudget {
 }
 
 impl BodyBudget {
-    /// None is used.
+    /// A budget of which nothing is used.
     pub fn new(most: usize, shown: Gauge) -> Arc<Self> {
         Arc::new(Self {
             most,
@@ -72,7 +73,7 @@ fn signed(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// A request's body while it is received: shared by who reads it and by the answer.
+/// A request's body while it is received: shared by its reader and by the answer.
 #[derive(Clone)]
 pub struct RequestBody(Rc<Received>);
 
@@ -80,12 +81,12 @@ struct Received {
     payload: RefCell<Payload>,
     budget: Arc<BodyBudget>,
     exceeds_budget: Cell<bool>,
-    /// Its reader has heard so.
+    /// True once a read has failed.
     is_broken: Cell<bool>,
 }
 
 impl RequestBody {
-    /// Of a request that has one.
+    /// Shares the body of a request that has one.
     pub fn share(payload: Payload, budget: &Arc<BodyBudget>) -> Option<Self> {
         if let Payload::None = payload {
             return None;
@@ -98,7 +99,7 @@ impl RequestBody {
         })))
     }
 
-    /// For the one who reads it.
+    /// The payload for the reader.
     pub fn reader(&self) -> Payload {
         Payload::Stream {
             payload: Box::pin(BodyReader {
@@ -130,7 +131,7 @@ impl RequestBody {
     }
 }
 
-/// A middleware for pages that read no body: one that comes nevertheless ends its connection.
+/// A middleware for pages that read no body: a request with one ends its connection.
 ///
 /// # Errors
 /// Only what a middleware inside this one fails with.
@@ -144,7 +145,7 @@ pub async fn read_no_body<B: MessageBody + 'static>(
     Ok(response.map_body(|_, answer| AnswerBody::new(answer, None, body)))
 }
 
-/// Counts what it reads, until it has done so.
+/// Counts the bytes that it reads, until it has done so.
 struct BodyReader {
     received: Rc<Received>,
     taken: usize,
@@ -181,7 +182,7 @@ impl Drop for BodyReader {
 /// An answer's body, which keeps its request's body until its own end.
 pub struct AnswerBody {
     body: BoxBody,
-    /// Of the body's last chunk.
+    /// The rest of the body's last chunk.
     rest: Bytes,
     under_way: Option<UnderWay>,
     #[expect(dead_code, reason = "see the module: it must not be dropped before")]

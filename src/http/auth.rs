@@ -1,4 +1,5 @@
-//! Authentication and authorization: the token names the caller, the database decides what the caller may do.
+//! Authentication and authorization: the token names the caller, the database decides what the caller
+//! may do.
 //!
 //! Only two ids of a token are trusted: role, membership, store and licence are read from
 //! the database for every request.
@@ -30,7 +31,8 @@ pub struct Identity {
     pub store_id: StoreId,
 }
 
-/// Reads the token and takes one request of the caller's limit. The gates below decide what the caller may do.
+/// Reads the token and takes one request of the caller's limit. The gates below decide what the caller
+/// may do.
 ///
 /// # Errors
 /// 401 without a good token, 429 for one request too many, 403 where the token names no store.
@@ -58,8 +60,8 @@ pub fn identity(request: &HttpRequest, state: &State) -> Result<Identity, ApiErr
     Ok(identity)
 }
 
-/// The verified contents of a token. Checking a signature is expensive: it comes last, once per wrong token, and
-/// is limited for addresses that send wrong ones.
+/// The verified contents of a token. Checking a signature is expensive: it comes last, once per wrong
+/// token, and is limited for addresses that send wrong ones.
 fn claims(request: &HttpRequest, state: &State, token: &str) -> Result<TokenBody, ApiError> {
     let refuse = |refused: Refused| ApiError::unauthorized(refused.reason(), refused.to_string());
     let unproven = state.tokens.read(token).map_err(refuse)?;
@@ -94,7 +96,8 @@ pub async fn admit_to_buy(
     Ok(member.of_eligible_buyer(Utc::now())?)
 }
 
-/// The gate for reading what a buyer has bought: an active member, whatever has become of the store's licence.
+/// The gate for reading what a buyer has bought: an active member, whatever has become of the store's
+/// licence.
 ///
 /// # Errors
 /// 403 for those who may not, 503 without a database.

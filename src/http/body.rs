@@ -47,7 +47,8 @@ pub fn idempotency_key(request: &HttpRequest) -> Result<IdempotencyKey, ApiError
 /// The request's body as JSON.
 ///
 /// # Errors
-/// 415 if it is not `application/json` in UTF-8 or is compressed, 413 if it is too large, 400 if it is not JSON.
+/// 415 if it is not `application/json` in UTF-8 or is compressed, 413 if it is too large, 400 if it is
+/// not JSON.
 pub async fn json(request: &HttpRequest, payload: web::Payload) -> Result<Node, ApiError> {
     if !is_plain_json(request) {
         return Err(ApiError::unsupported_media_type());

@@ -119,8 +119,8 @@ pub async fn get(request: HttpRequest, state: web::Data<State>) -> Result<HttpRe
         .body(cart::render(&cart, state.terms.price_hold)))
 }
 
-/// Answers what a PUT of a cart would freeze now: the same body without `totals`, the same rules. Nothing is
-/// written or locked.
+/// Answers what a PUT of a cart would freeze now: the same body without `totals`, the same rules.
+/// Nothing is written or locked.
 pub async fn post_quote(
     request: HttpRequest,
     payload: web::Payload,

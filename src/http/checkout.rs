@@ -82,7 +82,8 @@ pub fn render(checkout: &Checkout) -> StoredResponse {
     }
 }
 
-/// Answers what a checkout would come to now: the same body, the same refusals. Nothing is written or locked.
+/// Answers what a checkout would come to now: the same body, the same refusals. Nothing is written or
+/// locked.
 pub async fn post_preview(
     request: HttpRequest,
     payload: web::Payload,

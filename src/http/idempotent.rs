@@ -1,5 +1,5 @@
-//! Carries a request out once per Idempotency-Key: replays the first answer, refuses, or claims the key, does
-//! the work and keeps its answer.
+//! Carries a request out once per Idempotency-Key: replays the first answer, refuses, or claims the
+//! key, does the work and keeps its answer.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -148,8 +148,8 @@ async fn begin(state: &State, attempt: &Attempt) -> Begun {
     }
 }
 
-/// True if a database is the one that we are connected to. A database that was restored meanwhile knows nothing
-/// of the answers in Redis.
+/// True if a database is the one that we are connected to. A database that was restored meanwhile knows
+/// nothing of the answers in Redis.
 async fn is_current(state: &State, database: Name) -> Result<bool, ApiError> {
     let incarnation = state
         .read(async |connection| db::incarnation::read(connection).await)
@@ -172,8 +172,8 @@ fn answer_of(state: &State, known: Known) -> Result<Answer, ApiError> {
     }
 }
 
-/// Turns a panic into an error, so that the key can be released. What the work has committed by then is found
-/// by the retry.
+/// Turns a panic into an error, so that the key can be released. What the work has committed by then is
+/// found by the retry.
 async fn guarded(work: impl Future<Output = Result<Answer, ApiError>>) -> Result<Answer, ApiError> {
     let work = async {
         faults::place("in_request").await;

@@ -1,5 +1,5 @@
-//! The options of the public listener and of the state of its threads. `app` makes them: nothing here reads the
-//! configuration.
+//! The options of the public listener and of the state of its threads. `app` makes them: nothing here
+//! reads the configuration.
 
 use std::{sync::Arc, time::Duration};
 

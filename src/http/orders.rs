@@ -24,8 +24,8 @@ use super::{
 pub const LIMIT_DEFAULT: usize = 20;
 /// The most orders on a page.
 pub const LIMIT_MAX: usize = 100;
-/// The most orders that are read for a page of one status, however rare it is. There is no index by status: it
-/// would cost every checkout, for a list that few read.
+/// The most orders that are read for a page of one status, however rare it is. There is no index by
+/// status: it would cost every checkout, for a list that few read.
 const LOOKED_AT_MAX: usize = 5_000;
 
 /// Lists the active store's orders, newest first.

@@ -13,7 +13,8 @@ use super::{error::ApiError, json::FieldProblem};
 const PROBLEM: &str =
     "must be * or entity tags in double quotes, such as the ETag of GET /api/v1/cart";
 
-/// The conditions of a PUT on the cart that it replaces. Tags are compared strongly: a weak one names no version.
+/// The conditions of a PUT on the cart that it replaces. Tags are compared strongly: a weak one names
+/// no version.
 ///
 /// # Errors
 /// 400 with every header that is malformed or sent twice.

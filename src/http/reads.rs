@@ -1,4 +1,5 @@
-//! Reading from PostgreSQL on behalf of a request: again on another connection where one has lost its server.
+//! Reading from PostgreSQL on behalf of a request: again on another connection where one has lost its
+//! server.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +12,8 @@ use crate::{
 
 use super::{error::ApiError, state::State};
 
-/// The time that a first attempt may take. A connection whose server has vanished answers nothing; after this
-/// time it is closed, and another one is tried.
+/// The time that a first attempt may take. A connection whose server has vanished answers nothing;
+/// after this time it is closed, and another one is tried.
 const FIRST_TRY_MAX: Duration = Duration::from_secs(1);
 /// The time that the second attempt may take. A read takes milliseconds.
 const SECOND_TRY_MAX: Duration = Duration::from_millis(1_500);

@@ -1,5 +1,5 @@
-//! Headers that may appear only once. If one appears twice, a proxy may read the first and we the second: such a
-//! request is refused, whatever the order.
+//! Headers that may appear only once. If one appears twice, a proxy may read the first and we the
+//! second: such a request is refused, whatever the order.
 
 use actix_web::{
     body::{BoxBody, MessageBody},

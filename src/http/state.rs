@@ -56,7 +56,8 @@ pub enum Error {
 }
 
 impl State {
-    /// Opens the connections of a thread; they connect when first used. Must be called on the thread itself.
+    /// Opens the connections of a thread; they connect when first used. Must be called on the thread
+    /// itself.
     pub fn open(options: &Options) -> Result<Self, Error> {
         let (settings, metrics) = (&options.settings, &options.metrics);
         let pool = db::pool::lazy(&options.database_url, "splitcart http", settings.pool)?;

@@ -79,8 +79,8 @@ fn validity_of(certificate: &CertificateDer<'_>) -> Option<(DateTime<Utc>, DateT
     ))
 }
 
-/// A warning about a certificate that has expired, soon expires or is not valid yet. The certificate is used all
-/// the same: clients decide.
+/// A warning about a certificate that has expired, soon expires or is not valid yet. The certificate is
+/// used all the same: clients decide.
 fn about_its_time(begin: DateTime<Utc>, end: DateTime<Utc>) -> Option<String> {
     let now = Utc::now();
     let said = if now > end {
@@ -111,7 +111,7 @@ pub fn server_config(certificate: Current<CertifiedKey>) -> Result<ServerConfig,
         .with_cert_resolver(resolver))
 }
 
-/// Shows every client the certificate that is there when it comes, whatever host it asks for.
+/// Presents the current certificate to every client, whatever host the client names.
 #[derive(Debug)]
 struct AtPresent(Current<CertifiedKey>);
 

@@ -184,7 +184,8 @@ fn framework_error(status: StatusCode, error: &actix_web::Error) -> ApiError {
     }
 }
 
-/// True if a request is logged in a line of its own: refusals must not fill the log. A fault of ours always is.
+/// True if a request is logged in a line of its own: refusals must not fill the log. A fault of ours
+/// always is.
 fn has_its_line(status: u16, code: Option<&Code>, caller: Option<&Identity>) -> bool {
     let is_refusal = match status {
         429 | 503 => true,
@@ -254,7 +255,7 @@ fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
     }
 }
 
-/// Whatever a client has made up, at no length that it likes.
+/// The method, which a client can make up, cut to a bounded length.
 fn short(method: &str) -> &str {
     // A method is ASCII.
     method.get(..METHOD_LEN_MAX).unwrap_or(method)

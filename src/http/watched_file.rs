@@ -1,7 +1,7 @@
 //! Files whose contents are in use and may be replaced at any time: keys of tokens, certificates.
 //!
-//! The contents are shared by all threads and read without any I/O. A file that can't be used
-//! leaves in use what was read before: an operator's slip must not lock everybody out.
+//! The contents are shared by all threads and read without any I/O. If a file can't be used, the
+//! contents that were read before stay in use: an operator's slip must not lock all clients out.
 
 use std::{
     fs::OpenOptions,

@@ -1,6 +1,6 @@
-//! Renews the lease of a claim for as long as the work under its key takes: three times within a lease, so that
-//! a renewal that Redis misses does not free the key. The request that made the claim renews it, in its own
-//! task.
+//! Renews the lease of a claim for as long as the work under its key takes: three times within a lease,
+//! so that a renewal that Redis misses does not free the key. The request that made the claim renews
+//! it, in its own task.
 
 use super::{claim::Claim, redis_claims::Claims};
 

@@ -86,8 +86,8 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Connects on first use, and anew after a connection was lost. Must be called on the runtime that will
-    /// use it.
+    /// Connects on first use, and again after a connection was lost. Must be called on the runtime that
+    /// will use it.
     ///
     /// # Errors
     /// The URL is malformed.

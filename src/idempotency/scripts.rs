@@ -19,7 +19,7 @@ const RENEW: &str = r"
 if redis.call('hget', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
 return redis.call('pexpire', KEYS[1], ARGV[2])
 ";
-/// Replaces a claim by the answer, whoever holds the claim by now; an earlier answer stays.
+/// Replaces a claim by the answer, even if another attempt holds the claim by now; an earlier answer stays.
 ///
 /// KEYS[1] the scope, KEYS[2] the counter of bytes recently kept for the store; ARGV: fingerprint, status,
 /// body, time to live in ms, bytes that the answer counts for, the store's limit of bytes, lifetime of the

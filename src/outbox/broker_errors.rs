@@ -80,7 +80,7 @@ impl Unavailable {
             });
         }
         Some(match error.code() {
-            // The generic code: only the text can tell.
+            // The generic code: only the text shows the cause.
             "ERR" => return of_text(error.details().unwrap_or_default()),
             "BUSY" => Self::Busy,
             "OOM" => Self::Full,
@@ -93,7 +93,7 @@ impl Unavailable {
     }
 }
 
-/// Recognises texts that Redis would send whatever the event. A text that is missing here costs a probe.
+/// Recognises texts that Redis would send for any event. A text that is missing here costs a probe.
 fn of_text(text: &str) -> Option<Unavailable> {
     let text = text.to_ascii_lowercase();
     let about_no_event = [

@@ -146,7 +146,7 @@ impl Publisher {
         if refused.is_empty() {
             return Ok(());
         }
-        // If none passed, a probe tells whether another event would.
+        // If none passed, a probe shows whether another event would.
         if unavailable.is_none() && accepted.is_empty() {
             unavailable = self.probe().await;
         }

@@ -26,7 +26,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Tells whether the broker closed the connection, as Redis does on a request that it can't read.
+    /// True if the broker closed the connection, as Redis does on a request that it can't read.
     pub fn is_hang_up(&self) -> bool {
         self.reason == Unavailable::Unreachable && self.error.is_connection_dropped()
     }
@@ -121,7 +121,7 @@ pub(super) fn probe(stream: &str) -> redis::Cmd {
     probe
 }
 
-/// Tells whether this is the error that a [`probe`] gets from a Redis that takes events.
+/// True if this is the error that a [`probe`] gets from a Redis that takes events.
 pub(super) fn is_refused_for_its_id(text: &str) -> bool {
     text.contains("must be greater than 0-0")
 }

@@ -1,8 +1,9 @@
 //! The relay's loop: publishes the events of this process as they are committed, and regularly those that
 //! other processes left behind.
 //!
-//! An event is claimed by its writer when it is written, so the usual event needs no statement to claim it.
-//! If the writer dies, or its relay falls behind, the claim expires and any relay claims the event anew.
+//! An event is claimed by its writer when it is written, so the usual event needs no statement to claim
+//! it. If the writer dies, or its relay falls behind, the claim expires and any relay claims the event
+//! again.
 //!
 //! A claim is one short statement with a lease, so no transaction is open while the relay talks to the
 //! broker, and any number of relays can run. A relay that dies after publishing and before marking causes

@@ -13,7 +13,7 @@ const SERVES_NOTHING: [&str; 7] = [
     "WRONGPASS",
 ];
 
-/// Tells whether an error means that the server serves nothing at present.
+/// True if an error means that the server serves nothing at present.
 pub fn serves_nothing(error: &ServerError) -> bool {
     // Redis before 7 puts the code of a command in a script into the text of the script's own error.
     let within_a_script = || {

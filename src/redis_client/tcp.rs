@@ -1,4 +1,4 @@
-//! TCP settings of connections to Redis: a dead peer is detected also while no command is sent.
+//! TCP settings of connections to Redis: a lost peer is detected also while no command is sent.
 
 use std::time::Duration;
 

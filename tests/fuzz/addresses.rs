@@ -33,8 +33,8 @@ const WORDS: &[&str] = &[
 
 fuzz!("addresses", WORDS, check);
 
-/// Lines are headers. The answer is the peer, or an address that stands there; and who is not trusted is
-/// believed in nothing.
+/// Each line is a header. The answer is the peer or an address in the headers; headers of a peer that
+/// is not trusted are ignored.
 fn check(bytes: &[u8]) {
     drop(Proxy::try_from(String::from_utf8_lossy(bytes).into_owned()));
     let proxies = ["10.0.0.0/8", "fd00::/8"].map(|it| Proxy::try_from(it.to_owned()).unwrap());
@@ -58,12 +58,13 @@ fn check(bytes: &[u8]) {
         .map(str::trim);
     assert!(
         said.filter_map(address).any(|it| it == client),
-        "{client} stands nowhere"
+        "{client} is in no header"
     );
     if proxies.iter().any(|proxy| proxy.contains(client)) {
         return;
     }
-    // What a client puts before what its proxies say changes nothing: in a header of its own, or in the same.
+    // Addresses that a client puts before those of its proxies change nothing, in a header of their own
+    // or in the same one.
     for lie in ["203.0.113.250", "garbage", "10.0.0.1", ""] {
         let mut apart = HeaderMap::new();
         let mut joined = HeaderMap::new();

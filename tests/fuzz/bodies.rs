@@ -50,7 +50,7 @@ const WORDS: &[&str] = &[
 
 fuzz!("bodies", WORDS, check);
 
-/// All that must hold of a body, whatever it is.
+/// Checks the properties of every body.
 pub fn check(bytes: &[u8]) {
     let node = Node::parse(bytes);
     let value = serde_json::from_slice::<Value>(bytes);
@@ -86,12 +86,12 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
-/// A reader says the same of a body and of its canonical form, and never more than fits.
+/// A reader gives the same result for a body and for its canonical form, and never more than fits.
 fn check_reader<T: FromJson + std::fmt::Debug>(node: &Node, canonical: &Node) {
     match (json::read::<T>(node), json::read::<T>(canonical)) {
         (Ok(one), Ok(other)) => assert_eq!(format!("{one:?}"), format!("{other:?}")),
         (Err(problems), Err(_)) => {
-            // The last one counts those that are not told.
+            // The last one counts the omitted ones.
             assert!(
                 (1..=PROBLEMS_MAX + 1).contains(&problems.len()),
                 "{}",
@@ -109,7 +109,7 @@ fn check_reader<T: FromJson + std::fmt::Debug>(node: &Node, canonical: &Node) {
     }
 }
 
-/// What stands in both is the same; of names that stand twice `serde_json` keeps the last.
+/// Values in both are equal; `serde_json` keeps the last of members with the same name.
 fn assert_same(node: &Node, value: &Value) {
     match (node, value) {
         (Node::Null, Value::Null) => {}
@@ -159,7 +159,7 @@ fn has_names_once(node: &Node) -> bool {
     }
 }
 
-/// The same, with its members in the other order and white space wherever there may be some.
+/// Writes the node with its members in the opposite order, and with white space wherever JSON allows it.
 fn write_backwards(node: &Node, out: &mut String) {
     match node {
         Node::Array(items) => {

@@ -12,7 +12,8 @@ fuzz!(
     check
 );
 
-/// What is read of a text is a place that PostgreSQL can be asked for, and the same when it is read again.
+/// A cursor that is read is a position that PostgreSQL can be asked for, and reading its own text gives
+/// the same position.
 fn check(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes)
         && let Some(position) = cursor::read(text)
@@ -20,7 +21,7 @@ fn check(bytes: &[u8]) {
         assert_queryable(position);
         assert_eq!(cursor::read(&cursor::write(position)), Some(position));
     }
-    // The same bytes as a position.
+    // The same bytes, taken as a position.
     if let Some((micros, rest)) = bytes.split_first_chunk::<8>()
         && let Some((id, _)) = rest.split_first_chunk::<16>()
         && let Some(created_at) = DateTime::from_timestamp_micros(i64::from_be_bytes(*micros))

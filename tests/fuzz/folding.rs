@@ -1,4 +1,4 @@
-//! Codes and addresses, as they are compared.
+//! Discount codes and e-mail addresses, as they are compared.
 
 use icu_normalizer::{ComposingNormalizer, DecomposingNormalizer};
 use splitcart::domain::folding::Folded;
@@ -13,9 +13,10 @@ const WORDS: &[&str] = &[
 
 fuzz!("folding", WORDS, check);
 
-/// What is folded stays so, and how letters are composed, their case and spaces at the ends are nothing.
+/// Folding twice changes nothing, and folding ignores the composition of letters, their case, and
+/// spaces at the ends.
 fn check(bytes: &[u8]) {
-    // Codes and addresses are no longer than that.
+    // Codes and addresses have at most this length.
     let text: String = String::from_utf8_lossy(bytes).chars().take(255).collect();
     let folded = Folded::of(&text);
     let same = |other: &str, how: &str| {

@@ -1,11 +1,11 @@
-//! Bodies by a grammar: nearly always JSON, made of the contract's own names, and of odd things where
+//! Bodies by a grammar: nearly always JSON, made of the contract's own names, with odd values where
 //! others are expected.
 
 use std::{fmt::Write, time::Duration};
 
 use crate::bodies;
 
-/// A body, and which choices made it.
+/// A body, and the choices that made it.
 fn written(bytes: &[u8]) -> String {
     let mut out = String::new();
     body(&mut Choices(bytes), &mut out);
@@ -21,7 +21,7 @@ fn bodies_of_the_contracts_names() {
         .for_each(|text| bodies::check(text.as_bytes()));
 }
 
-/// The names of the contract, by where they stand.
+/// The names of the contract, by the object that has them.
 const CART: &[&str] = &[
     "currency",
     "shipping_address",
@@ -77,7 +77,7 @@ fn object(choices: &mut Choices<'_>, names: &[&str], depth: usize, out: &mut Str
 
 const ODD_NAMES: [&str; 7] = ["", "~", "a/b", "\u{0}", "é", "items ", "\"\\"];
 
-/// What belongs behind a name, or something else.
+/// A value that belongs to a name, or another one.
 fn value(choices: &mut Choices<'_>, name: &str, depth: usize, out: &mut String) {
     if depth > 6 || choices.one_of(12) == 11 {
         return odd(choices, out);
@@ -192,11 +192,11 @@ const IDS: [&str; 5] = [
     "\"01980c5e000070008000000000000001\"",
 ];
 
-/// Bytes that decide, one after the other, what a grammar writes; behind the last one all are zero.
+/// Bytes that decide, one after the other, what a grammar writes; after the last byte all are zero.
 struct Choices<'b>(&'b [u8]);
 
 impl Choices<'_> {
-    /// Below `count`.
+    /// A number below `count`.
     fn one_of(&mut self, count: usize) -> usize {
         let Some((first, rest)) = self.0.split_first() else {
             return 0;
@@ -205,7 +205,7 @@ impl Choices<'_> {
         usize::from(*first) % count
     }
 
-    /// One of a list.
+    /// An element of a list.
     fn pick<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.one_of(list.len())]
     }

@@ -1,4 +1,4 @@
-//! Kept answers, compressed: what comes back from where others can write.
+//! Kept answers, compressed: answers that come from a store to which others can write.
 
 use splitcart::compression::{compress, decompress};
 
@@ -13,14 +13,14 @@ fuzz!(
     check
 );
 
-/// How much more memory may be asked for while one is read: other tests run at the same time.
+/// The limit on additional memory while one is read: other tests run at the same time.
 const ROOM_MAX: u64 = 1024 * 1024 * 1024;
 
-/// Whatever claims to be a kept answer is one, or none; what claims to be huge is not believed; and what is
-/// kept comes back.
+/// Any bytes are read as a kept answer or refused; a header that claims a huge size is not trusted; and
+/// an answer that is kept is read back unchanged.
 fn check(bytes: &[u8]) {
     check_others(bytes);
-    // Read as LZ4 in any case.
+    // The bytes with the mark of LZ4, so that they are decompressed in any case.
     let lz4: Vec<_> = [1].into_iter().chain(bytes.iter().copied()).collect();
     check_others(&lz4);
     for times in [1, 40] {
@@ -40,7 +40,7 @@ fn check_others(bytes: &[u8]) {
     );
 }
 
-/// The most that this process has asked the system for, in bytes.
+/// The address space of this process, at its largest, in bytes.
 fn address_space() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:"));

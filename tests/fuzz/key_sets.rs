@@ -1,4 +1,4 @@
-//! Key sets and keys, as they stand in files.
+//! Files of key sets and keys.
 
 use splitcart::http::token::{key::Key, key_set::KeySet};
 
@@ -34,7 +34,7 @@ const WORDS: &[&str] = &[
 
 fuzz!("key_sets", WORDS, check);
 
-/// A file is a set or is refused with a sentence; no private or symmetric key is ever taken.
+/// A file is a set or is refused with a sentence; no private or symmetric key is ever accepted.
 fn check(bytes: &[u8]) {
     match KeySet::from_jwks(bytes) {
         Ok(set) => {

@@ -7,7 +7,7 @@ use crate::fuzz_support::{self, fuzz};
 
 fuzz!("keys", &["é", " ", "\t", "\u{7f}", "\0", "~", "!"], check);
 
-/// A key is one to 255 visible ASCII characters, is kept as it is, and stands once.
+/// A key has one to 255 visible ASCII characters, is kept unchanged, and appears once.
 fn check(bytes: &[u8]) {
     let is_key =
         (1..=255).contains(&bytes.len()) && bytes.iter().all(|byte| (33..=126).contains(byte));

@@ -1,9 +1,9 @@
-//! Whatever comes from outside, read with inputs that nobody has thought of: nothing panics, nothing costs
-//! much more than its length, and what is read is what was written. One file per reader; corpora are in
-//! `__fuzz__`. `scripts/fuzz` runs the same for longer.
+//! Readers of outside data, with unforeseen inputs: no input causes a panic, the cost is proportional
+//! to the length, and data that is written is read back unchanged. One file per reader; corpora are in
+//! `__fuzz__`. `scripts/fuzz` runs the same targets for longer.
 //!
-//! What is private to the import is fuzzed in its own crate (`crates/catalogue/src/cli/import/tests.rs`), with
-//! the same support and corpora beside it.
+//! Readers that are private to the import are fuzzed in their own crate
+//! (`crates/catalogue/src/cli/import/tests.rs`), with the same support and corpora beside it.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 #[path = "support.rs"]

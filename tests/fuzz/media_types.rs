@@ -1,4 +1,5 @@
-//! What a request says of its body: `Content-Type` on the first line, `Content-Encoding` on the second.
+//! The headers that describe a request's body: `Content-Type` on the first line, `Content-Encoding` on
+//! the second.
 
 use actix_web::{
     FromRequest,
@@ -35,7 +36,7 @@ const WORDS: &[&str] = &[
 
 fuzz!("media_types", WORDS, check);
 
-/// The body is read or refused as none of ours, by its own account and by nothing else.
+/// A body is read, or refused for its media type, by its headers and nothing else.
 fn check(bytes: &[u8]) {
     let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
     let mut request = TestRequest::default().set_payload("{}");

@@ -1,4 +1,4 @@
-//! Amounts, and whatever a field of an imported file may say.
+//! Amounts, and the contents of any field of an imported file.
 
 use catalogue::import_rules::{Format, Kind};
 use splitcart::domain::money::Money;
@@ -37,7 +37,7 @@ const WORDS: &[&str] = &[
 
 fuzz!("money", WORDS, check);
 
-/// An amount is digits, and is worth what they say; what a format makes of a field it takes again as it is.
+/// An amount is digits and has their value; a field that a format has written is read back unchanged.
 fn check(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let cents = cents(&text);
@@ -69,7 +69,7 @@ fn check_format(format: Format, text: &str) {
     }
 }
 
-/// By hand: up to twelve digits, and perhaps a point with one or two behind it.
+/// The value computed by hand: up to twelve digits, and perhaps a point with one or two digits after it.
 fn cents(text: &str) -> Option<u64> {
     let (whole, fraction) = match text.split_once('.') {
         Some((whole, fraction)) if (1..=2).contains(&fraction.len()) => (whole, fraction),

@@ -18,8 +18,8 @@ const WORDS: &[&str] = &[
 
 fuzz!("preconditions", WORDS, check);
 
-/// Both headers read the same texts; what was read is the same when it is written and read again, and is
-/// never the version of a cart that it does not name.
+/// Both headers read the same texts. A precondition that was read is the same when it is written and
+/// read again, and never matches a version of a cart that it does not name.
 fn check(bytes: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(bytes) else {
         return;
@@ -47,7 +47,7 @@ fn check(bytes: &[u8]) {
         let written = written.or_else(|_| HeaderValue::from_bytes(quoted.join(", ").as_bytes()));
         assert_eq!(self::matches(&written.unwrap()).as_ref(), Some(tags));
     }
-    // A strong tag is one for both headers.
+    // A strong tag counts for both headers.
     if let (Tags::Listed(strong), Tags::Listed(all)) = (&matches, &none) {
         assert!(strong.iter().all(|tag| all.contains(tag)));
     }

@@ -29,7 +29,7 @@ const WORDS: &[&str] = &[
 
 fuzz!("queries", WORDS, check);
 
-/// What is accepted has known names once and values that were understood, and no error is long.
+/// An accepted query has known names, each once, with values that were understood, and no error is long.
 fn check(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -68,7 +68,7 @@ fn check(bytes: &[u8]) {
         }
         Err(error) => {
             let body = error.error_response().into_body().try_into_bytes().unwrap();
-            // As many problems as there may be parameters, and half a kilobyte for each name.
+            // As many problems as a query may have parameters, and half a kilobyte for each name.
             assert!(
                 body.len() <= PARAMETERS_MAX * 1_024,
                 "an error of {} bytes",

@@ -29,13 +29,13 @@ const WORDS: &[&str] = &[
     "{",
     "}",
 ];
-/// A secret that stands in every file: no complaint may show it.
+/// A secret that is in every file: no complaint may show it.
 const SECRET: &str = "fuzz-secret-of-more-than-thirty-two-bytes";
 
 fuzz!("settings", WORDS, check);
 
-/// Settings are taken or refused with a sentence, in which no secret stands. What has a line's end is a
-/// file, all else the value of a variable.
+/// Settings are accepted or refused with a sentence that does not contain the secret. A text with a
+/// line break is a file, any other one is the value of a variable.
 fn check(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes).replace("SECRET", SECRET);
     if text.contains('\n') {
@@ -67,8 +67,8 @@ const VARIABLES: [&str; 8] = [
     "LOG_FORMAT",
 ];
 
-/// Whether the secret stands where secrets do, or in what is not TOML. Elsewhere, such as in a name that is
-/// unknown, it is told as what it is there.
+/// True if the secret is the value of a secret setting, or in a text that is not TOML. Elsewhere, such
+/// as in an unknown name, an error may show it.
 fn is_kept_secret(text: &str) -> bool {
     fn stands_in(value: &toml::Value, at: &str) -> bool {
         let is_secret = ["auth.hs256_secret", "database.url", "redis.url"].contains(&at);
@@ -95,7 +95,7 @@ fn check_error(loaded: Result<Config, Error>) {
     }
 }
 
-/// A file that is gone afterwards.
+/// A file that is removed afterwards.
 struct File(PathBuf);
 
 impl File {

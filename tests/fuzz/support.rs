@@ -1,15 +1,15 @@
-//! What all targets share: inputs that are made from known ones by changing them here and there.
+//! Support for all targets: inputs that are made by editing known ones.
 //!
-//! bolero's random engine knows nothing of coverage. Random bytes hardly get behind a reader's first check;
-//! what was nearly right gets far. So each target is run twice: with bytes as they come (and with the files
-//! of its corpus, as they are), and with files of its corpus that were edited.
+//! bolero's random engine does not use coverage. Random bytes rarely get past a reader's first check;
+//! nearly valid inputs get far. So each target is run twice: with bytes as they come (and with the
+//! files of its corpus, as they are), and with edited files of its corpus.
 
 use std::{fmt, fs, path::Path};
 
-/// What an edited input may grow to, in bytes.
+/// The largest edited input, in bytes.
 const LEN_MAX: usize = 64 * 1024;
 
-/// An input. Failures show it as it can be read.
+/// An input. Failures show it in readable form.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Input(pub Vec<u8>);
 
@@ -19,7 +19,7 @@ impl fmt::Debug for Input {
     }
 }
 
-/// One change: which, where, by what.
+/// One edit: its kind, its position, its operands.
 pub type Edit = (u8, u16, u16, u8);
 
 /// The known inputs of a target, and words that mean something to its reader.
@@ -29,7 +29,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// Those of a target; there are some.
+    /// The corpus of a target, which is not empty.
     pub fn of(target: &str, words: &'static [&'static str]) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let corpus = root.join("tests/fuzz/__fuzz__").join(target).join("corpus");
@@ -42,16 +42,16 @@ impl Known {
         Self { inputs, words }
     }
 
-    /// As they are.
+    /// The files of the corpus, unchanged.
     pub fn inputs(&self) -> &[Vec<u8>] {
         &self.inputs
     }
 
-    /// One of them, edited.
+    /// One of the inputs, edited.
     pub fn edited(&self, (first, edits): (u8, Vec<Edit>)) -> Input {
         let other = |which: usize| &self.inputs[which % self.inputs.len()];
         let mut bytes = other(first.into()).clone();
-        // Mostly few: with many little is left of what was nearly right.
+        // Mostly few edits: many of them leave little of a nearly valid input.
         let count = [1, 2, 3, 5, 8, 64][edits.len() % 6];
         for (change, at, what, byte) in edits.into_iter().take(count) {
             let (at, what) = (usize::from(at) % (bytes.len() + 1), usize::from(what));
@@ -66,12 +66,12 @@ impl Known {
                 2 => drop(bytes.drain(at..end)),
                 3 => drop(bytes.splice(at..at, word().iter().copied())),
                 4 => drop(bytes.splice(at..end, word().iter().copied())),
-                // The same once more, up to 255 times.
+                // Repeats the bytes up to 255 times.
                 5 => {
                     let again = bytes[at..end].repeat(byte.into());
                     bytes.splice(at..at, again);
                 }
-                // The end of another one instead of its own.
+                // Replaces the end with that of another input.
                 6 => {
                     let other = other(what);
                     bytes.truncate(at);
@@ -82,7 +82,7 @@ impl Known {
                         *place ^= 1 << (byte % 8);
                     }
                 }
-                // A number that is at the edge of something.
+                // Replaces the bytes with a number at the edge of a range.
                 _ => drop(bytes.splice(at..end, EDGES[what % EDGES.len()].bytes())),
             }
             if bytes.len() > LEN_MAX {

@@ -1,4 +1,4 @@
-//! Tokens: made up, changed, and signed by us with whatever claims.
+//! Tokens: invented, edited, and signed by us with any claims.
 
 use std::sync::LazyLock;
 
@@ -50,11 +50,14 @@ const WORDS: &[&str] = &[
 
 fuzz!("tokens", WORDS, check);
 
-/// A corpus file is the claims on its first line and the header on its second; any bytes are a token, too.
+/// A corpus file has the claims on its first line and the header on its second; any bytes are a token, too.
 fn check(bytes: &[u8]) {
     if let Ok(token) = std::str::from_utf8(bytes) {
         drop(Parts::of(token));
-        assert!(proved(token).is_err(), "nobody has signed {token}");
+        assert!(
+            proved(token).is_err(),
+            "accepted without a signature: {token}"
+        );
     }
     let mut lines = bytes.splitn(2, |byte| *byte == b'\n');
     let claims = lines.next().unwrap_or_default();
@@ -69,7 +72,7 @@ fn check(bytes: &[u8]) {
     let token = format!("{message}.{signature}");
     if let Ok(body) = proved(&token) {
         assert_says(claims, header, &body);
-        // As it is, and not otherwise.
+        // The token is accepted unchanged, and refused with any change.
         for at in [0, bytes.len() % token.len(), token.len() - 1] {
             let mut other = token.clone().into_bytes();
             other[at] = if other[at] == b'A' { b'B' } else { b'A' };
@@ -81,7 +84,7 @@ fn check(bytes: &[u8]) {
     }
 }
 
-/// Good tokens, changed by a few letters: none is taken but as it was.
+/// Good tokens with a few letters changed: none is accepted except the original.
 #[test]
 fn changed() {
     let real = real_token();
@@ -130,13 +133,14 @@ fn real_token() -> String {
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
 }
 
-/// What a token that was taken must have said, by another reader.
+/// Asserts, with another reader, that an accepted token has the required contents.
 fn assert_says(claims: &[u8], header: &[u8], body: &TokenBody) {
     let (header, claims) = (
         str::from_utf8(header).unwrap(),
         str::from_utf8(claims).unwrap(),
     );
-    // Our reader passes over what it does not look at, such as half a surrogate or 1e999; this one does not.
+    // The reader under test ignores values that it does not use, such as half a surrogate or 1e999;
+    // this one does not.
     let (Ok(header), Ok(claims)) = (object(header), object(claims)) else {
         return;
     };

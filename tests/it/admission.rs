@@ -1,4 +1,4 @@
-//! Who gets a slot, who waits, and who is sent away at the door.
+//! Admission: the requests that get a slot, those that wait, and those that are refused on arrival.
 
 use std::time::{Duration, Instant};
 
@@ -21,8 +21,8 @@ const PATIENT: [(&str, &str); 5] = [
     ("SPLITCART_BATCH_MAX", "1"),
 ];
 
-/// The pace of what went before tells how long a newcomer would wait: it hears 503 at once, not when
-/// the wait is over.
+/// The pace of earlier batches predicts a new request's wait: a request that would wait too long is
+/// answered 503 at once, not after the wait.
 #[tokio::test]
 async fn who_would_wait_too_long_is_refused_at_once() {
     let world = World::with_settings(&PATIENT).await;
@@ -72,7 +72,7 @@ async fn who_would_wait_too_long_is_refused_at_once() {
     assert_consistent(&world.market.database).await;
 }
 
-/// One transaction that waits for a row, and carts of another product.
+/// A world in which one transaction waits for a row, with carts of another product.
 async fn one_is_blocked(settings: &[(&str, &str)]) -> Blocked {
     let world = World::with_settings(settings).await;
     let locked = world.market.sold_product(500, 100).await;
@@ -106,7 +106,7 @@ impl Blocked {
     }
 }
 
-/// Beside a transaction that has become slow the next one starts, however few wait.
+/// Beside a transaction that has become slow the next one starts, even for a few commands.
 #[tokio::test]
 async fn a_slow_transaction_does_not_keep_a_free_slot_from_the_next() {
     let settings = [
@@ -125,7 +125,7 @@ async fn a_slow_transaction_does_not_keep_a_free_slot_from_the_next() {
     stage.let_go().await;
 }
 
-/// A transaction that is overdue gives its slot up: with one slot only, the next starts beside it.
+/// An overdue transaction gives its slot up: with one slot only, the next starts beside it.
 #[tokio::test]
 async fn an_overdue_transaction_gives_its_slot_up() {
     let settings = [

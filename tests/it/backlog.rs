@@ -1,5 +1,5 @@
-//! A crowd that connects at once, also while the service has no processor: nobody's connection is
-//! refused or has to be asked for again, which takes a second.
+//! A crowd that connects at once, also while the service has no processor: no connection is refused,
+//! and none has to be requested again, which takes a second.
 
 use std::{
     fs,
@@ -16,11 +16,11 @@ use tokio::{
 
 use crate::support::World;
 
-/// A SYN that finds no place is sent again after so long.
+/// The time after which a client repeats a SYN that the server had no room for.
 const SENT_AGAIN: Duration = Duration::from_secs(1);
 const REQUEST: &[u8] = b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 
-/// Connects so many at once; each with how long it took.
+/// Opens `count` connections at once; returns each with the time that it took.
 async fn connect_all(base: &str, count: usize) -> Vec<(TcpStream, Duration)> {
     let addr = base.strip_prefix("http://").unwrap();
     let connections = (0..count).map(|_| async {
@@ -31,7 +31,7 @@ async fn connect_all(base: &str, count: usize) -> Vec<(TcpStream, Duration)> {
     join_all(connections).await
 }
 
-/// Asks over all of them; how many were answered.
+/// Sends a request over each connection; returns the number of answers.
 async fn ask_all(connections: Vec<(TcpStream, Duration)>) -> usize {
     let asked = connections.into_iter().map(|(mut stream, _)| async move {
         stream.write_all(REQUEST).await.unwrap();
@@ -43,7 +43,7 @@ async fn ask_all(connections: Vec<(TcpStream, Duration)>) -> usize {
     join_all(asked).await.into_iter().sum()
 }
 
-/// How many connections this process may have beside everything else.
+/// The number of connections, at most `wanted`, that this process may have besides its other files.
 fn at_most(wanted: usize) -> usize {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
@@ -56,7 +56,7 @@ async fn a_crowd_waits_in_the_kernel_while_the_service_has_no_processor() {
     let system = fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
     let system: usize = system.trim().parse().unwrap();
     for base in [&world.server.http, &world.server.ops] {
-        // Twice what the standard library's backlog holds, and more.
+        // More than twice the standard library's backlog.
         let count = at_most(1_000.min(system));
         assert!(count > 300, "this system's backlog is {system}");
         world.server.freeze();
@@ -78,7 +78,7 @@ async fn five_thousand_connections_at_once_are_all_taken_and_served() {
     let connected_after = started.elapsed();
 
     let slowest = connections.iter().map(|(_, took)| *took).max().unwrap();
-    // On a busy machine it is this process that takes long to connect them all, one after the other.
+    // On a busy machine this process may itself need longer to open all connections one after the other.
     assert!(slowest < SENT_AGAIN.max(connected_after), "{slowest:?}");
     assert_eq!(ask_all(connections).await, count);
 }

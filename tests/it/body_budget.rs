@@ -1,4 +1,4 @@
-//! Bodies that are being received take no more memory than they may in all.
+//! Bodies that are being received stay within their common memory limit.
 
 use tokio::io::AsyncWriteExt;
 

@@ -1,5 +1,5 @@
-//! What was bought stays readable: groups, orders and the replay of a key need an active member of the
-//! store, whatever has become of its licence, state or verification since. Only buying is barred.
+//! Purchases stay readable: groups, orders and the replay of a key need an active member of the store,
+//! whatever has become of its licence, state or verification since. Only buying is barred.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::support::{
     Buyer, Client, Reply, World, assert_consistent, client::fresh_key, market::cart_of,
 };
 
-/// What bars a store from buying.
+/// Changes that bar a store from buying.
 const BARRED: [&str; 5] = [
     "update licenses set expires_on = current_date - 2 where store_id = {store}",
     "update licenses set status = 'rejected' where store_id = {store}",
@@ -126,7 +126,7 @@ async fn a_store_that_may_not_buy_any_more_can_do_nothing_else() {
             ("quote", post("/api/v1/cart/quote", &content).await),
             ("preview", post("/api/v1/checkout/preview", &body).await),
             ("checkout", bought.check_out(&fresh_key()).await),
-            // A body that is malformed is no news to a store that may not buy.
+            // A store that may not buy does not learn that a body is malformed.
             ("malformed", client.put_cart(&fresh_key(), &json!({})).await),
         ] {
             assert_forbidden(&reply, &format!("{what} after {statement}"));

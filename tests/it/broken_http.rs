@@ -1,5 +1,5 @@
-//! Requests that are broken as HTTP and reach no route: they are answered in the envelope all the same,
-//! counted and logged.
+//! Requests that are broken as HTTP reach no route; they are still answered in the envelope, counted
+//! and logged.
 
 use serde_json::Value;
 
@@ -101,7 +101,7 @@ async fn a_request_that_is_no_http_is_answered_in_the_envelope() {
     }
 }
 
-/// What came before it on the connection is answered as if nothing had happened.
+/// Earlier requests of the connection are answered as usual.
 #[tokio::test]
 async fn a_good_request_before_a_broken_one_has_its_answer() {
     let world = World::start().await;
@@ -114,7 +114,7 @@ async fn a_good_request_before_a_broken_one_has_its_answer() {
     assert!(second.ends_with("\"}}"), "{text}");
 }
 
-/// A client that hangs up in the middle of its body is not taken for one whose body is broken.
+/// A client that hangs up in the middle of its body does not count as one with a broken body.
 #[tokio::test]
 async fn a_client_that_hangs_up_is_not_counted() {
     use tokio::io::AsyncWriteExt;

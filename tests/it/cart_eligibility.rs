@@ -1,4 +1,4 @@
-//! Who may trade (PF-075): "Buyer (valid license) & Vendor (valid license + active sub) are
+//! Eligibility to trade (PF-075): "Buyer (valid license) & Vendor (valid license + active sub) are
 //! validated server-side + both are in the same state".
 
 use serde_json::{Value, json};
@@ -27,7 +27,8 @@ async fn restore(world: &World, store_id: Uuid, store_type: &str) {
     change(world, store_id, &restore).await;
 }
 
-/// What makes a licence valid or not: the same rule for buyers and vendors. The last day is UTC's.
+/// Licences, each with its validity: the rule is the same for buyers and vendors. The last day is a day
+/// in UTC.
 const LICENCES: [(&str, bool); 12] = [
     (
         "update stores set kyc_status = 'pending_verification' where id = {id}",
@@ -79,7 +80,7 @@ const LICENCES: [(&str, bool); 12] = [
     ),
 ];
 
-/// What makes a subscription active or not.
+/// Subscriptions, each with its validity.
 const SUBSCRIPTIONS: [(&str, bool); 7] = [
     (
         "update subscriptions set status = 'trialing' where vendor_store_id = {id}",
@@ -216,7 +217,7 @@ async fn a_store_that_is_no_vendor_can_t_sell() {
     assert_eq!(reply.violations(), ["vendor_license_invalid"]);
 }
 
-/// Both sides are in the same state: the buyer's own, wherever that is.
+/// Both sides must be in the same state: the buyer's own, whichever state that is.
 #[tokio::test]
 async fn buyer_and_vendor_may_both_be_elsewhere() {
     let world = World::start().await;

@@ -15,7 +15,7 @@ async fn the_active_cart_is_read_back_as_it_was_answered() {
         lines.push((world.market.product(vendor, price, 50).await, 2));
         lines.push((world.market.sold_product(price, 50).await, 1));
     }
-    // Neither the order in which the products were made nor that of their vendors.
+    // The lines follow neither the order in which the products were made nor that of their vendors.
     lines.reverse();
     lines.swap(1, 4);
     world
@@ -42,7 +42,7 @@ async fn the_active_cart_is_read_back_as_it_was_answered() {
     assert_eq!(order, given);
 }
 
-/// The snapshot is what was frozen, whatever the catalogue says now.
+/// The snapshot shows the frozen cart, whatever the catalogue says now.
 #[tokio::test]
 async fn later_changes_in_the_catalogue_do_not_show() {
     let world = World::start().await;

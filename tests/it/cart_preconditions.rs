@@ -133,7 +133,7 @@ async fn without_a_cart_only_a_put_that_expects_none_goes_through() {
     let first = put_if(&client, &fresh_key(), &cart, "If-None-Match", "*").await;
     assert_eq!(first.status, 200, "{}", first.text());
 
-    // A cart that was bought is nobody's to change.
+    // A cart that was bought can't be changed any more.
     let tag = tag_of(&first);
     let id = first.data()["id"].as_str().unwrap().parse().unwrap();
     assert_eq!(client.check_out(&fresh_key(), id).await.status, 201);
@@ -143,7 +143,7 @@ async fn without_a_cart_only_a_put_that_expects_none_goes_through() {
     assert_eq!((next.status, &next.data()["version"]), (200, &1.into()));
 }
 
-/// The rules come first: a cart that no state of affairs would let through says so.
+/// The rules come first: a cart that breaks them in any state is answered with the violations.
 #[tokio::test]
 async fn a_cart_that_breaks_rules_says_so_whatever_it_expects() {
     let world = World::start().await;
@@ -213,7 +213,8 @@ async fn of_many_editors_who_saw_the_same_version_exactly_one_wins() {
     assert_consistent(&world.market.database).await;
 }
 
-/// Nothing is there to lock: two instances both see none, and only one of their inserts is the first.
+/// Without a row there is nothing to lock: two instances both see no cart, and only one of their
+/// inserts is the first.
 #[tokio::test]
 async fn of_many_who_start_a_cart_only_if_there_is_none_exactly_one_does() {
     let world = World::start().await;
@@ -242,7 +243,8 @@ async fn of_many_who_start_a_cart_only_if_there_is_none_exactly_one_does() {
     }
 }
 
-/// They share transactions with others, who expect nothing and must not be held up or undone.
+/// Requests with a precondition share transactions with others that have none, and must neither delay
+/// nor undo those.
 #[tokio::test]
 async fn those_who_expect_something_share_transactions_with_those_who_do_not() {
     let world = World::start().await;

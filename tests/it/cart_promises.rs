@@ -1,4 +1,5 @@
-//! What a buyer was shown and for how long: `expected_total`, `expected_version`, the price hold.
+//! The promises made to a buyer about a cart that was shown, and their duration: `expected_total`,
+//! `expected_version`, the price hold.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ async fn check_out(client: &Client, body: Value) -> Reply {
 #[tokio::test]
 async fn a_cart_that_is_as_expected_is_bought() {
     let world = World::start().await;
-    // However the amount is written.
+    // The same amount in several spellings.
     for expected in [
         json!({ "expected_total": "20.00", "expected_version": 2 }),
         json!({ "expected_total": "20" }),
@@ -121,7 +122,7 @@ async fn an_expired_cart_must_be_put_again() {
     let reply = check_out(&client, json!({ "cart_id": cart_id })).await;
 
     assert_eq!((reply.status, reply.code().as_str()), (409, "CART_EXPIRED"));
-    // It can still be looked at, and says the same.
+    // The expired cart can still be read, and shows the same time.
     let shown = client.get_cart().await.data()["valid_until"].clone();
     assert_eq!(
         reply.json()["error"]["details"],
@@ -129,7 +130,7 @@ async fn an_expired_cart_must_be_put_again() {
     );
     assert_eq!(world.market.database.contents().await, before);
 
-    // A cart that is not that old can be bought, and one that was sent again.
+    // A younger cart can be bought, and so can one that was sent again.
     client.freeze(&cart).await;
     world.market.database.run(&age(119)).await;
     let reply = check_out(&client, json!({ "cart_id": cart_id })).await;
@@ -149,7 +150,7 @@ async fn without_a_hold_a_cart_can_be_bought_for_ever() {
     assert_eq!(reply.status, 201, "{}", reply.text());
 }
 
-/// The first answer outlives the hold: it was given in time.
+/// The first answer outlives the hold, because it was given in time.
 #[tokio::test]
 async fn a_replay_does_not_expire() {
     let world = World::start().await;
@@ -165,7 +166,7 @@ async fn a_replay_does_not_expire() {
     assert!(again.is_replay() && again.bytes == first.bytes);
 }
 
-/// What the error says helps, under whatever key: an answer is kept no longer than its prices are.
+/// The advice of the error works under any key: an answer is kept no longer than its prices are.
 #[tokio::test]
 async fn an_expired_cart_that_is_put_again_under_its_key_is_priced_anew() {
     let world = World::with_settings(&[("SPLITCART_CART_PRICE_HOLD", "1s")]).await;

@@ -1,6 +1,6 @@
-//! `PUT /api/v1/cart` (PF-075): what is frozen, what is replaced, what is repeated.
+//! `PUT /api/v1/cart` (PF-075): the frozen data, the replacement of a cart, the repeated answers.
 //!
-//! What is refused stands in `cart_rules`, who may trade in `cart_eligibility`.
+//! Refused carts are tested in `cart_rules`, eligibility to trade in `cart_eligibility`.
 
 use std::collections::BTreeSet;
 
@@ -325,7 +325,7 @@ async fn a_refused_put_leaves_its_key_free() {
     assert_eq!((reply.status, reply.is_replay()), (200, false));
 }
 
-/// What Redis has forgotten PostgreSQL knows (more of it in `idempotency::cart_keys`).
+/// PostgreSQL has the answers that Redis has lost (more of it in `idempotency::cart_keys`).
 #[tokio::test]
 async fn a_put_whose_key_redis_has_forgotten_hears_its_first_answer() {
     let world = World::start().await;
@@ -369,7 +369,7 @@ async fn parallel_first_puts_share_one_cart() {
     let database = &world.market.database;
     assert_eq!(database.count("select count(*) from cart_records").await, 1);
     assert_eq!(database.count("select count(*) from cart_items").await, 1);
-    // The cart is as its last PUT said.
+    // The stored cart is that of the last PUT.
     let last = replies
         .iter()
         .map(Reply::data)

@@ -1,8 +1,9 @@
-//! A table changes while we serve, as in a rolling upgrade: prepared statements are of the old one.
+//! A table changes while the service runs, as in a rolling upgrade: prepared statements refer to the
+//! old one.
 
 use crate::support::{World, client::fresh_key, market::cart_of};
 
-/// One of each kind of pooled connection, warm, and every kind of statement on them prepared.
+/// One connection of each pool, so that every kind of statement is prepared on it.
 const ONE_OF_EACH: [(&str, &str); 3] = [
     ("SPLITCART_HTTP_WORKERS", "1"),
     ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
@@ -34,7 +35,7 @@ async fn a_changed_column_costs_one_answer_at_most() {
     }
     let cart_id = client.freeze(&cart).await;
     assert_eq!(client.check_out(&fresh_key(), cart_id).await.status, 201);
-    // It struck.
+    // The change hit a prepared statement.
     world
         .server
         .until_logged("cached plan must not change")

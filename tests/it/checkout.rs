@@ -1,4 +1,4 @@
-//! Checkout over HTTP: partial success, exactly once, and what the contract says of refusals.
+//! Checkout over HTTP: partial success, exactly once, and the refusals of the contract.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -52,7 +52,7 @@ async fn a_cart_of_three_vendors_becomes_one_group_with_an_order_per_vendor() {
         3
     );
     assert_eq!(client.get_cart().await.code(), "NOT_FOUND");
-    // What is read back is what was answered.
+    // The group that is read back equals the answer.
     let group_id = data["checkout_group_id"].as_str().unwrap();
     let group = client
         .get(&format!("/api/v1/checkout-groups/{group_id}"))
@@ -102,7 +102,7 @@ async fn a_shortage_rejects_the_line_and_keeps_the_order() {
     assert_eq!(world.market.stock_of(plenty).await, (8, 2));
 }
 
-/// PF-080: eligibility is checked anew per vendor; a rejected order has no intent.
+/// PF-080: eligibility is checked again per vendor; a rejected order has no intent.
 #[tokio::test]
 async fn a_vendor_whose_licence_lapsed_is_rejected_and_the_others_sell() {
     let world = World::start().await;
@@ -245,7 +245,7 @@ async fn a_first_answer_is_kept_for_seven_days() {
         .await
         .unwrap();
     let mut lives = Vec::new();
-    // One is the number of bytes that are kept for the store.
+    // The key that ends in `:kept` counts the bytes that are kept for the store.
     for key in keys.into_iter().filter(|key| !key.ends_with(":kept")) {
         lives.push(
             redis::cmd("TTL")
@@ -307,7 +307,7 @@ async fn every_checkout_is_announced_once_with_its_order_ids() {
     .await;
 }
 
-/// PF-083: other stores' carts are not found, never forbidden.
+/// PF-083: other stores' carts are answered as not found, never as forbidden.
 #[tokio::test]
 async fn a_cart_of_another_buyer_is_not_found() {
     let world = World::start().await;

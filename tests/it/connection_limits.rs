@@ -1,4 +1,4 @@
-//! How many connections there may be: of one address, and of all.
+//! The limits on the number of connections: of one address, and of all.
 
 use std::{process::Command, time::Duration};
 
@@ -69,7 +69,7 @@ async fn a_trusted_proxy_has_as_many_as_it_wants() {
     }
 }
 
-/// Before: 1,100 of them switched off both listeners.
+/// Regression: 1,100 connections switched off both listeners.
 #[tokio::test]
 async fn connections_never_take_the_files_that_everything_else_needs() {
     let (database, redis) = (Database::create().await, Redis::start().await);
@@ -102,7 +102,7 @@ async fn connections_never_take_the_files_that_everything_else_needs() {
 
     for page in ["/livez", "/readyz", "/metrics"] {
         let asked = timeout(Duration::from_secs(20), server.operations(page)).await;
-        assert_eq!(asked.expect("it is answered").0, 200, "{page}");
+        assert_eq!(asked.expect("an answer in time").0, 200, "{page}");
     }
     let open = server.metric("splitcart_http_connections ").await;
     assert!(open <= most as f64, "{open}");

@@ -1,4 +1,4 @@
-//! The limits of connections, seen from a socket: slow heads, idle ends, how many at a time.
+//! The limits of connections, seen from a socket: slow heads, idle ends, the number at a time.
 
 use std::time::{Duration, Instant};
 
@@ -17,16 +17,16 @@ async fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(addr).await.unwrap()
 }
 
-/// Everything until the server closes; it must within a limit.
+/// Reads until the server closes the connection, within a limit.
 async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let read = timeout(Duration::from_secs(30), stream.read_to_end(&mut bytes)).await;
-    // It may be cut off rather than closed.
+    // The connection may be reset rather than closed.
     drop(read.expect("the server closes the connection"));
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// One answer of a connection that stays open: it ends with its JSON.
+/// Reads one answer of a connection that stays open: it ends with its JSON.
 async fn ask(stream: &mut TcpStream) -> String {
     stream.write_all(REQUEST.as_bytes()).await.unwrap();
     answer(stream).await
@@ -53,7 +53,7 @@ async fn a_head_that_comes_too_slowly_is_cut_off() {
     slow.write_all(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n")
         .await
         .unwrap();
-    // A header now and then does not help: the whole head has the time.
+    // Sending a header now and then does not extend the time: the limit is for the whole head.
     let (mut reading, mut writing) = slow.into_split();
     let drip = tokio::spawn(async move {
         while writing.write_all(b"X-Drip: 1\r\n").await.is_ok() {
@@ -62,7 +62,7 @@ async fn a_head_that_comes_too_slowly_is_cut_off() {
     });
     let mut bytes = Vec::new();
     let closed = timeout(Duration::from_secs(30), reading.read_to_end(&mut bytes)).await;
-    drop(closed.expect("it is cut off"));
+    drop(closed.expect("the connection is cut off"));
     drip.abort();
 
     let took = started.elapsed();
@@ -80,7 +80,8 @@ async fn a_head_that_comes_too_slowly_is_cut_off() {
     );
 }
 
-/// Who is late hears why, in the envelope, whether it was the first head of a connection or a later one.
+/// A client whose head is late gets the reason, in the envelope, both for the first head of a
+/// connection and for a later one.
 #[tokio::test]
 async fn a_late_head_is_told_so_in_the_envelope_the_second_one_too() {
     let world = World::with_settings(&[("SPLITCART_HTTP_HEAD_MS_MAX", "500")]).await;
@@ -105,7 +106,7 @@ async fn a_late_head_is_told_so_in_the_envelope_the_second_one_too() {
     assert_eq!(world.server.metric(counted).await, 2.0);
 }
 
-/// A request that is there is served, however long we have slept.
+/// A request that has arrived is served, however long the server was stopped.
 #[tokio::test]
 async fn whole_requests_that_came_while_we_slept_are_served() {
     let world = World::with_settings(&[("SPLITCART_HTTP_HEAD_MS_MAX", "500")]).await;
@@ -117,7 +118,7 @@ async fn whole_requests_that_came_while_we_slept_are_served() {
     for stream in &mut streams {
         stream.write_all(REQUEST.as_bytes()).await.unwrap();
     }
-    // Longer than the limit: its clocks have run out when it wakes up.
+    // Longer than the limit: the server's timers have expired when it wakes up.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     world.server.thaw();
 
@@ -150,7 +151,7 @@ async fn a_worker_serves_so_many_connections_and_the_next_one_waits() {
     .await;
     let mut first = connect(&world.server).await;
     assert!(ask(&mut first).await.starts_with("HTTP/1.1 404"));
-    // More than one connects: the listener may take one ahead.
+    // More than one client connects, because the listener may accept one ahead.
     let mut waiting = Vec::new();
     for _ in 0..3 {
         let mut stream = connect(&world.server).await;

@@ -1,5 +1,5 @@
-//! The document as it is served and printed, its page, and its examples. That every other answer is
-//! as documented is held by each test's client.
+//! The document as it is served and printed, its page, and its examples. Each test's client checks all
+//! other answers against it.
 
 use std::process::Stdio;
 

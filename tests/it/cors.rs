@@ -1,4 +1,5 @@
-//! What browsers are told about pages of other origins, and what every answer says to them.
+//! The headers that let browsers use the API from pages of other origins, and the security headers of
+//! every answer.
 
 use reqwest::{Method, header::HeaderMap};
 use serde_json::Value;
@@ -11,7 +12,7 @@ const ORIGINS: (&str, &str) = (
     "https://shop.example,http://localhost:5173",
 );
 
-/// What came back; a preflight is no call of the API, so it is not held against its document.
+/// An answer. A preflight is no call of the API, so it is not checked against its document.
 struct Answer {
     status: u16,
     headers: HeaderMap,
@@ -129,7 +130,7 @@ async fn what_is_not_listed_is_refused_in_the_envelope() {
         assert_eq!(error["error"]["code"], "VALIDATION_ERROR");
         assert_eq!(error["error"]["request_id"], "preflight");
     }
-    // Other pages get an answer that their browser keeps from them.
+    // A page of another origin gets an answer that its browser withholds.
     let answer = send(
         &world.server,
         Method::GET,

@@ -17,7 +17,7 @@ const SHORT_LEASES: [(&str, &str); 2] = [
     ("SPLITCART_OUTBOX_CLAIM_LEASE_S", "1"),
 ];
 
-/// What a crash leaves behind.
+/// The state that a crash leaves behind.
 struct Crashed {
     world: World,
     shopper: Shopper,
@@ -25,8 +25,8 @@ struct Crashed {
     _dir: TempDir,
 }
 
-/// Checks out at a server that stops at a place, looks whether it was committed by then, and kills
-/// the server there.
+/// Checks out at a server that stops at a place, checks whether the checkout was committed by then, and
+/// kills the server.
 async fn crash_at(place: &str, committed: bool) -> Crashed {
     let dir = tempfile::tempdir().unwrap();
     let reached: PathBuf = dir.path().join("reached");
@@ -54,7 +54,7 @@ async fn crash_at(place: &str, committed: bool) -> Crashed {
     assert_eq!(groups(&world).await, i64::from(committed), "{place}");
     world.server.kill();
     let answer = caller.await.unwrap();
-    // Redis is told after the caller.
+    // Redis gets the answer after the caller does.
     assert!(
         answer.is_err() || place == "after_redis",
         "the caller was never answered: {answer:?}"
@@ -80,7 +80,7 @@ async fn groups(world: &World) -> i64 {
 }
 
 impl Crashed {
-    /// Retries until there is an answer, and looks at what is there now.
+    /// Retries until there is an answer, and checks the stored data.
     async fn assert_the_retry_is_answered_once(&self) -> Reply {
         let retry = self.shopper.insist().await;
         let again = self.shopper.check_out().await;
@@ -133,7 +133,7 @@ async fn killed_after_the_reservation_the_stock_comes_back_and_the_retry_buys() 
     assert!(!retry.is_replay());
 }
 
-/// The named case of the issue: `kill -9` between commit and reply.
+/// `kill -9` between commit and reply.
 #[tokio::test]
 async fn killed_between_commit_and_reply_the_retry_replays_what_was_committed() {
     let crashed = crash_at("after_commit", true).await;
@@ -155,7 +155,7 @@ async fn killed_after_redis_was_told_the_retry_replays_from_redis() {
     crashed.assert_the_retry_is_answered_once().await;
 }
 
-/// What was committed before the crash and what was not, in the middle of a load.
+/// Checkouts that were and were not committed before the crash, in the middle of a load.
 #[tokio::test]
 async fn killed_under_load_every_acknowledged_checkout_is_there_and_every_retry_ends_in_one() {
     let mut world = loaded_world().await;
@@ -181,7 +181,7 @@ async fn killed_under_load_every_acknowledged_checkout_is_there_and_every_retry_
     assert_consistent(&world.market.database).await;
 }
 
-/// SIGTERM: what was accepted is answered and announced, what was not did nothing.
+/// SIGTERM: accepted requests are answered and announced, others did nothing.
 #[tokio::test]
 async fn terminated_under_load_it_finishes_what_it_accepted() {
     let mut world = loaded_world().await;
@@ -205,7 +205,7 @@ async fn terminated_under_load_it_finishes_what_it_accepted() {
     let events = world.redis.events().await.len();
     assert_eq!(events as i64, groups(&world).await);
     assert_consistent(&world.market.database).await;
-    // Whoever was turned away buys at the next server.
+    // Buyers who were refused buy at the next server.
     world.server = start(&world, &SHORT_LEASES).await;
     for shopper in &shoppers {
         assert_eq!(shopper.at(&world.server).insist().await.status, 201);
@@ -240,7 +240,7 @@ async fn a_client_that_hangs_up_finds_its_checkout_done() {
     assert_consistent(&world.market.database).await;
 }
 
-/// Slow enough to be caught in the middle.
+/// A world whose checkouts are slow enough to be interrupted halfway.
 async fn loaded_world() -> World {
     let settings = [
         SHORT_LEASES[0],
@@ -258,7 +258,7 @@ async fn forty_shoppers(world: &World, product: Product) -> Vec<Shopper> {
     Shopper::with_carts(&world.market, &world.server, &carts).await
 }
 
-/// All at once; nothing where the connection was cut before the answer.
+/// Sends all checkouts at once; `None` for a connection that was cut before the answer.
 fn try_all(shoppers: &[Shopper]) -> impl Future<Output = Vec<Option<Reply>>> + use<> {
     let requests: Vec<_> = shoppers.iter().map(Shopper::request).collect();
     join_all(requests.into_iter().map(answer_of))

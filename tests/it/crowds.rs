@@ -10,10 +10,10 @@ use crate::support::{
     wait,
 };
 
-/// Nobody is turned away because the machine is slow.
+/// Long enough that no request is refused because the machine is slow.
 const PATIENT: (&str, &str) = ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000");
 
-/// PF-081: one group; everybody else gets its bytes or is told to come back.
+/// PF-081: one group; every other request gets the bytes of its answer, or is asked to come back.
 #[tokio::test]
 async fn fifty_requests_with_one_key_buy_once() {
     let world = World::with_settings(&[PATIENT]).await;
@@ -42,7 +42,7 @@ async fn fifty_requests_with_one_key_buy_once() {
     assert_consistent(&world.market.database).await;
 }
 
-/// PF-080: a cart is converted once, whoever asks under whatever key.
+/// PF-080: a cart is converted once, whichever member asks under whichever key.
 #[tokio::test]
 async fn fifty_checkouts_of_one_cart_with_different_keys_buy_once() {
     let world = World::with_settings(&[PATIENT]).await;
@@ -73,7 +73,7 @@ async fn fifty_checkouts_of_one_cart_with_different_keys_buy_once() {
     assert_consistent(&world.market.database).await;
 }
 
-/// PF-079: exactly what is there is sold, in batches and one by one.
+/// PF-079: exactly the available units are sold, in batches and one by one.
 #[tokio::test]
 async fn ten_units_and_fifty_buyers_sell_ten_units() {
     for batch_max in ["32", "1"] {
@@ -100,8 +100,8 @@ async fn ten_units_and_fifty_buyers_sell_ten_units() {
     }
 }
 
-/// PF-079: first come, first served, and whoever needs less may still be served: exactly the same
-/// whether they share a transaction or not.
+/// PF-079: first come, first served, and a buyer who needs less may still be served: exactly the same
+/// whether or not the checkouts share a transaction.
 #[tokio::test]
 async fn a_scarce_product_goes_to_the_first_whose_quantity_fits() {
     for batch_max in ["32", "1"] {
@@ -164,8 +164,8 @@ async fn queue_up_in_order(world: &World, shoppers: &[Shopper]) -> Vec<Reply> {
     replies
 }
 
-/// PF-079: mixed quantities in a crowd: never oversold, and nobody is rejected who would have fit
-/// into what is left at the end.
+/// PF-079: mixed quantities in a crowd: never oversold, and no checkout is rejected that would have
+/// fitted into the remaining stock.
 #[tokio::test]
 async fn a_hot_product_with_mixed_quantities_leaves_nothing_that_a_rejected_buyer_could_use() {
     let world = World::with_settings(&[PATIENT]).await;
@@ -208,8 +208,8 @@ async fn a_put_that_races_with_a_checkout_comes_before_it_or_starts_a_new_cart()
     let (mut before, mut after) = (0, 0);
     for round in 0..60 {
         let cart_id = client.freeze(&old).await;
-        // Now one, now the other has a start, of other lengths each time, so that they meet at
-        // other places.
+        // The PUT and the checkout start first in turn, with a different delay each time, so that they
+        // meet at different points.
         let start = std::time::Duration::from_micros(400 * (round / 2));
         let (put_start, checkout_start) = if round % 2 == 0 {
             (start, std::time::Duration::ZERO)

@@ -1,4 +1,4 @@
-//! `splitcart demo`: what a newcomer sees first must work, twice in one data directory.
+//! `splitcart demo`, a new user's first command, works, twice in one data directory.
 
 use std::{
     io::{BufRead, BufReader},
@@ -66,7 +66,7 @@ fn the_demo_can_be_stopped_while_it_starts() {
     }
 }
 
-/// Closing the terminal sends SIGHUP, and nothing that is printed arrives any more.
+/// Closing the terminal sends SIGHUP, and all output is lost from then on.
 #[test]
 fn a_demo_whose_terminal_is_closed_leaves_nothing_running() {
     for (signal_name, heard) in [("HUP", false), ("INT", true)] {
@@ -107,7 +107,7 @@ fn working_below(directory: &std::path::Path) -> usize {
         .count()
 }
 
-/// On free ports, whatever else runs on this machine.
+/// The command with free ports, so that it runs beside anything else on this machine.
 fn demo() -> Command {
     let mut command = splitcart("demo");
     command

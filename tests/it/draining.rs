@@ -1,4 +1,4 @@
-//! Told to stop: not ready at once, serving for a while, then gone, within a limit.
+//! A stop on a signal: not ready at once, serving for a while, then gone, within a limit.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ async fn after_sigterm_it_is_unready_first_and_serves_until_the_delay_is_over() 
     .await;
     let mut served = 0;
     while told.elapsed() < Duration::from_millis(2_500) {
-        // Over a new connection each, as a balancer that has not noticed yet.
+        // Each request uses a new connection, like a balancer that has not noticed yet.
         let new = world.server.stranger();
         assert_eq!(new.get_cart().await.status, 401);
         served += 1;
@@ -38,7 +38,7 @@ async fn a_hangup_drains_as_a_sigterm_does() {
     assert!(log.last().unwrap().contains("stopped"), "{log:?}");
 }
 
-/// A checkout that waits for a row that somebody else holds for ever can't hold up the stop.
+/// A checkout that waits for a row that another session never releases can't delay the stop.
 #[tokio::test]
 async fn the_whole_stop_has_one_limit() {
     let mut world = World::with_settings(&[

@@ -32,7 +32,7 @@ fn data_dir() -> (tempfile::TempDir, PathBuf) {
     (dir, data_dir)
 }
 
-/// A crash before does no harm, and what a client was told is there after it.
+/// An earlier crash does no harm, and purchases that were confirmed to a client are there after it.
 #[tokio::test]
 async fn a_killed_server_starts_again_with_its_data_and_ends_with_its_servers() {
     let (_dir, data_dir) = data_dir();
@@ -67,7 +67,7 @@ async fn a_killed_server_starts_again_with_its_data_and_ends_with_its_servers() 
     );
 }
 
-/// Two owners of one directory would spoil it.
+/// Two servers in one directory would corrupt it.
 #[tokio::test]
 async fn a_second_server_in_the_same_directory_is_refused_with_a_sentence() {
     let (_dir, data_dir) = data_dir();

@@ -1,5 +1,4 @@
-//! Discount codes and e-mail addresses are compared as Unicode folds them, in whatever locale the database
-//! is.
+//! Discount codes and e-mail addresses are compared as Unicode folds them, in any locale of the database.
 
 use serde_json::{Value, json};
 use splitcart::{db::migrations::MIGRATIONS, domain::folding::Folded};
@@ -26,7 +25,7 @@ async fn put_with(client: &Client, product: Product, code: &str) -> Reply {
         .await
 }
 
-/// In the database, and as a buyer types it.
+/// Codes as they are in the database, and as a buyer types them.
 const SAME: [(&str, &str); 12] = [
     ("ÉTÉ10", "été10"),
     ("ÉTÉ10", "E\u{301}TE\u{301}10"),
@@ -42,7 +41,7 @@ const SAME: [(&str, &str); 12] = [
     ("İZMİR", "i̇zmi̇r"),
 ];
 
-/// Letters that fold apart are two codes.
+/// Codes with letters that fold to different ones: two codes each.
 const APART: [(&str, &str); 3] = [("I10", "ı10"), ("ETE10", "ÉTÉ10"), ("İ10", "i10")];
 
 async fn assert_codes_are_folded(market: &Market, server: &Server) {
@@ -52,7 +51,7 @@ async fn assert_codes_are_folded(market: &Market, server: &Server) {
         market.discount(product.vendor, code, "fixed", "1.00").await;
         let reply = put_with(&client, product, typed).await;
         assert_eq!(reply.status, 200, "{code} by {typed}: {}", reply.text());
-        // In the vendor's spelling.
+        // The answer has the vendor's spelling.
         let granted = &reply.data()["vendor_groups"][0]["store_discount"];
         assert_eq!(granted["code"], code);
     }
@@ -66,7 +65,7 @@ async fn assert_codes_are_folded(market: &Market, server: &Server) {
                 .violations()
                 .contains(&"discount_not_found".to_owned())
         );
-        // Both may be there.
+        // Both codes can exist.
         market
             .discount(product.vendor, typed, "fixed", "1.00")
             .await;
@@ -108,7 +107,7 @@ async fn folded_columns(connection: &mut PgConnection) -> Vec<(String, String)> 
     .unwrap()
 }
 
-/// A database as it was before there were folded copies.
+/// A database from before the folded copies.
 async fn unfolded(database: &Database) -> PgConnection {
     let mut connection = database.pool.acquire().await.unwrap().detach();
     MIGRATIONS.run_to(11, &mut connection).await.unwrap();

@@ -1,5 +1,5 @@
-//! Another store's cart is as good as none: strangers hear 404 and neither lock nor queue for it, however
-//! many of them there are.
+//! Another store's cart counts as none: members of other stores get 404 and neither lock the cart nor
+//! queue for it, however many requests they send.
 
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,13 @@ use crate::support::{
     market::cart_of,
 };
 
-/// How much longer than beside a crowd of the same size that asks for carts of nobody's a checkout may
-/// take, on a machine that is busy with other tests. Behind 1,000 strangers in one queue it took seconds.
+/// The extra time that a checkout may take beside a crowd that asks for its cart, compared with a crowd
+/// of the same size that asks for carts that do not exist. The machine is busy with other tests. Behind
+/// 1,000 foreign requests in one queue the checkout took seconds.
 const SLACK: Duration = Duration::from_millis(500);
 
-/// Four strangers, 250 requests each, as many as one user may send at once; the owner comes last.
+/// Four buyers of other stores send 250 requests each, as many as one user may send at once; the owner
+/// comes last.
 async fn buy_beside_strangers(world: &World, asked: impl Fn(&Shopper) -> Uuid) -> Duration {
     let product = world.market.sold_product(500, 99).await;
     let owner = Shopper::with_cart(&world.market, &world.server, &cart_of(&[(product, 1)])).await;
@@ -36,7 +38,7 @@ async fn buy_beside_strangers(world: &World, asked: impl Fn(&Shopper) -> Uuid) -
     assert_eq!(bought.status, 201, "{}", bought.text());
     for reply in crowd {
         let reply = reply.await.unwrap();
-        // They may have too much to ask: that is told to them, and to nobody else.
+        // A foreign buyer may be refused for too many requests; the owner may not.
         assert!(
             reply.status == 404 || is_refused(&reply),
             "{}",
@@ -61,8 +63,8 @@ async fn a_thousand_checkouts_of_strangers_do_not_hold_up_the_one_of_the_cart_s_
     assert_consistent(&world.market.database).await;
 }
 
-/// The row is held by somebody else: its owner waits for it, and is told so; a stranger hears at once that
-/// there is no such cart.
+/// Another session holds the row: the owner waits for it, and gets the corresponding error; a member of
+/// another store gets at once that there is no such cart.
 #[tokio::test]
 async fn a_stranger_does_not_even_learn_that_a_cart_is_held() {
     let world = World::start().await;
@@ -89,7 +91,7 @@ async fn a_stranger_does_not_even_learn_that_a_cart_is_held() {
     assert_eq!(owner.insist().await.status, 201);
 }
 
-/// Both are in one batch: what the stranger asks for must not take the cart away from its owner.
+/// Both requests are in one batch: the foreign request must not take the cart away from its owner.
 #[tokio::test]
 async fn owner_and_stranger_may_share_a_transaction() {
     let world = World::start().await;

@@ -1,4 +1,4 @@
-//! HTTP/2, seen from a socket: what one connection may cost, whatever its client does.
+//! HTTP/2, seen from a socket: the limits on the cost of one connection, whatever its client does.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 const BUNDLE: &str = "/docs/swagger-ui-bundle.js";
-/// The last frame of a head, and of a request.
+/// The flags of a frame that ends both a head and its request.
 const WHOLE: u8 = 5;
 
 async fn world(settings: &[(&str, &str)]) -> World {
@@ -22,7 +22,7 @@ async fn world(settings: &[(&str, &str)]) -> World {
     World::with_settings(&all).await
 }
 
-/// A client that takes nothing of any answer, and asks for the same file many times.
+/// A client that reads no answers, and requests the same file many times.
 async fn stalled_reader(world: &World, streams: u32) -> TcpStream {
     let mut stream = connect(&world.server).await;
     let mut bytes = http2_preface(0);
@@ -38,7 +38,7 @@ async fn cut(world: &World, reason: &str) -> f64 {
     world.server.metric(&metric).await
 }
 
-/// Before: 1.6 MB for each, for as long as the client liked.
+/// Regression: each answer took 1.6 MB, for as long as the client liked.
 #[tokio::test]
 async fn answers_that_nobody_takes_cost_no_copy_and_end_with_their_connection() {
     let world = world(&[("SPLITCART_HTTP_ANSWER_MS_MAX", "2000")]).await;
@@ -66,7 +66,7 @@ async fn answers_that_nobody_takes_cost_no_copy_and_end_with_their_connection() 
     .await;
 }
 
-/// Who reads slowly but reads is not cut off.
+/// A client that reads slowly, but reads, is not cut off.
 #[tokio::test]
 async fn a_slow_reader_gets_all_of_its_answer() {
     let world = world(&[("SPLITCART_HTTP_ANSWER_MS_MAX", "1000")]).await;
@@ -115,7 +115,7 @@ async fn clients_are_told_how_many_streams_they_may_open_and_one_more_is_refused
     assert_eq!(cut(&world, "requests").await, 0.0);
 }
 
-/// Before: it could open as many as its memory, or rather ours, had room for.
+/// Regression: a client could open streams until the server's memory was exhausted.
 #[tokio::test]
 async fn a_client_that_opens_streams_without_end_is_cut_off() {
     let world = world(&[]).await;
@@ -124,7 +124,7 @@ async fn a_client_that_opens_streams_without_end_is_cut_off() {
     assert_eq!(cut(&world, "requests").await, 1.0);
 }
 
-/// Before: a PING now and then was enough.
+/// Regression: a PING now and then kept such a connection open.
 #[tokio::test]
 async fn a_connection_without_requests_is_closed_however_lively_it_is() {
     let world = world(&[("SPLITCART_HTTP_KEEP_ALIVE_MS", "1000")]).await;
@@ -139,12 +139,12 @@ async fn a_connection_without_requests_is_closed_however_lively_it_is() {
     let started = Instant::now();
     let mut bytes = Vec::new();
     let ended = tokio::time::timeout(Duration::from_secs(20), reading.read_to_end(&mut bytes));
-    drop(ended.await.expect("it is closed"));
+    drop(ended.await.expect("the connection is closed"));
     assert!(started.elapsed() >= Duration::from_millis(900));
     pings.abort();
 }
 
-/// Before: 16 MB of them, and a panic beyond 32,768 fields.
+/// Regression: heads of up to 16 MB were read, and one of more than 32,768 fields caused a panic.
 #[tokio::test]
 async fn a_head_without_measure_ends_its_connection_and_nothing_else() {
     let world = world(&[]).await;
@@ -171,13 +171,13 @@ async fn a_head_without_measure_ends_its_connection_and_nothing_else() {
     assert!(!log.contains("panicked"), "{log}");
 }
 
-/// A few hundred fields of a byte each are refused before anything is done for them.
+/// A head with a few hundred fields of a byte each is refused before any work is done for it.
 #[tokio::test]
 async fn a_head_of_too_many_fields_is_refused() {
     let world = world(&[]).await;
     let mut stream = connect(&world.server).await;
     let mut head = http2_get("/docs");
-    // accept-charset, with nothing in it (static table, 15).
+    // accept-charset with an empty value (static table, 15).
     head.extend([0x8f; 200]);
     let mut bytes = http2_preface(65_535);
     bytes.extend(frame(1, WHOLE, 1, &head));

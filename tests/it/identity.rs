@@ -1,4 +1,4 @@
-//! Who is calling: tokens that are refused (401), people and stores that may not (403).
+//! Authentication and authorisation: tokens that are refused (401), people and stores that may not (403).
 
 use chrono::Utc;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -44,14 +44,14 @@ fn sign(claims: &Value) -> String {
     sign_as(Algorithm::HS256, SECRET, claims)
 }
 
-/// A good token with another first or last part.
+/// A good token with one of its parts replaced.
 fn spliced(token: &str, part: usize, other: &str) -> String {
     let mut parts: Vec<_> = token.split('.').collect();
     parts[part] = other;
     parts.join(".")
 }
 
-/// Every route of the API, with a request that is fine but for the caller.
+/// Sends every route of the API a request that is valid except for the caller.
 async fn on_every_route(client: &Client, cart: &Value) -> Vec<Reply> {
     let group = format!("/api/v1/checkout-groups/{}", Uuid::now_v7());
     let checkout = json!({ "cart_id": Uuid::now_v7() });
@@ -178,7 +178,7 @@ async fn a_token_that_is_not_one_of_ours_is_refused() {
     }
     for reply in on_every_route(&world.server.stranger(), &cart).await {
         assert_unauthorized(&reply, "none");
-        // RFC 6750, 3.1: who has sent nothing is told nothing more.
+        // RFC 6750, 3.1: a client that has sent no token gets no further details.
         assert_eq!(reply.header("www-authenticate"), "Bearer");
     }
 
@@ -249,7 +249,7 @@ async fn only_an_active_member_of_a_buyer_is_let_in() {
             .replace("{store}", &format!("'{}'", buyer.store_id));
         market.database.run(&change).await;
 
-        // At once: nothing of it is remembered from the request before.
+        // The change takes effect at once: nothing is cached from the request before.
         for reply in on_every_route(&client, &cart).await {
             assert_forbidden(&reply, statement);
         }
@@ -303,7 +303,7 @@ async fn a_token_for_nobody_or_for_a_foreign_store_is_forbidden() {
     }
 }
 
-/// A vendor's own owner is an active member, but of a store that does not buy.
+/// The owner of a vendor is an active member, but of a store that does not buy.
 #[tokio::test]
 async fn a_vendor_s_owner_may_not_buy() {
     let world = World::start().await;
@@ -359,7 +359,7 @@ async fn roles_decide_who_may_change_the_cart() {
     }
 }
 
-/// Checks go in the order caller, key, body: who may not hears nothing of the rest.
+/// Checks go in the order caller, key, body: a caller without permission learns nothing about the rest.
 #[tokio::test]
 async fn the_caller_is_checked_before_the_key_and_the_key_before_the_body() {
     let world = World::start().await;

@@ -1,5 +1,5 @@
-//! One's trouble is one's own, at default settings: a fault that touches one row, one connection or one
-//! checkout costs those who need it, and nobody else (docs/reliability.md).
+//! Faults stay isolated, at default settings: a fault that touches one row, one connection or one
+//! checkout affects only the requests that need it (docs/reliability.md).
 
 use std::time::{Duration, Instant};
 
@@ -21,21 +21,21 @@ use crate::support::{
     wait,
 };
 
-/// What no checkout may take that does not need what is held, on a machine that is busy with other
-/// tests. Without the mends it is several seconds.
+/// The time within which a checkout must end that does not need the held row, on a machine that is busy
+/// with other tests. Without isolation it takes several seconds.
 const PROMPT: Duration = Duration::from_secs(2);
-/// What a checkout that needs it may take: it is bought, or refused, by then.
+/// The time within which a checkout that needs the held row must be carried out or refused.
 const REFUSED_WITHIN: Duration = Duration::from_millis(2500);
 
-/// A reply, and how long it took.
+/// A reply, and the time that it took.
 async fn timed(shopper: &Shopper) -> (Reply, Duration) {
     let started = Instant::now();
     let reply = shopper.check_out().await;
     (reply, started.elapsed())
 }
 
-/// Checks out, as a polite client would: it comes back when it was told to, with the same key, until
-/// the deadline. Returns how many answers it got, and the slowest.
+/// Checks out as a polite client would: retries when `Retry-After` says, with the same key, until the
+/// deadline. Returns the answers, and the longest time that one took.
 async fn come_back_until(shopper: &Shopper, deadline: Instant) -> (Vec<Reply>, Duration) {
     let (mut replies, mut slowest) = (Vec::new(), Duration::ZERO);
     while Instant::now() < deadline {
@@ -53,8 +53,8 @@ async fn come_back_until(shopper: &Shopper, deadline: Instant) -> (Vec<Reply>, D
     (replies, slowest)
 }
 
-/// Buyers of the free product, one after the other and several at a time, until it is told that it is
-/// enough; the slowest answer.
+/// Buys the free product, in waves of several buyers at a time, until `enough` has finished. Returns
+/// the number of buyers, the slowest answer, and the result of `enough`.
 async fn buy_meanwhile(
     world: &World,
     free: Product,
@@ -73,7 +73,7 @@ async fn buy_meanwhile(
     (bought, slowest, enough.await.unwrap())
 }
 
-/// Holds a row of somebody else while buyers who need it come back again and again, and others buy.
+/// Holds a row in another session while buyers who need it keep retrying, and others buy.
 async fn others_buy_while_it_is_held(
     world: &World,
     needy: Vec<Shopper>,
@@ -120,7 +120,7 @@ async fn a_stock_row_that_somebody_holds_costs_only_those_who_need_it() {
     .await;
 }
 
-/// Many rows of one transaction, as an import holds them: they are not run into one after the other.
+/// A transaction holds many rows, as an import does: checkouts do not run into one after the other.
 #[tokio::test]
 async fn rows_of_an_import_cost_only_those_who_need_them() {
     let world = World::start().await;
@@ -157,7 +157,7 @@ async fn a_cart_that_somebody_holds_costs_only_its_buyer() {
     others_buy_while_it_is_held(&world, vec![needy], held).await;
 }
 
-/// Another transaction has written the first answer of somebody's key, which no statement can see.
+/// Another transaction has written the first answer of a key, which no statement can see.
 #[tokio::test]
 async fn a_key_that_somebody_holds_costs_only_its_buyer() {
     let world = World::start().await;
@@ -229,7 +229,7 @@ async fn hold_key(world: &World, shopper: &Shopper) -> Transaction<'static, Post
     held
 }
 
-/// A store that is about to be changed in a way that forbids to refer to it.
+/// A store whose pending change forbids references to it.
 #[tokio::test]
 async fn a_vendor_that_somebody_holds_costs_only_those_who_buy_of_it() {
     let world = World::start().await;
@@ -246,7 +246,7 @@ async fn a_vendor_that_somebody_holds_costs_only_those_who_buy_of_it() {
     others_buy_while_it_is_held(&world, needy, held).await;
 }
 
-/// Nobody at all has to wait for a vendor that changes its name.
+/// No checkout waits for a vendor that changes its name.
 #[tokio::test]
 async fn a_vendor_that_is_renamed_costs_nobody_anything() {
     let world = World::start().await;
@@ -268,7 +268,7 @@ async fn a_vendor_that_is_renamed_costs_nobody_anything() {
     held.rollback().await.unwrap();
 }
 
-/// A table that is locked holds everybody up: they hear so at once, and not one after the other.
+/// A locked table delays every checkout: all are refused at once, and not one after the other.
 #[tokio::test]
 async fn a_table_that_is_locked_is_told_to_all_at_once() {
     let world = World::start().await;
@@ -302,8 +302,8 @@ async fn lossy_world(settings: &[(&str, &str)]) -> (World, SilentProxy) {
     (world, proxy)
 }
 
-/// Buys while the connection over which this statement passes next is lost, and then some; nobody waits
-/// for longer than is promised, and everybody can buy in the end.
+/// Buys while the connection over which this statement passes next is lost, and for some time after; no
+/// request waits for longer than is promised, and every buyer can buy in the end.
 async fn buy_while_a_connection_is_lost(
     world: &World,
     proxy: &SilentProxy,
@@ -314,15 +314,15 @@ async fn buy_while_a_connection_is_lost(
     let carts = vec![cart_of(&[(product, 1)]); 8];
     for round in 0..5 {
         let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
-        // Not before: freezing a cart commits, too.
+        // The proxy starts only now, because freezing a cart commits, too.
         if round == 0 {
             proxy.silence_at(statement, passes);
         }
         let replies = join_all(shoppers.iter().map(timed)).await;
-        assert_eq!(proxy.silenced(), 1, "it struck a checkout");
+        assert_eq!(proxy.silenced(), 1, "one checkout lost its connection");
         for (reply, took) in &replies {
             assert!(reply.status == 201 || is_refused(reply), "{}", reply.text());
-            // Less than what a caller waits for in any case: the transaction itself was given up.
+            // The limit is shorter than any caller's wait: the transaction itself was given up.
             assert!(*took < REFUSED_WITHIN, "{took:?}");
         }
         for shopper in &shoppers {
@@ -353,7 +353,7 @@ async fn a_connection_lost_in_the_middle_of_a_statement_costs_its_own_batch_only
     }
 }
 
-/// Before: no checkout was ever carried out again, and readiness stayed green.
+/// Regression: no checkout was ever carried out again, and readiness stayed green.
 #[tokio::test]
 async fn a_connection_lost_at_a_rollback_does_not_stop_checkouts() {
     let settings = [
@@ -376,7 +376,7 @@ async fn a_connection_lost_at_a_rollback_does_not_stop_checkouts() {
 
     let reply = waiting.await.unwrap();
 
-    assert_eq!(proxy.silenced(), 1, "it struck");
+    assert_eq!(proxy.silenced(), 1, "the rollback lost its connection");
     assert!(
         reply.status == 201 || is_refused(&reply),
         "{}",
@@ -387,12 +387,12 @@ async fn a_connection_lost_at_a_rollback_does_not_stop_checkouts() {
     let (reply, took) = timed(&other).await;
     assert_eq!(reply.status, 201, "{}", reply.text());
     assert!(took < PROMPT, "{took:?}");
-    // PostgreSQL lets go of what the lost transaction holds.
+    // PostgreSQL releases the locks of the lost transaction.
     assert_eq!(shopper.insist().await.status, 201);
     assert_consistent(&world.market.database).await;
 }
 
-/// All connections that stand are lost at once; new ones work.
+/// All open connections are lost at once; new ones work.
 #[tokio::test]
 async fn when_all_connections_are_lost_new_ones_serve_within_two_seconds() {
     let (world, proxy) = lossy_world(&[]).await;
@@ -407,7 +407,7 @@ async fn when_all_connections_are_lost_new_ones_serve_within_two_seconds() {
     let lost_at = Instant::now();
     let replies = join_all(after.iter().map(timed)).await;
 
-    assert!(proxy.silenced() > 0, "it struck");
+    assert!(proxy.silenced() > 0, "open connections fell silent");
     for (reply, took) in &replies {
         assert!(reply.status == 201 || is_refused(reply), "{}", reply.text());
         assert!(*took < Duration::from_secs(3), "{took:?}");
@@ -423,7 +423,8 @@ async fn when_all_connections_are_lost_new_ones_serve_within_two_seconds() {
     assert_consistent(&world.market.database).await;
 }
 
-/// One client with carts of two hundred lines beside many with one: a batch has a weight.
+/// One client with carts of two hundred lines beside many with one line: the size of a batch is
+/// measured by its lines.
 #[tokio::test]
 async fn heavy_carts_come_in_transactions_of_a_bounded_weight() {
     let settings = [

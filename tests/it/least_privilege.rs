@@ -1,4 +1,4 @@
-//! The role that serves: all of the service works as it, and it can do no more.
+//! The role that serves: all of the service works with its rights, and it has no others.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ fn create_role(name: &str) -> String {
     format!("create role \"{}\" login", name.replace('"', "\"\""))
 }
 
-/// `splitcart migrate --grant-to`, without any Redis; what it complains of.
+/// Runs `splitcart migrate --grant-to`, without any Redis; returns its complaints.
 fn grant(database: &Database, role: &str) -> String {
     let mut command = splitcart("migrate");
     command
@@ -71,7 +71,7 @@ async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
     let granted = Granted::new().await;
     let market = Market::new(granted.database);
     let redis = Redis::start().await;
-    // For the sweepers, which look at once.
+    // Expired rows for the sweepers, which run at once.
     market
         .database
         .run(
@@ -114,7 +114,7 @@ async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
         .json(&preview);
     assert_eq!(crate::support::Client::send(preview).await.status, 200);
 
-    // One line falls short, another row is held by somebody else for a while.
+    // One line falls short; another session holds another row for a while.
     market.stock(short, 1).await;
     let held = market.hold_stock(plenty).await;
     let key = fresh_key();
@@ -171,7 +171,7 @@ async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
     assert!(!log.contains("superuser"), "{log}");
 }
 
-/// What none of our statements does often enough for the round to come by.
+/// Statements of the service that the test above runs too rarely or not at all.
 #[tokio::test]
 async fn the_rarer_statements_of_the_service_are_granted_too() {
     let granted = Granted::new().await;
@@ -213,7 +213,7 @@ async fn a_role_that_serves_can_do_no_more() {
         .unwrap();
     let set_role = format!("set role {owner}");
     for statement in [
-        // The schema.
+        // Changes of the schema.
         "create table mine (id integer)",
         "create schema mine",
         "create function mine() returns integer language sql as 'select 1'",
@@ -222,7 +222,7 @@ async fn a_role_that_serves_can_do_no_more() {
         "truncate cart_items",
         "create index on users (email)",
         "create trigger mine before update on users execute function suppress_redundant_updates_trigger()",
-        // What only its owner writes.
+        // Rows that only the owner writes.
         "insert into users (id, email, full_name, is_active) values (gen_random_uuid(), '', '', true)",
         "update users set is_active = true",
         "update store_memberships set role = 'owner'",
@@ -241,7 +241,7 @@ async fn a_role_that_serves_can_do_no_more() {
         "delete from stores",
         "delete from products",
         "delete from licenses",
-        // What was bought.
+        // Rows of purchases.
         "update checkout_groups set total = 0",
         "update vendor_orders set total = 0",
         "update order_line_items set qty = 1",
@@ -255,7 +255,7 @@ async fn a_role_that_serves_can_do_no_more() {
         "delete from outbox_dead_letters",
         "update _sqlx_migrations set success = false",
         "delete from _sqlx_migrations",
-        // The server.
+        // Access to the server itself.
         "copy (select 1) to program 'true'",
         "copy (select 1) to '/tmp/splitcart-was-here'",
         "select pg_read_file('/etc/hostname')",
@@ -285,7 +285,7 @@ async fn a_role_that_serves_can_do_no_more() {
     assert_eq!(may, 0);
 }
 
-/// Whatever somebody has granted before, afterwards it is exactly what serving needs.
+/// After the grant a role has exactly the rights that serving needs, whatever was granted before.
 #[tokio::test]
 async fn what_a_role_could_do_besides_is_taken_from_it() {
     let granted = Granted::new().await;
@@ -349,7 +349,7 @@ async fn a_role_that_serves_and_is_to_migrate_is_told_what_it_lacks() {
     assert!(!told.contains("at line"), "{told}");
 }
 
-/// A private server migrates as the owner, and serves as somebody who may do less.
+/// A private server migrates as the owner, and serves as a role with fewer rights.
 #[tokio::test]
 async fn a_private_server_serves_as_a_role_that_owns_nothing() {
     let dir = tempfile::Builder::new()
@@ -390,7 +390,7 @@ async fn a_private_server_serves_as_a_role_that_owns_nothing() {
     .fetch_one(&mut owner)
     .await
     .unwrap();
-    assert_eq!(tcp, 0, "nobody is let in over TCP");
+    assert_eq!(tcp, 0, "no role may connect over TCP");
     tokio::time::timeout(Duration::from_secs(5), owner.close())
         .await
         .unwrap()

@@ -1,4 +1,4 @@
-//! `splitcart loadtest` against a real server: what it tells is held against the database.
+//! `splitcart loadtest` against a real server: its report is compared with the database.
 
 use std::{
     os::unix::fs::PermissionsExt,
@@ -52,7 +52,7 @@ fn loadtest(world: &World, options: &str) -> Command {
     command
 }
 
-/// Runs it in a thread of its own, because the world has tasks in this one.
+/// Runs the command in a thread of its own, because the world has tasks in this one.
 async fn run(mut command: Command) -> (Output, Value) {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap());
     let output = output.await.unwrap();
@@ -62,7 +62,7 @@ async fn run(mut command: Command) -> (Output, Value) {
     (output, report)
 }
 
-/// Runs it and expects a sound run.
+/// Runs the command and expects a sound run.
 async fn measure(world: &World, options: &str) -> Value {
     let (output, report) = run(loadtest(world, options)).await;
     let told = String::from_utf8_lossy(&output.stderr);
@@ -86,7 +86,7 @@ fn sum(report: &Value, field: &str) -> i64 {
 fn directory() -> TempDir {
     tempfile::Builder::new()
         .prefix("splitcart-loadtest-")
-        // The user who runs PostgreSQL must be able to enter it.
+        // The user who runs PostgreSQL must be able to enter the directory.
         .permissions(std::fs::Permissions::from_mode(0o755))
         .tempdir()
         .unwrap()
@@ -115,7 +115,7 @@ async fn a_closed_loop_counts_what_the_database_has_and_retries_are_answered_the
     );
     let batches = &report["batches"];
     let checkouts = batches["count"].as_f64().unwrap() * batches["mean_size"].as_f64().unwrap();
-    // A retry that comes before Redis has the answer is a member of a batch, too.
+    // A retry that arrives before the answer is in Redis becomes a member of a batch, too.
     let retried = replays["same"].as_f64().unwrap();
     assert!((149.5..=150.5 + retried).contains(&checkouts), "{batches}");
     let (latency, seconds) = (&report["latency"], report["seconds"].as_f64().unwrap());
@@ -126,7 +126,7 @@ async fn a_closed_loop_counts_what_the_database_has_and_retries_are_answered_the
         "{rate} in {seconds} s"
     );
 
-    // The buyers are there now and have bought; a second test gives them new carts.
+    // The buyers exist and have bought; a second test gives them new carts.
     measure(&world, "--count 20 --clients 4 --seed 2").await;
     assert_eq!(groups(&world).await, 170);
 }
@@ -161,7 +161,7 @@ async fn an_open_loop_sends_at_its_own_pace_and_draws_a_picture() {
     );
 }
 
-/// Nothing is dropped in silence when the server can't follow.
+/// Arrivals that the server can't keep up with are counted, never dropped silently.
 #[tokio::test]
 async fn arrivals_without_a_place_are_counted() {
     let world = seeded(&[]).await;
@@ -192,7 +192,7 @@ async fn arrivals_without_a_place_are_counted() {
     );
 }
 
-/// Through the API, so that the server itself has frozen the carts.
+/// The driver prepares the carts through the API, so that the server itself has frozen them.
 #[tokio::test]
 async fn a_hundred_units_are_sold_to_more_buyers_exactly() {
     let world = seeded(&[]).await;
@@ -277,7 +277,7 @@ async fn the_refused_come_back_under_their_key_until_they_have_bought() {
     assert_eq!(report["sent_again"], refused);
 }
 
-/// What would make its figures worthless ends with a status that a script sees.
+/// A run whose figures would be worthless ends with a status that scripts can check.
 #[tokio::test]
 async fn a_run_that_is_not_sound_says_why_and_fails() {
     let world = seeded(&[]).await;
@@ -335,7 +335,7 @@ async fn with_private_servers_nothing_else_is_needed_and_nothing_is_left() {
     assert_eq!(leftovers(&directory), Vec::<PathBuf>::new());
 }
 
-/// Ctrl-C ends the load, tells what there was, and stops what was started.
+/// Ctrl-C ends the load, reports the results so far, and stops the servers that were started.
 #[tokio::test]
 async fn a_signal_ends_a_private_test_in_order() {
     let directory = directory();
@@ -366,7 +366,7 @@ async fn a_signal_ends_a_private_test_in_order() {
     assert_eq!(leftovers(&directory), Vec::<PathBuf>::new());
 }
 
-/// With temporary files where we can see them.
+/// The command with its temporary files in a directory of the test.
 fn private(directory: &TempDir, options: &str) -> Command {
     let mut command = splitcart("loadtest");
     command
@@ -387,7 +387,8 @@ fn leftovers(directory: &TempDir) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// What others send is what the driver would have sent: every line once, all of them bought.
+/// Other programs that send the exported lines send the driver's requests: every line once, all carts
+/// bought.
 #[tokio::test]
 async fn an_export_has_a_request_a_line_that_any_client_can_send() {
     let world = seeded(&[]).await;

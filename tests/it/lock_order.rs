@@ -1,4 +1,4 @@
-//! Carts whose vendors cross: locks taken in one order by everybody, in one process and in two.
+//! Carts whose vendors cross: all checkouts take locks in one order, in one process and in two.
 
 use crate::support::{
     Product, Server, Shopper, World, assert_consistent,
@@ -35,7 +35,7 @@ async fn carts_that_cross_or_form_cycles_never_deadlock() {
     }
 }
 
-/// PF-079, PF-080: the order of locks holds across instances, which know nothing of each other.
+/// PF-079, PF-080: the order of locks holds across instances, which do not communicate.
 #[tokio::test]
 async fn two_instances_on_one_database_neither_deadlock_nor_oversell() {
     let settings = [
@@ -65,7 +65,7 @@ async fn two_instances_on_one_database_neither_deadlock_nor_oversell() {
 
         assert!(replies.iter().all(|reply| reply.status == 201));
         assert_eq!(world.market.stock_of(scarce).await, (0, 4));
-        // Each gets the same bytes at the instance that it did not ask first.
+        // Each buyer gets the same bytes from the other instance.
         for (nr, (reply, shopper)) in replies.iter().zip(&shoppers).enumerate().take(4) {
             let there = if nr % 2 == 0 {
                 shopper.clone()
@@ -116,7 +116,7 @@ async fn three_products(world: &World) -> [Product; 3] {
     ]
 }
 
-/// Every ordered pair of the three, again and again, beginning elsewhere in each round.
+/// Every ordered pair of the three, repeatedly, starting elsewhere in each round.
 async fn crossing_shoppers(world: &World, [a, b, c]: &[Product; 3], round: usize) -> Vec<Shopper> {
     let pairs = [(a, b), (b, a), (b, c), (c, b), (c, a), (a, c)];
     let cart = |nr: usize| {

@@ -1,5 +1,5 @@
-//! What the log says of requests: each fault under its request's id, no flood of refusals, no length that
-//! a client chooses.
+//! Log lines of requests: each fault is logged with its request's id, refusals do not flood the log,
+//! and no client chooses the length of a line.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -25,7 +25,7 @@ fn names(event: &Value, id: &str) -> bool {
     text("http.request_id") == id || text("http.request_ids").contains(id)
 }
 
-/// The line of a request by its id and status, as soon as it is written.
+/// Waits for the line of a request with this id and status.
 async fn until_answered(world: &World, id: &str, status: u16) -> Value {
     let mut own = None;
     wait::until("the request's line is in the log", async || {
@@ -37,7 +37,7 @@ async fn until_answered(world: &World, id: &str, status: u16) -> Value {
     own.unwrap()
 }
 
-/// Before: the cause stood in a line without an id, and the request's own was level INFO.
+/// Regression: the cause was in a line without an id, and the request's own line had level INFO.
 #[tokio::test]
 async fn the_cause_of_a_500_is_found_by_its_request_id() {
     let world = World::start().await;
@@ -102,7 +102,7 @@ async fn a_503_is_a_warning_with_its_cause() {
     );
 }
 
-/// Before: a line for each, 58 MB in five seconds.
+/// Regression: each refusal had a line, 58 MB in five seconds.
 #[tokio::test]
 async fn a_flood_of_refusals_is_summed_up() {
     const REQUESTS: u64 = 3_000;
@@ -136,7 +136,7 @@ async fn a_flood_of_refusals_is_summed_up() {
     assert!(own < REQUESTS / 2, "{own} lines");
 }
 
-/// Before: a method of 60 KB made a line of 120 KB.
+/// Regression: a method of 60 KB made a line of 120 KB.
 #[tokio::test]
 async fn no_line_is_as_long_as_a_client_likes() {
     use tokio::io::AsyncWriteExt;

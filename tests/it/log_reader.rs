@@ -1,4 +1,4 @@
-//! Whoever reads the log stops reading.
+//! The reader of the log stops reading.
 
 use std::{
     io::{BufRead, BufReader},
@@ -8,7 +8,7 @@ use std::{
 
 use crate::support::{Client, World, server, wait};
 
-/// Before: after some 300 requests every thread stood still in a write, until the reader came back.
+/// Regression: after some 300 requests every thread was blocked in a write, until the reader came back.
 #[tokio::test]
 async fn a_log_that_nobody_reads_stops_nobody() {
     let world = World::start().await;
@@ -28,7 +28,7 @@ async fn a_log_that_nobody_reads_stops_nobody() {
             break addresses;
         }
     };
-    // From here on nobody reads.
+    // From here on the log is not read.
     let client = Client::new(&http, Some(server::token_for(&world.market.buyer().await)));
     let dropped = async || {
         let page = reqwest::get(format!("{ops}/metrics")).await.unwrap();

@@ -1,5 +1,5 @@
-//! PostgreSQL, or a pooler in front of it, lets nobody in: at start that is told, while serving it is
-//! borne, and never answered by a flood of logins.
+//! PostgreSQL, or a pooler in front of it, refuses every login: at start that is reported, while
+//! serving it is survived, and it never leads to a flood of logins.
 
 use std::time::{Duration, Instant};
 
@@ -71,7 +71,7 @@ async fn failing_logins_are_few_and_readiness_says_why() {
     }
     let logins = pooler.refused();
 
-    // The first ones of each worker, the relay's, and then one per pause.
+    // The first logins of each worker, the relay's, and then one per pause.
     let most = 30 + 6 * usize::try_from(started.elapsed().as_secs()).unwrap();
     assert!(
         logins > 0 && logins <= most,
@@ -88,7 +88,7 @@ async fn failing_logins_are_few_and_readiness_says_why() {
         client.get_cart().await.status == 404
     })
     .await;
-    // Its last answer is remembered for a moment.
+    // The last answer of `/readyz` is cached for a moment.
     wait::until("it is ready again", async || {
         world.server.operations("/readyz").await.0 == 200
     })
@@ -108,7 +108,7 @@ async fn a_server_that_takes_nobody_new_leaves_a_service_ready_and_serving() {
     pooler.treat(Logins::Full);
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(2) {
-        // More at a time than there are connections: they take turns.
+        // More requests at a time than there are connections: they take turns.
         let replies = futures_util::future::join_all((0..16).map(|_| client.get_cart())).await;
         for reply in replies {
             assert_eq!(reply.status, 404, "{}", reply.text());
@@ -117,5 +117,5 @@ async fn a_server_that_takes_nobody_new_leaves_a_service_ready_and_serving() {
         assert_eq!(status, 200, "{body}");
     }
 
-    assert!(pooler.refused() > 0, "somebody wanted another connection");
+    assert!(pooler.refused() > 0, "another connection was requested");
 }

@@ -1,4 +1,4 @@
-//! What somebody is told who has set something wrong: what it is, where, and what to do.
+//! The messages about a wrong setting: they say what is wrong, where, and what to do.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use crate::support::{
     server::{refusal_to_start, splitcart},
 };
 
-/// Each in a sentence or two, without what only a developer of PostgreSQL could use.
+/// Each message has a sentence or two, without details that help only developers of PostgreSQL.
 #[tokio::test]
 async fn a_postgresql_that_can_t_be_used_is_named_with_what_to_do() {
     let database = Database::create().await;
@@ -55,7 +55,7 @@ async fn a_postgresql_that_can_t_be_used_is_named_with_what_to_do() {
         assert!(told.contains(&named) && told.contains(advice), "{told}");
         assert!(!told.contains("at line"), "{told}");
         let waiting = told.matches("waiting for PostgreSQL").count();
-        assert!(waiting <= 1, "the same is said once: {told}");
+        assert!(waiting <= 1, "the wait is reported once: {told}");
 
         let mut audit = splitcart("audit");
         let output = audit.env("SPLITCART_DATABASE_URL", &url).output().unwrap();
@@ -83,7 +83,7 @@ async fn commands_do_not_wait_for_a_silent_postgresql_for_ever() {
     assert!(started.elapsed() < Duration::from_secs(25));
 }
 
-/// The service comes up without it, and somebody has to learn so.
+/// The service starts without Redis, so the log must report it.
 #[tokio::test]
 async fn a_redis_that_can_t_be_used_is_told_at_start() {
     let database = Database::create().await;

@@ -48,7 +48,7 @@ async fn an_order_over_nothing_is_placed_without_a_payment_intent() {
     assert_consistent(&world.market.database).await;
 }
 
-/// Orders of earlier versions keep the intents that they have.
+/// Orders of earlier versions keep their intents.
 #[tokio::test]
 async fn the_audit_lets_intents_over_nothing_be_that_were_written_before() {
     let world = World::start().await;

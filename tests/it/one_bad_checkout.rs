@@ -1,8 +1,8 @@
-//! One bad checkout in a batch: it alone fails.
+//! One bad checkout in a batch fails alone.
 
 use crate::support::{Client, Shopper, World, assert_consistent, market::cart_of, wait};
 
-/// PF-080: the database refuses one line for good; the others of its batch are bought.
+/// PF-080: the database refuses one line permanently; the other checkouts of its batch are carried out.
 #[tokio::test]
 async fn a_poison_checkout_fails_alone_and_the_others_of_its_batch_are_bought() {
     let settings = [
@@ -61,7 +61,7 @@ async fn a_poison_checkout_fails_alone_and_the_others_of_its_batch_are_bought() 
     assert_eq!(world.market.stock_of(good).await, (93, 7));
     assert_eq!(world.market.stock_of(poison).await, (100, 0));
     assert_consistent(&world.market.database).await;
-    // Without what poisoned it, the same key buys.
+    // With the constraint removed, the same key buys.
     let heal = "alter table order_line_items drop constraint order_line_items_test_poison";
     world.market.database.run(heal).await;
     assert_eq!(shoppers[4].check_out().await.status, 201);

@@ -89,7 +89,7 @@ async fn operations_are_private_and_the_api_is_public() {
     assert_ne!(world.server.http, world.server.ops);
 }
 
-/// A world in which one of everything that is counted has happened.
+/// A world in which each counted event has happened once.
 async fn busy_world() -> (World, Vec<Uuid>) {
     let world = World::start().await;
     let client = world.client(&world.market.buyer().await);
@@ -266,7 +266,7 @@ async fn the_deepest_mailboxes_are_named() {
     assert!(!text.contains(&named), "{text}");
 }
 
-/// A label must not follow what a client makes up.
+/// No label has values that a client chooses.
 #[tokio::test]
 async fn made_up_routes_and_methods_make_no_new_series() {
     let world = World::start().await;
@@ -385,7 +385,6 @@ async fn the_log_keeps_secrets() {
     }
 }
 
-/// Case 8, on the private listener.
 #[tokio::test]
 async fn every_page_of_the_private_listener_answers_head_and_names_its_methods() {
     let world = World::start().await;
@@ -418,7 +417,6 @@ async fn every_page_of_the_private_listener_answers_head_and_names_its_methods()
     }
 }
 
-/// Case 14.
 #[tokio::test]
 async fn metrics_come_in_the_format_that_is_asked_for() {
     let world = World::start().await;
@@ -468,7 +466,7 @@ async fn metrics_come_in_the_format_that_is_asked_for() {
     assert!(text.ends_with("# EOF\n"));
 }
 
-/// However many ask, PostgreSQL and Redis are asked now and then.
+/// However many clients ask, PostgreSQL and Redis are asked only now and then.
 #[tokio::test]
 async fn readiness_asks_its_dependencies_no_more_than_twice_a_second() {
     let world = World::start().await;
@@ -488,7 +486,7 @@ async fn readiness_asks_its_dependencies_no_more_than_twice_a_second() {
     for _ in 0..300 {
         assert_eq!(world.server.operations("/readyz").await.0, 200);
     }
-    // Two a second, and those of who looks for outages at the start.
+    // Two a second, and those of the outage watcher at the start.
     let allowed = 2 * (started.elapsed().as_secs() + 1) + 2;
     let asked = pings().await - before;
     assert!(asked <= allowed, "{asked} > {allowed}");

@@ -1,4 +1,4 @@
-//! Reading what was bought: pages of orders, one order, by its buyer and by its vendor.
+//! Reading purchases: pages of orders, one order, by its buyer and by its vendor.
 
 use std::collections::HashSet;
 
@@ -14,7 +14,7 @@ use crate::support::{
     Buyer, Client, Market, Product, Reply, World, client::fresh_key, market::cart_of, wait,
 };
 
-/// Buys one of a product of each, `times` times.
+/// Buys one unit of each product, `times` times.
 async fn buy(client: &Client, products: &[Product], times: usize) {
     let lines: Vec<_> = products.iter().map(|product| (*product, 1)).collect();
     for _ in 0..times {
@@ -24,7 +24,7 @@ async fn buy(client: &Client, products: &[Product], times: usize) {
     }
 }
 
-/// Somebody who works for the vendor.
+/// A person who works for the vendor.
 async fn worker_of(market: &Market, product: Product, role: &str) -> Buyer {
     let shop = Buyer {
         user_id: Uuid::now_v7(),
@@ -47,7 +47,7 @@ fn next_cursor(reply: &Reply) -> Option<String> {
     cursor.as_str().map(str::to_owned)
 }
 
-/// How many orders each page of a walk has, which looks at a few orders for each.
+/// The number of orders on each page of a walk that looks at up to `rows_max` orders for each.
 async fn pages(world: &World, buyer: &Buyer, status: OrderStatus, rows_max: usize) -> Vec<usize> {
     let mut connection = world.market.database.pool.acquire().await.unwrap();
     let mut behind = Position::START;
@@ -69,14 +69,14 @@ async fn pages(world: &World, buyer: &Buyer, status: OrderStatus, rows_max: usiz
     }
 }
 
-/// Nobody walks through all orders to find a few of a rare status, or none: a page ends where enough
-/// were looked at, and the next one goes on there.
+/// No request walks through all orders to find a few of a rare status, or none: a page ends when enough
+/// orders were looked at, and the next page goes on there.
 #[tokio::test]
 async fn a_rare_status_is_looked_for_a_part_at_a_time() {
     let world = World::start().await;
     let buyer = world.market.buyer().await;
     let client = world.client(&buyer);
-    // Two of each checkout were placed at the same time.
+    // Two orders of each checkout were placed at the same time.
     let products = [
         world.market.sold_product(500, 90).await,
         world.market.sold_product(500, 90).await,
@@ -86,7 +86,7 @@ async fn a_rare_status_is_looked_for_a_part_at_a_time() {
     let none = pages(&world, &buyer, OrderStatus::Canceled, 4).await;
     let all = pages(&world, &buyer, OrderStatus::CreatedPending, 4).await;
 
-    // Cut before the orders of one time would be torn apart.
+    // A page ends early rather than between orders of the same time.
     assert!(none.len() > 2, "{none:?}");
     assert_eq!(none.iter().sum::<usize>(), 0, "{none:?}");
     assert_eq!(all, [2; 5]);
@@ -183,7 +183,7 @@ async fn a_perspective_that_the_store_does_not_have_is_forbidden() {
         assert_eq!(ids(&list(own).await).len(), 1);
         assert_eq!(list(other).await.code(), "FORBIDDEN");
     }
-    // A vendor whose licence has ended still has orders to fulfil; who was removed sees nothing.
+    // A vendor whose licence has ended still has orders to fulfil; a removed member sees nothing.
     world.market.lapse_licence(product.vendor.store_id).await;
     assert_eq!(ids(&vendor.get("/api/v1/orders").await).len(), 1);
     let remove = "update store_memberships set status = 'removed'";
@@ -195,7 +195,7 @@ async fn a_perspective_that_the_store_does_not_have_is_forbidden() {
     }
 }
 
-/// Orders of one checkout were placed at one moment: their ids put them in order.
+/// Orders of one checkout were placed at one moment, and are listed by their ids.
 #[tokio::test]
 async fn pages_of_any_size_show_every_order_once_newest_first() {
     let world = World::start().await;
@@ -214,11 +214,12 @@ async fn pages_of_any_size_show_every_order_once_newest_first() {
         let read = read_all(&client, &format!("limit={limit}")).await;
         assert_eq!(read, expected, "{limit} at a time");
     }
-    // Twenty at a time by default.
+    // A page has twenty orders by default.
     assert_eq!(ids(&client.get("/api/v1/orders").await).len(), 12);
 }
 
-/// What is placed while a list is read comes before what was read, and moves nothing.
+/// An order that is placed while a list is read comes before the orders already read, and moves none of
+/// them.
 #[tokio::test]
 async fn orders_placed_meanwhile_neither_hide_nor_repeat_any() {
     let world = World::start().await;
@@ -305,7 +306,7 @@ async fn a_bad_query_is_refused_with_every_problem() {
     }
 }
 
-/// What a connection looks up when it meets a type for the first time must not count.
+/// The lookup that a connection makes when it meets a type for the first time must not count.
 const ONE_CONNECTION: [(&str, &str); 3] = [
     ("SPLITCART_LOG_FILTER", "info,sqlx::query=debug"),
     ("SPLITCART_HTTP_WORKERS", "1"),
@@ -323,7 +324,7 @@ async fn a_page_takes_a_fixed_number_of_statements() {
     }
     buy(&client, &products, 5).await;
     let mut taken = Vec::new();
-    // The first one opens the connection.
+    // The first request opens the connection.
     for limit in [1, 1, 20] {
         let before = statements(&world).len();
         let id = format!("page-{}", taken.len());
@@ -339,7 +340,7 @@ async fn a_page_takes_a_fixed_number_of_statements() {
     }
     let counts: Vec<_> = taken.iter().map(Vec::len).collect();
     assert_eq!(counts[1], counts[2], "{taken:#?}");
-    // The gate, and three in a snapshot.
+    // The gate's statements, and three in a snapshot.
     assert!((4..=6).contains(&counts[1]), "{:#?}", taken[1]);
 }
 
@@ -349,7 +350,7 @@ fn statements(world: &World) -> Vec<String> {
         .collect()
 }
 
-/// An order without any line that was reserved says why as a whole.
+/// An order without a reserved line gives a reason for the order as a whole.
 #[tokio::test]
 async fn a_rejected_order_says_why() {
     let world = World::start().await;

@@ -1,4 +1,4 @@
-//! A server that is away is named in the log once, with the cause, and once more when it is back.
+//! A server that is away is reported in the log once, with the cause, and once more when it is back.
 
 use private_servers::PrivatePostgres;
 
@@ -6,7 +6,7 @@ use crate::support::{
     Redis, Server, World, client::fresh_key, market::cart_of, redis::signal, wait,
 };
 
-/// The lines that name a server as away or as back.
+/// The log lines that report a server as away or as back.
 fn told(server: &Server, name: &str) -> Vec<(String, String)> {
     let lines = server.log();
     let events = lines
@@ -22,7 +22,10 @@ fn told(server: &Server, name: &str) -> Vec<(String, String)> {
 }
 
 async fn until_told(server: &Server, name: &str, lines: usize) {
-    wait::until("it is told", async || told(server, name).len() >= lines).await;
+    wait::until("the log reports it", async || {
+        told(server, name).len() >= lines
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -30,8 +33,8 @@ async fn redis_is_named_when_it_is_away_and_when_it_is_back() {
     let mut world = World::start().await;
     let client = world.client(&world.market.buyer().await);
     world.redis.kill().await;
-    wait::until("it is told", async || {
-        // Each asks Redis.
+    wait::until("the log reports it", async || {
+        // Each request asks Redis.
         client.put_cart(&fresh_key(), &serde_json::json!({})).await;
         let body = serde_json::json!({ "cart_id": uuid::Uuid::now_v7() });
         let request = client.checkout_request(&fresh_key(), &body);
@@ -52,7 +55,7 @@ async fn redis_is_named_when_it_is_away_and_when_it_is_back() {
     assert!(end.contains("is back after "), "{end}");
 }
 
-/// Before: nothing was said for as long as nobody called.
+/// Regression: the outage was not logged until the first request.
 #[tokio::test]
 async fn a_redis_that_is_not_there_at_the_start_is_named_at_once() {
     let world = World::start().await;
@@ -110,7 +113,7 @@ async fn postgresql_is_named_when_it_is_away_and_when_it_is_back() {
     assert!(end.contains("is back after "), "{end}");
 }
 
-/// A full disk (SQLSTATE 53100), as far as a client can tell: told by triggers, for want of a disk to fill.
+/// A full disk (SQLSTATE 53100), as a client sees it: triggers raise the error, since no disk is filled.
 #[tokio::test]
 async fn a_full_disk_is_503_and_over_when_there_is_space_again() {
     let world = World::start().await;

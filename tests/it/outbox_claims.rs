@@ -1,5 +1,5 @@
-//! Claims by themselves: a claim is a fence, told by PostgreSQL's clock. Whoever slept for longer than
-//! its claim changes nothing of what became of the event since.
+//! Claims by themselves: a claim is a fence, and PostgreSQL's clock decides about it. A relay that was
+//! paused for longer than its claim changes nothing about the event any more.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ async fn a_claim_that_has_ended_changes_nothing() {
     assert_eq!(changed.map(Result::unwrap), [0; 4]);
     assert_eq!(database.contents().await, contents);
     let marked = outbox::mark_published(&mut connection, &[&second[0]]).await;
-    assert_eq!(marked.unwrap(), 1, "the later claim stands");
+    assert_eq!(marked.unwrap(), 1, "the later claim is valid");
 }
 
 #[tokio::test]
@@ -84,8 +84,8 @@ async fn an_event_that_is_published_is_neither_marked_again_nor_buried() {
     assert_eq!(database.contents().await, contents);
 }
 
-/// An instance whose clock is an hour behind would otherwise claim what is due for everybody, and one
-/// whose clock is ahead would hide its events for an hour.
+/// By its own clock, an instance that is an hour behind would write claims that have expired already,
+/// and one that is an hour ahead would keep other relays from its events for an hour.
 #[tokio::test]
 async fn a_writer_s_claim_is_told_by_the_database_s_clock_whatever_its_own_says() {
     let database = Database::create().await;
@@ -141,7 +141,7 @@ async fn no_more_events_are_counted_than_the_gauge_needs() {
     assert!((100.0..200.0).contains(&lag.oldest_s), "{lag:?}");
 }
 
-/// A UUIDv7 of a moment.
+/// A UUIDv7 with this time.
 fn id_of(time: DateTime<Utc>) -> Uuid {
     let seconds = u64::try_from(time.timestamp()).unwrap();
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, 0))
@@ -155,7 +155,7 @@ async fn published_events_are_removed_after_their_retention_and_no_others() {
     let ids = [9, 9, 9, 8, 8, 1].map(|days| id_of(days_ago(days)));
     let new = ids.map(|id| event(id, Utc::now())).to_vec();
     let claimed = outbox::announce(&mut connection, new, DAY).await.unwrap();
-    // All but one of eight days ago, which still waits.
+    // All are published but one of those that are eight days old.
     let published: Vec<_> = claimed
         .iter()
         .filter(|it| it.event.id.uuid() != ids[4])

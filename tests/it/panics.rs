@@ -1,4 +1,4 @@
-//! What a panic, or a server that stops answering, costs: time, and nobody else's checkout.
+//! The cost of a panic, or of a server that stops answering: time, and no other checkout.
 #![cfg(feature = "faults")]
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::support::{
     Client, Server, Shopper, World, assert_consistent, crowd::together, market::cart_of, wait,
 };
 
-/// A server that strikes once at a place.
+/// A server with a fault that occurs once, at a place.
 async fn struck_at(place: &str, settings: &[(&str, &str)]) -> (World, TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let reached = dir.path().join("reached");
@@ -22,7 +22,7 @@ async fn struck_at(place: &str, settings: &[(&str, &str)]) -> (World, TempDir, P
     (world, dir, reached)
 }
 
-/// The batch is carried out in halves, and nobody notices.
+/// The batch is carried out in halves, and no other caller is affected.
 #[tokio::test]
 async fn a_panic_in_a_batch_takes_no_caller_along() {
     for place in ["after_reservation!", "in_vendor_actor!"] {
@@ -49,8 +49,8 @@ async fn a_panic_in_a_batch_takes_no_caller_along() {
     }
 }
 
-/// The server has committed and never says so: the outcome is looked up, never guessed, and the slot
-/// is free again.
+/// The server has committed and never says so: the outcome is looked up, never guessed, and the slot is
+/// released.
 #[tokio::test]
 async fn a_commit_that_is_never_answered_is_looked_up() {
     let settings = [

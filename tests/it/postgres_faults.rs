@@ -1,5 +1,5 @@
-//! PostgreSQL cuts connections, deadlocks, or makes us wait: every caller is answered, and what was
-//! not answered with 201 did nothing.
+//! PostgreSQL cuts connections, deadlocks, or responds late: every caller is answered, and a checkout
+//! without a 201 has no effect.
 
 use std::time::{Duration, Instant};
 
@@ -14,14 +14,14 @@ use crate::support::{
 
 const GROUPS: &str = "select count(*) from checkout_groups";
 
-/// Cuts all connections on which checkouts run; returns how many there were.
+/// Cuts all connections that run checkouts; returns their number.
 async fn cut_the_checkouts_connections(world: &World) -> i64 {
     let cut = "select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity
                where datname = current_database() and application_name = 'splitcart checkout'";
     world.market.database.count(cut).await
 }
 
-/// PF-081: cut again and again, in whatever statement it strikes, the commit included.
+/// PF-081: connections are cut again and again, in any statement, the commit included.
 #[tokio::test]
 async fn connections_cut_under_load_lead_to_201_or_503_and_to_one_group_each() {
     let settings = [
@@ -44,7 +44,7 @@ async fn connections_cut_under_load_lead_to_201_or_503_and_to_one_group_each() {
     let replies = load.await.unwrap();
 
     assert!(cut > 0);
-    // It struck.
+    // The cut has hit a statement.
     world.server.until_logged("terminating connection").await;
     for (shopper, reply) in shoppers.iter().zip(&replies) {
         assert!(reply.status == 201 || is_refused(reply), "{}", reply.text());
@@ -58,8 +58,7 @@ async fn connections_cut_under_load_lead_to_201_or_503_and_to_one_group_each() {
     assert_consistent(&world.market.database).await;
 }
 
-/// A connection that is cut while the transaction waits is replaced, and the caller notices
-/// nothing but the time.
+/// A connection that is cut while the transaction waits is replaced, and the caller only waits longer.
 #[tokio::test]
 async fn a_connection_cut_in_the_middle_of_a_transaction_is_replaced() {
     let settings = [
@@ -75,7 +74,7 @@ async fn a_connection_cut_in_the_middle_of_a_transaction_is_replaced() {
 
     let waiting = tokio::spawn(Client::send(shopper.request()));
     world.market.until_a_checkout_waits_for_a_lock().await;
-    // The one that waits, and those that the pool keeps beside it.
+    // The waiting connection, and those that the pool keeps beside it.
     assert!(cut_the_checkouts_connections(&world).await > 0);
     held.rollback().await.unwrap();
     let reply = waiting.await.unwrap();
@@ -86,7 +85,7 @@ async fn a_connection_cut_in_the_middle_of_a_transaction_is_replaced() {
     assert_consistent(&world.market.database).await;
 }
 
-/// 40P01: the other side of the deadlock goes on, and we try again.
+/// 40P01: the other side of the deadlock continues, and the checkout is tried again.
 #[tokio::test]
 async fn a_deadlock_with_somebody_else_is_tried_again() {
     let settings = [
@@ -96,13 +95,13 @@ async fn a_deadlock_with_somebody_else_is_tried_again() {
         ("SPLITCART_ATTEMPTS_MAX", "10"),
     ];
     let world = World::with_settings(&settings).await;
-    // Our order is ascending vendors; somebody else comes from the other end.
+    // The service locks vendors in ascending order; the other session starts at the other end.
     let first = world.market.sold_product(500, 10).await;
     let second = world.market.sold_product(300, 10).await;
     let cart = cart_of(&[(first, 1), (second, 1)]);
     let shopper = Shopper::with_cart(&world.market, &world.server, &cart).await;
     let mut foreign = world.market.hold_stock(second).await;
-    // The other side waits patiently, so that ours is the one that is aborted.
+    // The other side waits patiently, so that the service's transaction is the one that is aborted.
     sqlx::query("set local deadlock_timeout = '60s'")
         .execute(&mut *foreign)
         .await
@@ -119,7 +118,7 @@ async fn a_deadlock_with_somebody_else_is_tried_again() {
     let reply = ours.await.unwrap();
 
     assert_eq!((reply.status, reply.is_replay()), (201, false));
-    // It struck.
+    // The deadlock has occurred.
     world.server.until_logged("deadlock detected").await;
     assert!(world.server.metric("splitcart_batch_retries").await >= 1.0);
     assert_eq!(world.market.stock_of(first).await, (9, 1));
@@ -127,7 +126,7 @@ async fn a_deadlock_with_somebody_else_is_tried_again() {
     assert_consistent(&world.market.database).await;
 }
 
-/// Refused at once, with nothing done, rather than queued without an end.
+/// Checkouts are refused at once, with nothing done, rather than queued without limit.
 #[tokio::test]
 async fn a_full_queue_refuses_at_once_and_recovers() {
     let settings = [
@@ -182,8 +181,8 @@ async fn a_full_queue_refuses_at_once_and_recovers() {
     assert_consistent(&world.market.database).await;
 }
 
-/// A connection that was used a moment ago is not asked before it is used again; one that was cut
-/// meanwhile is found by the statement, and what only reads is done once more.
+/// A connection that was used a moment ago is not pinged before it is used again. If it was cut
+/// meanwhile, the statement finds that out, and a read is repeated.
 #[tokio::test]
 async fn a_read_whose_connection_was_cut_is_read_again() {
     let world = World::with_settings(&[("SPLITCART_HTTP_WORKERS", "1")]).await;
@@ -195,7 +194,7 @@ async fn a_read_whose_connection_was_cut_is_read_again() {
         log.filter(|line| line.contains("reading again")).count()
     };
     let mut cuts = 0;
-    // Now and then the pool is faster and has noticed: it must strike at least once.
+    // Sometimes the pool notices the cut first, so the test repeats until a read notices one.
     wait::until("a cut was noticed by a read", async || {
         assert_eq!(client.get_cart().await.status, 200);
         let cut = "select pg_terminate_backend(pid) from pg_stat_activity

@@ -1,4 +1,4 @@
-//! PostgreSQL dies and comes back while we serve.
+//! PostgreSQL dies and comes back while the service runs.
 
 use private_servers::PrivatePostgres;
 use sqlx::PgPool;
@@ -8,8 +8,8 @@ use crate::support::{
     redis::signal, wait,
 };
 
-/// What a client was told is durable, what it could not be told is a quick 503, and the service
-/// comes back by itself.
+/// An answer that a client got is durable, a checkout that can't be carried out is a quick 503, and the
+/// service recovers by itself.
 #[tokio::test]
 async fn a_killed_postgresql_costs_time_and_nothing_else() {
     let dir = tempfile::Builder::new()

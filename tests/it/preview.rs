@@ -1,4 +1,4 @@
-//! `POST /api/v1/checkout/preview`: what a checkout would come to, without anything being done.
+//! `POST /api/v1/checkout/preview`: the outcome that a checkout would have, without any effect.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ async fn preview(client: &Client, body: &Value) -> Reply {
     Client::send(request.json(body)).await
 }
 
-/// A preview without what a checkout has more, a checkout without what it has more.
+/// The data without the fields that only a preview or only a checkout has.
 fn without_ids(mut data: Value) -> Value {
     let data_fields = data.as_object_mut().unwrap();
     for name in [
@@ -56,7 +56,7 @@ async fn a_preview_says_what_the_checkout_then_does_under_every_policy() {
 
         assert_eq!(foreseen.status, 200, "{}", foreseen.text());
         assert_eq!(world.market.database.contents().await, before);
-        // What it says of the cart can be expected of the checkout.
+        // The preview's total and version of the cart can be expected of the checkout.
         let mut body = body;
         body["expected_total"] = foreseen.data()["cart_total"].clone();
         body["expected_version"] = foreseen.data()["cart_version"].clone();
@@ -118,7 +118,7 @@ async fn a_preview_is_refused_as_the_checkout_would_be() {
     );
 }
 
-/// It waits for nobody: not for a checkout that holds the stock and the cart.
+/// A preview waits for no lock: not for a checkout that holds the stock and the cart.
 #[tokio::test]
 async fn a_preview_waits_for_no_lock() {
     let world = World::start().await;

@@ -1,5 +1,5 @@
-//! Who is calling, where tokens are signed with private keys: which key, which algorithm, and keys
-//! that change while the server runs.
+//! Tokens that are signed with private keys: the choice of the key and the algorithm, and keys that
+//! change while the server runs.
 
 use chrono::Utc;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -29,12 +29,12 @@ fn claims(buyer: &Buyer) -> Value {
     })
 }
 
-/// A world whose server trusts what is in a file.
+/// A world whose server trusts the keys in a file.
 async fn world_with(setting: &str, file: &KeyFile) -> World {
     World::with_settings(&[NO_SECRET, AT_ONCE, (setting, &file.name())]).await
 }
 
-/// Nobody has a cart here: whoever is let in hears 404.
+/// The request is answered 404 when the token is accepted: no store has a cart here.
 async fn get_cart(server: &Server, token: &str) -> Reply {
     server.stranger().with_token(Some(token)).get_cart().await
 }
@@ -69,7 +69,7 @@ async fn a_key_file_of_each_kind_lets_its_own_tokens_in_and_no_others() {
         let what = format!("{:?}", pair.algorithm);
 
         assert_let_in(&world.server, &pair.sign(None, &claims), &what).await;
-        // A file has no ids, so a token's is not compared with any.
+        // A key in a PEM file has no id, so the token's `kid` is not compared.
         assert_let_in(&world.server, &pair.sign(Some("2026-01"), &claims), &what).await;
         assert_refused(&world.server, &stranger.sign(None, &claims), &what).await;
         for other in pairs
@@ -106,7 +106,7 @@ async fn the_algorithm_is_the_key_s_and_never_the_token_s() {
             let der = pem_bytes(&pair.public_pem);
 
             assert_let_in(&world.server, &good, "good").await;
-            // Whoever takes the public key for a secret would believe these.
+            // A verifier that takes the public key for a secret would accept these.
             for (name, secret) in [
                 ("the file's text", pair.public_pem.as_bytes()),
                 (
@@ -162,7 +162,7 @@ async fn a_set_tells_its_keys_apart_by_their_ids() {
     for (pair, kid) in [(&rsa, "r"), (&p256, "p"), (&ed, "e1"), (&second, "e2")] {
         assert_let_in(server, &pair.sign(Some(kid), &claims), kid).await;
     }
-    // Without an id it must be clear which key is meant.
+    // A token without `kid` is accepted only if a single key fits its algorithm.
     assert_let_in(server, &rsa.sign(None, &claims), "the only RSA key").await;
     assert_let_in(server, &p256.sign(None, &claims), "the only P-256 key").await;
     assert_refused(server, &ed.sign(None, &claims), "one of two").await;
@@ -227,20 +227,20 @@ async fn a_set_that_is_broken_or_gone_leaves_the_keys_of_before() {
 
     for (count, text) in [(1, "{"), (2, "{\"keys\": {}}"), (3, "")] {
         file.replace(text);
-        wait::until("it is complained of", async || complaints() == count).await;
+        wait::until("the problem is logged", async || complaints() == count).await;
         assert_let_in(server, &token, text).await;
     }
     std::fs::remove_file(file.path()).unwrap();
-    wait::until("it is complained of", async || complaints() == 4).await;
+    wait::until("the problem is logged", async || complaints() == 4).await;
     assert_let_in(server, &token, "gone").await;
 
     let other = KeyPair::ed25519();
     file.replace_set(&[other.jwk("other")]);
-    wait::until("a good one is used again", async || {
+    wait::until("a good file is used again", async || {
         get_cart(server, &token).await.status == 401
     })
     .await;
-    assert_eq!(complaints(), 4, "each was told once");
+    assert_eq!(complaints(), 4, "each problem is logged once");
 }
 
 #[tokio::test]
@@ -373,7 +373,7 @@ async fn clocks_may_differ_by_the_leeway_and_no_more() {
         pair.sign(None, &claims)
     };
 
-    // While this runs some time passes, so what is let in has a minute to spare.
+    // The test itself takes time, so an accepted token has a minute to spare.
     assert_let_in(&world.server, &token("exp", now - 240), "expired within").await;
     assert_refused(
         &world.server,

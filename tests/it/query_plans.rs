@@ -1,4 +1,5 @@
-//! How PostgreSQL carries out what we send: by index, however fresh the tables' statistics are.
+//! The plans of the service's statements: PostgreSQL uses indexes, however fresh the tables' statistics
+//! are.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +9,8 @@ use sqlx::{Connection, PgConnection};
 
 use crate::support::{Client, Shopper, World, crowd::check_out_together, market::cart_of, wait};
 
-/// Of each table that the hot paths use, how often it was read from end to end. The outbox, the keys
-/// and the groups are left out: background jobs look through them.
+/// The number of sequential scans of each table that the hot paths use. The outbox, the keys and the
+/// groups are left out, because background jobs scan them.
 async fn sequential_scans(connection: &mut PgConnection) -> BTreeMap<String, i64> {
     let query = "select relname::text, seq_scan
                  from pg_stat_user_tables
@@ -21,7 +22,7 @@ async fn sequential_scans(connection: &mut PgConnection) -> BTreeMap<String, i64
     rows.into_iter().collect()
 }
 
-/// A session tells its statistics at the latest when it ends.
+/// A session reports its statistics when it ends, if not before.
 async fn until_nobody_else_is_connected(connection: &mut PgConnection) {
     wait::until("all other sessions have ended", async || {
         let query = "select count(*) from pg_stat_activity
@@ -41,8 +42,8 @@ async fn stop(world: &mut World) {
     assert!(world.server.ended().await.success());
 }
 
-/// The tables are small and were never analyzed, which is when the planner would rather read them
-/// whole, and its choice would stay when they have grown.
+/// The tables are small and were never analyzed. The planner then prefers to scan them whole, and a
+/// cached plan would stay when the tables have grown.
 #[tokio::test]
 async fn carts_checkouts_and_orders_look_rows_up_by_index_only() {
     let mut world = World::start().await;
@@ -53,7 +54,7 @@ async fn carts_checkouts_and_orders_look_rows_up_by_index_only() {
         lines.push((product, 3));
     }
     let carts = vec![cart_of(&lines); 20];
-    // The first PUTs make the buyers; what the test itself does to make them must not count.
+    // The first PUTs make the buyers; the statements of the test itself must not count.
     let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
     stop(&mut world).await;
     let url = world.market.database.url.clone();
@@ -86,7 +87,7 @@ async fn carts_checkouts_and_orders_look_rows_up_by_index_only() {
     stop(&mut world).await;
     until_nobody_else_is_connected(&mut connection).await;
     assert_eq!(sequential_scans(&mut connection).await, before);
-    // The rows really were read and written meanwhile.
+    // Rows were in fact read and written meanwhile.
     let written: i64 = sqlx::query_scalar("select count(*) from order_line_items")
         .fetch_one(&mut connection)
         .await
@@ -94,7 +95,7 @@ async fn carts_checkouts_and_orders_look_rows_up_by_index_only() {
     assert_eq!(written, 60);
 }
 
-/// However many orders a store has: a page is a walk along an index, not a sort of all of them.
+/// However many orders a store has, a page is a range of an index, not a sort of all orders.
 #[tokio::test]
 async fn a_page_reads_few_more_orders_than_it_shows() {
     let mut world = World::start().await;
@@ -102,7 +103,7 @@ async fn a_page_reads_few_more_orders_than_it_shows() {
     let cart = cart_of(&[(product, 1)]);
     let shopper = Shopper::with_cart(&world.market, &world.server, &cart).await;
     assert_eq!(shopper.check_out().await.status, 201);
-    // Copies, each of a checkout that is nowhere.
+    // Copies of an order, each of a checkout that does not exist.
     let copies = "
         set session_replication_role = replica;
         with copies as (
@@ -139,7 +140,7 @@ async fn a_page_reads_few_more_orders_than_it_shows() {
 
     stop(&mut world).await;
     until_nobody_else_is_connected(&mut connection).await;
-    // For each of 11 on a page: its time, its id, the order itself.
+    // For each of the 11 orders that a page reads: its time, its id, the order itself.
     let read = orders_read(&mut connection).await - before;
     assert!((5 * 11..=5 * 11 * 4).contains(&read), "{read}");
 }

@@ -1,4 +1,4 @@
-//! `POST /api/v1/cart/quote`: what a PUT would freeze, without anything being done; and the examples of
+//! `POST /api/v1/cart/quote`: the cart that a PUT would freeze, without any effect; and the examples of
 //! `docs/pricing.md`.
 
 use std::{collections::HashMap, time::Duration};
@@ -24,7 +24,7 @@ fn content_of(cart: &Value) -> Value {
     content
 }
 
-/// What a quote and a cart have in common.
+/// The fields that a quote and a cart have in common.
 fn priced(data: &Value) -> Value {
     let mut items = data["items"].clone();
     for item in items.as_array_mut().unwrap() {
@@ -192,7 +192,7 @@ async fn a_quote_is_refused_where_its_shape_is_wrong_and_to_who_may_not_see_the_
     );
 }
 
-/// Cart, stock and catalogue rows are all locked by somebody else.
+/// Other sessions hold locks on the rows of cart, stock and catalogue.
 #[tokio::test]
 async fn a_quote_waits_for_no_lock() {
     let world = World::start().await;
@@ -222,7 +222,7 @@ async fn a_quote_waits_for_no_lock() {
     held.rollback().await.unwrap();
 }
 
-/// What an example's names stand for.
+/// The vendors and products that an example's names refer to.
 #[derive(Default)]
 struct Stage {
     vendors: HashMap<String, Vendor>,

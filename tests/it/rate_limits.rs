@@ -1,4 +1,4 @@
-//! How many requests are taken from one address and from one person, and what the answers say of it.
+//! Limits on the requests of one address and of one person, and the answers' headers about them.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::support::{Client, Reply, World, client::fresh_key, market::cart_of, wait};
 
 const ON: (&str, &str) = ("SPLITCART_RATE_LIMIT", "on");
-/// One more is given back each second: no test waits that long between two requests by accident, and
-/// where it matters it makes sure.
+/// The allowance grows by one each second: a test that depends on the pause between two requests
+/// ensures it.
 const SLOW_ADDRESS: (&str, &str) = ("SPLITCART_LIMITS_ADDRESS_PER_S", "1");
 const SLOW_USER: (&str, &str) = ("SPLITCART_LIMITS_USER_PER_S", "1");
 
@@ -34,7 +34,7 @@ fn left(reply: &Reply, limit: &str) -> Option<u32> {
     Some(parameter.parse().unwrap())
 }
 
-/// Asks until it is one too many; returns how many were taken.
+/// Sends requests until one is refused; returns the number of those that were accepted.
 async fn exhaust(ask: impl AsyncFn() -> Reply) -> u32 {
     for taken in 0..1000 {
         if is_limited(&ask().await) {
@@ -56,10 +56,10 @@ async fn one_request_too_many_of_a_user_is_refused_and_others_are_not() {
 
     let taken = exhaust(async || client.get_cart().await).await;
 
-    // The burst less the PUT, and what was given back meanwhile.
+    // The burst less the PUT, plus the allowance that was restored meanwhile.
     assert!((4..=9).contains(&taken), "{taken}");
     assert_eq!(world.client(&other).get_cart().await.status, 404);
-    // It is the person that is limited, whatever the route, and nothing was done.
+    // The limit is the person's, on any route, and the refused request has no effect.
     let before = market.database.contents().await;
     let refused = async || client.put_cart(&key, &cart).await;
     wait::until("a PUT is refused, too", async || {
@@ -67,7 +67,7 @@ async fn one_request_too_many_of_a_user_is_refused_and_others_are_not() {
     })
     .await;
     assert_eq!(market.database.contents().await, before);
-    // Time gives it back: the very same request is then answered.
+    // The allowance is restored over time: the very same request is then answered.
     wait::until("the same request goes through", async || {
         refused().await.status == 200
     })
@@ -118,7 +118,7 @@ async fn an_address_is_limited_before_anything_else_is_looked_at() {
     let taken = exhaust(async || stranger.get_cart().await).await;
 
     assert!((5..=9).contains(&taken), "{taken}");
-    // A good token does not help, and the user's limit is not touched.
+    // A good token makes no difference, and the user's limit is not touched.
     wait::until("a good token is refused, too", async || {
         let reply = client.get_cart().await;
         is_limited(&reply) && left(&reply, "user").is_none() && left(&reply, "address") == Some(0)
@@ -130,7 +130,7 @@ async fn an_address_is_limited_before_anything_else_is_looked_at() {
     }
 }
 
-/// A token that is not signed by us spends nothing of the person that it names.
+/// A token with a wrong signature does not count against the person that it names.
 #[tokio::test]
 async fn nobody_can_use_up_what_is_another_s() {
     let world = World::with_settings(&[ON, SLOW_USER, ("SPLITCART_LIMITS_USER_BURST", "5")]).await;
@@ -164,7 +164,7 @@ async fn off_nothing_is_limited_and_nothing_told() {
     }
 }
 
-/// Asks as if a proxy had passed the request on.
+/// Sends a request that looks as if a proxy had passed it on.
 async fn forwarded(client: &Client, header: &str) -> Reply {
     let request = client.request(Method::GET, "/api/v1/cart");
     Client::send(request.header("X-Forwarded-For", header)).await
@@ -176,7 +176,7 @@ async fn a_forwarded_address_counts_only_if_the_proxy_is_trusted() {
     let world = World::with_settings(&few).await;
     let stranger = world.server.stranger();
 
-    // Whoever makes addresses up is one address all the same.
+    // A client that makes addresses up still counts as one address.
     let mut taken = 0;
     while !is_limited(&forwarded(&stranger, &format!("203.0.113.{taken}")).await) {
         taken += 1;
@@ -197,7 +197,8 @@ async fn a_forwarded_address_counts_only_if_the_proxy_is_trusted() {
             "{host}"
         );
     }
-    // One client behind the proxy has a limit of its own, whatever it says to the left of itself.
+    // One client behind the proxy has a limit of its own, whatever addresses it adds to the left of its
+    // own.
     let taken = exhaust(async || {
         forwarded(
             &stranger,
@@ -207,7 +208,7 @@ async fn a_forwarded_address_counts_only_if_the_proxy_is_trusted() {
     })
     .await;
     assert!((5..=9).contains(&taken), "{taken}");
-    // Without a header, or with one that is none, it is the proxy itself.
+    // Without a header, or with an invalid one, the request counts for the proxy itself.
     let reply = stranger.get_cart().await;
     assert_eq!(left(&reply, "address"), Some(4));
     let reply = forwarded(&stranger, "unknown").await;
@@ -217,7 +218,7 @@ async fn a_forwarded_address_counts_only_if_the_proxy_is_trusted() {
         left(&reply, "address") < Some(4),
         "both were the same address"
     );
-    // Hosts of one IPv6 network are one.
+    // Hosts of one IPv6 network count as one.
     for host in 0..20_u32 {
         let reply = forwarded(&stranger, &format!("2001:db8::{host:x}")).await;
         if is_limited(&reply) {
@@ -250,7 +251,7 @@ async fn discount_codes_can_not_be_guessed_without_end() {
     })
     .await;
     assert!((10..=20).contains(&taken), "{taken}");
-    // It is that user, and those carts only.
+    // The limit applies to that user, and to carts with codes only.
     assert_eq!(
         client
             .put_cart(&fresh_key(), &cart_of(&[(product, 1)]))
@@ -276,7 +277,7 @@ async fn what_was_taken_is_given_back() {
     let client = world.client(&world.market.buyer().await);
     exhaust(async || client.get_cart().await).await;
     let started = std::time::Instant::now();
-    wait::until("one more is taken", async || {
+    wait::until("one more is accepted", async || {
         client.get_cart().await.status == 404
     })
     .await;

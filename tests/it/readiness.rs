@@ -1,4 +1,4 @@
-//! What `/readyz` says, and what it costs.
+//! The answers of `/readyz`, and their cost.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ async fn readiness_keeps_one_connection_and_replaces_it_when_it_is_cut() {
 
     assert_eq!(database.count(CUT).await, 1);
 
-    // Its last answer is remembered for a moment.
+    // The last answer of `/readyz` is cached for a moment.
     wait::until("there is another one", async || {
         let (status, body) = world.server.operations("/readyz").await;
         assert_eq!(status, 200, "{body}");

@@ -1,4 +1,4 @@
-//! What operators are told about the Redis that the event stream lives in.
+//! Messages to operators about the Redis that holds the event stream.
 
 use crate::support::{Redis, Server, World};
 

@@ -1,5 +1,4 @@
-//! Redis may die, hang, fill up or forget at any moment: that costs time, never correctness
-//! (PF-081).
+//! Redis may die, hang, fill up or lose data at any moment: that costs time, never correctness (PF-081).
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +51,7 @@ async fn an_emptied_redis_leaves_the_replay_to_postgresql() {
     assert_bought_once(&world, product).await;
 }
 
-/// Who can write into Redis can put anything beside a fingerprint.
+/// A client with write access to Redis can put anything beside a fingerprint.
 #[tokio::test]
 async fn an_answer_in_redis_that_is_none_of_ours_leaves_the_replay_to_postgresql() {
     let world = World::with_settings(&[NO_PAUSE]).await;
@@ -114,7 +113,7 @@ async fn a_server_that_starts_without_redis_sells_and_finds_it_later() {
     world.redis.restart().await;
     let (later, _) = shopper_of(&world).await;
     assert_the_fast_path_works(&world, &later).await;
-    // The stream was emptied on the way, so the outbox is what tells.
+    // The stream was emptied on the way, so the test asks the outbox.
     let unpublished = "select count(*) from outbox_events where published_at is null";
     wait::until("every event is published", async || {
         world.market.database.count(unpublished).await == 0
@@ -124,7 +123,7 @@ async fn a_server_that_starts_without_redis_sells_and_finds_it_later() {
     assert_consistent(&world.market.database).await;
 }
 
-/// Asks until an answer comes from Redis.
+/// Sends the checkout again until an answer comes from Redis.
 async fn assert_the_fast_path_works(world: &World, shopper: &Shopper) {
     let before = replays_from(world, "redis").await;
     let first = shopper.check_out().await;
@@ -211,7 +210,7 @@ async fn a_full_redis_neither_refuses_nor_doubles_a_checkout() {
     assert!(replay.is_replay() && replay.bytes == first.bytes);
     world.server.until_logged("maxmemory").await;
     assert_bought_once(&world, product).await;
-    // The event waits without blame until there is room.
+    // The event waits until there is room, and no attempt counts against it.
     let refused = "select count(*) from outbox_events where published_at is null
                    and attempts = 0 and last_error like '%maxmemory%'";
     wait::until("the relay has tried", async || {
@@ -231,7 +230,7 @@ async fn a_full_redis_neither_refuses_nor_doubles_a_checkout() {
     assert_the_fast_path_works(&world, &later).await;
 }
 
-/// Leaves no room for anything new.
+/// Fills Redis until it has no room for anything new.
 async fn fill_up(redis: &Redis) {
     let mut connection = redis.connect().await.unwrap();
     redis::cmd("SET")
@@ -294,7 +293,7 @@ async fn a_claim_that_is_lost_while_its_request_runs_leads_to_one_group() {
     // While the owner renews it, the claim outlives its lease.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(is_in_progress(&there.check_out().await));
-    // The owner can't renew what was forgotten.
+    // The owner can't renew a claim that Redis has lost.
     world.redis.empty().await;
     let second = tokio::spawn(async move { there.check_out().await });
     wait::until("both work on the same key", async || {
@@ -331,7 +330,7 @@ const ONE_WORKER: [(&str, &str); 2] = [
     ("SPLITCART_HTTP_WORKERS", "1"),
     ("SPLITCART_REDIS_TIMEOUT_MS", "200"),
 ];
-/// A claim's lease, less the time that everything around it may take.
+/// A claim's lease, less the time that everything else may take.
 const WELL_WITHIN_THE_LEASE: Duration = Duration::from_secs(8);
 
 /// Waits until the server has given Redis another try after its pause.
@@ -350,8 +349,8 @@ async fn until_redis_is_used_again(world: &World) {
     .await;
 }
 
-/// Redis took the claim, but we never heard so, and left it alone when the claim was to be given up:
-/// "a 4xx or 5xx leaves the key free" holds all the same.
+/// Redis took the claim, but its answer was lost, and the service left Redis alone when the claim was
+/// to be released. "A 4xx or 5xx leaves the key free" holds all the same.
 #[tokio::test]
 async fn a_refused_request_s_key_is_free_even_if_redis_hung_meanwhile() {
     let world = World::with_settings(&ONE_WORKER).await;
@@ -372,7 +371,7 @@ async fn a_refused_request_s_key_is_free_even_if_redis_hung_meanwhile() {
     assert!(world.server.metric("splitcart_redis_failures").await > 0.0);
 }
 
-/// The answer could not be kept in Redis; the claim must not stand where it would have been.
+/// The answer could not be kept in Redis; the claim must not remain in its place.
 #[tokio::test]
 async fn a_success_that_redis_did_not_take_is_replayed_at_once() {
     let pause = ("SPLITCART_REDIS_PAUSE_MS", "20000");
@@ -388,7 +387,8 @@ async fn a_success_that_redis_did_not_take_is_replayed_at_once() {
     let slow = shopper.clone();
     let slow = tokio::spawn(async move { slow.check_out().await });
     world.market.until_a_checkout_waits_for_a_lock().await;
-    // It has its claim. Another request finds Redis hanging, so that it is left alone from now on.
+    // The slow checkout has its claim. Another request finds that Redis hangs, so Redis is left alone
+    // from now on.
     world.redis.freeze();
     assert_eq!(
         shopper

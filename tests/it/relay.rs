@@ -1,5 +1,5 @@
-//! The outbox relay: every committed checkout is announced at least once, whatever the broker and
-//! the relays do (PF-082).
+//! The outbox relay: every committed checkout is announced at least once, whatever the broker and the
+//! relays do (PF-082).
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ async fn until_all_are_marked(world: &World) {
     .await;
 }
 
-/// The groups that the stream tells of, and how many entries it has.
+/// The groups that the stream announces, and the number of its entries.
 async fn announced(world: &World) -> (BTreeSet<String>, usize) {
     let events = world.redis.events().await;
     let groups = events
@@ -127,7 +127,7 @@ async fn two_relays_publish_each_event_once() {
     assert_consistent(&world.market.database).await;
 }
 
-/// What Redis says about itself is no event's fault, however often it says so.
+/// A Redis error about Redis itself is no event's fault, however often it occurs.
 #[tokio::test]
 async fn a_key_that_is_no_stream_blames_no_event() {
     let world = World::with_settings(&BLAMED_AT_ONCE).await;
@@ -185,7 +185,8 @@ async fn a_redis_that_is_busy_with_a_script_blames_no_event() {
     assert_consistent(&world.market.database).await;
 }
 
-/// An event larger than this Redis takes: it hangs up. Only while others pass is that the event's fault.
+/// Redis hangs up on an event that is larger than it takes. Only while others pass is that the event's
+/// fault.
 #[tokio::test]
 async fn an_event_that_is_refused_while_others_pass_becomes_a_dead_letter_and_the_rest_flows() {
     let world = World::with_settings(&[("SPLITCART_OUTBOX_ATTEMPTS_MAX", "2")]).await;
@@ -209,7 +210,7 @@ async fn an_event_that_is_refused_while_others_pass_becomes_a_dead_letter_and_th
     assert_consistent(&world.market.database).await;
 }
 
-/// By hand, a time that no calendar has.
+/// An event, inserted by hand, with a time that no calendar has.
 #[tokio::test]
 async fn an_event_of_an_impossible_time_does_not_stop_its_neighbours() {
     let world = World::start().await;
@@ -230,7 +231,7 @@ async fn an_event_of_an_impossible_time_does_not_stop_its_neighbours() {
     .await;
 }
 
-/// The relay slept between claiming and publishing, and another instance did its work meanwhile.
+/// The relay was paused between claiming and publishing, and another instance did its work meanwhile.
 #[cfg(feature = "faults")]
 #[tokio::test]
 async fn a_relay_that_slept_for_longer_than_its_claim_publishes_nothing() {
@@ -277,10 +278,11 @@ async fn the_event_stream_may_have_a_redis_of_its_own() {
     assert_eq!(world.server.metric(replays).await, 1.0);
 }
 
-/// With these an event that was ever blamed would be a dead letter.
+/// With this setting the first refusal that counts against an event makes it a dead letter.
 const BLAMED_AT_ONCE: [(&str, &str); 1] = [("SPLITCART_OUTBOX_ATTEMPTS_MAX", "1")];
 
-/// More than once: it is tried again, and again none is blamed.
+/// Waits until publishing has failed more than once: it is retried, and the failure counts against no
+/// event.
 async fn until_the_sink_has_failed(world: &World, reason: &str) {
     let metric = format!("splitcart_outbox_sink_failures_total{{reason=\"{reason}\"}}");
     wait::until("the relay has tried in vain", async || {
@@ -296,7 +298,7 @@ async fn assert_nothing_is_blamed(world: &World) {
     assert_eq!(world.market.database.count(dead).await, 0);
 }
 
-/// An event that nothing of ours has written. The last two are SQL.
+/// Inserts an event that the service did not write. The last two arguments are SQL.
 async fn insert_event(world: &World, event_type: &str, payload: &str, created_at: &str) {
     let statement = format!(
         "insert into outbox_events (

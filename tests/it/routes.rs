@@ -1,4 +1,4 @@
-//! What is the same on every route: unknown routes, wrong methods, request ids.
+//! Behaviour common to all routes: unknown routes, wrong methods, request ids.
 
 use reqwest::{Method, header::HeaderValue};
 use uuid::Uuid;
@@ -89,7 +89,7 @@ async fn a_path_with_no_id_in_it_is_malformed() {
     }
 }
 
-/// The client's id if it is 1 to 128 of `A-Z a-z 0-9 . _ -`, else one of ours.
+/// The request id is the client's if it is 1 to 128 of `A-Z a-z 0-9 . _ -`, else a new one.
 #[tokio::test]
 async fn every_response_has_a_request_id() {
     let world = World::start().await;
@@ -143,7 +143,7 @@ async fn successes_have_a_request_id_too_and_replays_have_their_own() {
     reply.header("x-request-id").parse::<Uuid>().unwrap();
 }
 
-/// Case 8: HEAD is what GET says, without a body.
+/// HEAD gives the answer of GET, without a body.
 #[tokio::test]
 async fn head_is_answered_wherever_get_is() {
     let world = World::start().await;

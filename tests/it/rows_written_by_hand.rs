@@ -1,4 +1,4 @@
-//! Rows that only somebody with SQL can write: within the constraints, and odd.
+//! Odd rows that satisfy the constraints and can only be written by hand, with SQL.
 
 use serde_json::json;
 

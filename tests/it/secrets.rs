@@ -1,4 +1,4 @@
-//! The secrets of tokens and servers: random where none is given, never handed on, never too short.
+//! The secrets of tokens and servers: random if none is configured, never passed on, never too short.
 
 use std::{
     fs,
@@ -38,7 +38,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Without a secret of their own, server and `splitcart token` share the data directory's.
+/// Without a configured secret, the server and `splitcart token` share the data directory's.
 #[tokio::test]
 async fn a_private_server_has_a_random_secret_that_the_token_command_finds() {
     let ((_one, here), (_other, there)) = (data_dir(), data_dir());
@@ -124,7 +124,7 @@ async fn secrets_are_read_from_files() {
     assert_eq!(client.get_cart().await.code(), "FORBIDDEN");
 }
 
-/// A superuser of PostgreSQL reads what its server was started with.
+/// A superuser of PostgreSQL can read the environment that its server was started with.
 #[tokio::test]
 async fn private_servers_are_told_nothing_of_our_environment() {
     let (_dir, data_dir) = data_dir();
@@ -166,10 +166,10 @@ fn working_in(directory: &Path) -> u32 {
     processes
         .filter(|it| fs::read_link(it.path().join("cwd")).is_ok_and(|place| place == directory))
         .find_map(|it| it.file_name().to_str()?.parse().ok())
-        .expect("it runs")
+        .expect("the program runs")
 }
 
-/// Tools send these to other services to have their logs opened anew.
+/// Log rotation tools send these signals to services, to have their logs reopened.
 #[tokio::test]
 async fn a_server_takes_no_notice_of_signals_that_mean_nothing_to_it() {
     let mut world = World::start().await;
@@ -183,7 +183,7 @@ async fn a_server_takes_no_notice_of_signals_that_mean_nothing_to_it() {
     assert!(log.contains("stopped"), "{log}");
 }
 
-/// The link in it came with what somebody has cloned.
+/// The link came with a cloned repository.
 #[tokio::test]
 async fn a_planted_lock_is_refused_by_every_command_and_its_target_is_left_alone() {
     let (dir, data_dir) = data_dir();

@@ -71,8 +71,8 @@ async fn the_stores_are_as_eligible_as_told_and_the_ids_name_them() {
          where s.type = 'vendor' and s.kyc_status = 'verified' and s.state = 'OK'
            and l.status = 'verified' and l.expires_on >= (now() at time zone 'utc')::date
            and p.status in ('trialing', 'active') and p.current_period_end > now()";
-    // 200 less 10 out of state, 6 more with an expired licence, 2 more past due (30 and 90; 150 has
-    // an expired licence, 60, 120 and 180 are out of state).
+    // 200 less 10 out of state, 6 more with an expired licence, 2 more past due (30 and 90; 150 has an
+    // expired licence, 60, 120 and 180 are out of state).
     let told = (1..=PLAN.vendors).filter(|n| [20, 25, 30].iter().all(|every| n % every != 0));
     assert_eq!(
         database.count(may_sell).await,

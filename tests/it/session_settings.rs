@@ -1,8 +1,8 @@
-//! What is promised does not hang on the defaults of a role or a database.
+//! The promises do not depend on the defaults of a role or a database.
 
 use crate::support::{Shopper, World, assert_consistent, market::cart_of};
 
-/// What a checkout's transaction runs under, written down by the database itself.
+/// A trigger that records the settings under which a checkout's transaction runs.
 const WATCH: &str = "
     create table seen (setting text primary key, value text);
     create function watch() returns trigger language plpgsql as $$

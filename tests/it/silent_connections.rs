@@ -1,5 +1,5 @@
-//! Connections that fall silent: they stand, what is sent is acknowledged, and nothing ever comes back.
-//! Only limits of our own find that out.
+//! Connections that fall silent: they stay open, data that is sent is acknowledged, and no answer ever
+//! comes. Only the service's own limits find that out.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use crate::support::{
     wait,
 };
 
-/// Five seconds are promised for everything that needs the lost connections; a busy machine has more.
+/// The promise is five seconds for everything that needs the lost connections; a busy machine gets more.
 const BACK_WITHIN: Duration = Duration::from_secs(8);
-/// All of Redis' commands of a server go over two connections: the relay's and one worker's.
+/// A server sends all Redis commands over two connections: the relay's and its only worker's.
 const ONE_WORKER: (&str, &str) = ("SPLITCART_HTTP_WORKERS", "1");
 
-/// A world whose server talks to Redis through the proxy.
+/// A world whose server connects to Redis through the proxy.
 async fn world_behind_a_redis_proxy(settings: &[(&str, &str)]) -> (World, SilentProxy) {
     let database = Database::create().await;
     let redis = Redis::start().await;
@@ -31,7 +31,7 @@ async fn world_behind_a_redis_proxy(settings: &[(&str, &str)]) -> (World, Silent
     (world, proxy)
 }
 
-/// A world whose server talks to PostgreSQL through the proxy.
+/// A world whose server connects to PostgreSQL through the proxy.
 async fn world_behind_a_postgres_proxy() -> (World, SilentProxy) {
     let database = Database::create().await;
     let redis = Redis::start().await;
@@ -46,7 +46,7 @@ async fn world_behind_a_postgres_proxy() -> (World, SilentProxy) {
     (world, proxy)
 }
 
-/// Puts an event into the outbox, due after so long. Nothing of ours has written it.
+/// Inserts an event into the outbox that is due after this time and that the service did not write.
 async fn insert_event(world: &World, due: &str) {
     let statement = format!(
         "insert into outbox_events (
@@ -177,7 +177,7 @@ async fn silent_connections_to_postgresql_stop_neither_the_relay_nor_the_gauges(
     assert!(proxy.silenced() >= 2, "the relay's and the gauges'");
 }
 
-/// What is on the stream is marked over another connection, before its claim ends.
+/// An event that is on the stream is marked over another connection, before its claim ends.
 #[tokio::test]
 async fn a_connection_lost_while_marking_costs_no_second_publication() {
     let (world, proxy) = world_behind_a_postgres_proxy().await;

@@ -1,4 +1,4 @@
-//! Headers that may stand once and stand twice: refused, whatever the order.
+//! Headers that may appear once and appear twice: refused, in either order.
 
 use reqwest::Method;
 use serde_json::json;
@@ -54,7 +54,7 @@ async fn a_header_that_may_stand_once_and_stands_twice_is_refused() {
     assert_eq!(world.market.database.contents().await, before);
 }
 
-/// Routes without a token are no exception.
+/// The rule includes routes without a token.
 #[tokio::test]
 async fn the_rule_holds_on_every_route() {
     let world = World::start().await;

@@ -1,4 +1,4 @@
-//! What is made sure of before anything is served, and that no wait for it is without end.
+//! The checks before anything is served, and the limits of their waits.
 
 use std::{
     net::TcpListener,
@@ -10,7 +10,7 @@ use sqlx::Connection;
 
 use crate::support::{Database, Redis, Server, World, server::refusal_to_start, wait};
 
-/// A host that takes connections and never says a word.
+/// A host that accepts connections and never sends a byte.
 #[tokio::test]
 async fn a_silent_postgresql_is_not_waited_for_for_ever() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -52,16 +52,16 @@ async fn an_instance_says_how_many_connections_it_may_open_in_all() {
         .iter()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .find_map(|line| line["database.connections_max"].as_f64())
-        .expect("a line tells it");
+        .expect("a log line with the number");
 
-    // Beside the pools, which come with their threads, there is the one of readiness.
+    // Besides the pools, which open with their threads, readiness has one connection.
     wait::until("all pools are there, and no more than that", async || {
         world.server.metric("splitcart_pool_connections_max{").await + 1.0 == line
     })
     .await;
 }
 
-/// Migrations that wait for a table step back, so that those who queue behind them go on.
+/// Migrations that wait for a table give up and retry, so that sessions queued behind them go on.
 #[tokio::test]
 async fn a_migration_does_not_wait_for_a_table_for_ever() {
     let database = Database::create().await;
@@ -82,7 +82,7 @@ async fn a_migration_does_not_wait_for_a_table_for_ever() {
     assert!(took < Duration::from_secs(10), "{took:?}");
 
     let release = async {
-        // It has stepped back at least once by then.
+        // The start has retried at least once by then.
         tokio::time::sleep(took + Duration::from_secs(1)).await;
         foreign.rollback().await.unwrap();
     };
@@ -92,7 +92,7 @@ async fn a_migration_does_not_wait_for_a_table_for_ever() {
     migrated.unwrap();
 }
 
-/// The private listener and the public one come up beside others on the same PostgreSQL.
+/// The private listener and the public one start beside others on the same PostgreSQL.
 #[tokio::test]
 async fn two_instances_start_beside_each_other() {
     let database = Database::create_bare().await;

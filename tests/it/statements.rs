@@ -1,4 +1,4 @@
-//! The statements of `db` by themselves: what is written is what is read, for its owner only.
+//! The statements of `db` by themselves: reads return the written data, to its owner only.
 
 use chrono::{SubsecRound, TimeDelta, Utc};
 use splitcart::{
@@ -81,7 +81,7 @@ async fn a_cart_is_read_back_as_it_was_frozen_by_its_owner_only() {
         .await
         .unwrap();
     assert!(foreign.is_none());
-    // A converted cart is nobody's active cart.
+    // A converted cart does not count as an active cart.
     let now = Utc::now().trunc_subsecs(6);
     let ids: [CartId; 1] = [read.cart.head.id];
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Stock that moves between being read and being reserved: rows are written as the reading lets
-//! foresee, and what is answered is what was reserved.
+//! Stock that moves between being read and being reserved: rows are written as foreseen from the read
+//! stock, and the answer is the actual reservation.
 
 use serde_json::{Value, json};
 
@@ -19,8 +19,8 @@ const PATIENT: [(&str, &str); 5] = [
     ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
 ];
 
-/// A checkout of four units of a product and one of another vendor's, during which the first one's
-/// stock moved.
+/// A checkout of four units of a product, and of one unit of another vendor's; the stock of the first
+/// product moved during it.
 struct Moved {
     world: World,
     shopper: Shopper,
@@ -28,8 +28,8 @@ struct Moved {
     reply: Reply,
 }
 
-/// Somebody else holds the row, so the checkout has read `from`, written everything and waits; then
-/// it is `to`.
+/// Another session holds the row, so the checkout has read `from`, written everything and waits; then
+/// the stock becomes `to`.
 async fn check_out_while_stock_moves(from: i32, to: i32) -> Moved {
     let world = World::with_settings(&PATIENT).await;
     let product = world.market.sold_product(500, 10).await;
@@ -56,7 +56,7 @@ async fn check_out_while_stock_moves(from: i32, to: i32) -> Moved {
 }
 
 impl Moved {
-    /// One order per vendor, and this is the one of whom the stock moved.
+    /// The line whose stock moved: there is one order per vendor, so it is found by its product.
     fn line(&self) -> Value {
         let data = self.reply.data();
         let orders = data["vendor_orders"].as_array().unwrap().iter();
@@ -68,7 +68,8 @@ impl Moved {
             .clone()
     }
 
-    /// How often a transaction was begun anew; what the first one had written is nowhere.
+    /// Asserts the number of transactions that were started again, and that nothing remains of the
+    /// first ones.
     async fn assert_begun_anew(&self, times: f64) {
         let Self { world, shopper, .. } = self;
         let moved = "splitcart_batch_stock_moved_total";
@@ -135,7 +136,7 @@ async fn stock_that_moves_without_changing_an_answer_costs_nothing() {
     moved.assert_begun_anew(0.0).await;
 }
 
-/// PF-079: first come, first served, of what there really is.
+/// PF-079: first come, first served, by the actual stock.
 #[tokio::test]
 async fn a_batch_shares_what_is_left_in_the_order_of_arrival() {
     let world = World::with_settings(&PATIENT).await;

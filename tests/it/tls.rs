@@ -1,4 +1,4 @@
-//! TLS and HTTP/2: what is spoken is what is configured.
+//! TLS and HTTP/2: the server speaks the configured protocols.
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::{Server, World, server::refusal_to_start, wait};
 
-/// A certificate for this machine that vouches for itself, and its files.
+/// A self-signed certificate for this machine, and its files.
 struct Certificate {
     dir: TempDir,
     der: CertificateDer<'static>,
@@ -27,7 +27,7 @@ impl Certificate {
         new
     }
 
-    /// Another certificate in the same files.
+    /// Writes another certificate to the same files.
     fn renew(&mut self) {
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let made = rcgen::generate_simple_self_signed(names).unwrap();
@@ -54,7 +54,7 @@ impl Certificate {
     }
 }
 
-/// What a client can speak.
+/// The versions of HTTP that a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Speaks {
     Http1,
@@ -62,7 +62,8 @@ enum Speaks {
     Either,
 }
 
-/// `GET /api/v1/cart` of nobody: the version that was spoken, the status and the headers.
+/// Sends `GET /api/v1/cart` without a token; returns the version that was spoken, the status and the
+/// headers.
 async fn ask(
     url: &str,
     speaks: Speaks,
@@ -137,7 +138,7 @@ async fn under_tls_the_client_chooses_the_version() {
     );
 }
 
-/// Whoever connects and never shakes hands waits alone for the end of that.
+/// A client that connects and never shakes hands delays only itself.
 #[tokio::test]
 async fn silent_handshakes_keep_nobody_out() {
     let certificate = Certificate::new();
@@ -156,7 +157,7 @@ async fn silent_handshakes_keep_nobody_out() {
     let asked = ask(&url, Speaks::Either, Some(&certificate.der));
     let answer = tokio::time::timeout(std::time::Duration::from_secs(20), asked).await;
 
-    assert_eq!(answer.expect("it is answered").unwrap().1, 401);
+    assert_eq!(answer.expect("an answer in time").unwrap().1, 401);
     drop(silent);
 }
 
@@ -236,7 +237,7 @@ fn files_that_do_not_belong_together_stop_the_start() {
     }
 }
 
-/// Before: it started without a word, and every client refused it.
+/// Regression: the server started without a warning, and every client refused the certificate.
 #[tokio::test]
 async fn a_certificate_that_has_expired_is_warned_of_and_shown_in_the_metrics() {
     let certificate = Certificate::new();

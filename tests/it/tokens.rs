@@ -1,4 +1,5 @@
-//! Tokens that are ours and still not taken, what refused ones cost, and what is told about them.
+//! Tokens that are signed correctly and still refused, the cost of refused ones, and the messages about
+//! them.
 
 use std::{process::Command, time::Duration};
 
@@ -40,7 +41,7 @@ async fn ask(server: &Server, token: &str) -> Reply {
     server.stranger().with_token(Some(token)).get_cart().await
 }
 
-/// Nobody has a cart here: whoever is let in hears 404.
+/// Asserts the answer to a token. An accepted token gets 404: no store has a cart here.
 async fn assert_answers(server: &Server, token: &str, status: u16, message: &str) {
     let reply = ask(server, token).await;
     assert_eq!(reply.status, status, "{}", reply.text());
@@ -51,7 +52,7 @@ async fn assert_answers(server: &Server, token: &str, status: u16, message: &str
     );
 }
 
-/// A good token with a signature that fits nothing, another one each time.
+/// A good token with an invalid signature, a different one each time.
 fn with_a_wrong_signature(token: &str) -> String {
     let (message, signature) = token.rsplit_once('.').unwrap();
     let junk = Uuid::now_v7().simple().to_string();
@@ -87,18 +88,18 @@ async fn wrong_signatures_are_limited_and_who_is_known_is_not_locked_out() {
         (429, "RATE_LIMITED")
     );
     assert!(!limited.header("retry-after").is_empty());
-    // Of the same address: who was let in before is let in again, as often as he or she likes.
+    // From the same address, a token that was accepted before is accepted again, any number of times.
     for _ in 0..20 {
         assert_eq!(ask(server, &good).await.status, 404);
     }
-    // What can be told without the signature costs nothing, and is answered as ever.
+    // A token that can be refused without its signature costs nothing, and is answered as before.
     let mut parts: Vec<_> = good.split('.').collect();
     parts[0] = "eyJhbGciOiJub25lIn0";
     assert_eq!(ask(server, &parts.join(".")).await.status, 401);
     assert_eq!(ask(server, "garbage").await.status, 401);
     let metric = "splitcart_http_rate_limited_total{limit=\"refused_tokens\"}";
     assert!(server.metric(metric).await >= 1.0);
-    // It is given back.
+    // The allowance is restored over time.
     let fresh = token_for(&stranger);
     wait::until("a new token is looked at again", async || {
         ask(server, &fresh).await.status == 404
@@ -130,7 +131,7 @@ async fn a_token_may_live_as_long_as_is_configured() {
     let server = &world.server;
 
     assert_answers(server, &pair(&claims(&buyer)), 404, "").await;
-    // Some seconds less than 15 minutes: its `exp` is told from a later now.
+    // Some seconds less than 15 minutes: `exp` is computed from a later `now`.
     assert_answers(server, &pair(&with(&buyer, "iat", now - 270)), 404, "").await;
     let longer = pair(&with(&buyer, "exp", now + 3600));
     assert_answers(server, &longer, 401, "lives longer than is taken here").await;
@@ -172,7 +173,7 @@ async fn a_token_of_another_type_of_the_same_issuer_is_refused_where_a_type_is_s
     }
 }
 
-/// RFC 9864: an algorithm's name says which curve it is on.
+/// RFC 9864: an algorithm's name includes the curve.
 #[tokio::test]
 async fn ed25519_has_two_names_in_key_sets_and_in_tokens() {
     let (pair, other) = (KeyPair::ed25519(), KeyPair::ed25519());
@@ -200,7 +201,7 @@ async fn ed25519_has_two_names_in_key_sets_and_in_tokens() {
     }
 }
 
-/// The library has no word for it.
+/// A token signed under the name `Ed25519`, which the library does not know.
 fn named_ed25519(pair: &KeyPair, claims: &Value) -> String {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -227,7 +228,7 @@ async fn an_empty_list_of_keys_trusts_nobody_and_the_metrics_tell_how_the_file_i
     wait::until("the file is watched", async || ok().await > 0.0).await;
 
     file.replace_set(&[]);
-    wait::until("nobody is trusted", async || {
+    wait::until("no key is trusted", async || {
         ask(server, &token).await.status == 401
     })
     .await;
@@ -253,7 +254,7 @@ async fn an_empty_list_of_keys_trusts_nobody_and_the_metrics_tell_how_the_file_i
     .await;
 }
 
-/// Opening a pipe waits for its other end, for ever if there is none.
+/// Opening a pipe waits for its other end, without limit if there is none.
 #[tokio::test]
 async fn a_watched_file_that_would_block_is_reported_and_holds_nothing_up() {
     let pair = KeyPair::ed25519();

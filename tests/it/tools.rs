@@ -1,4 +1,4 @@
-//! Commands that are programs of their own are typed as all others, and nobody notices.
+//! Commands that are programs of their own are typed like all others.
 
 use std::{fs, process::Command};
 
@@ -36,7 +36,7 @@ fn the_list_of_commands_describes_a_tool_in_the_tool_s_own_words() {
     }
 }
 
-/// Whether they stand before the name or behind it, and what the tool says is the command's status.
+/// The common options work before and behind the tool's name, and the tool's status is the command's.
 #[test]
 fn common_options_and_the_status_are_those_of_the_command() {
     let statuses = [

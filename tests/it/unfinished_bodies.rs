@@ -1,4 +1,4 @@
-//! Bodies without an end: the connection has one.
+//! Bodies without an end: their connections are closed.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use crate::support::{
     socket::{answer, connect, read_to_end},
 };
 
-/// What follows the head.
+/// The bytes after the head.
 #[derive(Clone, Copy, Debug)]
 enum Follows {
     Nothing,
@@ -21,7 +21,7 @@ enum Follows {
     AChunkNowAndThen,
 }
 
-/// Before: all of them were open for ever.
+/// Regression: all of these connections stayed open without limit.
 #[tokio::test]
 async fn a_chunked_body_without_an_end_is_not_drained_for_ever() {
     let world = World::start().await;
@@ -43,7 +43,7 @@ async fn a_chunked_body_without_an_end_is_not_drained_for_ever() {
             "POST /nope HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n",
             "",
         ),
-        // This one reads its body, for 10 s.
+        // This route reads its body, for 10 s.
         (put.as_str(), "400"),
     ];
     let follows = [
@@ -90,7 +90,7 @@ async fn a_chunked_body_without_an_end_is_not_drained_for_ever() {
     );
 }
 
-/// A body that has an end keeps its connection.
+/// A connection whose body ends stays open.
 #[tokio::test]
 async fn a_chunked_body_that_was_read_leaves_its_connection_open() {
     let world = World::start().await;

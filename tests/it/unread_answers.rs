@@ -1,4 +1,4 @@
-//! Clients of HTTP/1.1 that do not take their answers.
+//! HTTP/1.1 clients that do not read their answers.
 
 use tokio::io::AsyncWriteExt;
 
@@ -12,7 +12,7 @@ use crate::support::{
 async fn a_connection_whose_client_does_not_read_is_cut_off() {
     let world = World::with_settings(&[("SPLITCART_HTTP_ANSWER_MS_MAX", "1000")]).await;
     let mut stream = connect(&world.server).await;
-    // More than any socket's buffers hold.
+    // More data than any socket's buffers hold.
     let request = "GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n".repeat(15);
     stream.write_all(request.as_bytes()).await.unwrap();
     let unread = "splitcart_http_connections_cut_total{reason=\"unread\"}";

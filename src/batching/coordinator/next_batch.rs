@@ -1,5 +1,5 @@
-//! The next batch: when a slot is free for it, which waiting members it takes and how many, and when a running
-//! batch gives its slot up.
+//! The next batch: when a slot is free for it, which waiting members it takes and how many, and when a
+//! running batch gives its slot up.
 
 use std::{
     sync::Arc,

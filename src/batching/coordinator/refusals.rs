@@ -1,5 +1,5 @@
-//! Refusals of commands that wait: those whose time has expired, those for which there is no room aside, and
-//! all of them when PostgreSQL is away.
+//! Refusals of commands that wait: those whose time has expired, those for which there is no room
+//! aside, and all of them when PostgreSQL is away.
 
 use crate::metrics::{RefusedBecause, RefusedLabel};
 
@@ -47,7 +47,7 @@ impl<W: Work> Coordinator<W> {
         self.queue.finish(ticket);
     }
 
-    /// Answers all that wait at once: PostgreSQL could not be reached, and nothing was heard of it since.
+    /// Answers all waiting commands at once: PostgreSQL could not be reached, and has not answered since.
     pub(super) fn refuse_all(&mut self) {
         for waiting in self.queue.remove_unless(|_| false) {
             waiting

@@ -1,10 +1,10 @@
 //! The transaction script: everything of a batch between its begin and its commit.
 //!
 //! Batches wait for vendors' turns, so a transaction holds them as briefly as it can: optimistic
-//! concurrency control. The outcome of the reservation is computed from the stock that was read, and all
-//! rows are written first. Then the turns are taken and the stock is reserved. If it is not as expected
-//! by then, the transaction is rolled back and begun anew in the other sequence, which expects nothing:
-//! stock first, then the writes while all turns are held.
+//! concurrency control. The outcome of the reservation is computed from the stock that was read, and
+//! all rows are written first. Then the turns are taken and the stock is reserved. If it is not as
+//! expected by then, the transaction is rolled back and started again in the other sequence, which
+//! expects nothing: stock first, then the writes while all turns are held.
 //!
 //! Between the first reservation and the commit there is only SQL on this transaction.
 

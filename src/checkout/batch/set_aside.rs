@@ -47,8 +47,8 @@ pub(super) async fn set_held_aside(
     Ok(())
 }
 
-/// Sets the members aside that are too large: a cart of many lines goes to the slow lane, where it holds
-/// nobody up, and what is too much for one transaction waits for the next.
+/// Sets the members aside that are too large: a cart of many lines goes to the slow lane, where it
+/// delays no other, and members that exceed the limits of one transaction wait for the next.
 pub(super) fn set_heavy_aside(
     context: &BatchContext,
     members: &[CheckoutMember],

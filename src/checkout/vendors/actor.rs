@@ -108,7 +108,8 @@ impl VendorActor {
         }
     }
 
-    /// Gives the turn to the holder of this place. Nobody else gets it before it is given back.
+    /// Gives the turn to the holder of this place. No other transaction gets the turn before it is
+    /// given back.
     fn give_turn(
         &self,
         place: Place,

@@ -44,7 +44,7 @@ pub(in crate::checkout) struct CommitLimits {
 }
 
 impl LentTx {
-    /// Begins a transaction within `wait_max`, and tells `held_rows` that it is one of this process.
+    /// Begins a transaction within `wait_max`, and registers it with `held_rows` as one of this process.
     pub(in crate::checkout) async fn begin(
         pool: &PgPool,
         wait_max: Duration,

@@ -63,7 +63,7 @@ pub struct TokenArgs {
     /// The id of the store that the person acts for
     #[arg(long, value_name = "UUID", requires = "user")]
     pub store: Option<Uuid>,
-    /// How long the token is good for
+    /// The time until the token expires
     #[arg(
         long,
         value_name = "MINUTES",
@@ -151,8 +151,8 @@ pub fn issue(
     Signer::configured(config)?.sign(&claims(config, user, store, good_for))
 }
 
-/// A secret that nobody knows, for a server of our own: more than 100 random bits, though two ids of
-/// one millisecond share some of theirs.
+/// A random secret for a private server: more than 100 random bits, though two ids of one millisecond
+/// share some of theirs.
 pub fn fresh_secret() -> SecretString {
     format!("{}{}", Uuid::now_v7(), Uuid::now_v7()).into()
 }

@@ -1,4 +1,4 @@
-//! What signs a token: the configured secret, or a private key from a file, which no server needs.
+//! The signer of tokens: the configured secret, or a private key from a file, which no server needs.
 
 use std::{fs, path::Path};
 
@@ -14,14 +14,14 @@ use serde::Serialize;
 
 use crate::config::{Config, TokenKeys};
 
-/// See the module.
+/// A key with the header of its tokens.
 pub struct Signer {
     header: Header,
     key: EncodingKey,
 }
 
 impl Signer {
-    /// With the configured secret.
+    /// Signs with the configured secret.
     ///
     /// # Errors
     /// Tokens are checked with a public key, whose private key is elsewhere.
@@ -50,7 +50,7 @@ impl Signer {
         )
     }
 
-    /// With a private key: RSA (RS256), P-256 (ES256) or Ed25519 (`EdDSA`), in PEM (PKCS #8).
+    /// Signs with a private key: RSA (RS256), P-256 (ES256) or Ed25519 (`EdDSA`), in PEM (PKCS #8).
     ///
     /// # Errors
     /// The file can't be read, or holds no such key.
@@ -78,7 +78,7 @@ impl Signer {
         Ok(Self { header, key })
     }
 
-    /// The token that says this.
+    /// Signs a token with these claims.
     ///
     /// # Errors
     /// The key can't be used.

@@ -56,9 +56,9 @@ pub struct Options {
 /// The rows that break a rule.
 #[derive(Clone, Debug)]
 pub struct Broken {
-    /// Their number; 0 if the rule holds.
+    /// The number of rows; 0 if the rule holds.
     pub count: u64,
-    /// Their smallest ids.
+    /// The smallest ids of these rows.
     pub examples: Vec<Uuid>,
 }
 

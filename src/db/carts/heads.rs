@@ -61,8 +61,8 @@ pub async fn find(
 /// So are carts that another transaction holds: waiting for one would keep the whole batch waiting.
 /// `db::held::find_held_carts` distinguishes the two.
 ///
-/// Whatever depends on the carts must be read by later statements: only those see the commit of a lock's
-/// previous holder.
+/// Data that depends on the carts must be read by later statements: only those see the commit of a
+/// lock's previous holder.
 pub async fn lock(
     connection: &mut PgConnection,
     carts: &[AskedCart],

@@ -90,7 +90,7 @@ pub async fn insert_checkouts(
         &column(&groups, |group| group.totals.subtotal) as &[Money],
         &column(&groups, |group| group.totals.discount_total) as &[Money],
         &column(&groups, |group| group.totals.total) as &[Money],
-        // Their orders.
+        // The ids of the orders.
         &column(&orders, |(_, order)| order.id) as &[OrderId],
         &column(&orders, |(group, _)| group.id) as &[CheckoutGroupId],
         &column(&orders, |(group, _)| group.buyer_store_id) as &[BuyerStoreId],
@@ -102,13 +102,13 @@ pub async fn insert_checkouts(
         &column(&orders, |(_, order)| order.totals.total) as &[Money],
         &column(&orders, |(_, order)| order.balance_due) as &[Money],
         &column(&orders, |(_, order)| order.rejection_reason) as &[Option<OrderRejectionReason>],
-        // Their payment intents.
+        // The ids of the payment intents.
         &column(&intents, |(_, intent)| intent.id) as &[PaymentIntentId],
         &column(&intents, |(order_id, _)| *order_id) as &[OrderId],
         &column(&intents, |(_, intent)| intent.method) as &[PaymentMethod],
         &column(&intents, |(_, intent)| intent.status) as &[PaymentStatus],
         &column(&intents, |(_, intent)| intent.amount) as &[Money],
-        // Their lines.
+        // The ids of the lines.
         &column(&lines, |(.., line)| line.id) as &[LineItemId],
         &column(&lines, |(_, order_id, _)| *order_id) as &[OrderId],
         &column(&lines, |(group_id, ..)| *group_id) as &[CheckoutGroupId],

@@ -10,7 +10,7 @@ pub const COUNTED_MAX: i64 = 10_000;
 /// The events that wait to be published.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lag {
-    /// Their number; [`COUNTED_MAX`] + 1 stands for any larger one.
+    /// The number of waiting events; [`COUNTED_MAX`] + 1 means any larger number.
     pub waiting: i64,
     /// The age of the oldest in seconds, of those that were counted.
     pub oldest_s: f64,

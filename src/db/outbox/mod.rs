@@ -67,7 +67,7 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Tells whether the claim has not expired. After that another relay may have published the event.
+    /// True if the claim has not expired. After that another relay may have published the event.
     pub fn holds(&self) -> bool {
         Instant::now() < self.expires_at
     }

@@ -1,7 +1,7 @@
 //! Ends claims: marks events as published, releases or postpones them, or moves them to the dead letters.
 //!
-//! Every statement compares `next_attempt_at` with the claim's fencing token, and changes no row that was
-//! claimed anew or published meanwhile. Each returns the number of rows that it changed.
+//! Every statement compares `next_attempt_at` with the claim's fencing token, and changes no row that
+//! was claimed again or published meanwhile. Each returns the number of rows that it changed.
 
 use std::time::Duration;
 

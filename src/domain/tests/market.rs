@@ -35,7 +35,7 @@ pub(super) struct Market {
     pub(super) catalog: Catalog,
 }
 
-/// A market in which nobody sells anything yet.
+/// A market without any product for sale.
 pub(super) fn market() -> Market {
     Market {
         buyer: buyer(),

@@ -183,7 +183,7 @@ fn a_vendor_s_lines_stand_and_fall_together_and_leave_the_other_vendors_alone() 
         outcomes(&allocation, &bids, 0),
         [Withheld, Insufficient { available_qty: 8 }, Reserved]
     );
-    // What was withheld is there for the next.
+    // Withheld units are there for the next checkout.
     assert_eq!(outcomes(&allocation, &bids, 1), [Reserved]);
     assert_eq!(allocation.granted, stock(&[(1, 5), (2, 5)]));
 }

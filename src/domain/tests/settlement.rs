@@ -63,7 +63,7 @@ fn a_checkout_of_which_all_is_reserved_costs_what_the_cart_said() {
     assert_eq!(line.qty, 10);
     assert_eq!(line.list_price, money("10.00"));
     assert_eq!(line.unit_price, money("9.50"));
-    // The tier's alone: the store discount stands in the order's figures.
+    // Only the tier's discount: the store discount is in the order's figures.
     assert_eq!(line.discount, money("5.00"));
     assert_eq!(line.total, money("95.00"));
     assert_eq!(line.status, LineStatus::Pending);
@@ -83,12 +83,12 @@ fn a_shortage_rejects_the_line_and_keeps_the_order() {
     assert_eq!(order.rejection_reason, None);
     assert_eq!(order.lines[0].status, LineStatus::Rejected);
     assert_eq!(order.lines[0].rejection, Some(shortage(1)));
-    // It keeps the figures it was offered at.
+    // The rejected line keeps the figures at which it was offered.
     assert_eq!(order.lines[0].qty, 2);
     assert_eq!(order.lines[0].discount, money("10.00"));
     assert_eq!(order.lines[0].total, money("10.00"));
     assert_eq!(order.lines[1].status, LineStatus::Pending);
-    // They count in no sum.
+    // The figures of a rejected line count in no sum.
     assert_eq!(order.totals, totals("3.00", "0.00", "3.00"));
     assert_eq!(order.balance_due, money("3.00"));
     assert_eq!(order.payment_intent.unwrap().amount, money("3.00"));

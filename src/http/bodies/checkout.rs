@@ -113,7 +113,7 @@ pub struct OrderBody<'a> {
     /// The payment; null where no line was reserved.
     #[schema(required = true)]
     payment_intent: Option<IntentBody>,
-    /// Its lines, in the cart's order, rejected ones too.
+    /// The order's lines, in the cart's order, rejected ones too.
     #[schema(min_items = 1)]
     items: Vec<OrderLineBody<'a>>,
 }
@@ -148,9 +148,9 @@ pub struct OrderLineBody<'a> {
 pub struct RejectedVendorBody {
     /// The vendor.
     vendor_store_id: VendorStoreId,
-    /// Its order, which has the rejected lines.
+    /// The vendor's order, which has the rejected lines.
     order_id: OrderId,
-    /// Those lines.
+    /// The rejected lines.
     #[schema(min_items = 1)]
     rejected_line_item_ids: Vec<LineItemId>,
     /// True if every line of the order is rejected.

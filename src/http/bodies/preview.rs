@@ -25,10 +25,10 @@ use super::{
 pub struct PreviewBody<'a> {
     /// The cart that would be bought.
     cart_id: CartId,
-    /// Its version: `expected_version` of a checkout of just this cart.
+    /// The cart's version: `expected_version` of a checkout of just this cart.
     #[schema(minimum = 1)]
     cart_version: i32,
-    /// Its total, before anything is rejected: `expected_total` of a checkout of just this cart.
+    /// The cart's total, before anything is rejected: `expected_total` of a checkout of just this cart.
     cart_total: Money,
     /// The buyer.
     buyer_store_id: BuyerStoreId,
@@ -64,7 +64,7 @@ pub struct OrderBody<'a> {
     /// The way of paying; null where nothing could be reserved.
     #[schema(required = true)]
     payment_method: Option<PaymentMethod>,
-    /// Its lines, in the cart's order.
+    /// The order's lines, in the cart's order.
     #[schema(min_items = 1)]
     items: Vec<LineBody<'a>>,
 }

@@ -29,9 +29,9 @@ pub struct VendorGroupBody<'a> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = StoreDiscount)]
 pub struct StoreDiscountBody<'a> {
-    /// Its code, in the vendor's spelling.
+    /// The discount's code, in the vendor's spelling.
     code: &'a str,
-    /// Its name, for people.
+    /// The discount's name, for people.
     title: &'a str,
     /// The meaning of `value`.
     kind: DiscountKind,

@@ -1,17 +1,17 @@
-//! Recognises what the framework answers by itself: a request that is broken as HTTP never reaches our
-//! code, and is answered with a status and nothing else.
+//! Recognises the framework's own answers: a request that is broken as HTTP reaches no handler, and is
+//! answered with a status and nothing else.
 
 /// An answer without a body and without a request's id, at the end of what is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BareAnswer {
     /// The position of its first byte.
     pub start: usize,
-    /// Its status.
+    /// The status of the answer.
     pub status: u16,
 }
 
-/// Finds one. All our own answers have an id, and no body of ours looks like a head: line ends are
-/// escaped in JSON.
+/// Finds such an answer. All answers of the service have an id, and none of their bodies looks like a
+/// head: line ends are escaped in JSON.
 pub fn find(written: &[u8]) -> Option<BareAnswer> {
     const END: &[u8] = b"\r\n\r\n";
     const STATUS_AT: usize = b"HTTP/1.1 ".len();

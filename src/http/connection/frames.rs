@@ -1,9 +1,9 @@
-//! Looks at the frames of an HTTP/2 connection as they pass (RFC 9113, 4.1): at their first nine bytes,
-//! never at what they carry.
+//! Inspects the frames of an HTTP/2 connection as they pass (RFC 9113, 4.1): their first nine bytes,
+//! never their contents.
 //!
-//! The framework beneath us bounds a head at 16 MB and bounds frames without any content not at all
-//! (RUSTSEC-2026-0258), and it does not tell clients how many streams they may open. So heads are
-//! measured and empty frames are counted before it sees them, and what it says of itself is completed.
+//! The framework limits a head to 16 MB and does not limit empty frames (RUSTSEC-2026-0258), and it
+//! does not announce to clients how many streams they may open. So heads are measured and empty frames
+//! are counted before the framework reads them, and its announced settings are completed.
 
 use super::requests::Cut;
 
@@ -107,8 +107,8 @@ impl Frames {
     }
 }
 
-/// The first frame that we send, completed by what the framework does not say, and how many bytes of
-/// what it wrote that stands for. None if it is no whole frame of settings.
+/// The server's first frame with the settings added that the framework does not send, and the number of
+/// the framework's bytes that the frame replaces. `None` if these are not one whole frame of settings.
 pub fn complete_settings(written: &[u8], streams_max: usize) -> Option<(Vec<u8>, usize)> {
     let (head, rest) = written.split_at_checked(FRAME_HEAD_LEN)?;
     let [0, high, low, SETTINGS, 0, 0, 0, 0, 0] = *head else {

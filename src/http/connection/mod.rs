@@ -1,5 +1,5 @@
-//! A client's connection, beneath the HTTP server: limits of time for sending a head, for taking an answer and
-//! for being idle, and checks of what is sent before the framework reads it.
+//! A client's connection, beneath the HTTP server: limits of time for sending a head, for taking an
+//! answer and for being idle, and checks of what is sent before the framework reads it.
 //!
 //! | piece | owns |
 //! |---|---|
@@ -58,8 +58,8 @@ use self::{
 pub struct Limits {
     /// The time that a head may take.
     pub head_max: Duration,
-    /// The time that a connection may be idle between two requests. With HTTP/1.1 the server itself keeps this
-    /// limit, unless it has part of a head already.
+    /// The time that a connection may be idle between two requests. With HTTP/1.1 the server itself
+    /// keeps this limit, unless it has part of a head already.
     pub idle_max: Duration,
     /// The time that a client may take nothing of an answer.
     pub answer_max: Duration,
@@ -103,7 +103,7 @@ enum Phase {
     Over,
 }
 
-/// Bytes that are written in the place of others.
+/// Bytes that are written in place of the framework's.
 #[derive(Debug)]
 struct Instead {
     bytes: Vec<u8>,
@@ -136,7 +136,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         }
     }
 
-    /// Its requests.
+    /// The requests of the connection.
     pub fn requests(&self) -> &Rc<Requests> {
         &self.requests
     }
@@ -227,8 +227,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         drop(Pin::new(&mut self.io).poll_flush(cx));
     }
 
-    /// Prepares what is written instead of the framework's bytes, if anything is. Returns how many of them may
-    /// go out before that.
+    /// Prepares what is written instead of the framework's bytes, if anything is. Returns how many of
+    /// them may go out before that.
     fn replace(&mut self, bytes: &[u8]) -> usize {
         if self.is_http2() {
             if !self.settings_sent {
@@ -285,7 +285,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         match &written {
             Poll::Ready(Ok(_)) => {
                 if self.write_due.take().is_some() && self.is_http2() {
-                    // It was not read from meanwhile.
+                    // The connection was not read meanwhile.
                     cx.waker().wake_by_ref();
                 }
                 self.has_written();
@@ -303,7 +303,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         written
     }
 
-    /// Ends it at once, with whatever is under way.
+    /// Ends the connection at once, with all requests in progress.
     fn end(&mut self, cut: Cut) -> io::Error {
         if !matches!(self.phase, Phase::Over) {
             self.phase = Phase::Over;
@@ -338,8 +338,8 @@ enum Late {
     Reader,
 }
 
-/// The framework takes a body with broken chunks for a client that is gone, and drops the connection without an
-/// answer. The client is still there and gets one here.
+/// The framework takes a body with broken chunks for a client that is gone, and drops the connection
+/// without an answer. The client is still there and gets one here.
 impl<Io: AsyncRead + AsyncWrite + Unpin> Drop for Connection<Io> {
     fn drop(&mut self) {
         if self.has_ended || self.is_http2() || !self.requests.has_a_broken_body() {

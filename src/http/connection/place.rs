@@ -1,5 +1,5 @@
-//! The number of connections: of all clients, by the open files that the system allows, and of one address, so
-//! that no client takes all.
+//! The number of connections: of all clients, by the open files that the system allows, and of one
+//! address, so that no client takes all.
 
 use std::{
     io,
@@ -84,7 +84,7 @@ impl Connections {
 #[derive(Debug)]
 pub struct Places {
     taken: DashMap<IpAddr, u32>,
-    /// Of one address; none if that is not limited.
+    /// The limit of one address; `None` if there is none.
     most: Option<u32>,
     proxies: Vec<Proxy>,
     metrics: Metrics,
@@ -94,7 +94,7 @@ pub struct Places {
 #[derive(Debug)]
 pub struct Place {
     places: Arc<Places>,
-    /// None of a proxy.
+    /// The client's address; `None` for a trusted proxy.
     address: Option<IpAddr>,
 }
 

@@ -1,5 +1,5 @@
-//! The answer to a request that is broken as HTTP: the envelope, with an id that is in the log, written as it
-//! goes over the wire.
+//! The answer to a request that is broken as HTTP: the envelope, with an id that is in the log, written
+//! as it goes over the wire.
 
 use actix_web::http::StatusCode;
 use uuid::Uuid;

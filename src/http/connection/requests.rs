@@ -1,10 +1,10 @@
-//! The requests of one connection that are under way, from their first middleware to the last byte of
-//! their answer that we have handed on.
+//! The requests of one connection that are in progress, from their first middleware to the last byte of
+//! their answer that was handed on.
 //!
-//! HTTP/1.1 has one at a time. HTTP/2 has as many as its client opens streams, and the framework knows
-//! no limit: so it is kept here. A connection that does not even take its refusals is cut off, and so is
-//! one of whose answers a part is not taken in time: an answer waits for its reader in a task of its own,
-//! which nothing but the end of the connection can wake.
+//! HTTP/1.1 has one at a time. HTTP/2 has as many as its client opens streams, and the framework has no
+//! limit: so the limit is kept here. A connection that does not even take its refusals is cut off, and
+//! so is one of whose answers a part is not taken in time: an answer waits for its reader in a task of
+//! its own, which only the end of the connection can wake.
 
 use std::{
     cell::{Cell, RefCell},
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 pub enum Cut {
     /// An answer was not taken.
     Unread,
-    /// It had too many requests under way, and did not take the refusals of more.
+    /// The connection had too many requests in progress, and its client did not take the refusals of more.
     Requests,
     /// A request's head was too large.
     Head,
@@ -48,9 +48,10 @@ pub struct Requests {
     most: usize,
     /// The time that a part of an answer may wait for its reader.
     part_max: Duration,
-    /// Of all connections.
+    /// The number of requests in progress, of all connections.
     under_way: Gauge,
-    /// By when each one's next part must be taken; far away while there is no answer yet.
+    /// For each request, the time by which the next part of its answer must be taken; far away while
+    /// there is no answer yet.
     slots: RefCell<Vec<Slot>>,
     begun: Cell<usize>,
     refused: Cell<usize>,
@@ -63,7 +64,7 @@ pub struct Requests {
 #[derive(Clone, Copy, Debug)]
 enum Slot {
     Free,
-    /// It is being worked on: that has limits of its own.
+    /// The request is being carried out, under limits of its own.
     AtWork,
     Answered {
         part_due: Instant,
@@ -73,13 +74,13 @@ enum Slot {
 /// A request that may be carried out, or not.
 #[derive(Debug)]
 pub enum Begun {
-    /// There was room.
+    /// The request is within the limit.
     Taken(UnderWay),
-    /// One too many: it is to be refused. It counts while its refusal is not handed on.
+    /// The request exceeds the limit and is to be refused. It counts until its refusal is handed on.
     Refused(UnderWay),
 }
 
-/// Counted while it exists.
+/// A request in progress, counted while this exists.
 #[derive(Debug)]
 pub struct UnderWay {
     requests: Rc<Requests>,
@@ -88,7 +89,7 @@ pub struct UnderWay {
 }
 
 impl Requests {
-    /// Of a connection that has just begun.
+    /// The requests of a new connection.
     pub fn new(most: usize, part_max: Duration, under_way: Gauge) -> Rc<Self> {
         Rc::new(Self {
             most,
@@ -104,7 +105,7 @@ impl Requests {
         })
     }
 
-    /// One more.
+    /// Counts one more request.
     pub fn begin(self: &Rc<Self>) -> Begun {
         let is_refused = self.begun.get() >= self.most;
         let counter = self.counter(is_refused);
@@ -140,7 +141,7 @@ impl Requests {
         }
     }
 
-    /// Since when nothing is under way; none while something is.
+    /// The time since which no request is in progress; `None` while one is.
     pub fn idle_since(&self) -> Option<Instant> {
         let busy = self.begun.get() + self.refused.get() > 0;
         (!busy).then(|| self.idle_since.get())

@@ -1,5 +1,5 @@
-//! The sentences that tell a buyer why a line was rejected, and the lines of a checkout that was refused
-//! because it is all or nothing. The sentences are part of stored answers.
+//! The sentences that give a buyer the reason for a rejected line, and the lines of a checkout that was
+//! refused because it is all or nothing. The sentences are part of stored answers.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -48,23 +48,23 @@ pub fn sentence(rejection: &Rejection) -> String {
     }
 }
 
-/// A line that can't be had whole.
+/// A line that is not available in full.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ShortLine)]
 pub struct ShortLineBody {
-    /// What.
+    /// The product.
     product_id: ProductId,
-    /// Whose.
+    /// The vendor.
     vendor_store_id: VendorStoreId,
-    /// How many were wanted.
+    /// The quantity of the line.
     #[schema(minimum = 1)]
     qty: i32,
-    /// Why not.
+    /// The reason why the line is short.
     reason: LineRejectionReason,
-    /// The same as a sentence.
+    /// The reason as a sentence.
     #[schema(min_length = 1)]
     message: String,
-    /// How many there were; null where stock was not what was missing.
+    /// The available quantity; null if the reason is not a lack of stock.
     #[schema(required = true, minimum = 0)]
     available_qty: Option<i32>,
 }
@@ -103,7 +103,7 @@ mod tests {
             sentence(&Rejection::short(3, 1)),
             "Only 3 available; order that many or fewer."
         );
-        // Nobody can order none.
+        // A quantity of zero can't be ordered, so the sentence does not suggest it.
         assert_eq!(
             sentence(&Rejection::short(0, 1)),
             "None are available at present."

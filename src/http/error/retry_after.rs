@@ -9,7 +9,7 @@ use std::{
 #[derive(Clone, Copy, Debug)]
 pub struct RetryAfter {
     pub least: Duration,
-    /// What is added at most.
+    /// The longest addition to `least`.
     pub spread: Duration,
 }
 

@@ -1,4 +1,5 @@
-//! JSON as it was sent: unlike `serde_json::Value`, it keeps names that appear twice and the digits of numbers.
+//! JSON as it was sent: unlike `serde_json::Value`, it keeps names that appear twice and the digits of
+//! numbers.
 
 use std::fmt::{self, Write};
 
@@ -31,7 +32,7 @@ impl Node {
     /// Reads a text.
     ///
     /// # Errors
-    /// It is no JSON in UTF-8, or has an object of more than [`MEMBERS_MAX`] members.
+    /// The text is not JSON in UTF-8, or has an object of more than [`MEMBERS_MAX`] members.
     pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
         let numbers = Numbers::of(text);
         let mut json = serde_json::Deserializer::from_slice(text);

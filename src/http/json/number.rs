@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-/// The numbers of a JSON text, in their order. Looked up only where one is wanted: most texts have
-/// nothing but plain integers.
+/// The numbers of a JSON text, in their sequence. They are looked up only on demand: most texts have
+/// only plain integers.
 pub struct Numbers<'t> {
     text: &'t [u8],
     /// The numbers passed since the last one that was looked up.
@@ -12,7 +12,7 @@ pub struct Numbers<'t> {
 }
 
 impl<'t> Numbers<'t> {
-    /// Those of a text.
+    /// The numbers of a text.
     pub fn of(text: &'t [u8]) -> Self {
         Self {
             text,
@@ -21,12 +21,12 @@ impl<'t> Numbers<'t> {
         }
     }
 
-    /// Leaves one out.
+    /// Skips a number.
     pub fn pass(&self) {
         self.passed.set(self.passed.get() + 1);
     }
 
-    /// The next one as it was written; `None` behind the last.
+    /// The next number as it was written; `None` after the last.
     pub fn take(&self) -> Option<&'t str> {
         for _ in 0..self.passed.replace(0) {
             self.next()?;
@@ -50,7 +50,7 @@ impl<'t> Numbers<'t> {
     }
 }
 
-/// The place behind the string that begins here.
+/// The position after the string that begins here.
 fn end_of_string(text: &[u8], begin: usize) -> Option<usize> {
     let mut at = begin + 1;
     loop {

@@ -1,5 +1,5 @@
-//! Request bodies, each declared once: [`request_body!`](request_body) makes the type that the OpenAPI document
-//! describes and the reader that fills it. A field is added in one place.
+//! Request bodies, each declared once: [`request_body!`](request_body) makes the type that the OpenAPI
+//! document describes and the reader that fills it. A field is added in one place.
 
 use super::{
     node::Node,

@@ -87,7 +87,8 @@ impl Shape {
         }
     }
 
-    /// Reads an object with these groups of known names; a name that is unknown or appears twice is a problem.
+    /// Reads an object with these groups of known names; a name that is unknown or appears twice is a
+    /// problem.
     pub fn object<'n>(
         &mut self,
         node: &'n Node,

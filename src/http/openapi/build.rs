@@ -222,8 +222,8 @@ fn schemas() -> Map<String, Value> {
     all
 }
 
-/// Requests refuse unknown fields; answers may get new ones. A schema put together by `allOf` could not say so:
-/// its parts become one object.
+/// Requests refuse unknown fields; answers may get new ones. A schema put together by `allOf` could not
+/// say so: its parts become one object.
 fn refuse_unknown_fields(all: &mut Map<String, Value>, answered: &Map<String, Value>) {
     let names: Vec<_> = all
         .keys()

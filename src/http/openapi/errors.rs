@@ -20,7 +20,7 @@ const EVERYWHERE: [Code; 7] = [
     Code::DependencyUnavailable,
 ];
 
-/// All answers of an operation of the API: its success, its own errors, and everybody's.
+/// All answers of an operation of the API: its success, its own errors, and the errors of every operation.
 pub fn answers(status: &str, success: Value, own: &[Code]) -> Value {
     let mut answers = Map::from_iter([(status.to_owned(), success)]);
     answers.extend(by_status(&[own, &EVERYWHERE].concat()));

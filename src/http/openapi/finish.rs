@@ -1,5 +1,5 @@
-//! Changes to the whole document for generators of clients: numbers get their size, descriptions move to where
-//! generators read them, and the envelope of every answer gets a name.
+//! Changes to the whole document for generators of clients: numbers get their size, descriptions move
+//! to where generators read them, and the envelope of every answer gets a name.
 
 use std::collections::BTreeMap;
 

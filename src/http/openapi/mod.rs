@@ -1,8 +1,9 @@
 //! The OpenAPI document: what the API takes and answers, for people and for programs.
 //!
-//! Schemas of requests and answers come from the types that are read and answered, errors from the table of
-//! codes, paths from [`paths`](super::paths). Nothing here decides how a request is handled; that the two agree
-//! is checked by `tests`, by every integration test's client, and by `make contract`.
+//! Schemas of requests and answers come from the types that are read and answered, errors from the
+//! table of codes, paths from [`paths`](super::paths). Nothing here decides how a request is handled;
+//! that the two agree is checked by `tests`, by every integration test's client, and by `make
+//! contract`.
 //!
 //! | piece | file |
 //! |---|---|

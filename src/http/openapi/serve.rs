@@ -32,7 +32,7 @@ pub async fn get_page() -> HttpResponse {
 /// `GET /docs/{file}`.
 ///
 /// # Errors
-/// 404 for whatever is no file of the page.
+/// 404 if the page has no such file.
 pub async fn get_file(name: web::Path<String>) -> Result<HttpResponse, ApiError> {
     let file = FILES.iter().find(|file| file.name == name.as_str());
     let file = file.ok_or_else(|| {

@@ -8,9 +8,9 @@ use crate::config::Proxy;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The client's address. Each proxy appends the address that has called it, so `X-Forwarded-For` is read from
-/// the right for as long as the addresses are of trusted proxies; anything further left may be forged. A value
-/// that is not an address leaves the peer's.
+/// The client's address. Each proxy appends the address that has called it, so `X-Forwarded-For` is
+/// read from the right for as long as the addresses are of trusted proxies; anything further left may
+/// be forged. A value that is not an address leaves the peer's.
 pub fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &[Proxy]) -> IpAddr {
     let peer = peer.to_canonical();
     let trusted = |address| proxies.iter().any(|proxy| proxy.contains(address));

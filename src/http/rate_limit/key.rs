@@ -1,5 +1,5 @@
-//! The key that requests are counted by: a user is its id, whatever the store; an address is the client's, where
-//! an IPv6 host is its /64.
+//! The key that requests are counted by: a user is its id, whatever the store; an address is the
+//! client's, where an IPv6 host is its /64.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -1,14 +1,14 @@
 //! Limits of requests: per address and per user; one more is answered with 429.
 //!
 //! The address is limited first, before anything of the request is read; the user only once the token's
-//! signature is found to be good, so that nobody can use up the limit of another. Every answer says how much is
-//! left (draft-ietf-httpapi-ratelimit-headers).
+//! signature is found to be good, so that no client can use up the limit of another. Every answer says
+//! how much is left (draft-ietf-httpapi-ratelimit-headers).
 //!
 //! Two more limits are used up only by what they are about: tokens with a wrong signature, per address, and
 //! discount codes that do not exist, per user.
 //!
-//! The memory is bounded without a maximum: to be remembered for a second, an address or a user must send as
-//! many requests as are given back in it, and idle ones are soon forgotten.
+//! The memory is bounded without a maximum: to be remembered for a second, an address or a user must
+//! send as many requests as are given back in it, and idle ones are soon forgotten.
 //!
 //! | piece | file |
 //! |---|---|
@@ -134,8 +134,8 @@ impl RateLimits {
         self.refused_tokens.pay(address, 1);
     }
 
-    /// Counts discount codes that do not exist. 429 if the user has tried too many: the answer then says nothing
-    /// about the codes.
+    /// Counts discount codes that do not exist. 429 if the user has tried too many: the answer then
+    /// says nothing about the codes.
     fn judge_guesses(&self, user: UserId, count: u32) -> Result<(), ApiError> {
         let asked = self.code_guesses.ask(&user).map_err(|wait| {
             self.count("code_guesses");

@@ -35,9 +35,10 @@ pub struct Key {
 /// The reason why a JWK is not used.
 #[derive(Debug, PartialEq, Eq)]
 pub enum NotUsed {
-    /// It may be fine, but it signs no tokens for us: a set may hold others' keys, too (RFC 7517, 5).
+    /// The key may be valid, but it signs no tokens for this service: a set may hold others' keys, too
+    /// (RFC 7517, 5).
     Ignored(String),
-    /// It contradicts itself, is unsafe, or should not be where it is.
+    /// The key contradicts itself, is unsafe, or should not be where it is.
     Refused(String),
 }
 
@@ -60,7 +61,7 @@ impl Key {
     /// A public key as PEM (`BEGIN PUBLIC KEY`).
     ///
     /// # Errors
-    /// It is no such key, with a sentence.
+    /// The text is no such key; the error is a sentence.
     pub fn from_pem(pem: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(pem).map_err(|_| "it is no PEM file".to_owned())?;
         let (algorithm, verifying) = if let Some((modulus, exponent)) = rsa_numbers(text) {

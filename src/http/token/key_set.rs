@@ -32,14 +32,14 @@ pub struct KeySet {
 /// The way in which a token names its key.
 #[derive(Clone, Copy, Debug)]
 enum Naming {
-    /// There is one, which has no id: a token's `kid` is not looked at.
+    /// There is one key, without an id: a token's `kid` is ignored.
     One,
-    /// By their ids.
+    /// The keys have ids.
     Ids,
 }
 
 impl KeySet {
-    /// The configured keys. A secret is a key whose file never changes: there is none.
+    /// The configured keys. A secret is a key that no file holds, so it never changes.
     ///
     /// # Errors
     /// The configured file can't be used.
@@ -88,7 +88,7 @@ impl KeySet {
     /// A JSON Web Key Set. One with an empty list says that no key is trusted any more.
     ///
     /// # Errors
-    /// It is none, one of its keys is refused, or it has some and none of them is used.
+    /// The text is not a key set, one of its keys is refused, or it has keys and none of them is used.
     pub fn from_jwks(json: &[u8]) -> Result<Self, String> {
         let set: Value =
             serde_json::from_slice(json).map_err(|error| format!("it is no JSON: {error}"))?;
@@ -131,7 +131,7 @@ impl KeySet {
     /// The key that a token means.
     ///
     /// # Errors
-    /// There is none, or not exactly one.
+    /// No key matches, or more than one does.
     pub fn find(&self, header: &Header) -> Result<Arc<Key>, Refused> {
         let key = match (self.naming, &header.kid) {
             (Naming::One, _) => self.keys.first().ok_or(Refused::UnknownKey)?,

@@ -106,7 +106,7 @@ impl TokenVerifier {
     /// Checks everything but the signature.
     ///
     /// # Errors
-    /// The token is not valid, whatever its signature.
+    /// The token is not valid, with any signature.
     pub fn read<'t>(&'t self, token: &'t str) -> Result<Unproven<'t>, Refused> {
         let parts = Parts::of(token)?;
         let keys = self.keys.borrow().clone();
@@ -137,7 +137,7 @@ impl Unproven<'_> {
     /// Checks the signature, which is the expensive part.
     ///
     /// # Errors
-    /// It is not one of ours.
+    /// The signature does not match a trusted key.
     pub fn prove(self) -> Result<TokenBody, Refused> {
         let Self {
             verifier,

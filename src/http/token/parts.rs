@@ -1,5 +1,5 @@
-//! The contents of a token before its signature is checked: its three parts, its header, its claims. Everything
-//! that can be refused without the signature is refused here, because that is cheap.
+//! The contents of a token before its signature is checked: its three parts, its header, its claims.
+//! Everything that can be refused without the signature is refused here, because that is cheap.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -16,7 +16,7 @@ const TOKEN_LEN_MAX: usize = 16 * 1024;
 /// The last second of the year 9999.
 const SECONDS_MAX: f64 = 253_402_300_799.0;
 
-/// The demands on every token, whatever its key.
+/// The demands on every token, with any key.
 #[derive(Clone, Debug)]
 pub struct Expected {
     /// The `iss`.
@@ -105,10 +105,10 @@ fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Erro
 }
 
 impl<'t> Parts<'t> {
-    /// Cuts a token up and reads it.
+    /// Splits a token into its parts and reads them.
     ///
     /// # Errors
-    /// It is no token.
+    /// The text is not a token.
     pub fn of(token: &'t str) -> Result<Self, Refused> {
         if token.len() > TOKEN_LEN_MAX {
             return Err(Refused::TooLong);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{Buyer, Database, Shopper, World, market::cart_of, server::splitcart};
 
-/// A database in which somebody has bought; nobody is at work.
+/// A database with one checkout, and no server that runs.
 async fn bought() -> (World, Buyer) {
     let mut world = World::start().await;
     let product = world.market.sold_product(500, 100).await;
@@ -22,7 +22,7 @@ fn audit_of(database_url: &str) -> Command {
     let mut command = splitcart("audit");
     command
         .env("SPLITCART_DATABASE_URL", database_url)
-        // It has no use for Redis.
+        // The audit does not use Redis.
         .env("SPLITCART_REDIS_URL", "redis://127.0.0.1:1");
     command
 }

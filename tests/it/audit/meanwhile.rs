@@ -46,7 +46,7 @@ async fn an_audit_during_a_crowd_of_checkouts_raises_no_false_alarm() {
     assert_consistent(database).await;
 }
 
-/// All rules judge one state: the one in which the first was checked.
+/// All rules check one snapshot: the one that the first rule read.
 #[tokio::test]
 async fn what_is_written_while_an_audit_is_made_is_left_to_the_next_one() {
     let market = Market::new(Database::create().await);
@@ -69,8 +69,8 @@ async fn what_is_written_while_an_audit_is_made_is_left_to_the_next_one() {
     assert_eq!(broken, ["stock_reserved_by_lines"]);
 }
 
-/// Reserves a unit for nobody and commits that before it returns, on a thread of its own: the
-/// test's is busy with the audit.
+/// Reserves a unit without an order and commits that before it returns. Runs in a thread of its own,
+/// because the test's thread runs the audit.
 fn plant(url: &str) {
     let work = async {
         let mut connection = PgConnection::connect(url).await.unwrap();

@@ -1,5 +1,5 @@
-//! The audit that ends the tests of crowds and faults: it finds what it is there to find, and
-//! nothing else.
+//! The audit that ends the tests of crowds and faults: it finds the faults that it exists for, and no
+//! others.
 
 mod command;
 mod meanwhile;

@@ -1,4 +1,4 @@
-//! Every rule finds the fault that it is there for, and is not alarmed by what is none.
+//! Every rule finds the fault that it exists for, and none reports a sound database.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::support::{Client, Shopper, World, assert_consistent, audit::PATIENT, market::cart_of};
 
-/// What is done to a sound database, and the rules that this breaks.
+/// Changes to a sound database, each with the rules that it breaks.
 const FAULTS: &[(&str, &[&str])] = &[
     (
         "alter table inventory_items drop constraint inventory_items_available_not_negative;
@@ -90,7 +90,7 @@ const FAULTS: &[(&str, &[&str])] = &[
         &["line_reserved_or_rejected"],
     ),
     (
-        // Rejected, and yet the stock is held and the money is asked for.
+        // The line is rejected, and yet its stock is held and its money is collected.
         "update order_line_items
          set status = 'rejected', rejection_reason = 'insufficient_inventory'",
         &[
@@ -212,7 +212,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The same for what shortage policies leave behind.
+/// Changes to a database with outcomes of shortage policies, each with the rules that it breaks.
 const POLICY_FAULTS: &[(&str, &[&str])] = &[
     (
         "update order_line_items
@@ -258,7 +258,7 @@ const POLICY_FAULTS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What may happen to a sound database.
+/// Changes that leave a database sound.
 const NO_FAULTS: &[&str] = &[
     "update outbox_events set published_at = null, created_at = now() - interval '9 minutes'",
     "with dead as (delete from outbox_events returning *)
@@ -267,7 +267,7 @@ const NO_FAULTS: &[&str] = &[
      select id, event_type, aggregate_type, aggregate_id, payload, created_at, 8, next_attempt_at,
         'max_attempts'
      from dead",
-    // Its time has come, and the sweeper with it.
+    // The keys of old checkouts have expired, and the sweeper has removed them.
     "update checkout_groups set created_at = now() - interval '2 days';
      delete from idempotency_keys",
     "update payment_intents set status = 'paid';
@@ -277,7 +277,7 @@ const NO_FAULTS: &[&str] = &[
     "update order_line_items set status = 'fulfilled';
      update inventory_items set reserved_qty = 0",
     "update products set price = price + 1, title = 'Another name'",
-    // Somebody else's events are none of the audit's business, as long as they flow.
+    // Foreign events do not concern the audit while they are published in time.
     "insert into outbox_events (id, event_type, aggregate_type, aggregate_id, payload)
      values (gen_random_uuid(), 'store_renamed', 'store', gen_random_uuid(), '{}')",
 ];
@@ -342,7 +342,7 @@ fn the_operators_page_lists_every_rule() {
     }
 }
 
-/// Two buyers have bought of one vendor; a second vendor has sold nothing. Nobody is at work.
+/// Two buyers have bought from one vendor; a second vendor has sold nothing. No server runs.
 async fn world_with_two_checkouts() -> World {
     let mut world = World::start().await;
     let product = world.market.sold_product(500, 100).await;
@@ -367,7 +367,7 @@ async fn broken_by(change: &'static str, connection: &mut PgConnection) -> Vec<&
     report.findings().map(|finding| finding.rule.code).collect()
 }
 
-/// A line that was filled, one that was short, one that was withheld. Nobody is at work.
+/// A line that was filled, one that was short, one that was withheld. No server runs.
 async fn world_of_policies() -> World {
     let mut world = World::start().await;
     let market = &world.market;

@@ -1,4 +1,4 @@
-//! Bodies that are wrong as a whole: no JSON, too large, called something else.
+//! Bodies that are wrong as a whole: no JSON, too large, or of another media type.
 
 use reqwest::Method;
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::support::{Client, client::fresh_key};
 
 use super::{Fixture, ROUTES, bad_fields};
 
-/// What is no JSON object at all, on both routes.
+/// Bodies that are no JSON object at all, on both routes.
 #[tokio::test]
 async fn a_body_that_can_t_be_read_is_refused_as_a_whole() {
     let fixture = Fixture::new().await;
@@ -131,7 +131,7 @@ async fn a_body_that_is_not_called_json_is_refused() {
     }
 }
 
-/// Nothing is decompressed, so what is small stays small.
+/// The server decompresses nothing, so a small body stays small.
 #[tokio::test]
 async fn a_compressed_body_is_refused() {
     let fixture = Fixture::new().await;
@@ -159,7 +159,7 @@ async fn a_compressed_body_is_refused() {
     assert_eq!(plain.status, 200, "{}", plain.text());
 }
 
-/// No length is announced, so what has come is counted.
+/// The length is not announced, so the received bytes are counted.
 #[tokio::test]
 async fn a_chunked_body_is_too_large_when_too_much_has_come() {
     let fixture = Fixture::new().await;
@@ -172,7 +172,7 @@ async fn a_chunked_body_is_too_large_when_too_much_has_come() {
     fixture.finish().await;
 }
 
-/// What is answered to a body of so many chunks.
+/// Sends a body of `count` chunks and returns the answer.
 async fn send_in_chunks(
     fixture: &Fixture,
     method: &Method,

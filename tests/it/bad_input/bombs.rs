@@ -1,5 +1,5 @@
-//! Requests that are small and would cost much: many members, many parameters, long names, many rules broken
-//! at once. What is answered is small, and says how much is left out.
+//! Requests that are small and would cost much: many members, many parameters, long names, many rules
+//! broken at once. The answer is small, and says how much it leaves out.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::{Reply, client::fresh_key};
 
 use super::{Fixture, ROUTES};
 
-/// No error is longer.
+/// The largest error, in bytes.
 const ANSWER_LEN_MAX: usize = 64 * 1024;
 
 fn assert_small(reply: &Reply, what: &str) {
@@ -158,13 +158,14 @@ async fn a_cart_that_breaks_very_many_rules_hears_of_those_that_fit() {
     let more = details["more"]
         .as_u64()
         .map_or(0, |more| usize::try_from(more).unwrap());
-    // Each line, each code, and the totals.
+    // One violation for each line and each code, and the totals'.
     assert!(told + more >= 400, "{told} + {more}");
     assert!(told >= 200, "{told}");
     fixture.finish().await;
 }
 
-/// Who may not change the cart hears that, whatever is wrong with the request, and nothing of it.
+/// A caller that may not change the cart gets 403, whatever is wrong with the request, and learns
+/// nothing else about it.
 #[tokio::test]
 async fn the_gate_is_asked_before_problems_are_told() {
     let fixture = Fixture::new().await;

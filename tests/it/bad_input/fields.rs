@@ -8,7 +8,7 @@ use crate::support::{Client, client::fresh_key};
 
 use super::{Fixture, bad_fields};
 
-/// Values that are wrong for a field of a kind, whatever the field.
+/// Values that are wrong for any field of a kind.
 fn wrong_values(kind: &str) -> Vec<Value> {
     let long = "x".repeat(1000);
     match kind {
@@ -112,7 +112,7 @@ fn wrong_values(kind: &str) -> Vec<Value> {
     }
 }
 
-/// Every field of a cart: where, of what kind, whether it may be missing or null.
+/// Every field of a cart: its path, its kind, and true if it may be missing or null.
 const FIELDS: [(&str, &str, bool); 21] = [
     ("/currency", "currency", true),
     ("/shipping_address", "object", true),
@@ -190,7 +190,7 @@ async fn every_wrong_value_of_every_field_of_a_cart_is_named() {
     fixture.finish().await;
 }
 
-/// As JSON Schema says: what counts is the value, by its digits.
+/// As in JSON Schema, the value counts, read by its digits.
 #[tokio::test]
 async fn a_whole_number_is_one_however_it_is_written() {
     let fixture = Fixture::new().await;
@@ -206,7 +206,7 @@ async fn a_whole_number_is_one_however_it_is_written() {
     for qty in ["2.0", "2.000", "2e0", "0.2e1", "20E-1"] {
         let fresh = send(&fresh_key(), qty).await;
         assert_eq!((fresh.status, fresh.is_replay()), (200, false), "{qty}");
-        // It is the same request, too.
+        // The two spellings make the same request.
         let again = send(&key, qty).await;
         assert!(again.is_replay(), "{qty}: {}", again.text());
         assert_eq!(again.bytes, first.bytes, "{qty}");

@@ -1,4 +1,4 @@
-//! The header Idempotency-Key: what is no key, and between whom a key is compared.
+//! The header Idempotency-Key: values that are no key, and the scope within which keys are compared.
 
 use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ async fn the_shortest_the_longest_and_the_oddest_keys_are_keys() {
         let put = send_under(&fixture, 0, &[key.as_bytes()]).await;
         assert_eq!((put.status, put.is_replay()), (200, false), "{key}");
         assert!(send_under(&fixture, 0, &[key.as_bytes()]).await.is_replay());
-        // The database holds it to the same rule as we do.
+        // The database checks the key by the same rule as the service.
         let bought: Uuid = put.data()["id"].as_str().unwrap().parse().unwrap();
         let checkout = fixture.client.check_out(&key, bought).await;
         assert_eq!(
@@ -83,7 +83,7 @@ async fn the_shortest_the_longest_and_the_oddest_keys_are_keys() {
     }
 }
 
-/// Control characters are no part of HTTP: such a request does not come as far as a route.
+/// HTTP does not allow control characters: such a request reaches no route.
 #[tokio::test]
 async fn control_characters_in_a_header_are_refused() {
     let fixture = Fixture::new().await;
@@ -108,7 +108,7 @@ async fn control_characters_in_a_header_are_refused() {
             String::from_utf8_lossy(&answer)
         );
     }
-    // A client's mistake is nobody's alarm.
+    // A client's mistake is logged neither as a warning nor as an error.
     let log = fixture.world.server.log();
     assert!(
         !log.iter().any(|line| line.contains("\"ERROR\"")),

@@ -95,7 +95,7 @@ impl Fixture {
         bad_fields(&reply, &body.to_string())
     }
 
-    /// Nothing was written, and the good cart still works.
+    /// Asserts that nothing was written, and that the good cart still works.
     async fn finish(self) {
         assert_eq!(self.world.market.database.contents().await, self.before);
         self.client.freeze(&self.cart).await;

@@ -12,7 +12,8 @@ use crate::support::{
     market::{cart_of, item},
 };
 
-/// A cart that is refused must leave everything as it was, and its key free.
+/// Sends a cart that must be refused, with everything left as it was and the key free; returns the
+/// violations.
 async fn refused(world: &World, client: &Client, cart: &Value) -> Vec<Value> {
     let before = world.market.database.contents().await;
     let reply = client.put_cart(&fresh_key(), cart).await;
@@ -59,7 +60,7 @@ async fn odd_discount(market: &Market, vendor: Vendor, code: &str, assignments: 
     market.database.run(&update).await;
 }
 
-/// PF-075: "MOQ, availability are validated": what can be wrong with one line.
+/// PF-075: "MOQ, availability are validated": the faults of a single line.
 #[tokio::test]
 async fn a_line_is_checked_against_the_catalogue() {
     let world = World::start().await;
@@ -125,7 +126,8 @@ async fn a_line_is_checked_against_the_catalogue() {
     }
 }
 
-/// A line that can't be told from the catalogue; the totals then say nothing new.
+/// A line that the catalogue can't price. The totals are not compared then, as the difference would say
+/// nothing new.
 #[tokio::test]
 async fn a_line_of_an_unknown_product_or_another_vendor_is_refused() {
     let world = World::start().await;
@@ -305,7 +307,7 @@ async fn a_discount_must_be_the_vendor_s_running_and_earned() {
     ] {
         assert_eq!(refused(&world, &client, &cart).await, [expected], "{cart}");
     }
-    // With the totals of a granted one, those are wrong as well.
+    // With the totals of a granted discount the totals are wrong as well.
     let mut hoping = asking(vendor, "OFF");
     hoping["totals"] = json!({ "subtotal": "20.00", "discount_total": "1.00", "total": "19.00" });
     let violations = refused(&world, &client, &hoping).await;
@@ -325,7 +327,7 @@ async fn a_discount_must_be_the_vendor_s_running_and_earned() {
     assert_eq!(data["vendor_groups"][0]["store_discount"]["code"], "TWENTY");
 }
 
-/// No cart can be priced in a currency that is not ours.
+/// No cart can be priced in a foreign currency.
 #[tokio::test]
 async fn an_unsupported_currency_is_refused() {
     let world = World::start().await;

@@ -1,5 +1,5 @@
-//! A cart PUT's key has its truth in PostgreSQL: Redis may lose it, or hang, and a retry still hears
-//! its first answer.
+//! The truth about a cart PUT's key is in PostgreSQL: Redis may lose the key, or hang, and a retry
+//! still gets its first answer.
 
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ async fn without_redis_a_retried_put_hears_its_first_answer_though_the_cart_was_
     let put = put(&world).await;
     let replaced = cart_of(&[(put.product, 1)]);
     put.client.freeze(&replaced).await;
-    // What an answer shows may have changed since.
+    // Data that the answer shows may have changed since.
     world
         .market
         .database
@@ -80,7 +80,7 @@ async fn without_redis_a_retried_put_hears_its_first_answer_though_the_cart_was_
     );
 }
 
-/// Neither the goods' being gone nor the cart's being bought makes it another request.
+/// A retry stays the same request when the goods are sold out, and when the cart has been bought.
 #[tokio::test]
 async fn without_redis_a_retried_put_never_makes_a_second_cart_of_what_was_bought() {
     let world = World::start().await;
@@ -89,7 +89,7 @@ async fn without_redis_a_retried_put_never_makes_a_second_cart_of_what_was_bough
 
     world.redis.empty().await;
     put.assert_is_first_answer(&put.retry().await);
-    // A rule would refuse it now.
+    // A rule would refuse the cart now.
     world.market.stock(put.product, 0).await;
     world.redis.empty().await;
     put.assert_is_first_answer(&put.retry().await);
@@ -117,7 +117,7 @@ async fn without_redis_the_same_key_with_another_cart_is_refused() {
     assert_eq!(world.market.database.contents().await, before);
 }
 
-/// Others who share the transaction of a key that was used before are frozen all the same.
+/// Other PUTs that share a transaction with a used key are carried out all the same.
 #[tokio::test]
 async fn without_redis_a_retry_costs_no_other_cart_of_its_batch() {
     let world = World::with_settings(&[("SPLITCART_CART_TRANSACTIONS_IN_FLIGHT", "1")]).await;
@@ -141,14 +141,14 @@ async fn without_redis_a_retry_costs_no_other_cart_of_its_batch() {
     assert_eq!(world.market.database.count(ACTIVE_CARTS).await, 21);
 }
 
-/// Redis hangs; a PUT waits for it, its retry does not, and the cart of that is bought before the
-/// first one is carried out.
+/// Redis hangs. A PUT waits for it, its retry does not, and the retry's cart is bought before the first
+/// PUT is carried out.
 #[tokio::test]
 async fn a_put_that_waited_for_redis_does_not_revive_the_cart_that_its_retry_has_bought() {
     let world = World::with_settings(&[("SPLITCART_REDIS_TIMEOUT_MS", "5000")]).await;
     let quick = [("SPLITCART_REDIS_TIMEOUT_MS", "1")];
     let other = Server::start(&world.market.database.url, &world.redis.url, &quick).await;
-    // Everything is connected, and what the test itself prepares for its first answers is prepared.
+    // All connections are open, and the statements of the test's own first answers are prepared.
     put(&world).await.buy().await;
     let buyer = world.market.buyer().await;
     let product = world.market.sold_product(500, 10).await;
@@ -173,7 +173,7 @@ async fn a_put_that_waited_for_redis_does_not_revive_the_cart_that_its_retry_has
     assert_consistent(&world.market.database).await;
 }
 
-/// The commit took place and nobody heard so: the second attempt finds its own key.
+/// The commit took place, but its answer was lost: the second attempt finds its own key.
 #[cfg(feature = "faults")]
 #[tokio::test]
 async fn a_put_whose_commit_is_never_answered_takes_effect_once() {
@@ -203,7 +203,7 @@ async fn keys_of_carts_are_swept_when_they_have_expired() {
     let _later = Server::start(&database.url, &world.redis.url, &[]).await;
 
     wait::until("the key is swept", async || database.count(keys).await == 0).await;
-    // Or used again, where nobody has swept.
+    // An expired key that no sweeper has removed can be used again.
     world.redis.empty().await;
     let again = put.retry().await;
     assert_eq!((again.status, again.is_replay()), (200, false));
@@ -214,7 +214,7 @@ async fn keys_of_carts_are_swept_when_they_have_expired() {
     assert_eq!(again.data()["version"], 3);
 }
 
-/// Times that are compared between instances are of the one clock that they share.
+/// Times that instances compare come from PostgreSQL's clock, which they share.
 #[tokio::test]
 async fn a_cart_s_times_are_postgresql_s() {
     let world = World::start().await;
@@ -222,7 +222,7 @@ async fn a_cart_s_times_are_postgresql_s() {
         .fetch_one(&world.market.database.pool)
         .await
         .unwrap();
-    // PostgreSQL's clock, for all who ask this database, is an hour ahead of ours.
+    // PostgreSQL's clock is an hour ahead of the service's, for every client of this database.
     let ahead = format!(
         "create function public.clock_timestamp() returns timestamptz language sql
             as 'select pg_catalog.clock_timestamp() + interval ''1 hour''';
@@ -243,7 +243,7 @@ async fn a_cart_s_times_are_postgresql_s() {
     assert!((55..=60).contains(&ahead), "{frozen_at}");
 }
 
-/// Somebody else holds the cart: that is no outage.
+/// Another session holds the cart: that is not an outage.
 #[tokio::test]
 async fn a_put_whose_cart_is_held_for_too_long_is_told_that_we_are_busy() {
     let settings = [

@@ -10,20 +10,20 @@ use crate::support::{
     server::token_for, wait,
 };
 
-/// How many clients hang up.
+/// The number of clients that hang up.
 const HANG_UPS: u64 = 300;
-/// A claim's lease, less the time that everything around it may take.
+/// A claim's lease, less the time that everything else may take.
 const WELL_WITHIN_THE_LEASE: Duration = Duration::from_secs(8);
 
-/// A key belongs to the request, not to the connection: nobody who comes back hears that somebody is
-/// at work when nobody is.
+/// A key belongs to the request, not to the connection: no retry gets "in progress" when no request is
+/// in progress.
 #[tokio::test]
 async fn a_client_that_hangs_up_at_any_moment_leaves_no_key_in_progress() {
     let world = World::start().await;
     let buyer = world.market.buyer().await;
     let client = world.client(&buyer);
     let cart = cart_of(&[(world.market.sold_product(500, 10).await, 1)]);
-    // Everything is connected and prepared.
+    // All connections are open, and all statements are prepared.
     client.freeze(&cart).await;
 
     let mut keys = Vec::new();
@@ -52,7 +52,7 @@ async fn a_client_that_hangs_up_at_any_moment_leaves_no_key_in_progress() {
 /// Sends a PUT, waits a moment, and resets the connection.
 async fn hang_up(server: &Server, buyer: &Buyer, key: &str, cart: &Value, patience: Duration) {
     let socket = TcpSocket::new_v4().unwrap();
-    // Closing it resets it.
+    // With a linger of zero, closing the socket resets the connection.
     socket.set_zero_linger().unwrap();
     let address = server.http.strip_prefix("http://").unwrap();
     let mut stream = socket.connect(address.parse().unwrap()).await.unwrap();

@@ -1,5 +1,5 @@
-//! Redis is never believed about what PostgreSQL does not have: it may be shared by several databases,
-//! or outlive one that is restored.
+//! Redis is never trusted about answers that PostgreSQL does not have: several databases may share it,
+//! or it may outlive a database that is restored.
 
 use splitcart::{
     domain::idempotency::{Fingerprint, IdempotencyKey, Scope, StoredResponse},
@@ -43,7 +43,7 @@ async fn two_databases_behind_one_redis_know_nothing_of_each_other() {
         let cart_id = put.data()["id"].as_str().unwrap().parse().unwrap();
         let bought = client.check_out(&checkout_key, cart_id).await;
         assert_eq!((bought.status, bought.is_replay()), (201, false));
-        // Each replays what it has itself.
+        // Each server replays its own answers.
         let again = client.check_out(&checkout_key, cart_id).await;
         assert!(again.is_replay() && again.bytes == bought.bytes);
         assert_eq!(database.count(GROUPS).await, 1);
@@ -56,8 +56,8 @@ async fn two_databases_behind_one_redis_know_nothing_of_each_other() {
     }
 }
 
-/// `pg_dump`, a checkout, `psql`: the checkout that was undone is carried out when it is sent again,
-/// while the server goes on.
+/// `pg_dump`, a checkout, `psql`: while the server keeps running, a checkout that the restore has
+/// undone is carried out when it is sent again.
 #[tokio::test]
 async fn what_a_restore_has_undone_is_carried_out_again() {
     let world = World::start().await;
@@ -68,7 +68,7 @@ async fn what_a_restore_has_undone_is_carried_out_again() {
     assert_is_carried_out(&world, &shopper).await;
 }
 
-/// The same into a database that was dropped and made again under its name.
+/// The same with a database that was dropped and created again under its name.
 #[tokio::test]
 async fn what_a_new_database_of_the_same_name_lacks_is_carried_out_again() {
     let world = World::start().await;
@@ -94,7 +94,7 @@ async fn what_a_new_database_of_the_same_name_lacks_is_carried_out_again() {
     assert_is_carried_out(&world, &shopper).await;
 }
 
-/// A shopper who has bought, and a dump of the moment before.
+/// A shopper who has bought, and a dump from the moment before the checkout.
 async fn saved_before_its_checkout(world: &World) -> (Shopper, String) {
     let product = world.market.sold_product(500, 10).await;
     let cart = cart_of(&[(product, 2)]);
@@ -127,8 +127,8 @@ async fn assert_is_carried_out(world: &World, shopper: &Shopper) {
     assert_consistent(&world.market.database).await;
 }
 
-/// Two runs of one request may finish one after the other: a client that has heard the first answer
-/// never hears another one.
+/// Two runs of one request may finish one after the other: a client that got the first answer never
+/// gets another one.
 #[tokio::test]
 async fn the_first_answer_that_redis_was_told_stays() {
     let (database, redis) = (Database::create().await, Redis::start().await);

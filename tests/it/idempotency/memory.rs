@@ -5,9 +5,9 @@ use redis::InfoDict;
 use crate::support::{Client, Redis, Shopper, World, client::fresh_key, market::cart_of, wait};
 
 const LINES: usize = 200;
-/// Enough to fill Redis with a fifth of them if all were kept.
+/// The number of PUTs: a fifth of their answers would fill Redis if all were kept.
 const PUTS: usize = 60;
-/// What Redis may take beside what it has at start, in bytes.
+/// The memory that Redis may use in addition to its use at start, in bytes.
 const ROOM: u64 = 1_500_000;
 
 #[tokio::test]
@@ -46,10 +46,10 @@ async fn the_largest_carts_under_fresh_keys_leave_room_for_events() {
     assert!(taken < ROOM * 2 / 3, "{taken} bytes are taken");
     assert!(world.server.metric("splitcart_answers_left_out").await > 0.0);
     assert_eq!(world.server.metric("splitcart_redis_failures").await, 0.0);
-    // What Redis has no copy of is still answered as it was.
+    // An answer of which Redis has no copy is still repeated.
     let again = Client::send(client.put_cart_request(&last.0, &cart)).await;
     assert!(again.is_replay() && again.bytes == last.1);
-    // Others are served by it as ever, and their events flow.
+    // Other stores are served as before, and their events are published.
     assert_eq!(shopper.check_out().await.status, 201);
     assert!(shopper.check_out().await.is_replay());
     let from_redis = "splitcart_replays_total{source=\"redis\"}";

@@ -1,5 +1,5 @@
-//! What an Idempotency-Key promises when clients hang up, requests die, and Redis has lost, or never
-//! had, what it should know (PF-081).
+//! The promises of an Idempotency-Key when clients hang up, requests die, and Redis has lost, or never
+//! had, its entries (PF-081).
 
 mod cart_keys;
 mod hang_ups;

@@ -1,4 +1,4 @@
-//! A request whose work panics.
+//! Keys of requests that panic.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use crate::support::{
     Server, World, client::fresh_key, crowd::is_in_progress, market::cart_of, wait,
 };
 
-/// The key is given up as after any other failure, not left to end with its lease.
+/// A panic releases the key as any other failure does; the key does not stay claimed until its lease ends.
 #[tokio::test]
 async fn a_panic_in_a_request_leaves_its_key_free_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let reached = dir.path().join("reached");
     let mut world = World::start().await;
     let fault = format!("in_request!:{}", reached.display());
-    // A lease that outlives the test.
+    // The lease outlives the test.
     let settings = [
         ("SPLITCART_FAULT", fault.as_str()),
         ("SPLITCART_IDEMPOTENCY_CLAIM_LEASE_MS", "10000"),

@@ -1,6 +1,6 @@
-//! What violates each constraint, and that one only.
+//! Rows that violate each constraint, and that one only.
 
-/// Checks: assignments that spoil a good row.
+/// Checks: assignments that make a good row violate the check.
 pub const CHECKS: &[(&str, &str)] = &[
     ("stores_type_known", "type = 'shop'"),
     ("stores_type_known", "type = 'Buyer'"),
@@ -260,7 +260,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("outbox_dead_letters_reason_known", "reason = 'mood'"),
 ];
 
-/// Foreign keys: the column that is set to an id that nobody has.
+/// Foreign keys: the column that is set to an id that does not exist.
 pub const FOREIGN_KEYS: &[(&str, &str)] = &[
     ("store_memberships_store_fkey", "store_id"),
     ("store_memberships_user_fkey", "user_id"),
@@ -293,7 +293,7 @@ pub const FOREIGN_KEYS: &[(&str, &str)] = &[
     ("idempotency_keys_checkout_group_fkey", "checkout_group_id"),
 ];
 
-/// Unique keys: what else differs, beside the id, in a second row.
+/// Unique keys: the columns, beside the id, that differ in a second row.
 pub const UNIQUE_KEYS: &[(&str, &str)] = &[
     ("users_email_key", "{}"),
     ("store_memberships_store_user_key", "{}"),

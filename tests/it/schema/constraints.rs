@@ -1,4 +1,4 @@
-//! Every constraint refuses what violates it, by its own name.
+//! Every constraint refuses the rows that violate it, and the error has its name.
 
 use std::collections::BTreeSet;
 
@@ -71,7 +71,7 @@ fn copy(table: &str, change: &str) -> String {
     )
 }
 
-/// Runs a statement and takes it back; the constraint that refused it, if one did.
+/// Runs a statement and rolls it back; returns the constraint that refused it, if one did.
 async fn refused_by(
     connection: &mut PgConnection,
     before: &str,
@@ -106,7 +106,7 @@ async fn every_constraint_refuses_what_violates_it() {
     for (name, table, statement) in statements(&tables) {
         let refused = refused_by(&mut connection, "", &statement).await;
         assert_eq!(refused.as_deref(), Some(name), "{statement}");
-        // Without it the same statement passes: nothing else would have refused it.
+        // Without the constraint the same statement passes: no other constraint refuses it.
         let implied = IMPLIED.iter().filter(|(implying, _)| *implying == name);
         let names = implied.map(|(_, implied)| *implied).chain([name]);
         let drop = |name| {
@@ -138,7 +138,7 @@ async fn no_constraint_is_without_a_case() {
         .collect::<BTreeSet<_>>();
 
     assert_eq!(covered, there);
-    // And there is a good row of everything to spoil.
+    // Every table has a good row that a case can change.
     for table in tables {
         let rows: i64 = sqlx::query_scalar(AssertSqlSafe(format!("select count(*) from {table}")))
             .fetch_one(&database.pool)
@@ -153,14 +153,14 @@ async fn every_primary_key_refuses_a_second_row() {
     let database = rows::database().await;
     let mut connection = database.pool.acquire().await.unwrap();
     for table in list(&database, TABLES).await {
-        // Of several unique keys the primary one was made first and is checked first.
+        // Among several unique keys the primary one was created first and is checked first.
         let again = format!("insert into {table} select * from {table} limit 1");
         let refused = refused_by(&mut connection, "", &again).await;
         assert_eq!(refused, Some(format!("{table}_pkey")));
     }
 }
 
-/// What is unique only within something may repeat outside of it.
+/// Values that are unique only within a scope may repeat outside of it.
 #[tokio::test]
 async fn unique_keys_reach_no_farther_than_they_say() {
     let database = rows::database().await;
@@ -192,13 +192,13 @@ async fn unique_keys_reach_no_farther_than_they_say() {
         let refused = refused_by(&mut connection, "", &copy(table, change)).await;
         assert_eq!(refused, None, "{table} {change}");
     }
-    // An event that may happen again does so under the same aggregate.
+    // An event that may occur again has the same aggregate.
     let twice = copy("outbox_events", r#"{"event_type": "order_changed"}"#);
     let refused = refused_by(&mut connection, &twice, &twice).await;
     assert_eq!(refused, None);
 }
 
-/// Nothing that is referred to can be deleted; only a cart takes its own lines along.
+/// A referenced row can't be deleted; only the deletion of a cart deletes its lines.
 #[tokio::test]
 async fn what_is_referred_to_can_t_be_deleted() {
     let database = rows::database().await;

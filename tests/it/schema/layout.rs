@@ -1,4 +1,4 @@
-//! What the data design says of tables, columns and indexes.
+//! The tables, columns and indexes that the data design requires.
 
 use sqlx::Connection;
 
@@ -61,7 +61,7 @@ async fn migrations_apply_to_an_empty_database_and_only_once() {
     );
 }
 
-/// A migration over data that is there already changes none of it.
+/// A migration over existing data changes none of it.
 #[tokio::test]
 async fn migrating_again_leaves_the_rows_alone() {
     let database = rows::database().await;

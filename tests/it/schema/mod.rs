@@ -1,4 +1,4 @@
-//! The schema by itself: what the database refuses, whoever asks, and what it is built of.
+//! The schema by itself: the rows that the database refuses from any client, and the layout of its tables.
 
 mod cases;
 mod constraints;

@@ -1,4 +1,4 @@
-//! One good row in every table (two stores), for the cases to copy or to spoil.
+//! One good row in every table (two stores), which the cases copy or change.
 
 use crate::support::Database;
 

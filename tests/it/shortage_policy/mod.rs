@@ -1,4 +1,4 @@
-//! What becomes of a checkout that can't have everything: by line, filled, by vendor, all or nothing.
+//! The outcome of a checkout when stock is short: by line, filled, by vendor, all or nothing.
 
 mod together;
 
@@ -9,8 +9,8 @@ use crate::support::{
     Client, Product, Reply, World, assert_consistent, client::fresh_key, market::cart_of,
 };
 
-/// A cart of three lines: `short` and `beside` of one vendor, `elsewhere` of another; then there is
-/// less of `short` than the cart has.
+/// A cart of three lines: `short` and `beside` of one vendor, `elsewhere` of another. The stock of
+/// `short` is then less than the cart's quantity.
 struct Wanting {
     world: World,
     client: Client,
@@ -21,7 +21,7 @@ struct Wanting {
 }
 
 impl Wanting {
-    /// Ten are in the cart, so many are left.
+    /// A cart with ten units of `short`, of which `left` are available.
     async fn of(left: i32) -> Self {
         let world = World::start().await;
         let client = world.client(&world.market.buyer().await);
@@ -55,7 +55,7 @@ impl Wanting {
         assert_consistent(&market.database).await;
     }
 
-    /// What is read back is what was answered.
+    /// Asserts that the group that is read back equals the answer.
     async fn assert_kept(&self, reply: &Reply) {
         let id = reply.data()["checkout_group_id"].clone();
         let path = format!("/api/v1/checkout-groups/{}", id.as_str().unwrap());
@@ -137,7 +137,7 @@ async fn a_fill_splits_the_line_into_what_there_was_and_the_rest() {
     cart.assert_kept(&reply).await;
 }
 
-/// The tier was granted for the whole line, and a filled part keeps its price.
+/// The tier was granted for the whole line, and the part that is filled keeps that price.
 #[tokio::test]
 async fn a_filled_line_keeps_the_price_of_the_cart() {
     let world = World::start().await;
@@ -162,7 +162,7 @@ async fn a_filled_line_keeps_the_price_of_the_cart() {
     assert_consistent(&world.market.database).await;
 }
 
-/// A vendor sells no fewer at once than its minimum order quantity, however few there are.
+/// A vendor sells no fewer units than its minimum order quantity, however few are available.
 #[tokio::test]
 async fn a_fill_below_the_minimum_order_quantity_rejects_the_line() {
     for (left, expected) in [
@@ -215,12 +215,12 @@ async fn a_vendor_s_order_goes_through_whole_or_not_at_all() {
     assert_eq!(data["rejected_vendors"][0]["fully_rejected"], json!(true));
     assert_eq!(data["vendor_orders"][1]["status"], "created_pending");
     assert_eq!(data["total"], "1.00");
-    // What was there of the other line was never touched.
+    // The stock of the other line was never touched.
     cart.assert_stock([(9, 0), (10, 0), (9, 1)]).await;
     cart.assert_kept(&reply).await;
 }
 
-/// Not only stock can be missing.
+/// Other reasons than stock reject lines, too.
 #[tokio::test]
 async fn a_product_that_is_gone_rejects_its_vendor_s_order_too() {
     let cart = Wanting::of(10).await;
@@ -295,7 +295,7 @@ async fn all_or_nothing_names_every_line_that_can_not_be_had() {
     cart.assert_stock([(9, 0), (0, 0), (10, 0)]).await;
 }
 
-/// There is enough of everything; the licence alone is missing.
+/// All products are available; only the licence is missing.
 #[tokio::test]
 async fn all_or_nothing_reserves_nothing_beside_a_line_that_can_not_be_sold() {
     let cart = Wanting::of(10).await;
@@ -372,7 +372,7 @@ async fn a_fill_under_a_store_discount_adds_up() {
     }
 }
 
-/// The advice of a rejection can be followed.
+/// The advice of a rejection works.
 #[tokio::test]
 async fn nobody_is_told_to_order_fewer_than_are_sold_at_once() {
     let world = World::start().await;

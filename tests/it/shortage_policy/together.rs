@@ -12,8 +12,8 @@ use crate::support::{
 
 use super::Wanting;
 
-/// Stock that goes between being read and being reserved: the transaction is begun anew, and the
-/// policy decides by what is really there.
+/// Stock that is sold between being read and being reserved: the transaction is started again, and the
+/// policy decides by the remaining stock.
 #[tokio::test]
 async fn the_policy_decides_by_the_stock_that_is_there_in_the_end() {
     for (policy, status, stock, sold) in [
@@ -116,7 +116,7 @@ async fn a_crowd_of_all_policies_never_oversells() {
     assert_consistent(&market.database).await;
 }
 
-/// In one transaction, first come first served: whoever is refused takes nothing from the others,
+/// In one transaction, first come, first served: a refused checkout takes nothing from the others,
 /// before or behind.
 #[tokio::test]
 async fn a_refused_member_of_a_batch_harms_no_other() {

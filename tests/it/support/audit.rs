@@ -7,8 +7,8 @@ use splitcart::db::audit::Options;
 
 use super::Database;
 
-/// A test that takes away the relay or the broker does not restore them first, and takes as long as
-/// the machine is slow.
+/// Long limits: a test that stops the relay or the broker does not start them again before the audit,
+/// and the machine may be slow.
 pub const PATIENT: Options = Options {
     unpublished_max: Duration::from_mins(10),
     keys_kept: Duration::from_hours(24),

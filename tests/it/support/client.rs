@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::contract;
 
-/// See the module. Cloning shares the connections.
+/// An HTTP client of one caller. Clones share the connections.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -14,7 +14,7 @@ pub struct Client {
     token: Option<String>,
 }
 
-/// What came back.
+/// A complete reply.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub status: u16,
@@ -82,7 +82,7 @@ impl Reply {
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Whether it is a repeated answer.
+    /// True for a repeated answer.
     pub fn is_replay(&self) -> bool {
         self.header("idempotency-replayed") == "true"
     }
@@ -109,7 +109,7 @@ impl Client {
         }
     }
 
-    /// A request with nothing but the token in it, to be completed and sent by [`Client::send`].
+    /// A request that has only the token, to be completed and sent by [`Client::send`].
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {
@@ -123,8 +123,7 @@ impl Client {
         Self::try_send(request).await.unwrap()
     }
 
-    /// Like [`Client::send`], for servers that may die in between. Whatever is answered must be as
-    /// documented.
+    /// Like [`Client::send`], for servers that may die in between. Every answer must be as documented.
     pub async fn try_send(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
         let (http, request) = request.build_split();
         let request = request?;
@@ -182,7 +181,7 @@ impl Client {
     }
 }
 
-/// A key that nobody has used.
+/// A key that was never used.
 pub fn fresh_key() -> String {
     Uuid::now_v7().to_string()
 }

@@ -1,5 +1,5 @@
-//! The PostgreSQL of this run: `splitcart embedded`, which stops everything when our end of its
-//! input closes, that is when this process ends in whatever way.
+//! The PostgreSQL of this run: `splitcart embedded`, which stops everything when its standard input
+//! closes, that is when this process ends, in any way.
 
 use std::{
     io::{BufRead, BufReader},

@@ -29,7 +29,7 @@ impl Shopper {
         }
     }
 
-    /// One per cart, in the same order.
+    /// One buyer per cart, in the same order.
     pub async fn with_carts(market: &Market, server: &Server, carts: &[Value]) -> Vec<Self> {
         join_all(
             carts
@@ -57,7 +57,8 @@ impl Shopper {
         Client::send(self.request()).await
     }
 
-    /// Asks with the same key until the answer is final; nothing but "later" may come before it.
+    /// Sends the same request until the answer is final; until then only refusals that allow a retry
+    /// may come.
     pub async fn insist(&self) -> Reply {
         let mut last = None;
         wait::until("the retry is answered finally", async || {
@@ -72,7 +73,7 @@ impl Shopper {
     }
 }
 
-/// Sends all at once; the replies are in the same order.
+/// Sends all requests at once; the replies are in the same order.
 pub async fn together(requests: impl IntoIterator<Item = RequestBuilder>) -> Vec<Reply> {
     join_all(requests.into_iter().map(Client::send)).await
 }
@@ -82,7 +83,7 @@ pub async fn check_out_together(shoppers: &[Shopper]) -> Vec<Reply> {
     together(shoppers.iter().map(Shopper::request)).await
 }
 
-/// 503 in the envelope, with a time to come back.
+/// True for a 503 in the envelope with a `Retry-After`.
 pub fn is_refused(reply: &Reply) -> bool {
     if reply.status != 503 {
         return false;
@@ -96,7 +97,7 @@ pub fn is_refused(reply: &Reply) -> bool {
     seconds >= 1
 }
 
-/// 409 because the same request is being worked on.
+/// True for a 409 because the same request is in progress.
 pub fn is_in_progress(reply: &Reply) -> bool {
     reply.status == 409 && reply.code() == "IDEMPOTENCY_IN_PROGRESS"
 }

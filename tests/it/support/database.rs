@@ -14,7 +14,7 @@ const TEMPLATE: &str = "splitcart_template";
 static TEMPLATE_MADE: OnceCell<()> = OnceCell::const_new();
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// See the module.
+/// The database of one test.
 pub struct Database {
     pub url: String,
     pub pool: PgPool,
@@ -32,7 +32,7 @@ impl Database {
         Self::copy_of("template0").await
     }
 
-    /// A migrated, empty database whose locale is ICU's.
+    /// A migrated, empty database with a locale of ICU.
     pub async fn create_in_icu_locale(locale: &str) -> Self {
         let how = format!(
             "template template0 encoding 'UTF8' locale_provider icu icu_locale '{locale}' \
@@ -64,7 +64,7 @@ impl Database {
         Self { url, pool }
     }
 
-    /// One number.
+    /// The result of a query that returns one number.
     pub async fn count(&self, query: &'static str) -> i64 {
         sqlx::query_scalar(query)
             .fetch_one(&self.pool)
@@ -95,7 +95,7 @@ impl Database {
         contents
     }
 
-    /// Runs statements as they are.
+    /// Runs several statements in one text.
     pub async fn run(&self, statements: &str) {
         sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))
             .execute(&self.pool)

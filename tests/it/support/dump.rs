@@ -1,4 +1,4 @@
-//! What an operator does with `pg_dump` and `psql`.
+//! Dumps and restores with `pg_dump` and `psql`, as an operator makes them.
 
 use std::{
     path::PathBuf,
@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::{Database, cluster};
 
-/// A database as `pg_dump` writes it, able to replace what is there.
+/// A dump of a database that can replace existing tables.
 pub fn dump(database: &Database) -> String {
     let output = client("pg_dump", database)
         .args(["--clean", "--if-exists"])
@@ -20,7 +20,7 @@ pub fn dump(database: &Database) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Brings a database into the state of a dump.
+/// Restores a database from a dump.
 pub fn restore(database: &Database, dump: &str) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("dump.sql");

@@ -21,16 +21,16 @@ use tempfile::TempDir;
 #[derive(Clone)]
 pub struct KeyPair {
     pub algorithm: Algorithm,
-    /// `BEGIN PUBLIC KEY`.
+    /// PEM, `BEGIN PUBLIC KEY`.
     pub public_pem: String,
-    /// `BEGIN PRIVATE KEY`.
+    /// PEM, `BEGIN PRIVATE KEY`.
     pub private_pem: String,
     jwk: Value,
     signing: EncodingKey,
 }
 
 impl KeyPair {
-    /// The same one in the whole run: to find its primes takes a while.
+    /// One RSA pair for the whole run, because finding its primes takes a while.
     pub fn rsa() -> Self {
         static KEY: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::rsa_of(2048));
         KEY.clone()
@@ -55,8 +55,8 @@ impl KeyPair {
         }
     }
 
-    /// The public half of a key that is too long to be verified with. Its modulus has no known factors,
-    /// so nobody can sign; none of its readers looks for them.
+    /// The public half of an RSA key that is too long to verify with. Its modulus has no known factors,
+    /// so no signatures exist; its readers do not check for factors.
     pub fn rsa_too_long() -> (String, Value) {
         let modulus = (BigUint::from(1_u8) << RsaPublicKey::MAX_SIZE) + 1_u8;
         let key = RsaPublicKey::new_unchecked(modulus, BigUint::from(65_537_u32));
@@ -106,7 +106,7 @@ impl KeyPair {
         }
     }
 
-    /// One of each kind.
+    /// One pair of each kind.
     pub fn of_each_kind() -> [Self; 3] {
         [Self::rsa(), Self::p256(), Self::ed25519()]
     }
@@ -122,7 +122,7 @@ impl KeyPair {
         jsonwebtoken::encode(header, claims, &self.signing).unwrap()
     }
 
-    /// What a token ends with.
+    /// The signature of a message.
     pub fn sign_message(&self, message: &[u8]) -> String {
         jsonwebtoken::crypto::sign(message, &self.signing, self.algorithm).unwrap()
     }
@@ -140,7 +140,7 @@ fn number(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A file that may be replaced, as whole as an editor or a deployment does it.
+/// A file that is replaced atomically, as an editor or a deployment replaces it.
 pub struct KeyFile {
     dir: TempDir,
 }

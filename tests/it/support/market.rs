@@ -1,4 +1,4 @@
-//! Buyers, vendors and products in the test's database, and carts of them.
+//! Buyers, vendors and products in the test's database, and carts made of them.
 
 use serde_json::{Value, json};
 use splitcart::domain::folding::Folded;
@@ -29,7 +29,7 @@ pub struct Product {
     pub price: i64,
 }
 
-/// The test's part of the world.
+/// Adds buyers, vendors and products to the test's database.
 pub struct Market {
     pub database: Database,
 }
@@ -141,7 +141,7 @@ impl Market {
         .unwrap();
     }
 
-    /// Lets a store's licences end yesterday.
+    /// Makes a store's licences end yesterday.
     pub async fn lapse_licence(&self, store_id: Uuid) {
         sqlx::query("update licenses set expires_on = current_date - 1 where store_id = $1")
             .bind(store_id)
@@ -150,13 +150,13 @@ impl Market {
             .unwrap();
     }
 
-    /// Sets what is available of a product.
+    /// Sets the available units of a product.
     pub async fn stock(&self, product: Product, available: i32) {
         let mut connection = self.database.pool.acquire().await.unwrap();
         stock_in(&mut connection, product, available).await;
     }
 
-    /// What is available and what is reserved of a product.
+    /// The available and the reserved units of a product.
     pub async fn stock_of(&self, product: Product) -> (i32, i32) {
         sqlx::query_as(
             "select available_qty, reserved_qty from inventory_items where product_id = $1",
@@ -167,7 +167,7 @@ impl Market {
         .unwrap()
     }
 
-    /// Holds a product's stock in a transaction of somebody else, until that is dropped.
+    /// Locks a product's stock in a transaction of another session, until the transaction is dropped.
     pub async fn hold_stock(&self, product: Product) -> Transaction<'static, Postgres> {
         let mut foreign = self.database.pool.begin().await.unwrap();
         sqlx::query("select from inventory_items where product_id = $1 for update")
@@ -230,7 +230,7 @@ impl Market {
     }
 }
 
-/// Sets what is available of a product, in a transaction of somebody else.
+/// Sets the available units of a product, in a transaction of another session.
 pub async fn stock_in(connection: &mut PgConnection, product: Product, available: i32) {
     sqlx::query("update inventory_items set available_qty = $2 where product_id = $1")
         .bind(product.id)

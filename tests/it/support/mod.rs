@@ -1,8 +1,8 @@
-//! What the tests are written in: a market, a server, clients.
+//! The vocabulary of the tests: a market, a server, clients.
 //!
-//! One private PostgreSQL serves the whole run; every test has a database, a Redis and a server
-//! process of its own. Nothing listens on a fixed port, and everything ends with the test process,
-//! however that ends.
+//! One private PostgreSQL serves the whole run; every test has a database, a Redis and a server process
+//! of its own. No server listens on a fixed port, and everything ends with the test process, however
+//! that ends.
 
 pub mod audit;
 pub mod client;
@@ -54,7 +54,7 @@ impl World {
         }
     }
 
-    /// A client who acts for a buyer.
+    /// A client that acts for a buyer.
     pub fn client(&self, buyer: &Buyer) -> Client {
         self.server.client(buyer)
     }

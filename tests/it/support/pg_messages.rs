@@ -1,5 +1,5 @@
-//! What a client of PostgreSQL sends, as far as it takes to know which statement is carried out: one
-//! that was prepared is named by a name, no longer by its text.
+//! The messages of a PostgreSQL client, decoded as far as it takes to know which statement is executed:
+//! a prepared statement is executed by its name, without its text.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use super::silent_proxy::contains;
 
 const PROTOCOL_3: [u8; 4] = 196_608_i32.to_be_bytes();
 
-/// Reads one client's bytes, as they come.
+/// Reads one client's bytes as they arrive.
 #[derive(Default)]
 pub struct Statements {
     unread: Vec<u8>,
@@ -16,7 +16,7 @@ pub struct Statements {
 }
 
 impl Statements {
-    /// Whether a statement with this text, in lower case, is among what these bytes complete.
+    /// True if these bytes complete a message that executes a statement with this text, in lower case.
     pub fn read(&mut self, bytes: &[u8], text: Option<&str>) -> bool {
         self.unread.extend_from_slice(bytes);
         let mut found = false;
@@ -26,7 +26,7 @@ impl Statements {
         found
     }
 
-    /// A simple query, or the execution of what was prepared.
+    /// True for a simple query, or the execution of a prepared statement.
     fn is_about(&self, kind: u8, body: &[u8], text: &str) -> bool {
         match kind {
             b'Q' => contains(body, text),
@@ -42,7 +42,7 @@ impl Statements {
     }
 
     fn next_message(&mut self) -> Option<(u8, Vec<u8>)> {
-        // Only the messages before the connection is made have no kind.
+        // Only the messages of the startup have no kind.
         let kind_length = usize::from(self.started);
         let length = self.unread.get(kind_length..kind_length + 4)?;
         let length = u32::from_be_bytes(length.try_into().unwrap()) as usize;

@@ -1,5 +1,5 @@
-//! What stands between the program and PostgreSQL and has a say in who gets in: a pooler that knows no
-//! `options`, or a server that has no connection left. Connections that stand are left alone.
+//! A proxy between the program and PostgreSQL that decides about logins: a pooler that does not support
+//! `options`, or a server that has no connection left. Open connections are left alone.
 
 use std::sync::{
     Arc, Mutex,
@@ -16,20 +16,20 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// What becomes of a login.
+/// The treatment of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Logins {
-    /// It goes through as it is.
+    /// The login is forwarded unchanged.
     Pass,
-    /// One with `options` is refused, as `PgBouncer` does.
+    /// A login with `options` is refused, as `PgBouncer` does.
     RefuseOptions,
-    /// `options` are dropped, as `PgBouncer` does if it is told to.
+    /// `options` are dropped, as `PgBouncer` does if it is configured to.
     DropOptions,
-    /// Nobody is let in.
+    /// Every login is refused.
     Full,
 }
 
-/// See the module. Ends everything when dropped.
+/// A proxy that ends all its connections when it is dropped.
 pub struct Pooler {
     port: u16,
     options: PgConnectOptions,
@@ -44,7 +44,7 @@ struct Shared {
 }
 
 impl Pooler {
-    /// In front of a PostgreSQL that listens on a Unix socket.
+    /// Starts a proxy in front of a PostgreSQL that listens on a Unix socket.
     pub async fn before(url: &str, logins: Logins) -> Self {
         let options: PgConnectOptions = url.parse().unwrap();
         let directory = options.get_socket().expect("a Unix socket").display();
@@ -59,7 +59,7 @@ impl Pooler {
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let shared = Arc::clone(&all);
-                // Whoever hangs up ends both.
+                // When either side hangs up, both connections end.
                 tokio::spawn(async move { drop(serve(client, &shared).await) });
             }
         });
@@ -71,7 +71,7 @@ impl Pooler {
         }
     }
 
-    /// What the program is given instead of the server's own URL.
+    /// The URL for the program, in place of the server's own.
     pub fn url(&self) -> String {
         let tcp = PgConnectOptions::new_without_pgpass()
             .host("127.0.0.1")
@@ -82,12 +82,12 @@ impl Pooler {
         tcp.to_url_lossy().to_string()
     }
 
-    /// From now on.
+    /// Changes the treatment of logins from now on.
     pub fn treat(&self, logins: Logins) {
         *self.shared.logins.lock().unwrap() = logins;
     }
 
-    /// How many logins were refused.
+    /// The number of refused logins.
     pub fn refused(&self) -> usize {
         self.shared.refused.load(Ordering::SeqCst)
     }
@@ -133,7 +133,7 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Names and values, behind the version.
+/// Names and values, after the version.
 fn parameters(startup: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut parts = startup[4..].split(|byte| *byte == 0);
     std::iter::from_fn(move || {

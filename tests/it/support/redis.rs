@@ -4,7 +4,7 @@ use private_servers::PrivateRedis;
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
-/// See the module.
+/// The Redis of one test.
 pub struct Redis {
     pub url: String,
     process: Option<PrivateRedis>,
@@ -27,27 +27,27 @@ impl Redis {
 
     /// Kills the process; its socket stays where it was.
     pub async fn kill(&mut self) {
-        let process = self.process.take().expect("it runs");
+        let process = self.process.take().expect("Redis runs");
         signal(process.pid().unwrap(), "KILL");
         super::wait::until("redis is dead", async || self.connect().await.is_err()).await;
     }
 
-    /// Starts it again at the same place.
+    /// Starts Redis again at the same place.
     pub async fn restart(&mut self) {
         self.process = Some(PrivateRedis::start_at(self.dir.path()).await.unwrap());
     }
 
-    /// Stops the process without closing its connections: it hangs.
+    /// Stops the process without closing its connections, so that Redis hangs.
     pub fn freeze(&self) {
         signal(
-            self.process.as_ref().expect("it runs").pid().unwrap(),
+            self.process.as_ref().expect("Redis runs").pid().unwrap(),
             "STOP",
         );
     }
 
     pub fn thaw(&self) {
         signal(
-            self.process.as_ref().expect("it runs").pid().unwrap(),
+            self.process.as_ref().expect("Redis runs").pid().unwrap(),
             "CONT",
         );
     }
@@ -58,7 +58,7 @@ impl Redis {
             .await
     }
 
-    /// Changes one of its settings.
+    /// Changes a setting of Redis.
     pub async fn set(&self, setting: &str, value: &str) {
         let mut connection = self.connect().await.unwrap();
         redis::cmd("CONFIG")
@@ -68,7 +68,7 @@ impl Redis {
             .unwrap();
     }
 
-    /// Forgets everything.
+    /// Removes all data.
     pub async fn empty(&self) {
         let mut connection = self.connect().await.unwrap();
         redis::cmd("FLUSHALL")

@@ -16,21 +16,21 @@ use super::{Buyer, Client, redis::signal, wait};
 /// The secret of the tests' tokens.
 pub const SECRET: &str = "a-secret-that-only-the-tests-know-0123456789";
 
-/// How long a server may take to stop, with those of its own.
+/// The time that a server may take to stop, including its own PostgreSQL and Redis.
 const STOP_MAX: Duration = Duration::from_secs(15);
 
-/// See the module. Killed when dropped, or stopped if it has servers of its own.
+/// A server process. Killed when dropped, or stopped if it has servers of its own.
 pub struct Server {
     process: Child,
     pub http: String,
     pub ops: String,
     log: Arc<Mutex<Vec<String>>>,
-    /// They would be left running if it was killed.
+    /// True if a kill would leave its PostgreSQL and Redis running.
     has_its_own_servers: bool,
 }
 
 impl Server {
-    /// A server in front of servers that run already.
+    /// Starts a server in front of a PostgreSQL and a Redis that run already.
     pub async fn start(database_url: &str, redis_url: &str, settings: &[(&str, &str)]) -> Self {
         let mut command = serve();
         command
@@ -40,12 +40,12 @@ impl Server {
         Self::launch(command).await
     }
 
-    /// A server with a PostgreSQL and a Redis of its own in a directory.
+    /// Starts a server with a PostgreSQL and a Redis of its own in a directory.
     pub async fn start_embedded(data_dir: &Path) -> Self {
         Self::start_embedded_with(data_dir, &[]).await
     }
 
-    /// The same with some settings changed.
+    /// Like [`Server::start_embedded`], with some settings changed.
     pub async fn start_embedded_with(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
         let mut command = serve();
         command
@@ -57,7 +57,7 @@ impl Server {
         server
     }
 
-    /// The one that this command starts.
+    /// Starts the server of this command.
     pub async fn launch(mut command: Command) -> Self {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -87,7 +87,7 @@ impl Server {
         }
     }
 
-    /// A client who acts for a buyer.
+    /// A client that acts for a buyer.
     pub fn client(&self, buyer: &Buyer) -> Client {
         Client::new(&self.http, Some(token_for(buyer)))
     }
@@ -106,7 +106,7 @@ impl Server {
         (reply.status().as_u16(), reply.text().await.unwrap())
     }
 
-    /// One metric's value: the sum of its lines, 0 if there is none.
+    /// A metric's value: the sum of its lines, 0 if there is none.
     pub async fn metric(&self, start: &str) -> f64 {
         let (_, text) = self.operations("/metrics").await;
         let lines = text.lines().filter(|line| line.starts_with(start));
@@ -120,8 +120,8 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
-    /// Waits until a line of the log contains the text: a thread of the server's own writes the log, so a line
-    /// may appear after the answer that it is about.
+    /// Waits until a line of the log contains the text: a separate thread of the server writes the log,
+    /// so a line may appear after the answer that it describes.
     pub async fn until_logged(&self, text: &str) {
         wait::until(&format!("{text:?} is in the log"), async || {
             self.log().iter().any(|line| line.contains(text))
@@ -135,17 +135,17 @@ impl Server {
         self.process.wait().unwrap();
     }
 
-    /// No processor for it, until [`Server::thaw`].
+    /// Stops the process, without ending it, until [`Server::thaw`].
     pub fn freeze(&self) {
         signal(self.process.id(), "STOP");
     }
 
-    /// Goes on after [`Server::freeze`].
+    /// Continues the process after [`Server::freeze`].
     pub fn thaw(&self) {
         signal(self.process.id(), "CONT");
     }
 
-    /// The process's number.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
@@ -192,7 +192,7 @@ impl Drop for Server {
     }
 }
 
-/// A command of the program, whatever the developer's own environment says.
+/// A command of the program, without the developer's own environment.
 pub fn splitcart(subcommand: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_splitcart"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPLITCART_")) {
@@ -210,16 +210,16 @@ pub fn serve() -> Command {
         .env("SPLITCART_OPS_ADDR", "127.0.0.1:0")
         .env("SPLITCART_AUTH_HS256_SECRET", SECRET)
         .env("SPLITCART_LOG_FORMAT", "json")
-        // A test asks as fast as it can; those of the limits turn them on.
+        // A test sends requests as fast as it can; the tests of the limits turn them on.
         .env("SPLITCART_RATE_LIMIT", "off")
-        // No balancer has to notice; the tests of the delay set it.
+        // No balancer needs time to notice; the tests of the delay set it.
         .env("SPLITCART_HTTP_DRAIN_DELAY_S", "0")
         .stdin(Stdio::null());
     command
 }
 
-/// What `serve` says when it ends instead of starting: one with these settings, which are so wrong that
-/// no database is asked.
+/// The message of `serve` when it ends instead of starting, for settings so wrong that it connects to
+/// no database.
 pub fn refusal_to_start(settings: &[(&str, &str)]) -> String {
     let mut command = serve();
     command
@@ -251,7 +251,7 @@ pub fn token_for(buyer: &Buyer) -> String {
     .unwrap()
 }
 
-/// A good token of the owner of a buyer of the seed.
+/// A good token of the owner of a seeded buyer.
 pub fn token_of(seeded_buyer: u32) -> String {
     token_for(&Buyer {
         user_id: seed::buyer_user_id(1, seeded_buyer),

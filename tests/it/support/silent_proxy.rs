@@ -1,8 +1,8 @@
-//! A network between the program and PostgreSQL or Redis that loses connections without a word.
+//! A network between the program and PostgreSQL or Redis that loses connections silently.
 //!
-//! On command the connections that stand, or the one over which certain bytes pass next, fall silent:
-//! they stay open, what is sent is acknowledged, and nothing is forwarded any more in either
-//! direction. The server's end stays open, too, as if its host had not noticed. New connections work.
+//! On command, all open connections, or the one over which certain bytes pass next, fall silent: they
+//! stay open, data that is sent is acknowledged, and nothing is forwarded any more in either direction.
+//! The server's end stays open, too, as if its host had not noticed. New connections work.
 
 use std::sync::{
     Arc, Mutex,
@@ -22,7 +22,7 @@ use tokio::{
 
 use super::pg_messages::Statements;
 
-/// See the module. Ends everything when dropped.
+/// A proxy that ends all its connections when it is dropped.
 pub struct SilentProxy {
     port: u16,
     shared: Arc<Shared>,
@@ -41,9 +41,9 @@ enum Server {
 }
 
 struct Shared {
-    /// Where new connections lead.
+    /// The target of new connections.
     server: Mutex<Server>,
-    /// The number of connections so far, which is also the newest one's.
+    /// The number of connections so far, which is also the number of the newest one.
     accepted: AtomicUsize,
     silenced: AtomicUsize,
     /// Connections up to this number are silent.
@@ -51,14 +51,14 @@ struct Shared {
     trigger: Mutex<Option<Trigger>>,
 }
 
-/// What silences the one connection over which it passes.
+/// The bytes that silence the connection over which they pass.
 #[derive(Clone)]
 struct Trigger {
     text: String,
     passes: Passes,
 }
 
-/// What becomes of the bytes that silence their connection.
+/// The fate of the bytes that silence their connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passes {
     /// The server never gets them.
@@ -68,14 +68,14 @@ pub enum Passes {
 }
 
 impl SilentProxy {
-    /// In front of a Redis that listens on a Unix socket.
+    /// Starts a proxy in front of a Redis that listens on a Unix socket.
     pub async fn before_redis(url: &str) -> Self {
         let socket = url.strip_prefix("redis+unix://").expect("a Unix socket");
         let socket = socket.to_owned();
         Self::start(Server::Redis { socket }).await
     }
 
-    /// In front of a PostgreSQL that listens on a Unix socket.
+    /// Starts a proxy in front of a PostgreSQL that listens on a Unix socket.
     pub async fn before_postgres(url: &str) -> Self {
         let options: PgConnectOptions = url.parse().unwrap();
         let directory = options.get_socket().expect("a Unix socket").display();
@@ -102,7 +102,7 @@ impl SilentProxy {
         }
     }
 
-    /// What the program is given instead of the server's own URL.
+    /// The URL for the program, in place of the server's own.
     pub fn url(&self) -> String {
         match &*self.shared.server.lock().unwrap() {
             Server::Redis { .. } => format!("redis://127.0.0.1:{}", self.port),
@@ -119,32 +119,32 @@ impl SilentProxy {
         }
     }
 
-    /// New connections lead to another Redis, as a name does after a failover.
+    /// Connects new connections to another Redis, as a host name does after a failover.
     pub fn lead_to_redis(&self, url: &str) {
         let socket = url.strip_prefix("redis+unix://").expect("a Unix socket");
         let socket = socket.to_owned();
         *self.shared.server.lock().unwrap() = Server::Redis { socket };
     }
 
-    /// All connections that stand fall silent.
+    /// Silences all open connections.
     pub fn silence(&self) {
         let newest = self.shared.accepted.load(Ordering::SeqCst);
         self.shared.silent_up_to.send_replace(newest);
     }
 
-    /// The connection over which this text passes next, on its way to the server, falls silent. To
-    /// PostgreSQL also a statement that was prepared with it.
+    /// Silences the connection over which this text passes next, on its way to the server. With
+    /// PostgreSQL, the execution of a statement that was prepared with this text counts, too.
     pub fn silence_at(&self, text: &str, passes: Passes) {
         let text = text.to_ascii_lowercase();
         *self.shared.trigger.lock().unwrap() = Some(Trigger { text, passes });
     }
 
-    /// How many connections fell silent while bytes were to pass, or were on their way.
+    /// The number of connections that fell silent while bytes were being forwarded or about to be.
     pub fn silenced(&self) -> usize {
         self.shared.silenced.load(Ordering::SeqCst)
     }
 
-    /// How many connections were made so far.
+    /// The number of connections so far.
     pub fn accepted(&self) -> usize {
         self.shared.accepted.load(Ordering::SeqCst)
     }
@@ -157,7 +157,7 @@ impl Drop for SilentProxy {
 }
 
 async fn accept_all(listener: TcpListener, shared: Arc<Shared>) {
-    // Dropped with this task, and with them all connections.
+    // The set is dropped with this task, and with it all connections.
     let mut connections = tokio::task::JoinSet::new();
     loop {
         let (client, _) = listener.accept().await.unwrap();
@@ -200,7 +200,7 @@ async fn forward(client: TcpStream, server: Server, nr: usize, shared: Arc<Share
         () = back.copy(from_server, to_client) => {}
     }
     if *silent.borrow() || *shared.silent_up_to.borrow() >= nr {
-        // Who closes a silent connection is not heard either.
+        // The close of a silent connection is not forwarded either.
         std::future::pending::<()>().await;
     }
 }
@@ -214,7 +214,7 @@ struct Direction {
 }
 
 impl Direction {
-    /// Copies until an end is closed.
+    /// Copies until one end is closed.
     async fn copy(mut self, mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -234,7 +234,7 @@ impl Direction {
         }
     }
 
-    /// The other end of an open connection hears that this one was closed; of a silent one, never.
+    /// Closes the other end of an open connection; that of a silent one stays open.
     async fn end(&self, mut to: impl AsyncWrite + Unpin) {
         if self.is_silent() {
             return std::future::pending().await;
@@ -257,7 +257,7 @@ impl Direction {
         }
     }
 
-    /// Whether bytes go on; falls silent if they are the ones that were waited for.
+    /// Decides if bytes are forwarded; silences the connection if they are the awaited ones.
     fn passes(&mut self, bytes: &[u8]) -> Passes {
         if !self.looks_for_trigger {
             return Passes::Forwarded;
@@ -271,14 +271,14 @@ impl Direction {
         if !found {
             return Passes::Forwarded;
         }
-        let passes = trigger.take().expect("it was found").passes;
+        let passes = trigger.take().expect("the trigger was found").passes;
         drop(trigger);
         self.fall_silent();
         passes
     }
 }
 
-/// Whether a text in lower case is in bytes, in whatever case.
+/// True if bytes contain a text that is given in lower case, in any case.
 pub fn contains(bytes: &[u8], text: &str) -> bool {
     let lower = bytes.to_ascii_lowercase();
     lower

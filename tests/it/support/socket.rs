@@ -1,4 +1,4 @@
-//! A client that says whatever it likes: bytes on a socket, and frames of HTTP/2.
+//! A client that sends arbitrary data: bytes on a socket, and frames of HTTP/2.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::{
 
 use super::Server;
 
-/// How long the server may take to close, on a busy machine.
+/// The time that the server may take to close, on a busy machine.
 const CLOSE_MAX: Duration = Duration::from_secs(30);
 
 /// A connection to the public listener.
@@ -19,7 +19,7 @@ pub async fn connect(server: &Server) -> TcpStream {
     TcpStream::connect(addr).await.unwrap()
 }
 
-/// Everything until the server closes, or cuts the connection off.
+/// Reads until the server closes or resets the connection.
 pub async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let read = timeout(CLOSE_MAX, stream.read_to_end(&mut bytes)).await;
@@ -27,15 +27,15 @@ pub async fn read_to_end(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Sends these bytes on a connection of its own, and reads all that comes back.
+/// Sends these bytes on a connection of their own, and reads the whole answer.
 pub async fn exchange(server: &Server, request: &[u8]) -> String {
     let mut stream = connect(server).await;
-    // Whoever refuses early may not read all of it.
+    // A server that refuses early may not read all of the request.
     drop(stream.write_all(request).await);
     read_to_end(&mut stream).await
 }
 
-/// One answer of a connection that may stay open.
+/// Reads one answer of a connection that may stay open.
 pub async fn answer(stream: &mut TcpStream) -> String {
     let mut text = String::new();
     loop {
@@ -65,7 +65,7 @@ pub fn frame(kind: u8, flags: u8, stream: u32, content: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// How a connection of HTTP/2 begins, of a client that takes `window` bytes of each answer.
+/// The first bytes of an HTTP/2 connection whose client accepts `window` bytes of each answer.
 pub fn http2_preface(window: u32) -> Vec<u8> {
     let mut settings = vec![0, 4];
     settings.extend(window.to_be_bytes());
@@ -77,7 +77,7 @@ pub fn http2_preface(window: u32) -> Vec<u8> {
     .concat()
 }
 
-/// `GET` of a path, as the head of a request of HTTP/2 (RFC 7541, by its static table).
+/// `GET` of a path, as a request head of HTTP/2 (RFC 7541, by its static table).
 pub fn http2_get(path: &str) -> Vec<u8> {
     let mut head = vec![0x82, 0x86, 0x41, 1, b'x', 4];
     head.push(u8::try_from(path.len()).unwrap());
@@ -85,7 +85,7 @@ pub fn http2_get(path: &str) -> Vec<u8> {
     head
 }
 
-/// How much memory a process has, in MB.
+/// The resident memory of a process, in MB.
 pub fn memory_mb(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));

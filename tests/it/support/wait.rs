@@ -1,8 +1,8 @@
-//! Waiting for conditions, with a limit.
+//! Waits for conditions, with a limit.
 
 use std::time::{Duration, Instant};
 
-/// How long a condition may take to come true on a busy machine.
+/// The time within which a condition must come true, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Polls until the condition holds.

@@ -1,5 +1,5 @@
-//! Idle actors are put away: an actor that has had no visit for `vendors.idle_s_max` is stopped, unless a place
-//! in its mailbox is taken.
+//! Idle actors are put away: an actor that has had no visit for `vendors.idle_s_max` is stopped, unless
+//! a place in its mailbox is taken.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,5 @@
-//! The directory of vendors' actors: started on first use, restarted when lost, put away when idle (`idle`).
+//! The directory of vendors' actors: started on first use, restarted when lost, put away when idle
+//! (`idle`).
 //!
 //! The directory holds the only lasting address of an actor: actix stops the actor when the directory drops
 //! it. A sender takes a place (`turn::Place`) before it sends a message, and an actor with a place taken is

@@ -231,7 +231,7 @@ fn every_example_is_valid() {
     assert!(checked > 50, "{checked} examples");
 }
 
-/// An example stands beside the schema that it is one of.
+/// Each example is beside its schema.
 fn check_examples(node: &Value, checked: &mut usize) {
     match node {
         Value::Object(fields) => {

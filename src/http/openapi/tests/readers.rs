@@ -1,5 +1,5 @@
-//! The schemas of requests against their readers: each place of an example is changed in every way, and schema
-//! and reader must agree.
+//! The schemas of requests against their readers: each place of an example is changed in every way, and
+//! schema and reader must agree.
 
 use serde_json::{Value, json};
 

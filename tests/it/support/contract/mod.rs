@@ -1,6 +1,5 @@
-//! Holds every answer that a test gets against the OpenAPI document: its route, method and status
-//! are documented, the headers that it must have are there, its body fits the schema and has nothing
-//! in it that is not documented.
+//! Checks every answer that a test gets against the OpenAPI document: its route, method and status are
+//! documented, the required headers are there, its body fits the schema and has only documented fields.
 
 mod strict;
 
@@ -13,7 +12,7 @@ use splitcart::http::openapi;
 
 use super::Reply;
 
-/// Headers that the contract is about: where one comes, it is documented.
+/// Headers that the contract covers: an answer may have one only if it is documented.
 const OURS: [&str; 9] = [
     "allow",
     "etag",
@@ -36,7 +35,7 @@ struct Contract {
 }
 
 struct Route {
-    /// Such as `["api", "v1", "checkout-groups", "{id}"]`.
+    /// The segments, such as `["api", "v1", "checkout-groups", "{id}"]`.
     path: Vec<String>,
     /// The answers of each method, by status.
     operations: HashMap<String, HashMap<u16, Answer>>,
@@ -191,7 +190,7 @@ impl Header {
             None if self.required => Err(format!("the header {name} is missing")),
             None => Ok(()),
             Some(value) => {
-                // A header is text, whatever it stands for.
+                // A header is text, whatever type its schema has.
                 let number = value.parse::<u64>().map_or(Value::Null, Value::from);
                 if self.schema.is_valid(&json!(value)) || self.schema.is_valid(&number) {
                     Ok(())
@@ -207,7 +206,7 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.trim_start_matches('/').split('/')
 }
 
-/// A schema on its own, with all that it may refer to.
+/// A schema on its own, with everything that it may refer to.
 fn compile(schema: &Value, document: &Value) -> Validator {
     let whole = json!({ "allOf": [schema], "components": document["components"] });
     jsonschema::options()

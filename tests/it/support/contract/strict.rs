@@ -1,17 +1,17 @@
-//! A client must take fields that it does not know. A test must not, or nobody would document them:
-//! here every schema of the document is closed.
+//! A client must accept fields that it does not know. A test must not, or undocumented fields would go
+//! unnoticed: here every schema of the document is closed.
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Value, json};
 
-/// Makes every object refuse what is not documented.
+/// Makes every object refuse undocumented fields.
 pub fn refuse_what_is_not_documented(document: &mut Value) {
     let mut parts = HashSet::new();
     gather_parts(document, &mut parts);
     let schemas = document["components"]["schemas"].as_object_mut().unwrap();
     for (name, schema) in schemas {
-        // What is a part of others is closed where it is put together.
+        // A schema that is part of others is closed where they are combined.
         if !parts.contains(&format!("#/components/schemas/{name}")) {
             close(schema);
         }
@@ -19,7 +19,7 @@ pub fn refuse_what_is_not_documented(document: &mut Value) {
     close(&mut document["paths"]);
 }
 
-/// The schemas that others are put together from.
+/// Collects the schemas that others are composed of.
 fn gather_parts(node: &Value, parts: &mut HashSet<String>) {
     match node {
         Value::Object(fields) => {
@@ -58,7 +58,7 @@ fn close_object(fields: &mut Map<String, Value>) {
     }
 }
 
-/// The fields of a part, not the part: those of the other parts stand beside its own.
+/// Closes the fields of a part, not the part itself: the fields of the other parts are beside its own.
 fn close_inside(part: &mut Value) {
     if let Some(Value::Object(fields)) = part.get_mut("properties") {
         fields.values_mut().for_each(close);

@@ -1,8 +1,7 @@
-//! Does jobs over a wire and records how they end.
+//! Does jobs over a connection and records how they end.
 
 use std::{
     cell::{Cell, RefCell},
-    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -13,10 +12,11 @@ use splitcart::domain::ids::CartId;
 
 use super::{
     answers::{cart_id_in, code_in, is_refusal},
+    connection::{Answer, Connection},
+    endpoint::Endpoint,
     options::RetryRefused,
     record::{Outcome, Recorder},
     requests::{Job, Request, Supply},
-    wire::{Answer, Wire},
 };
 
 /// The longest that a jittered retry waits.
@@ -42,7 +42,7 @@ pub struct Manners {
 #[derive(Debug)]
 pub struct Driver {
     /// Where the server is.
-    pub address: SocketAddr,
+    pub endpoint: Endpoint,
     manners: Manners,
     dice: RefCell<SmallRng>,
     /// What there is to do.
@@ -59,9 +59,9 @@ pub struct Driver {
 
 impl Driver {
     /// Nothing is done yet.
-    pub fn new(address: SocketAddr, manners: Manners, supply: Supply, recorder: Recorder) -> Self {
+    pub fn new(endpoint: Endpoint, manners: Manners, supply: Supply, recorder: Recorder) -> Self {
         Self {
-            address,
+            endpoint,
             manners,
             dice: RefCell::new(SmallRng::seed_from_u64(manners.seed)),
             supply: RefCell::new(supply),
@@ -79,15 +79,19 @@ impl Driver {
     }
 
     /// Does a job whose latency counts from `intended`, and gives it back.
-    pub async fn perform(&self, wire: &mut Wire, mut job: Job, intended: Instant) {
+    pub async fn perform(&self, connection: &mut Connection, mut job: Job, intended: Instant) {
         let (request, answer) = match &mut job {
-            Job::CheckOut(request) => (&*request, self.ask(wire, request, 201, intended).await),
-            Job::PutCart(request) | Job::GetCart(request) => {
-                (&*request, self.ask(wire, request, 200, intended).await)
-            }
+            Job::CheckOut(request) => (
+                &*request,
+                self.ask(connection, request, 201, intended).await,
+            ),
+            Job::PutCart(request) | Job::GetCart(request) => (
+                &*request,
+                self.ask(connection, request, 200, intended).await,
+            ),
             Job::Purchase { put, check_out } => {
-                let answer = match self.ask(wire, put, 200, intended).await {
-                    Some(frozen) => self.buy(wire, check_out, &frozen, intended).await,
+                let answer = match self.ask(connection, put, 200, intended).await {
+                    Some(frozen) => self.buy(connection, check_out, &frozen, intended).await,
                     None => None,
                 };
                 (&*check_out, answer)
@@ -97,7 +101,7 @@ impl Driver {
             let outcome = Outcome::Succeeded(answer.status);
             self.record(intended, outcome);
             if self.rolls(self.manners.replay_share) {
-                self.ask_again(wire, request, &answer).await;
+                self.ask_again(connection, request, &answer).await;
             }
         }
         self.supply.borrow_mut().give_back(job);
@@ -106,36 +110,36 @@ impl Driver {
     /// Buys the cart that was just frozen.
     async fn buy(
         &self,
-        wire: &mut Wire,
+        connection: &mut Connection,
         check_out: &mut Request,
         frozen: &Answer,
         intended: Instant,
     ) -> Option<Answer> {
-        let Some(cart_id) = cart_id_in(wire.body(frozen)) else {
-            self.record(intended, unexpected(wire, frozen));
+        let Some(cart_id) = cart_id_in(&frozen.body) else {
+            self.record(intended, unexpected(frozen));
             return None;
         };
         self.frozen.borrow_mut().push(cart_id);
         check_out.name_cart(cart_id);
-        self.ask(wire, check_out, 201, intended).await
+        self.ask(connection, check_out, 201, intended).await
     }
 
     /// The expected answer; whatever else happens is recorded. A refusal may be tried again, until
     /// the answer has taken as long as it may.
     async fn ask(
         &self,
-        wire: &mut Wire,
+        connection: &mut Connection,
         request: &Request,
         expected: u16,
         intended: Instant,
     ) -> Option<Answer> {
         let mut tried_at = intended;
         loop {
-            let answer = match self.exchange(wire, request).await {
+            let answer = match self.exchange(connection, request).await {
                 Ok(answer) if answer.status == expected => return Some(answer),
                 Ok(answer) if is_refusal(answer.status) => answer,
                 Ok(answer) => {
-                    self.record(tried_at, unexpected(wire, &answer));
+                    self.record(tried_at, unexpected(&answer));
                     return None;
                 }
                 Err(lost) => {
@@ -144,7 +148,7 @@ impl Driver {
                     return None;
                 }
             };
-            let code = code_in(wire.body(&answer)).to_owned();
+            let code = code_in(&answer.body).to_owned();
             self.record(tried_at, Outcome::Refused(answer.status, code));
             let wait = self.wait_after(&answer)?;
             if intended.elapsed() + wait > self.manners.timeout {
@@ -182,14 +186,17 @@ impl Driver {
         share > 0.0 && self.dice.borrow_mut().random_bool(share)
     }
 
-    async fn exchange(&self, wire: &mut Wire, request: &Request) -> Result<Answer, Outcome> {
-        let exchanged =
-            tokio::time::timeout(self.manners.timeout, wire.exchange(request.bytes())).await;
-        match exchanged {
+    async fn exchange(
+        &self,
+        connection: &mut Connection,
+        request: &Request,
+    ) -> Result<Answer, Outcome> {
+        let exchange = connection.exchange(request);
+        match tokio::time::timeout(self.manners.timeout, exchange).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(Outcome::Lost(error.to_string())),
             Err(_) => {
-                wire.close();
+                connection.close();
                 Err(Outcome::Lost(format!(
                     "no answer within {:?}",
                     self.manners.timeout
@@ -199,17 +206,14 @@ impl Driver {
     }
 
     /// The same request must be answered the same, to the byte.
-    async fn ask_again(&self, wire: &mut Wire, request: &Request, first: &Answer) {
-        let first_body = wire.body(first).to_vec();
+    async fn ask_again(&self, connection: &mut Connection, request: &Request, first: &Answer) {
         let sent = Instant::now();
-        let answer = self.exchange(wire, request).await;
+        let answer = self.exchange(connection, request).await;
         let mut recorder = self.recorder.borrow_mut();
         match answer {
             Ok(again) if is_refusal(again.status) => recorder.replays_refused += 1,
             Ok(again)
-                if again.replayed
-                    && again.status == first.status
-                    && wire.body(&again) == first_body =>
+                if again.replayed && again.status == first.status && again.body == first.body =>
             {
                 recorder.record_replay(sent, Instant::now());
             }
@@ -219,12 +223,11 @@ impl Driver {
     }
 }
 
-fn unexpected(wire: &Wire, answer: &Answer) -> Outcome {
-    let body = wire.body(answer);
+fn unexpected(answer: &Answer) -> Outcome {
     Outcome::Unexpected {
         status: answer.status,
-        code: code_in(body).to_owned(),
-        body: String::from_utf8_lossy(body).into_owned(),
+        code: code_in(&answer.body).to_owned(),
+        body: String::from_utf8_lossy(&answer.body).into_owned(),
     }
 }
 
@@ -268,10 +271,10 @@ mod tests {
             retry_refused: RetryRefused::Jitter,
             seed: 1,
         };
-        let request = Request::check_out("shop", "token", CartId::new(Uuid::nil()));
+        let request = Request::check_out("token", CartId::new(Uuid::nil()));
         let supply = Supply::of(vec![Job::CheckOut(request)], 1);
         Driver::new(
-            address,
+            Endpoint::plain(address),
             manners,
             supply,
             Recorder::between(Instant::now(), None),
@@ -280,8 +283,8 @@ mod tests {
 
     async fn perform(driver: &Driver) {
         let job = driver.supply.borrow_mut().take().unwrap();
-        let mut wire = Wire::to(driver.address);
-        driver.perform(&mut wire, job, Instant::now()).await;
+        let mut connection = Connection::to(&driver.endpoint);
+        driver.perform(&mut connection, job, Instant::now()).await;
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@
 //! | getting ready | `ready`, `prepare`, `freeze` |
 //! | for other tools | `export` |
 //! | the load | `run`, `clients` (closed), `arrivals`, `schedule`, `alarm` (open) |
-//! | one request | `driver`, `requests`, `wire`, `answers` |
+//! | one request | `driver`, `requests`, `connection`, `endpoint`, `answers` |
 //! | what is measured | `record`, `latency`, `batches` |
 //! | what is told | `report`, `settings`, `verdict`, `table`, `plot` |
 //!
@@ -28,8 +28,10 @@ mod carts;
 mod checks;
 mod clients;
 pub mod compare;
+mod connection;
 mod db;
 mod driver;
+mod endpoint;
 mod export;
 pub mod fault_bench;
 mod freeze;
@@ -51,7 +53,6 @@ mod settings;
 mod table;
 mod trial;
 mod verdict;
-mod wire;
 
 use std::{path::Path, process::ExitCode};
 

@@ -54,6 +54,10 @@ pub struct PlaceArgs {
     /// The server's public listener [default: http.addr]
     #[arg(long, value_name = "URL")]
     pub(super) url: Option<String>,
+    /// With an https URL: trust the certificates of this PEM file instead of those that the system
+    /// trusts
+    #[arg(long, value_name = "FILE", conflicts_with = "private")]
+    pub(super) ca: Option<PathBuf>,
     /// Start a temporary PostgreSQL and Redis and a server of their own, seed them, and stop and
     /// remove everything in the end
     #[arg(long, conflicts_with = "url")]

@@ -27,7 +27,7 @@ use splitcart::{
 
 use private_servers::{DataDir, EmbeddedServices, Options, SERVING_ROLE};
 
-use super::place::Place;
+use super::{endpoint::Endpoint, place::Place};
 
 /// How long the server may take to be ready.
 const READY_WAIT_MAX: Duration = Duration::from_mins(1);
@@ -146,8 +146,7 @@ impl Private {
     pub fn place(&self) -> Place {
         Place {
             database: self.services.database_url().into(),
-            host: self.http.to_string(),
-            http: self.http,
+            http: Endpoint::plain(self.http),
             ops: self.ops,
         }
     }

@@ -1,7 +1,14 @@
-//! Requests as bytes, made before the test begins, and the supply of them while it runs.
+//! Requests, made before the test begins, and the supply of them while it runs.
 
 use std::collections::VecDeque;
 
+use http_body_util::Full;
+use hyper::{
+    Method, Uri, Version,
+    body::Bytes,
+    header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue},
+    http,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -13,89 +20,96 @@ use splitcart::{
     http::paths::{CART, CHECKOUT},
 };
 
-use super::carts::Cart;
+use super::{carts::Cart, endpoint::Endpoint};
 
-/// A UUID as text.
-const UUID_BYTES: usize = 36;
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// A request whose key, and whose cart where the body names one, can be written over.
+/// A request whose key, and whose cart where the body names one, can be replaced.
 #[derive(Clone, Debug)]
-pub struct Request {
-    bytes: Vec<u8>,
-    key_at: Option<usize>,
-    cart_at: Option<usize>,
+pub(crate) struct Request {
+    method: Method,
+    path: Uri,
+    headers: HeaderMap,
+    body: Bytes,
 }
 
 impl Request {
     /// Reads the buyer's cart.
-    pub fn get_cart(host: &str, token: &str) -> Self {
-        Self {
-            bytes: format!("GET {CART} HTTP/1.1\r\n{}\r\n", head(host, token)).into_bytes(),
-            key_at: None,
-            cart_at: None,
-        }
+    pub(crate) fn get_cart(token: &str) -> Self {
+        Self::without_key(Method::GET, CART, token, Bytes::new())
     }
 
     /// Freezes a cart.
-    pub fn put_cart(host: &str, token: &str, cart: &Cart) -> Self {
-        let body = put_body(cart).to_string();
-        Self::with_key("PUT", CART, host, token, &body)
+    pub(crate) fn put_cart(token: &str, cart: &Cart) -> Self {
+        Self::with_key(Method::PUT, CART, token, put_body(cart).to_string().into())
     }
 
     /// Buys a cart.
-    pub fn check_out(host: &str, token: &str, cart_id: CartId) -> Self {
-        let body = checkout_body(cart_id).to_string();
-        let mut request = Self::with_key("POST", CHECKOUT, host, token, &body);
-        request.cart_at = Some(request.bytes.len() - 2 - UUID_BYTES);
-        request
+    pub(crate) fn check_out(token: &str, cart_id: CartId) -> Self {
+        let body = checkout_body(cart_id).to_string().into();
+        Self::with_key(Method::POST, CHECKOUT, token, body)
     }
 
-    fn with_key(method: &str, path: &str, host: &str, token: &str, body: &str) -> Self {
-        let mut bytes = format!(
-            "{method} {path} HTTP/1.1\r\n{}content-type: application/json\r\ncontent-length: {}\r\n\
-             idempotency-key: ",
-            head(host, token),
-            body.len()
-        )
-        .into_bytes();
-        let key_at = bytes.len();
-        bytes.extend_from_slice(&[b'0'; UUID_BYTES]);
-        bytes.extend_from_slice(b"\r\n\r\n");
-        bytes.extend_from_slice(body.as_bytes());
-        let mut request = Self {
-            bytes,
-            key_at: Some(key_at),
-            cart_at: None,
-        };
-        request.renew_key();
-        request
-    }
-
-    /// What goes over the wire.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The Idempotency-Key; none where the method needs none.
-    pub fn key(&self) -> Option<&str> {
-        let at = self.key_at?;
-        std::str::from_utf8(&self.bytes[at..at + UUID_BYTES]).ok()
-    }
-
-    /// Makes another request of it: the same, under a key that nobody has used.
-    pub fn renew_key(&mut self) {
-        if let Some(at) = self.key_at {
-            let key = Uuid::now_v7().hyphenated();
-            key.encode_lower(&mut self.bytes[at..at + UUID_BYTES]);
+    fn without_key(method: Method, path: &'static str, token: &str, body: Bytes) -> Self {
+        let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
+        let bearer = bearer.expect("a token is visible ASCII");
+        Self {
+            method,
+            path: Uri::from_static(path),
+            headers: HeaderMap::from_iter([(AUTHORIZATION, bearer)]),
+            body,
         }
     }
 
-    /// Names another cart.
-    pub fn name_cart(&mut self, cart_id: CartId) {
-        let at = self.cart_at.expect("only a checkout names a cart");
-        let text = cart_id.uuid().hyphenated();
-        text.encode_lower(&mut self.bytes[at..at + UUID_BYTES]);
+    fn with_key(method: Method, path: &'static str, token: &str, body: Bytes) -> Self {
+        let mut request = Self::without_key(method, path, token, body);
+        let json = HeaderValue::from_static("application/json");
+        request.headers.insert(CONTENT_TYPE, json);
+        request.headers.insert(KEY, new_key());
+        request
     }
+
+    /// What hyper sends, in this version of HTTP.
+    pub(crate) fn to_http(
+        &self,
+        endpoint: &Endpoint,
+        version: Version,
+    ) -> http::Request<Full<Bytes>> {
+        let mut request = http::Request::new(Full::new(self.body.clone()));
+        *request.method_mut() = self.method.clone();
+        *request.headers_mut() = self.headers.clone();
+        if version == Version::HTTP_2 {
+            // The version names the host in the URL.
+            *request.uri_mut() = endpoint.url(&self.path);
+        } else {
+            *request.uri_mut() = self.path.clone();
+            request.headers_mut().insert(HOST, endpoint.host().clone());
+        }
+        request
+    }
+
+    /// The Idempotency-Key; none where the method needs none.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.headers.get(KEY)?.to_str().ok()
+    }
+
+    /// Makes another request of it: the same, under a key that has never been used.
+    pub(crate) fn renew_key(&mut self) {
+        if let Some(key) = self.headers.get_mut(KEY) {
+            *key = new_key();
+        }
+    }
+
+    /// Makes it the checkout of another cart.
+    pub(crate) fn name_cart(&mut self, cart_id: CartId) {
+        self.body = checkout_body(cart_id).to_string().into();
+    }
+}
+
+fn new_key() -> HeaderValue {
+    let mut buffer = Uuid::encode_buffer();
+    let key = Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+    HeaderValue::from_str(key).expect("a UUID is visible ASCII")
 }
 
 /// The body that buys a cart.
@@ -119,10 +133,6 @@ pub fn put_body(cart: &Cart) -> Value {
         "items": cart.lines.iter().map(item).collect::<Vec<_>>(),
         "totals": cart.totals,
     })
-}
-
-fn head(host: &str, token: &str) -> String {
-    format!("host: {host}\r\nauthorization: Bearer {token}\r\n")
 }
 
 /// What a client does: one request, or two where the second needs the first one's answer.
@@ -200,50 +210,71 @@ impl Supply {
 mod tests {
     use super::*;
 
-    fn text(request: &Request) -> String {
-        String::from_utf8(request.bytes().to_vec()).unwrap()
+    fn sent(request: &Request, version: Version) -> http::Request<Full<Bytes>> {
+        request.to_http(&Endpoint::plain(([127, 0, 0, 1], 80).into()), version)
     }
 
     #[test]
     fn a_checkout_names_its_cart_and_another_one_when_told_so() {
         let [one, other] = [Uuid::now_v7(), Uuid::now_v7()].map(CartId::new);
-        let mut request = Request::check_out("shop:80", "token", one);
-        let before = text(&request);
-        assert!(before.starts_with("POST /api/v1/checkout HTTP/1.1\r\nhost: shop:80\r\n"));
-        assert!(before.ends_with(&format!("\r\n\r\n{{\"cart_id\":\"{one}\"}}")));
+        let mut request = Request::check_out("token", one);
+        let before = request.clone();
+        assert_eq!(request.body, format!("{{\"cart_id\":\"{one}\"}}"));
         request.name_cart(other);
+        assert_eq!(request.body, format!("{{\"cart_id\":\"{other}\"}}"));
+        let same = |request: &Request| {
+            (
+                request.method.clone(),
+                request.path.clone(),
+                request.headers.clone(),
+            )
+        };
+        assert_eq!(same(&request), same(&before));
+    }
+
+    #[test]
+    fn every_version_names_the_host_in_its_own_way() {
+        let request = Request::check_out("token", CartId::new(Uuid::nil()));
+        let http1 = sent(&request, Version::HTTP_11);
         assert_eq!(
-            text(&request),
-            before.replace(&one.to_string(), &other.to_string())
+            (http1.method(), http1.uri().to_string()),
+            (&Method::POST, CHECKOUT.to_owned())
         );
+        assert_eq!(http1.headers()[HOST], "127.0.0.1:80");
+        assert_eq!(http1.headers()[AUTHORIZATION], "Bearer token");
+        assert_eq!(http1.headers()[CONTENT_TYPE], "application/json");
+        let http2 = sent(&request, Version::HTTP_2);
+        assert_eq!(
+            http2.uri().to_string(),
+            format!("http://127.0.0.1:80{CHECKOUT}")
+        );
+        assert!(!http2.headers().contains_key(HOST));
     }
 
     #[test]
     fn a_renewed_key_changes_nothing_else() {
-        let mut request = Request::check_out("shop:80", "token", CartId::new(Uuid::nil()));
-        let key = |text: &str| {
-            let (_, rest) = text.split_once("idempotency-key: ").unwrap();
-            rest[..UUID_BYTES].to_owned()
-        };
-        let before = text(&request);
+        let mut request = Request::check_out("token", CartId::new(Uuid::nil()));
+        let mut before = request.clone();
         request.renew_key();
-        let after = text(&request);
-        assert_ne!(key(&before), key(&after));
+        assert_ne!(request.key(), before.key());
+        let parsed = request.key().unwrap().parse::<Uuid>();
+        assert_eq!(parsed.unwrap().get_version_num(), 7);
+        before.headers.insert(KEY, request.headers[KEY].clone());
         assert_eq!(
-            before.replace(&key(&before), ""),
-            after.replace(&key(&after), "")
+            (request.headers, request.body),
+            (before.headers, before.body)
         );
     }
 
     #[test]
     fn a_checkout_is_done_once_and_a_cart_is_read_again_and_again() {
-        let checkouts = || vec![Job::CheckOut(Request::get_cart("a", "b"))];
+        let checkouts = || vec![Job::CheckOut(Request::get_cart("token"))];
         let mut supply = Supply::of(checkouts(), 5);
         let job = supply.take().unwrap();
         supply.give_back(job);
         assert!(supply.take().is_none() && supply.ran_out());
 
-        let mut supply = Supply::of(vec![Job::GetCart(Request::get_cart("a", "b"))], 2);
+        let mut supply = Supply::of(vec![Job::GetCart(Request::get_cart("token"))], 2);
         let job = supply.take().unwrap();
         assert!(
             supply.take().is_none() && !supply.is_over(),

@@ -46,7 +46,7 @@ pub async fn run(
         ready = preparing => ready?,
         () = told_to_stop.clone() => bail!("stopped by a signal"),
     };
-    let jobs = ready.jobs(args, place);
+    let jobs = ready.jobs(args);
     let Ready { prepared, .. } = ready;
     let before = stock(&mut connection, &prepared).await?;
     let mark = if args.warmup().is_zero() {
@@ -56,7 +56,7 @@ pub async fn run(
     };
     let times = times(args);
     let driver = Rc::new(Driver::new(
-        place.http,
+        place.http.clone(),
         Manners {
             timeout: args.load.timeout,
             replay_share: args.load.retries,

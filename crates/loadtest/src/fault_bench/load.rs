@@ -2,7 +2,7 @@
 //! streams of checkouts that arrive whatever happens, for those whose carts do ("those in need").
 //!
 //! A refused checkout comes back under its key after its Retry-After; meanwhile its client goes on with
-//! the next cart. All of it runs on one thread, over the load test's wire: it shares the machine with
+//! the next cart. All of it runs on one thread, over the load test's connections: it shares the machine with
 //! the server that it measures.
 
 use std::{
@@ -15,8 +15,9 @@ use std::{
 
 use crate::{
     answers::{code_in, is_refusal},
+    connection::Connection,
+    endpoint::Endpoint,
     requests::Request,
-    wire::Wire,
 };
 use tokio::time::{MissedTickBehavior, sleep, timeout};
 
@@ -75,7 +76,7 @@ pub struct Load {
     /// By the time at which they come back.
     away: RefCell<BTreeMap<(Instant, u64), Checkout>>,
     sequence: Cell<u64>,
-    idle: RefCell<Vec<Vec<Wire>>>,
+    idle: RefCell<Vec<Vec<Connection>>>,
     events: RefCell<Vec<Event>>,
     codes: RefCell<Vec<String>>,
     stopped: Cell<bool>,
@@ -205,10 +206,10 @@ impl Load {
     }
 
     async fn client(self: Rc<Self>, target: usize) {
-        let (mut address, mut wire) = self.wire(target);
+        let (mut address, mut connection) = self.connection(target);
         while !self.given_up.get() {
             if address != self.targets.borrow()[target] {
-                (address, wire) = self.wire(target);
+                (address, connection) = self.connection(target);
             }
             if self.is_paused.get() && !self.stopped.get() {
                 sleep(LOOK_EVERY).await;
@@ -222,7 +223,7 @@ impl Load {
                 continue;
             };
             match self
-                .send(&mut wire, &mut checkout, Who::Others, target)
+                .send(&mut connection, &mut checkout, Who::Others, target)
                 .await
             {
                 Some(wait) => {
@@ -238,9 +239,9 @@ impl Load {
         }
     }
 
-    fn wire(&self, target: usize) -> (SocketAddr, Wire) {
+    fn connection(&self, target: usize) -> (SocketAddr, Connection) {
         let address = self.targets.borrow()[target];
-        (address, Wire::to(address))
+        (address, Connection::to(&Endpoint::plain(address)))
     }
 
     /// Whoever is due to come back, else the next cart, if not too many are away.
@@ -288,9 +289,9 @@ impl Load {
     /// Whoever gets no answer asks the next instance.
     async fn until_decided(self: Rc<Self>, mut checkout: Checkout, mut target: usize) {
         let idle = self.idle.borrow_mut()[target].pop();
-        let mut wire = idle.unwrap_or_else(|| self.wire(target).1);
+        let mut connection = idle.unwrap_or_else(|| self.connection(target).1);
         while let Some(wait) = self
-            .send(&mut wire, &mut checkout, Who::InNeed, target)
+            .send(&mut connection, &mut checkout, Who::InNeed, target)
             .await
         {
             if self.given_up.get() {
@@ -299,20 +300,20 @@ impl Load {
             }
             if wait <= PAUSE_AFTER_LOSS {
                 target = (target + 1) % self.instances();
-                wire = self.wire(target).1;
+                connection = self.connection(target).1;
             }
             self.under_way.set(self.under_way.get() + 1);
             sleep(wait).await;
             self.under_way.set(self.under_way.get() - 1);
         }
-        self.idle.borrow_mut()[target].push(wire);
+        self.idle.borrow_mut()[target].push(connection);
     }
 
     /// Sends a checkout and records what came of it: how long to wait before it comes back, or none if
     /// it is decided.
     async fn send(
         &self,
-        wire: &mut Wire,
+        connection: &mut Connection,
         checkout: &mut Checkout,
         who: Who,
         target: usize,
@@ -320,12 +321,12 @@ impl Load {
         let sent = Instant::now();
         let (first_sent, first_target) = *checkout.first.get_or_insert((sent, target));
         self.under_way.set(self.under_way.get() + 1);
-        let answer = timeout(ANSWER_WAIT_MAX, wire.exchange(checkout.request.bytes())).await;
+        let answer = timeout(ANSWER_WAIT_MAX, connection.exchange(&checkout.request)).await;
         self.under_way.set(self.under_way.get() - 1);
         let (outcome, wait) = match answer {
             Ok(Ok(answer)) if answer.status == 201 => (Outcome::Bought, None),
             Ok(Ok(answer)) => {
-                let code = self.code(code_in(wire.body(&answer)));
+                let code = self.code(code_in(&answer.body));
                 let outcome = Outcome::Answered(answer.status, code);
                 // A first try may still be at work: the retry of an unknown outcome is told so.
                 let comes_back = is_refusal(answer.status) || answer.retry_after.is_some();
@@ -334,7 +335,7 @@ impl Load {
             }
             Ok(Err(_)) => (Outcome::Lost, Some(PAUSE_AFTER_LOSS)),
             Err(_) => {
-                wire.close();
+                connection.close();
                 (Outcome::Lost, Some(PAUSE_AFTER_LOSS))
             }
         };

@@ -115,7 +115,7 @@ impl Stage {
         faults::checkpoint(&mut self.connection).await?;
         self.sign_tokens(&carts.all)?;
         let checkout = |(number, cart): (usize, &Cart)| Checkout {
-            request: Request::check_out("shop", &self.tokens[number], cart.id),
+            request: Request::check_out(&self.tokens[number], cart.id),
             cart: number,
             first: None,
         };

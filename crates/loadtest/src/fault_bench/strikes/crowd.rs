@@ -8,18 +8,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{requests::Request, wire::Wire};
 use anyhow::Context;
 use futures_util::future::join_all;
 use nix::sys::resource::{Resource, getrlimit};
-use tokio::{
-    net::TcpSocket,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
-use crate::fault_bench::{
-    field::{Field, Struck},
-    load::Checkout,
+use crate::{
+    connection::Connection,
+    endpoint::Endpoint,
+    fault_bench::{
+        field::{Field, Struck},
+        load::Checkout,
+    },
+    requests::Request,
 };
 
 pub const BUYERS: usize = 5_000;
@@ -35,7 +36,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A connection to be opened for one request.
 struct Visitor {
     from: Ipv4Addr,
-    request: Vec<u8>,
+    request: Request,
 }
 
 /// A connection that was opened for one request.
@@ -151,9 +152,9 @@ fn addresses() -> impl Iterator<Item = Ipv4Addr> {
 }
 
 fn visitors_of(field: &Field<'_>, buyer: &Checkout, from: Ipv4Addr) -> Vec<Visitor> {
-    let look = Request::get_cart("shop", field.stage.token(buyer.cart));
-    let mut requests = vec![look.bytes().to_vec(); CONNECTIONS_EACH - 1];
-    requests.push(buyer.request.bytes().to_vec());
+    let look = Request::get_cart(field.stage.token(buyer.cart));
+    let mut requests = vec![look; CONNECTIONS_EACH - 1];
+    requests.push(buyer.request.clone());
     requests
         .into_iter()
         .map(|request| Visitor { from, request })
@@ -186,10 +187,9 @@ async fn visit(address: SocketAddr, visitor: Visitor) -> Visit {
 }
 
 async fn exchange(address: SocketAddr, visitor: &Visitor) -> io::Result<()> {
-    let socket = TcpSocket::new_v4()?;
-    socket.bind((visitor.from, 0).into())?;
-    let mut wire = Wire::over(socket.connect(address).await?)?;
-    wire.exchange(&visitor.request).await.map(drop)
+    let endpoint = Endpoint::plain(address);
+    let mut connection = Connection::from_address(&endpoint, visitor.from.into());
+    connection.exchange(&visitor.request).await.map(drop)
 }
 
 /// How often a connection found no place in a listener's queue, on this whole machine.

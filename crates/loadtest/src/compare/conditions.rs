@@ -7,7 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::{
-    compare::{options::Times, rounds::Plan},
+    compare::{options::Times, plan::Plan},
     db::compare::setting,
 };
 

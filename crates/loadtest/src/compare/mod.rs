@@ -8,7 +8,7 @@
 //! | what | files |
 //! |---|---|
 //! | what is asked for | `options` |
-//! | the order of things | `rounds`, `steps` |
+//! | the order of measurements | `plan`, `rounds`, `steps` |
 //! | where it runs | `cluster`, `history`, `conditions`; shared with `fault_bench`: `bench` |
 //! | one measurement | `textbook`, `pgbench_log`, `ours`, `crowd`, `overload`, `probe`, `large` |
 //! | what came of it | `figures`, `bars`, `floors`, `median`, `report` |
@@ -26,6 +26,7 @@ mod options;
 mod ours;
 mod overload;
 mod pgbench_log;
+mod plan;
 mod probe;
 mod report;
 mod rounds;
@@ -34,7 +35,7 @@ mod steps;
 mod tests;
 mod textbook;
 
-use std::{collections::BTreeSet, process::ExitCode, time::Instant};
+use std::{process::ExitCode, time::Instant};
 
 use anyhow::Context;
 use catalogue::seed::SeedPlan;
@@ -42,12 +43,8 @@ use clap::Parser;
 use splitcart::cli::serve;
 
 use crate::compare::{
-    bars::Bar,
-    cluster::Cluster,
-    conditions::Conditions,
-    options::{Options, Times},
-    report::Everything,
-    rounds::{Plan, Stage},
+    cluster::Cluster, conditions::Conditions, options::Options, plan::Plan, report::Everything,
+    rounds::Stage,
 };
 
 const FLOORS: &str = include_str!("../../floors.toml");
@@ -87,7 +84,7 @@ async fn unless_stopped(options: &Options) -> anyhow::Result<ExitCode> {
 
 async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let bars = options.bars();
-    let plan = plan(options, &bars);
+    let plan = Plan::of(options, &bars);
     let floors = floors::read(FLOORS).context("crates/loadtest/floors.toml")?;
     eprintln!(
         "starting PostgreSQL and Redis, filling {} vendors …",
@@ -135,27 +132,4 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn plan(options: &Options, bars: &[Bar]) -> Plan {
-    let rounds = options.rounds.unwrap_or(3);
-    if options.check {
-        return Plan {
-            steps: floors::STEPS.to_vec(),
-            rounds,
-            times: Times {
-                warmup_s: 1,
-                seconds: options.seconds.unwrap_or(2),
-            },
-        };
-    }
-    let steps: BTreeSet<_> = bars.iter().flat_map(|bar| bar.steps()).copied().collect();
-    Plan {
-        steps: steps.into_iter().collect(),
-        rounds,
-        times: Times {
-            warmup_s: 2,
-            seconds: options.seconds.unwrap_or(10),
-        },
-    }
 }

@@ -8,7 +8,9 @@ use crate::compare::{
     figures::{Figure, Round},
     large,
     options::Times,
-    ours, overload, report,
+    ours, overload,
+    plan::Plan,
+    report,
     steps::Step,
     textbook,
 };
@@ -23,13 +25,6 @@ const UNBATCHED: [(&str, &str); 2] = [
 pub struct Stage {
     pub usual: Cluster,
     pub large: Option<Cluster>,
-}
-
-/// What is measured, and how often.
-pub struct Plan {
-    pub steps: Vec<Step>,
-    pub rounds: u32,
-    pub times: Times,
 }
 
 /// Measures all rounds.

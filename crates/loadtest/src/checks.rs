@@ -1,60 +1,27 @@
 //! What options may not be: out of range, or in contradiction to each other. Each refusal is a
 //! sentence that says what to do.
 
-use std::{path::Path, time::Duration};
-
 use anyhow::ensure;
-use nix::sys::resource::{Resource, getrlimit};
 
 use splitcart::domain::cart::LINES_MAX;
 
-use super::options::{Length, LoadtestArgs, Mode, Prepare};
-
-const TIME_MAX: Duration = Duration::from_hours(24);
-
-/// The most requests at a time.
-const AT_A_TIME_MAX: u32 = 20_000;
-/// Files that are open for something else than a connection.
-const OTHER_FILES: u64 = 64;
-
-/// The most requests at a time that this process may have: each is a connection, and so an open file.
-pub fn at_a_time_max() -> u32 {
-    let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(_, hard)| hard);
-    let connections = u32::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(u32::MAX);
-    connections.clamp(1, AT_A_TIME_MAX)
-}
-
-/// How a picture is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Picture {
-    /// As lines and text.
-    Svg,
-    /// As pixels.
-    Png,
-}
-
-impl Picture {
-    /// By the name of the file.
-    pub fn of(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()? {
-            "svg" => Some(Self::Svg),
-            "png" => Some(Self::Png),
-            _ => None,
-        }
-    }
-}
+use super::{
+    asked::{AT_A_TIME_MAX, Length},
+    options::{LoadtestArgs, Mode, Prepare},
+    picture_format::PictureFormat,
+};
 
 /// Refuses options that make no sense.
 ///
 /// # Errors
 /// The sentence.
-pub fn check(args: &LoadtestArgs) -> anyhow::Result<()> {
+pub(crate) fn check(args: &LoadtestArgs) -> anyhow::Result<()> {
     check_load(args)?;
     check_carts(args)?;
     check_modes(args)?;
     if let Some(path) = &args.output.plot {
         ensure!(
-            Picture::of(path).is_some(),
+            PictureFormat::of(path).is_some(),
             "--plot draws .svg and .png, and {} is neither",
             path.display()
         );
@@ -189,32 +156,14 @@ fn check_modes(args: &LoadtestArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `500ms`, `10s`, `2m`; a bare number is seconds.
-///
-/// # Errors
-/// A sentence.
-pub fn parse_time(text: &str) -> Result<Duration, String> {
-    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let seconds = match &text[number.len()..] {
-        "ms" => Some(0.001),
-        "" | "s" => Some(1.0),
-        "m" => Some(60.0),
-        _ => None,
-    };
-    number
-        .parse::<f64>()
-        .ok()
-        .zip(seconds)
-        .and_then(|(number, seconds)| Duration::try_from_secs_f64(number * seconds).ok())
-        .filter(|time| *time <= TIME_MAX)
-        .ok_or_else(|| "write a time of up to a day such as 500ms, 10s or 2m".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use clap::Parser;
 
     use super::*;
+    use crate::asked::at_a_time_max;
 
     #[derive(Parser)]
     struct Cli {
@@ -305,17 +254,5 @@ mod tests {
             parse("--mode cart-get").unwrap().prepare(),
             Some(Prepare::Db)
         );
-    }
-
-    #[test]
-    fn times_have_units() {
-        let ms = |text| parse_time(text).unwrap().as_millis();
-        assert_eq!(
-            [ms("250ms"), ms("3"), ms("1.5s"), ms("2m")],
-            [250, 3000, 1500, 120_000]
-        );
-        for text in ["", "s", "-1s", "1h", "NaN", "1 s", "inf"] {
-            assert!(parse_time(text).is_err(), "{text}");
-        }
     }
 }

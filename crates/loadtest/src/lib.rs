@@ -5,8 +5,8 @@
 //!
 //! | step | files |
 //! |---|---|
-//! | what is asked for | `options`, `checks` |
-//! | where, and from beginning to end | `place`, `private`, `trial` |
+//! | what is asked for | `options`, `time_option`, `picture_format`, `asked`, `checks` |
+//! | where, and from beginning to end | `place`, `private`, `server_process`, `trial` |
 //! | who buys what | `market`, `popularity`, `buyers`, `carts` (pure) |
 //! | getting ready | `ready`, `prepare`, `freeze` |
 //! | for other tools | `export` |
@@ -21,6 +21,7 @@
 mod alarm;
 mod answers;
 mod arrivals;
+mod asked;
 mod batches;
 mod bench;
 mod buyers;
@@ -38,6 +39,7 @@ mod freeze;
 mod latency;
 mod market;
 mod options;
+mod picture_format;
 mod place;
 mod plot;
 mod popularity;
@@ -49,8 +51,10 @@ mod report;
 mod requests;
 mod run;
 mod schedule;
+mod server_process;
 mod settings;
 mod table;
+mod time_option;
 mod trial;
 mod verdict;
 

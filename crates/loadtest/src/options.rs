@@ -1,13 +1,11 @@
-//! The options of a load test. What of them contradicts itself is refused in `checks`.
+//! The options of a load test as they are typed. `asked` says what follows from them, `checks` refuses
+//! contradictions.
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::{
-    checks::{self, parse_time},
-    market::Shape,
-};
+use super::time_option::parse_time;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -89,13 +87,13 @@ pub struct LoadArgs {
     /// [default: --rate x --timeout, up to what files may be open]
     #[arg(long, value_name = "COUNT", requires = "rate")]
     pub(super) max_in_flight: Option<u32>,
-    /// How long to measure [default: 10s]
+    /// How long to measure: 10s, 2m, 1m30s [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "count")]
     pub(super) duration: Option<Duration>,
     /// How many requests to measure, instead of a time
     #[arg(long, value_name = "COUNT")]
     pub(super) count: Option<u32>,
-    /// The same load before it is measured [default: 2s; none with --count]
+    /// How long the same load runs before it is measured, such as 5s [default: 2s; none with --count]
     #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "count")]
     pub(super) warmup: Option<Duration>,
     /// The share of requests that are sent again under the same key, and must be answered the same
@@ -105,7 +103,7 @@ pub struct LoadArgs {
     /// Its latency counts from the first try
     #[arg(long, value_enum, default_value_t = RetryRefused::Never)]
     pub(super) retry_refused: RetryRefused,
-    /// How long an answer may take, with all tries of a client that is refused
+    /// How long an answer may take, such as 500ms or 10s, with all tries of a client that is refused
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "30s")]
     pub(super) timeout: Duration,
 }
@@ -211,129 +209,4 @@ pub enum RetryRefused {
     RetryAfter,
     /// It waits up to 100 ms
     Jitter,
-}
-
-/// How requests come.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Arrivals {
-    /// So many clients that wait for their answers.
-    Closed {
-        /// How many.
-        clients: u32,
-    },
-    /// So many a second.
-    Open {
-        /// How many.
-        rate: f64,
-        /// The most at a time.
-        in_flight_max: u32,
-    },
-}
-
-/// When a test ends.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Length {
-    /// After this time.
-    Time(Duration),
-    /// After so many requests.
-    Count(u32),
-}
-
-impl LoadtestArgs {
-    /// How requests come.
-    pub(super) fn arrivals(&self) -> Arrivals {
-        match self.load.rate {
-            Some(rate) => Arrivals::Open {
-                rate,
-                in_flight_max: self
-                    .load
-                    .max_in_flight
-                    .unwrap_or_else(|| self.in_flight_max_by_itself(rate)),
-            },
-            None => Arrivals::Closed {
-                clients: self.load.clients.unwrap_or(64),
-            },
-        }
-    }
-
-    /// So many that an arrival finds no place only where answers take longer than they may.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it is bounded, and a rate below 0 is refused"
-    )]
-    fn in_flight_max_by_itself(&self, rate: f64) -> u32 {
-        let most = checks::at_a_time_max();
-        let wanted = (rate * self.load.timeout.as_secs_f64()).ceil();
-        (wanted.min(f64::from(most)) as u32).max(1)
-    }
-
-    /// The most requests at a time.
-    pub(super) fn at_a_time(&self) -> u32 {
-        match self.arrivals() {
-            Arrivals::Closed { clients } => clients,
-            Arrivals::Open { in_flight_max, .. } => in_flight_max,
-        }
-    }
-
-    /// When the test ends.
-    pub(super) fn length(&self) -> Length {
-        match self.load.count {
-            Some(count) => Length::Count(count),
-            None => Length::Time(self.load.duration.unwrap_or(Duration::from_secs(10))),
-        }
-    }
-
-    /// How long the load runs before it is measured.
-    pub(super) fn warmup(&self) -> Duration {
-        self.load.warmup.unwrap_or(match self.length() {
-            Length::Time(_) => Duration::from_secs(2),
-            Length::Count(_) => Duration::ZERO,
-        })
-    }
-
-    /// How many carts are prepared, or only priced where requests bring them.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a day of a million a second would be more carts than any machine holds"
-    )]
-    pub(super) fn carts(&self) -> u32 {
-        /// Beyond what a machine of two cores does.
-        const CHECKOUTS_PER_SECOND: f64 = 4000.0;
-        /// So many buyers that none comes back soon.
-        const REUSED: u32 = 2000;
-        if let Some(carts) = self.cart.carts {
-            return carts;
-        }
-        match (self.load.mode, self.length()) {
-            (Mode::Checkout, Length::Count(count)) => count,
-            (Mode::Checkout, Length::Time(time)) => {
-                let seconds = (time + self.warmup()).as_secs_f64();
-                let carts = seconds * self.load.rate.unwrap_or(CHECKOUTS_PER_SECOND);
-                carts.ceil() as u32 + 1
-            }
-            _ => self.at_a_time().max(REUSED),
-        }
-    }
-
-    /// How carts come to be, if they must be there before the test.
-    pub(super) fn prepare(&self) -> Option<Prepare> {
-        match self.load.mode {
-            Mode::Checkout | Mode::CartGet => Some(self.cart.prepare.unwrap_or(Prepare::Db)),
-            Mode::CartPut | Mode::Purchase => None,
-        }
-    }
-
-    /// What carts look like.
-    pub(super) fn shape(&self) -> Shape {
-        Shape {
-            lines: self.cart.lines as usize,
-            vendors: self.cart.vendors.unwrap_or(self.cart.lines) as usize,
-            hot_share: self.cart.hot_share,
-            hot_products: self.cart.hot_products.unwrap_or(1) as usize,
-            zipf: self.cart.zipf,
-            qty: self.cart.qty,
-        }
-    }
 }

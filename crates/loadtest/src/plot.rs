@@ -12,7 +12,7 @@ use plotters::{
 };
 
 use super::{
-    checks::Picture,
+    picture_format::PictureFormat,
     report::{Report, SecondReport},
     table,
 };
@@ -46,9 +46,9 @@ struct Line {
 pub fn draw(report: &Report, path: &Path) -> anyhow::Result<()> {
     register_font(FONT, FontStyle::Normal, dejavu::sans::regular())
         .map_err(|_| anyhow!("the program's own font is broken"))?;
-    let bytes = match Picture::of(path) {
-        Some(Picture::Svg) => svg(report)?.into_bytes(),
-        Some(Picture::Png) => png(report)?,
+    let bytes = match PictureFormat::of(path) {
+        Some(PictureFormat::Svg) => svg(report)?.into_bytes(),
+        Some(PictureFormat::Png) => png(report)?,
         None => return Err(anyhow!("{} is neither .svg nor .png", path.display())),
     };
     fs::write(path, bytes).with_context(|| format!("can't write {}", path.display()))

@@ -1,20 +1,10 @@
 //! A server of the test's own: a temporary PostgreSQL and Redis, a seeded catalogue, and `splitcart
 //! serve` as a process beside us, as it would run anywhere.
 
-use std::{
-    ffi::OsStr,
-    io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
-    time::Duration,
-};
+use std::{ffi::OsStr, net::SocketAddr, path::Path, time::Duration};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::Context;
 use chrono::Utc;
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use secrecy::ExposeSecret;
 use tokio::process::{Child, Command};
 
@@ -27,11 +17,8 @@ use splitcart::{
 
 use private_servers::{DataDir, EmbeddedServices, Options, SERVING_ROLE};
 
-use super::{endpoint::Endpoint, place::Place};
+use super::{endpoint::Endpoint, place::Place, server_process};
 
-/// How long the server may take to be ready.
-const READY_WAIT_MAX: Duration = Duration::from_mins(1);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long it may take to end beyond its own drain.
 const END_WAIT: Duration = Duration::from_secs(10);
 /// A line per request is no part of what is measured, unless it is asked for.
@@ -111,7 +98,7 @@ impl Private {
             seed::load(&plan, Utc::now(), &mut connection, &|_| {}).await?;
         }
         db::roles::let_serve(&mut connection, SERVING_ROLE).await?;
-        let [http, ops] = free_addresses().context("there is no free port")?;
+        let [http, ops] = server_process::free_addresses()?;
         let mut command = Command::new(program_beside("splitcart")?);
         if let Some(file) = config_file {
             command.arg("--config").arg(file);
@@ -138,7 +125,7 @@ impl Private {
             command.env("SPLITCART_LOG_FILTER", OsStr::new(LOG_FILTER));
         }
         let mut server = command.spawn().context("can't start the server")?;
-        until_ready(&mut server, ops).await?;
+        server_process::until_ready(&mut server, ops).await?;
         Ok((server, http, ops))
     }
 
@@ -167,52 +154,8 @@ impl Private {
     /// # Errors
     /// One of them did not end.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        let ended = self.stop_server().await;
+        let ended = server_process::end(&mut self.server, self.end_wait).await;
         self.services.stop().await?;
         ended
-    }
-
-    async fn stop_server(&mut self) -> anyhow::Result<()> {
-        if let Some(pid) = self.server.id().and_then(|pid| i32::try_from(pid).ok()) {
-            // It may have ended just now.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
-        let Ok(status) = tokio::time::timeout(self.end_wait, self.server.wait()).await else {
-            self.server.kill().await?;
-            bail!(
-                "the server did not end within {:?} and was killed",
-                self.end_wait
-            );
-        };
-        let status = status?;
-        ensure!(status.success(), "the server ended with {status}");
-        Ok(())
-    }
-}
-
-/// Two different ones. Somebody else may take one before the server does; then it says so and ends.
-fn free_addresses() -> io::Result<[SocketAddr; 2]> {
-    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let (one, other) = (listen()?, listen()?);
-    Ok([one.local_addr()?, other.local_addr()?])
-}
-
-async fn until_ready(server: &mut Child, ops: SocketAddr) -> anyhow::Result<()> {
-    let client = reqwest::Client::new();
-    let url = format!("http://{ops}/readyz");
-    let ready = async {
-        loop {
-            let answer = client.get(&url).send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
-                return;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
-    tokio::select! {
-        ready = tokio::time::timeout(READY_WAIT_MAX, ready) => {
-            ready.context("the server was not ready in a minute")
-        }
-        status = server.wait() => bail!("the server did not start: {}", status?),
     }
 }

@@ -16,10 +16,10 @@ use terminal::Screen;
 
 use super::{
     arrivals,
+    asked::Arrivals,
     batches::{self, Batches, Snapshot},
     clients,
     driver::Driver,
-    options::Arrivals,
     record::Second,
     schedule::Schedule,
 };

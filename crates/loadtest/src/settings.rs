@@ -3,7 +3,10 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::options::{Arrivals, Length, LoadtestArgs};
+use super::{
+    asked::{Arrivals, Length},
+    options::LoadtestArgs,
+};
 
 /// What was asked for, with what followed from it.
 #[derive(Clone, Debug, Serialize)]

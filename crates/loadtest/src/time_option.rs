@@ -6,19 +6,15 @@ const TIME_MAX: Duration = Duration::from_hours(24);
 
 /// `500ms`, `10s`, `2m` or `1m 30s`; a bare number is seconds.
 pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
+    const SUCH_AS: &str = "write a time of up to a day such as 500ms, 10s or 2m";
     let seconds = format!("{text}s");
     // A number without a unit is refused by humantime, but for 0.
     let is_bare = text.ends_with(|last: char| last.is_ascii_digit());
-    let parsed = humantime::parse_duration(if is_bare { &seconds } else { text });
-    parsed
-        .map_err(|error| error.to_string())
-        .and_then(|time| match time {
-            ..=TIME_MAX => Ok(time),
-            _ => Err("it is more than a day".to_owned()),
-        })
-        .map_err(|problem| {
-            format!("{problem}; write a time of up to a day such as 500ms, 10s or 2m")
-        })
+    match humantime::parse_duration(if is_bare { &seconds } else { text }) {
+        Ok(time) if time <= TIME_MAX => Ok(time),
+        Ok(_) => Err(format!("more than a day; {SUCH_AS}")),
+        Err(error) => Err(format!("{error}; {SUCH_AS}")),
+    }
 }
 
 #[cfg(test)]

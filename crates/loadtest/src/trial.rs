@@ -12,8 +12,9 @@ use splitcart::{cli::services, config::Config, domain::ids::CartId};
 use crate::db::{self, Bought, Stock};
 
 use super::{
+    asked::Length,
     driver::{Driver, Manners},
-    options::{Length, LoadtestArgs, Mode},
+    options::{LoadtestArgs, Mode},
     place::Place,
     plot,
     prepare::Prepared,

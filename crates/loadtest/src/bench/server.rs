@@ -2,31 +2,26 @@
 
 use std::{
     fs::{self, File},
-    io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
 
-use anyhow::{Context, bail, ensure};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use anyhow::Context;
+use nix::unistd::Pid;
 use private_servers::EmbeddedServices;
 use splitcart::cli::tool::program_beside;
 use tokio::process::{Child, Command};
 
 use super::child;
+use crate::server_process;
 
 /// What tokens are signed with, and how a program is told.
 pub const SECRET: (&str, &str) = (
     "SPLITCART_AUTH_HS256_SECRET",
     "a-secret-that-only-the-benchmarks-know-0123456789",
 );
-const READY_WAIT_MAX: Duration = Duration::from_mins(1);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 const END_WAIT_MAX: Duration = Duration::from_secs(40);
 
 /// What a server is started with.
@@ -106,7 +101,7 @@ impl Server {
 
     /// Starts any program that is one of us, with its log wherever it is wanted.
     pub async fn start_with(start: Start, log: Stdio) -> anyhow::Result<Self> {
-        let [http, ops] = free_addresses().context("there is no free port")?;
+        let [http, ops] = server_process::free_addresses()?;
         let place = Place { http, ops, start };
         let mut command = place.command(&place.start.through);
         command
@@ -118,7 +113,7 @@ impl Server {
             .stderr(log);
         let process = command.spawn().context("can't start the server")?;
         let mut server = Self { process, place };
-        server.until_ready().await?;
+        server_process::until_ready(&mut server.process, server.place.ops).await?;
         Ok(server)
     }
 
@@ -139,8 +134,7 @@ impl Server {
 
     /// Its process; none once it has been seen to end.
     pub fn pid(&self) -> Option<Pid> {
-        let pid = self.process.id()?;
-        i32::try_from(pid).ok().map(Pid::from_raw)
+        server_process::pid(&self.process)
     }
 
     /// What it says of itself: the value of a metric without labels.
@@ -168,40 +162,6 @@ impl Server {
 
     /// Lets it finish what it has accepted.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        if let Some(pid) = self.pid() {
-            // It may have ended just now.
-            let _ = kill(pid, Signal::SIGTERM);
-        }
-        let ended = tokio::time::timeout(END_WAIT_MAX, self.process.wait()).await;
-        let status = ended.context("the server did not end when it was told to")??;
-        ensure!(status.success(), "the server ended with {status}");
-        Ok(())
+        server_process::end(&mut self.process, END_WAIT_MAX).await
     }
-
-    async fn until_ready(&mut self) -> anyhow::Result<()> {
-        let client = reqwest::Client::new();
-        let url = format!("http://{}/readyz", self.place.ops);
-        let ready = async {
-            loop {
-                let answer = client.get(&url).send().await;
-                if answer.is_ok_and(|answer| answer.status().is_success()) {
-                    return;
-                }
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        };
-        tokio::select! {
-            ready = tokio::time::timeout(READY_WAIT_MAX, ready) => {
-                ready.context("the server was not ready in a minute")
-            }
-            status = self.process.wait() => bail!("the server did not start: {}", status?),
-        }
-    }
-}
-
-/// Two different ones. Somebody else may take one before the server does; then it says so and ends.
-fn free_addresses() -> io::Result<[SocketAddr; 2]> {
-    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let (one, other) = (listen()?, listen()?);
-    Ok([one.local_addr()?, other.local_addr()?])
 }

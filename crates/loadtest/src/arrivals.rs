@@ -8,7 +8,9 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{alarm::Alarm, connection::Connection, driver::Driver, schedule::Schedule};
+use super::{
+    connection::Connection, driver::Driver, precise_timer::PreciseTimer, schedule::Schedule,
+};
 
 /// The connections that are idle, and how many are in use.
 struct Connections {
@@ -28,7 +30,7 @@ pub async fn run(
     mut schedule: Schedule,
     in_flight_max: u32,
 ) -> anyhow::Result<()> {
-    let alarm = Alarm::new()?;
+    let timer = PreciseTimer::new()?;
     let connections = Rc::new(Connections {
         idle: RefCell::default(),
         in_use: Cell::new(0),
@@ -36,7 +38,7 @@ pub async fn run(
     });
     while let Some(next) = schedule.next() {
         tokio::select! {
-            woken = alarm.wait_until(next) => woken?,
+            woken = timer.wait_until(next) => woken?,
             () = driver.stop.notified() => {}
         }
         if driver.stopped.get() {

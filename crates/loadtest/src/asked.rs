@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::{
-    market::Shape,
+    cart_generator::CartShape,
     options::{LoadtestArgs, Mode, Prepare},
 };
 
@@ -135,8 +135,8 @@ impl LoadtestArgs {
     }
 
     /// What carts look like.
-    pub(crate) fn shape(&self) -> Shape {
-        Shape {
+    pub(crate) fn shape(&self) -> CartShape {
+        CartShape {
             lines: self.cart.lines as usize,
             vendors: self.cart.vendors.unwrap_or(self.cart.lines) as usize,
             hot_share: self.cart.hot_share,

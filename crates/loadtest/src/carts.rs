@@ -12,7 +12,7 @@ use splitcart::domain::{
 
 use crate::db::Offer;
 
-use super::{buyers::Buyer, market::Line};
+use super::{buyers::Buyer, cart_generator::Line};
 
 /// See the module.
 #[derive(Clone, Debug)]

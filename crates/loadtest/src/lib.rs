@@ -7,24 +7,24 @@
 //! |---|---|
 //! | what is asked for | `options`, `time_option`, `picture_format`, `asked`, `checks` |
 //! | where, and from beginning to end | `place`, `private`, `server_process`, `trial` |
-//! | who buys what | `market`, `popularity`, `buyers`, `carts` (pure) |
+//! | the carts and their buyers | `cart_generator`, `popularity`, `buyers`, `carts` (pure) |
 //! | getting ready | `ready`, `prepare`, `freeze` |
 //! | for other tools | `export` |
-//! | the load | `run`, `clients` (closed), `arrivals`, `schedule`, `alarm` (open) |
+//! | the load | `run`, `clients` (closed), `arrivals`, `schedule`, `precise_timer` (open) |
 //! | one request | `driver`, `requests`, `connection`, `endpoint`, `answers` |
 //! | what is measured | `record`, `latency`, `batches` |
-//! | what is told | `report`, `settings`, `verdict`, `table`, `plot` |
+//! | what is told | `report`, `settings`, `soundness`, `table`, `plot` |
 //!
 //! Two benchmarks are driven by it and have programs of their own: [`compare`] holds the checkout against a
 //! textbook's and against its bars, [`fault_bench`] strikes faults and measures what they cost others.
 
-mod alarm;
 mod answers;
 mod arrivals;
 mod asked;
 mod batches;
 mod bench;
 mod buyers;
+mod cart_generator;
 mod carts;
 mod checks;
 mod clients;
@@ -37,12 +37,12 @@ mod export;
 pub mod fault_bench;
 mod freeze;
 mod latency;
-mod market;
 mod options;
 mod picture_format;
 mod place;
 mod plot;
 mod popularity;
+mod precise_timer;
 mod prepare;
 mod private;
 mod ready;
@@ -53,10 +53,10 @@ mod run;
 mod schedule;
 mod server_process;
 mod settings;
+mod soundness;
 mod table;
 mod time_option;
 mod trial;
-mod verdict;
 
 use std::{path::Path, process::ExitCode};
 

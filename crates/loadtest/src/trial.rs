@@ -23,7 +23,7 @@ use super::{
     report::{Report, Sold, Stocks},
     requests::Supply,
     run::{self, Mark, Times},
-    table, verdict,
+    soundness, table,
 };
 
 /// How long the relay may be behind when the audit looks.
@@ -97,7 +97,7 @@ pub async fn run(
             rule.code, rule.sentence
         )
     });
-    verdict::judge(&mut report, args.load.mode, &recorder, &ended, findings);
+    soundness::judge(&mut report, args.load.mode, &recorder, &ended, findings);
     publish(args, &report)?;
     Ok(if report.complaints.is_empty() {
         ExitCode::SUCCESS

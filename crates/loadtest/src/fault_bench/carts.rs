@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     buyers::{self, Buyer},
+    cart_generator::Line,
     carts::Cart,
     db::{Offer, Vendors},
-    market::Line,
 };
 use anyhow::{Context, ensure};
 use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::SliceRandom};

@@ -9,14 +9,16 @@
 //! | what | files |
 //! |---|---|
 //! | what is asked for | `options`, `rows` |
-//! | where it runs | `stage`, `carts`, `field`; shared with `compare`: `bench` |
+//! | where it runs | `environment`, `carts`, `fault_context`; shared with `compare`: `bench` |
 //! | a row | `run` |
 //! | the load | `load`, `record` |
-//! | the faults | `strikes/`, `proxy`, `frames`, `log_pipe`, `processes` |
+//! | the faults | `faults/`, `proxy`, `frames`, `log_pipe`, `processes` |
 //! | what came of it | `judge`, `floors`, `report` |
 
 mod carts;
-mod field;
+mod environment;
+mod fault_context;
+mod faults;
 mod floors;
 mod frames;
 mod judge;
@@ -29,8 +31,6 @@ mod record;
 mod report;
 mod rows;
 mod run;
-mod stage;
-mod strikes;
 #[cfg(test)]
 mod tests;
 
@@ -41,7 +41,9 @@ use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use splitcart::cli::{serve, tool::program_beside};
 
-use crate::fault_bench::{judge::Measured, options::Options, rows::Row, run::Times, stage::Stage};
+use crate::fault_bench::{
+    environment::Environment, judge::Measured, options::Options, rows::Row, run::Times,
+};
 
 const FLOORS: &str = include_str!("../../fault_floors.toml");
 /// A crowd's connections, on either side, and then some.
@@ -83,25 +85,28 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     warn_if_busy();
     eprintln!("starting PostgreSQL and Redis, and filling the catalogue …");
-    let mut stage = Stage::open(program, logs).await?;
-    run::calibrate(&mut stage).await?;
-    eprintln!("about {:.0} checkouts a second without a fault", stage.rate);
+    let mut environment = Environment::open(program, logs).await?;
+    run::calibrate(&mut environment).await?;
+    eprintln!(
+        "about {:.0} checkouts a second without a fault",
+        environment.rate
+    );
     let mut measured = Vec::new();
     let mut is_fine = true;
     for row in options.wanted() {
-        match rounds(&mut stage, row, times, options.rounds).await {
+        match rounds(&mut environment, row, times, options.rounds).await {
             Ok(row) => measured.push(row),
             Err(error) => {
                 eprintln!("{}: not run: {error:#}", row.key());
                 println!("{}: not run: {error:#}", row.key());
                 is_fine = false;
                 // It may have left anything behind.
-                stage = Stage::open(program, logs).await?;
-                run::calibrate(&mut stage).await?;
+                environment = Environment::open(program, logs).await?;
+                run::calibrate(&mut environment).await?;
             }
         }
     }
-    stage.stop().await?;
+    environment.stop().await?;
     report::print(&measured, options.markdown);
     if let Some(path) = &options.json {
         report::write(&measured, path)?;
@@ -120,7 +125,7 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
 
 /// A row, as often as is asked for; the one with the median share.
 async fn rounds(
-    stage: &mut Stage,
+    environment: &mut Environment,
     row: Row,
     times: Times,
     rounds: u32,
@@ -128,7 +133,7 @@ async fn rounds(
     let mut all = Vec::new();
     for _ in 0..rounds {
         eprintln!("{}: {} …", row.key(), row.title());
-        let measured = run::run(stage, row, times).await?;
+        let measured = run::run(environment, row, times).await?;
         eprintln!("  {}", report::line(&measured));
         all.push(measured);
     }

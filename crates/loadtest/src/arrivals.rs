@@ -20,7 +20,7 @@ struct Connections {
 }
 
 /// Sends what is due until the schedule ends, until nothing is left to do, or until it is stopped.
-/// What was begun is ended. An arrival for which there is no place is counted, and that was it: to
+/// Requests that have begun are completed. An arrival for which there is no place is only counted: to
 /// keep it waiting would be a closed loop.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! What the options of a load test ask for, with the defaults that depend on each other. Pure, but for the
+//! The load that options ask for, with the defaults that depend on each other. Pure, but for the
 //! limit of open files.
 
 use std::time::Duration;
@@ -22,17 +22,13 @@ pub(crate) fn at_a_time_max() -> u32 {
     connections.clamp(1, AT_A_TIME_MAX)
 }
 
-/// How requests come.
+/// The arrival of requests: a closed or an open loop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Arrivals {
-    /// So many clients that wait for their answers.
-    Closed {
-        /// How many.
-        clients: u32,
-    },
-    /// So many a second.
+    /// This number of clients, each of which waits for its answers.
+    Closed { clients: u32 },
+    /// This many arrivals a second.
     Open {
-        /// How many.
         rate: f64,
         /// The most at a time.
         in_flight_max: u32,
@@ -44,12 +40,12 @@ pub(crate) enum Arrivals {
 pub(crate) enum Length {
     /// After this time.
     Time(Duration),
-    /// After so many requests.
+    /// After this many requests.
     Count(u32),
 }
 
 impl LoadtestArgs {
-    /// How requests come.
+    /// The arrival of requests: a closed or an open loop.
     pub(crate) fn arrivals(&self) -> Arrivals {
         match self.load.rate {
             Some(rate) => Arrivals::Open {
@@ -65,7 +61,7 @@ impl LoadtestArgs {
         }
     }
 
-    /// So many that an arrival finds no place only where answers take longer than they may.
+    /// High enough that an arrival finds no place only where answers exceed their timeout.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -93,7 +89,7 @@ impl LoadtestArgs {
         }
     }
 
-    /// How long the load runs before it is measured.
+    /// The time for which the load runs before it is measured.
     pub(crate) fn warmup(&self) -> Duration {
         self.load.warmup.unwrap_or(match self.length() {
             Length::Time(_) => Duration::from_secs(2),
@@ -101,7 +97,7 @@ impl LoadtestArgs {
         })
     }
 
-    /// How many carts are prepared, or only priced where requests bring them.
+    /// The number of carts to prepare, or only to price where requests bring them.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -126,7 +122,7 @@ impl LoadtestArgs {
         }
     }
 
-    /// How carts come to be, if they must be there before the test.
+    /// The way in which carts are made before the test; none if requests bring them.
     pub(crate) fn prepare(&self) -> Option<Prepare> {
         match self.load.mode {
             Mode::Checkout | Mode::CartGet => Some(self.cart.prepare.unwrap_or(Prepare::Db)),
@@ -134,7 +130,7 @@ impl LoadtestArgs {
         }
     }
 
-    /// What carts look like.
+    /// The shape of the carts.
     pub(crate) fn shape(&self) -> CartShape {
         CartShape {
             lines: self.cart.lines as usize,

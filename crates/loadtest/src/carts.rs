@@ -19,11 +19,9 @@ use super::{buyers::Buyer, cart_generator::Line};
 pub struct Cart {
     /// Its id, as soon as it has one.
     pub id: CartId,
-    /// Whose it is.
     pub buyer: Buyer,
     /// The lines.
     pub lines: Vec<CartLine>,
-    /// What they come to.
     pub totals: Totals,
 }
 

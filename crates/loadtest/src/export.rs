@@ -37,7 +37,7 @@ pub async fn run(
     config: &Config,
     place: &Place,
     file: &Path,
-    told_to_stop: impl Future<Output = ()>,
+    stop_signal: impl Future<Output = ()>,
 ) -> anyhow::Result<ExitCode> {
     if args.prepare() == Some(Prepare::Api) {
         place.check().await?;
@@ -46,7 +46,7 @@ pub async fn run(
     let mut connection = db::pool::connect(&place.database).await?;
     let ready = tokio::select! {
         ready = ready::get_ready(args, config, place, &mut connection, &screen) => ready?,
-        () = told_to_stop => bail!("stopped by a signal"),
+        () = stop_signal => bail!("stopped by a signal"),
     };
     screen.close();
     let context = || format!("can't write {}", file.display());

@@ -18,9 +18,9 @@ use super::{
     requests::Request,
 };
 
-/// How many are frozen at a time.
+/// Carts that are frozen at a time.
 const AT_A_TIME: usize = 16;
-/// How often a cart that the server has no time for is sent again, and how long after.
+/// Tries of a cart that the server refuses for lack of time, and the pause between them.
 const TRIES_MAX: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(100);
 

@@ -11,25 +11,29 @@ const EXAMPLES: &str = "\
 Examples:
   splitcart loadtest --private                        all in one: servers, catalogue and load, for a
                                                       first impression
-  splitcart loadtest --clients 64 --duration 30s      against the server that runs here
+  splitcart loadtest --clients 64 --duration 30s      against the server on this machine
   splitcart loadtest --clients 64 --hot-share 1       a flash sale: one product in every cart
   splitcart loadtest --count 5000 --hot-share 1 --hot-stock 100 --lines 1 --qty 1
                                                       5,000 buyers for 100 units
   splitcart loadtest --rate 2000 --duration 60s --plot latency.svg --json run.json
-                                                      open loop: arrivals wait for no answer
+                                                      open loop: arrivals do not wait for answers
   splitcart loadtest --rate 6000 --retry-refused retry-after
-                                                      too much, with clients that come back
+                                                      overload, with clients that retry
   splitcart loadtest --mode purchase --clients 16     PUT /cart and checkout, measured as one
   splitcart loadtest --prepare-only --export requests.ndjson --count 20000
                                                       for wrk, oha, k6 and locust: scripts/load
-  splitcart loadtest --retries 0.1                    a tenth is sent twice and answered the same
+  splitcart loadtest --retries 0.1                    a tenth is sent twice and must be answered alike
+  splitcart loadtest --url https://shop.test:8443 --ca ca.pem
+                                                      a server under TLS
 
-The database's URL, the secret of tokens and the addresses are the server's own settings: give both
-the same environment and --config. The test adds buyers and carts to that database and refills the
-stock of what it buys, so do not point it at one that matters.
+The database URL, the token secret and the addresses are the server's own settings: give both the same
+environment and --config. The test adds buyers and carts to that database and refills the stock of what
+it buys, so do not point it at a database that matters.
 
-It ends with `splitcart audit`. The status is 0 if the run was sound: nothing but successes and
-refusals (503, 429), every replay the same to the byte, nothing oversold, no finding of the audit.";
+A run ends with `splitcart audit`. The status is 0 if the run was sound: only successes and refusals
+(503, 429), every replay identical to the byte, nothing oversold, and no finding of the audit.
+
+Times are written as 500ms, 10s, 2m or 1m30s; a bare number is seconds.";
 
 /// Drive a running server over HTTP and measure it
 #[derive(Args, Clone, Debug)]
@@ -45,7 +49,7 @@ pub struct LoadtestArgs {
     pub(super) output: OutputArgs,
 }
 
-/// Where the server is.
+/// The server.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "The server")]
 pub struct PlaceArgs {
@@ -56,8 +60,8 @@ pub struct PlaceArgs {
     /// trusts
     #[arg(long, value_name = "FILE", conflicts_with = "private")]
     pub(super) ca: Option<PathBuf>,
-    /// Start a temporary PostgreSQL and Redis and a server of their own, seed them, and stop and
-    /// remove everything in the end
+    /// Start a temporary PostgreSQL, Redis and server, seed them, and stop and
+    /// remove everything at the end
     #[arg(long, conflicts_with = "url")]
     pub(super) private: bool,
     /// With --private: vendors in the catalogue
@@ -68,18 +72,18 @@ pub struct PlaceArgs {
     pub(super) seed_products: u32,
 }
 
-/// How requests come.
+/// The load.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "The load")]
 pub struct LoadArgs {
-    /// What is measured
+    /// The requests to measure
     #[arg(long, value_enum, default_value_t = Mode::Checkout)]
     pub(super) mode: Mode,
-    /// Closed loop: so many clients, each of which waits for its answer before it goes on
+    /// Closed loop: the number of clients, each of which waits for its answer before it sends again
     /// [default: 64]
     #[arg(long, value_name = "COUNT", conflicts_with = "rate")]
     pub(super) clients: Option<u32>,
-    /// Open loop: so many arrivals a second, whatever the server does; a latency counts from the
+    /// Open loop: arrivals a second, whatever the server does; a latency counts from the
     /// moment when the request was meant to be sent
     #[arg(long, value_name = "PER SECOND")]
     pub(super) rate: Option<f64>,
@@ -87,32 +91,32 @@ pub struct LoadArgs {
     /// [default: --rate x --timeout, up to what files may be open]
     #[arg(long, value_name = "COUNT", requires = "rate")]
     pub(super) max_in_flight: Option<u32>,
-    /// How long to measure: 10s, 2m, 1m30s [default: 10s]
+    /// Time to measure: 10s, 2m, 1m30s [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "count")]
     pub(super) duration: Option<Duration>,
-    /// How many requests to measure, instead of a time
+    /// Number of requests to measure, instead of a time
     #[arg(long, value_name = "COUNT")]
     pub(super) count: Option<u32>,
-    /// How long the same load runs before it is measured, such as 5s [default: 2s; none with --count]
+    /// Time to run the load before it is measured, such as 5s [default: 2s; none with --count]
     #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "count")]
     pub(super) warmup: Option<Duration>,
     /// The share of requests that are sent again under the same key, and must be answered the same
     #[arg(long, value_name = "0..1", default_value_t = 0.0)]
     pub(super) retries: f64,
-    /// What a client does that is refused with 503 or 429: tries again, under the same key, or not.
+    /// The behaviour of a client that is refused with 503 or 429: it tries again, under the same key, or not.
     /// Its latency counts from the first try
     #[arg(long, value_enum, default_value_t = RetryRefused::Never)]
     pub(super) retry_refused: RetryRefused,
-    /// How long an answer may take, such as 500ms or 10s, with all tries of a client that is refused
+    /// The longest that an answer may take, with all tries of a client that is refused, such as 500ms or 10s
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "30s")]
     pub(super) timeout: Duration,
 }
 
-/// What is bought.
+/// The carts.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "The carts")]
 pub struct CartArgs {
-    /// How carts come to be before the test: written into the database, or through PUT /cart
+    /// The way in which carts are made before the test: written into the database, or by PUT /cart
     /// [default: db]
     #[arg(long, value_enum)]
     pub(super) prepare: Option<Prepare>,
@@ -132,10 +136,10 @@ pub struct CartArgs {
     /// The share of carts that have a hot product in them
     #[arg(long, value_name = "0..1", default_value_t = 0.0)]
     pub(super) hot_share: f64,
-    /// How many products are hot [default: 1]
+    /// Number of hot products [default: 1]
     #[arg(long, value_name = "COUNT")]
     pub(super) hot_products: Option<u32>,
-    /// Zipf's exponent of the popularity of the other products; 0 is all alike
+    /// Zipf exponent of the popularity of the other products; at 0 all are equally popular
     #[arg(long, value_name = "EXPONENT", default_value_t = 0.0)]
     pub(super) zipf: f64,
     /// Units of each product in stock when the test begins [default: never short]
@@ -148,17 +152,17 @@ pub struct CartArgs {
     /// that is sold at once]
     #[arg(long, value_name = "UNITS")]
     pub(super) qty: Option<i32>,
-    /// Decides which carts are made, and with --private which catalogue
+    /// Seed of the random choice of carts, and with --private of the catalogue
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(super) seed: u64,
 }
 
-/// Where results go, beside the table.
+/// Output beside the table.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "The results")]
 pub struct OutputArgs {
-    /// Write everything that was measured, second by second; - is stdout, and the table goes to
-    /// stderr then
+    /// Write all measurements as JSON, second by second; - is stdout, and the table then goes to
+    /// stderr
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
     /// Prepare carts, buyers and stock, write --export, and measure nothing: for other tools, see
@@ -169,7 +173,7 @@ pub struct OutputArgs {
         conflicts_with_all = ["private", "json", "plot"]
     )]
     pub(super) prepare_only: bool,
-    /// With --prepare-only: where every request is written, one JSON object a line, with `method`,
+    /// With --prepare-only: the file for the requests, one JSON object a line, with `method`,
     /// `url`, `token`, `key`, `cart_id` and `body`; - is stdout
     #[arg(long, value_name = "FILE", requires = "prepare_only")]
     pub(super) export: Option<PathBuf>,
@@ -178,7 +182,7 @@ pub struct OutputArgs {
     pub(super) plot: Option<PathBuf>,
 }
 
-/// What is measured.
+/// The requests that are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
     /// POST /api/v1/checkout of prepared carts
@@ -191,7 +195,7 @@ pub enum Mode {
     Purchase,
 }
 
-/// How carts come to be before a test.
+/// The way in which carts are made before a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Prepare {
     /// Through PUT /api/v1/cart
@@ -200,13 +204,13 @@ pub enum Prepare {
     Db,
 }
 
-/// What a client does whose request was refused because the server has too much to do.
+/// The behaviour of a client whose request was refused because the server has too much to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RetryRefused {
-    /// It goes away
+    /// Give up
     Never,
-    /// It waits as long as Retry-After asks for, and up to 100 ms more
+    /// Wait as long as Retry-After asks for, and up to 100 ms more
     RetryAfter,
-    /// It waits up to 100 ms
+    /// Wait up to 100 ms
     Jitter,
 }

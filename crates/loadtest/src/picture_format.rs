@@ -2,17 +2,15 @@
 
 use std::path::Path;
 
-/// How a picture is written.
+/// The format of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PictureFormat {
-    /// As lines and text.
     Svg,
-    /// As pixels.
     Png,
 }
 
 impl PictureFormat {
-    /// By the name of the file.
+    /// The format that the file's name asks for.
     pub(crate) fn of(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()? {
             "svg" => Some(Self::Svg),

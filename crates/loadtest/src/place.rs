@@ -1,4 +1,4 @@
-//! Where the server is, and the database that it works with.
+//! The server under test: its listeners and its database.
 
 use std::net::SocketAddr;
 
@@ -22,10 +22,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// A server that runs already, with the database that is configured for it.
+    /// A server that is already running, with the database that is configured for it.
     ///
     /// # Errors
-    /// There is no such setting, or the URL leads nowhere.
+    /// There is no such setting, or the URL has no address.
     pub async fn running(args: &LoadtestArgs, config: &Config) -> anyhow::Result<Self> {
         let Services::External { database_url, .. } = config.services() else {
             bail!(

@@ -1,4 +1,4 @@
-//! Waiting for a moment, to a few microseconds. tokio's own timer wakes up to a millisecond late,
+//! A timer that is exact to a few microseconds. tokio's own wakes up to a millisecond late,
 //! and in an open loop that would count as latency of the server.
 
 use std::{io, time::Instant};
@@ -32,13 +32,12 @@ mod linux {
     pub struct PreciseTimer(AsyncFd<Descriptor>);
 
     impl PreciseTimer {
-        /// Not set yet.
         ///
         /// # Errors
         /// The process has no descriptors left.
         #[expect(
             deprecated,
-            reason = "whoever takes a raw descriptor must be sure that it stays open; the timer \
+            reason = "the caller that takes a raw descriptor must be sure that it stays open; the timer \
                       owns its own. The successor is the same, marked unsafe, which we forbid"
         )]
         pub fn new() -> io::Result<Self> {
@@ -56,7 +55,7 @@ mod linux {
             if wait.is_zero() {
                 return Ok(());
             }
-            // Setting it forgets an expiration that nobody has read.
+            // Setting it forgets an expiration that was not read.
             let expiration = Expiration::OneShot(TimeSpec::from(wait));
             let timer = &self.0.get_ref().0;
             timer.set(expiration, TimerSetTimeFlags::empty())?;
@@ -79,7 +78,6 @@ mod other {
     pub struct PreciseTimer;
 
     impl PreciseTimer {
-        /// Not set yet.
         ///
         /// # Errors
         /// Never.

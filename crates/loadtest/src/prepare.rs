@@ -26,13 +26,13 @@ use super::{
     carts::Cart,
 };
 
-/// How many products are read at once.
+/// Products that are read at once.
 const PRODUCTS_AT_ONCE: usize = 10_000;
 
-/// What is put into the stock of a product that shall never run short.
+/// The stock of a product that shall never run short.
 pub const PLENTY: i32 = 1_000_000_000;
 
-/// What a test works with.
+/// The carts and products of a test.
 #[derive(Debug)]
 pub struct Prepared {
     /// One per buyer.

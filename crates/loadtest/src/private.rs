@@ -1,5 +1,5 @@
-//! A server of the test's own: a temporary PostgreSQL and Redis, a seeded catalogue, and `splitcart
-//! serve` as a process beside us, as it would run anywhere.
+//! A private server: a temporary PostgreSQL and Redis, a seeded catalogue, and `splitcart
+//! serve` as a child process, as it would run anywhere.
 
 use std::{ffi::OsStr, net::SocketAddr, path::Path, time::Duration};
 
@@ -19,14 +19,14 @@ use private_servers::{DataDir, EmbeddedServices, Options, SERVING_ROLE};
 
 use super::{endpoint::Endpoint, place::Place, server_process};
 
-/// How long it may take to end beyond its own drain.
+/// The time that the server gets to end beyond its own drain.
 const END_WAIT: Duration = Duration::from_secs(10);
 /// A line per request is no part of what is measured, unless it is asked for.
 const LOG_FILTER: &str = "warn,actix_http=off,sqlx_postgres::options=off";
 
-/// The settings for a server that only we speak to: plainly, and with a secret that nobody else knows
-/// where there is none of the user's own.
-pub fn for_ourselves(config: &Config) -> Config {
+/// The settings for a server of this process alone: without TLS, and with a fresh secret unless the user has
+/// set one.
+pub fn for_this_process(config: &Config) -> Config {
     let mut config = config.clone();
     let has_own_secret = matches!(config.auth.token_keys(), TokenKeys::Secret(_));
     if !has_own_secret || !config.auth.has_keys() {
@@ -36,7 +36,7 @@ pub fn for_ourselves(config: &Config) -> Config {
     config
 }
 
-/// Settings of a user's own server that [`for_ourselves`] has put aside.
+/// Settings of a user's own server that [`for_this_process`] has put aside.
 const NOT_OF_USE: [&str; 7] = [
     "SPLITCART_DATABASE_URL_FILE",
     "SPLITCART_REDIS_URL_FILE",
@@ -114,11 +114,11 @@ impl Private {
                 "SPLITCART_AUTH_HS256_SECRET",
                 config.auth.hs256_secret.expose_secret(),
             )
-            // What is measured is the work, not how it is refused; and one machine sends all of it.
+            // The work is measured, not its refusal; and one machine sends all requests.
             .env("SPLITCART_RATE_LIMIT", "off")
             .envs(NOT_OF_USE.map(|name| (name, "")))
             .stdin(std::process::Stdio::null())
-            // Ctrl-C is for us: the server is stopped when nobody needs it any more.
+            // Ctrl-C is for this process: the server is stopped when it is not needed any more.
             .process_group(0)
             .kill_on_drop(true);
         if config.log.filter.is_empty() {
@@ -129,7 +129,7 @@ impl Private {
         Ok((server, http, ops))
     }
 
-    /// Where everything is.
+    /// The listeners and the database.
     pub fn place(&self) -> Place {
         Place {
             database: self.services.database_url().into(),

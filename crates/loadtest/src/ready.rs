@@ -18,10 +18,10 @@ use super::{
     requests::{Job, Request},
 };
 
-/// How long tokens are good for: longer than any test.
+/// The lifetime of tokens: longer than any test.
 const TOKEN_GOOD_FOR: Duration = Duration::from_hours(48);
 
-/// What there is when all is ready.
+/// Everything that a test needs.
 pub struct Ready {
     /// The carts, and what is in them.
     pub prepared: Prepared,

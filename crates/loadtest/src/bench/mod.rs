@@ -1,4 +1,4 @@
-//! What the comparison and the fault benchmark share: the server and other programs as their children.
+//! Shared by the comparison and the fault benchmark: the server and other programs as child processes.
 
 pub mod child;
 pub mod server;

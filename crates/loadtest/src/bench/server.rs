@@ -17,29 +17,26 @@ use tokio::process::{Child, Command};
 use super::child;
 use crate::server_process;
 
-/// What tokens are signed with, and how a program is told.
+/// The secret that signs tokens, and the variable by which a program gets it.
 pub const SECRET: (&str, &str) = (
     "SPLITCART_AUTH_HS256_SECRET",
     "a-secret-that-only-the-benchmarks-know-0123456789",
 );
 const END_WAIT_MAX: Duration = Duration::from_secs(40);
 
-/// What a server is started with.
+/// The program and settings of a server.
 #[derive(Clone, Debug)]
 pub struct Start {
-    /// Itself, as it was built.
     pub program: PathBuf,
     /// A program with its options that starts it; empty for none.
     pub through: Vec<String>,
-    /// Where it finds PostgreSQL.
     pub database_url: String,
-    /// Where it finds Redis.
     pub redis_url: String,
     /// Environment variables beside them.
     pub settings: Vec<(String, String)>,
 }
 
-/// Where everything is.
+/// The addresses of a server, with the settings of its start.
 #[derive(Clone, Debug)]
 struct Place {
     http: SocketAddr,
@@ -48,7 +45,7 @@ struct Place {
 }
 
 impl Place {
-    /// The program under test, told of it.
+    /// The program under test, with this server's settings.
     fn command(&self, through: &[String]) -> Command {
         let mut command = match through {
             [] => child::command(&self.start.program),
@@ -99,7 +96,7 @@ impl Server {
         })
     }
 
-    /// Starts any program that is one of us, with its log wherever it is wanted.
+    /// Starts a build of the server, with its log written to `log`.
     pub async fn start_with(start: Start, log: Stdio) -> anyhow::Result<Self> {
         let [http, ops] = server_process::free_addresses()?;
         let place = Place { http, ops, start };
@@ -117,7 +114,7 @@ impl Server {
         Ok(server)
     }
 
-    /// The program under test, told where the server is and what it works with.
+    /// The program under test, with this server's addresses and services.
     pub fn command(&self) -> Command {
         self.place.command(&[])
     }
@@ -132,12 +129,12 @@ impl Server {
         self.place.ops
     }
 
-    /// Its process; none once it has been seen to end.
+    /// The process; none once it has been seen to end.
     pub fn pid(&self) -> Option<Pid> {
         server_process::pid(&self.process)
     }
 
-    /// What it says of itself: the value of a metric without labels.
+    /// The value of one of the server's metrics without labels.
     pub async fn metric(&self, name: &str) -> anyhow::Result<f64> {
         let text = reqwest::get(format!("http://{}/metrics", self.place.ops))
             .await?
@@ -147,10 +144,10 @@ impl Server {
         let named = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
         text.lines()
             .find_map(named)
-            .with_context(|| format!("the server does not tell {name}"))
+            .with_context(|| format!("the server has no metric {name}"))
     }
 
-    /// The most memory that it had at any time, in MB; none where the system does not tell.
+    /// The peak of the server's memory, in MB; none where the system does not report it.
     pub fn most_memory_mb(&self) -> Option<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()?)).ok()?;
         let line = status
@@ -160,7 +157,7 @@ impl Server {
         Some(kib * 1024.0 / 1e6)
     }
 
-    /// Lets it finish what it has accepted.
+    /// Lets the server finish what it has accepted.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         server_process::end(&mut self.process, END_WAIT_MAX).await
     }

@@ -1,5 +1,5 @@
-//! The carts of a test: which products stand in which cart. Pure: the catalogue comes in, and the
-//! seed of the dice.
+//! The products of each cart of a test. Pure: it is given the catalogue and the
+//! seed of the random numbers.
 
 #[cfg(test)]
 mod tests;
@@ -14,10 +14,10 @@ use crate::db::Offer;
 
 use super::popularity::Popularity;
 
-/// How often a cart that can't be completed is begun anew before we give up.
+/// Attempts to complete a cart before it is an error.
 const TRIES_MAX: u32 = 10_000;
 
-/// What carts look like.
+/// The shape of the carts.
 #[derive(Clone, Copy, Debug)]
 pub struct CartShape {
     /// Lines in a cart.
@@ -26,7 +26,6 @@ pub struct CartShape {
     pub vendors: usize,
     /// The share of carts with a hot product in them, 0 to 1.
     pub hot_share: f64,
-    /// How many products are hot.
     pub hot_products: usize,
     /// Zipf's exponent of the popularity of all other products.
     pub zipf: f64,
@@ -39,14 +38,14 @@ pub struct CartShape {
 pub struct Line {
     /// The number of the offer in [`CartGenerator::offers`].
     pub offer: usize,
-    /// How many.
+    /// Units.
     pub qty: i32,
 }
 
-/// What is on offer, and what of it is hot.
+/// See the module.
 #[derive(Debug)]
 pub struct CartGenerator {
-    /// What can be bought in the wanted quantity; the most popular first, the hot ones at the end.
+    /// Offers of the wanted quantity; the most popular first, the hot ones at the end.
     offers: Vec<Offer>,
     hot: std::ops::Range<usize>,
     by_vendor: BTreeMap<VendorStoreId, Vec<usize>>,
@@ -112,7 +111,7 @@ impl CartGenerator {
         })
     }
 
-    /// What is on offer, by number.
+    /// All offers, by number.
     pub fn offers(&self) -> &[Offer] {
         &self.offers
     }
@@ -122,8 +121,8 @@ impl CartGenerator {
         self.hot.clone()
     }
 
-    /// The next cart: lines of different products of the wanted number of vendors. Every so many
-    /// carts, evenly, one has a hot product, as its first line.
+    /// The next cart: lines of different products of the wanted number of vendors. Hot products are spread
+    /// evenly over the carts, each as the first line of its cart.
     ///
     /// # Errors
     /// A sentence: chance does not find such a cart, as with a steep exponent and many vendors.
@@ -151,7 +150,7 @@ impl CartGenerator {
         is_hot
     }
 
-    /// Vendors come by the popularity of their products; what is left of the lines is dealt to them
+    /// Vendors are drawn by the popularity of their products; the remaining lines are dealt to them
     /// in turn, any of their products alike.
     fn try_cart(&mut self, hot: Option<usize>) -> Option<Vec<Line>> {
         let mut chosen: Vec<usize> = hot.into_iter().collect();

@@ -1,5 +1,5 @@
-//! What options may not be: out of range, or in contradiction to each other. Each refusal is a
-//! sentence that says what to do.
+//! Options that are refused: out of range, or in contradiction to each other. Each refusal is a
+//! sentence that says how to correct it.
 
 #[cfg(test)]
 mod tests;
@@ -142,7 +142,7 @@ fn check_modes(args: &LoadtestArgs) -> anyhow::Result<()> {
         (Mode::Checkout, Length::Time(_)) => {
             ensure!(carts > 0, "--carts is 0; nothing can be bought");
         }
-        // Whoever sends them decides how many are under way.
+        // The tool that sends them decides how many are in flight.
         _ if args.output.prepare_only => ensure!(carts > 0, "--carts is 0; nothing can be written"),
         _ => ensure!(
             carts >= args.at_a_time(),

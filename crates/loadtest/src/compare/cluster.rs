@@ -28,7 +28,7 @@ pub struct Cluster {
     /// Logs.
     files: TempDir,
     plan: SeedPlan,
-    /// What ours has answered once.
+    /// The rate that the server has reached once.
     answer: String,
     /// The greatest rate of each step so far.
     rates: BTreeMap<Step, f64>,
@@ -121,12 +121,12 @@ impl Cluster {
         &mut self.connection
     }
 
-    /// Where logs may be written.
+    /// The directory of logs.
     pub fn files(&self) -> &Path {
         self.files.path()
     }
 
-    /// What ours has answered once.
+    /// The rate that the server has reached once.
     pub fn answer(&self) -> &str {
         &self.answer
     }

@@ -15,7 +15,7 @@ pub async fn measure(cluster: &mut Cluster, seed: u32) -> anyhow::Result<Crowd> 
     );
     let report = ours::load(&server, &arguments, |_| {}).await?;
     server.stop().await?;
-    // Whoever was answered otherwise does not know yet; that is a figure, too.
+    // A buyer with any other answer does not know the outcome yet; that is a figure, too.
     for complaint in &report.complaints {
         eprintln!("  the load test complains: {complaint}");
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compare::{bars::Bar, figures::Round, median::median, steps::Step};
 
-/// What is recorded of a ratio; one of the two.
+/// The recorded limit of a ratio; one of the two is given.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Floor {
@@ -30,7 +30,7 @@ struct Guard {
     key: &'static str,
     /// Completes "it means that".
     means: &'static str,
-    /// What shows it at length.
+    /// The bar that shows the ratio at length.
     bar: Bar,
     above: (Step, Part),
     below: (Step, Part),
@@ -43,11 +43,11 @@ pub struct Finding {
     pub measured: f64,
     pub at_least: Option<f64>,
     pub at_most: Option<f64>,
-    /// What is wrong and what to do; none if nothing is.
+    /// A description of the problem and what to do; none if there is none.
     pub complaint: Option<String>,
 }
 
-/// What has to be measured for the guards: less than for the bars, because it must be cheap.
+/// The steps that the guards need: fewer than the bars do, because the check must be cheap.
 pub const STEPS: &[Step] = &[
     Step::TextbookSpread,
     Step::Spread,

@@ -1,17 +1,17 @@
 //! `make bench-compare`: every bar of the design's performance page beside its figure, and
 //! with `--check` the guard against falling behind.
 //!
-//! It starts a fresh private PostgreSQL and Redis, drives the textbook checkout into the database
-//! with pgbench and ours over HTTP with `splitcart loadtest`, in turn, and compares within rounds.
-//! The services, the server and the drivers are our children and end with us.
+//! It starts a fresh private PostgreSQL and Redis, drives the textbook checkout with pgbench, straight
+//! against the database, and ours over HTTP with `splitcart loadtest`, in turn, and compares within rounds.
+//! The services, the server and the drivers are child processes and end with this one.
 //!
 //! | what | files |
 //! |---|---|
-//! | what is asked for | `options` |
+//! | the options | `options` |
 //! | the order of measurements | `plan`, `rounds`, `steps` |
-//! | where it runs | `cluster`, `history`, `conditions`; shared with `fault_bench`: `bench` |
+//! | the environment | `cluster`, `history`, `conditions`; shared with `fault_bench`: `bench` |
 //! | one measurement | `textbook`, `pgbench_log`, `ours`, `crowd`, `overload`, `probe`, `large` |
-//! | what came of it | `figures`, `bars`, `floors`, `median`, `report` |
+//! | the results | `figures`, `bars`, `floors`, `median`, `report` |
 
 mod bars;
 mod cluster;
@@ -75,10 +75,10 @@ pub fn main() -> ExitCode {
 
 /// A signal drops everything, and what is dropped ends.
 async fn unless_stopped(options: &Options) -> anyhow::Result<ExitCode> {
-    let told_to_stop = serve::stop_signal()?;
+    let stop_signal = serve::stop_signal()?;
     tokio::select! {
         result = run(options) => result,
-        () = told_to_stop => Err(anyhow::anyhow!("stopped by a signal")),
+        () = stop_signal => Err(anyhow::anyhow!("stopped by a signal")),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
 
 /// More than can be under way: the server, not the driver, is to refuse.
 const IN_FLIGHT_MAX: u32 = 20_000;
-/// How long we wait for it to be as before, asking so often.
+/// The longest wait for latencies to be as before, and the pause between two looks.
 const RECOVERY_WAIT_MAX: Duration = Duration::from_secs(10);
 const ASK_EVERY: Duration = Duration::from_millis(50);
 const ASKED_MAX: u32 = 200;
@@ -42,7 +42,7 @@ pub async fn measure(
     );
     let (end, ended) = oneshot::channel();
     let mut end = Some(end);
-    // It tells each second when it has passed, and when all is answered: with the last second the
+    // It reports each second when it has passed, and when all is answered: with the last second the
     // arrivals end.
     let last_second = format!("{:4} s:", times.seconds);
     let load = ours::load(&server, &arguments, |line| {

@@ -1,4 +1,4 @@
-//! What is measured, how often and how long. Pure.
+//! The plan of a comparison: its steps, rounds and times. Pure.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// What the options ask for.
+    /// The plan that the options ask for.
     pub(crate) fn of(options: &Options, bars: &[Bar]) -> Self {
         let rounds = options.rounds.unwrap_or(3);
         if options.check {

@@ -28,18 +28,18 @@ pub(crate) struct Connection {
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Whether it has `Idempotency-Replayed: true`.
+    /// True of an answer with `Idempotency-Replayed: true`.
     pub(crate) replayed: bool,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) body: Bytes,
-    /// Whether the server closes the connection after it.
+    /// True if the server closes the connection after this answer.
     closes: bool,
 }
 
 /// Why there is no answer.
 struct Lost {
     error: io::Error,
-    /// Whether the answer had begun.
+    /// True if the answer had begun.
     was_answering: bool,
 }
 

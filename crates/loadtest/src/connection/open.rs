@@ -123,7 +123,7 @@ async fn drive<T>(
         if let Some(connection) = driver
             && connection.as_mut().poll(context).is_ready()
         {
-            // What ended it is reported to `waited`.
+            // The error is reported to `waited`.
             *driver = None;
         }
         waited.as_mut().poll(context)

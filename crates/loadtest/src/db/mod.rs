@@ -1,4 +1,4 @@
-//! What `splitcart loadtest` needs to know of the database, and what it puts there.
+//! Everything that `splitcart loadtest` reads from the database and writes to it.
 //!
 //! Only this crate uses it. It may take its time: nothing here is on the path of a request.
 
@@ -19,7 +19,7 @@ use splitcart::{
 pub use outcome::{Bought, Stock, count_bought, stock_of};
 pub use rows::{CartItemRow, CartRow};
 
-/// How many events nobody has published yet.
+/// The number of events that are not published yet.
 pub async fn unpublished(connection: &mut PgConnection) -> Result<i64, Error> {
     sqlx::query_scalar("select count(*) from outbox_events where published_at is null")
         .fetch_one(connection)
@@ -30,9 +30,7 @@ pub async fn unpublished(connection: &mut PgConnection) -> Result<i64, Error> {
 /// Something that can be put into a cart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// What.
     pub product_id: ProductId,
-    /// Whose.
     pub vendor_store_id: VendorStoreId,
     /// The least quantity that is sold at once.
     pub moq: i32,

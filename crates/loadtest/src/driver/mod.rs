@@ -25,43 +25,38 @@ use super::{
 /// The longest that a jittered retry waits.
 const JITTER_MS_MAX: u64 = 100;
 
-/// A server that is gone answers at once, in a way: clients must not use up all carts on it.
+/// Connections to a server that is gone fail at once: without a pause clients would use up all carts on it.
 const PAUSE_AFTER_LOSS: Duration = Duration::from_millis(20);
 
-/// How clients behave.
+/// The behaviour of clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Manners {
-    /// How long an answer may take, with all tries.
+    /// The longest that an answer may take, with all tries.
     pub timeout: Duration,
     /// The share of requests that are sent again under their key.
     pub replay_share: f64,
-    /// What a client does that was refused.
     pub retry_refused: RetryRefused,
     /// Decides which requests are sent again, and how long the refused wait.
     pub seed: u64,
 }
 
-/// What all clients of a test share. They run on one thread.
+/// Shared by all clients of a test, which run on one thread.
 #[derive(Debug)]
 pub struct Driver {
-    /// Where the server is.
     pub endpoint: Endpoint,
     manners: Manners,
     dice: RefCell<SmallRng>,
-    /// What there is to do.
     pub supply: RefCell<Supply>,
-    /// What came of it.
     pub recorder: RefCell<Recorder>,
     /// The carts that purchases have frozen.
     pub frozen: RefCell<Vec<CartId>>,
-    /// Set when nobody shall begin anything any more.
+    /// Set when no request may begin any more.
     pub stopped: Cell<bool>,
-    /// Wakes whoever waits for the next arrival when that is so.
+    /// Wakes the wait for the next arrival when `stopped` is set.
     pub stop: Notify,
 }
 
 impl Driver {
-    /// Nothing is done yet.
     pub fn new(endpoint: Endpoint, manners: Manners, supply: Supply, recorder: Recorder) -> Self {
         Self {
             endpoint,
@@ -75,7 +70,7 @@ impl Driver {
         }
     }
 
-    /// Lets what was begun end, and begins nothing any more.
+    /// Lets requests end that have begun, and begins no other.
     pub fn stop(&self) {
         self.stopped.set(true);
         self.stop.notify_one();
@@ -110,7 +105,7 @@ impl Driver {
         self.supply.borrow_mut().give_back(job);
     }
 
-    /// Buys the cart that was just frozen.
+    /// Buys the cart that the PUT before has frozen.
     async fn buy(
         &self,
         connection: &mut Connection,
@@ -167,7 +162,7 @@ impl Driver {
         }
     }
 
-    /// How long a refused client waits before it tries again, if it does. All clients were refused
+    /// The time that a refused client waits before it tries again, if it does. All clients were refused
     /// at once and must not come back at once.
     fn wait_after(&self, refusal: &Answer) -> Option<Duration> {
         let jitter = self.dice.borrow_mut().random_range(1..=JITTER_MS_MAX);

@@ -20,7 +20,7 @@ use splitcart::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// How many products are read at once.
+/// Products that are read at once.
 const PRODUCTS_AT_ONCE: usize = 10_000;
 const SEED: u64 = 9;
 /// Lines of the others' carts, each of another vendor.
@@ -39,7 +39,7 @@ pub struct Catalogue {
 #[derive(Debug)]
 pub struct Carts {
     pub all: Vec<Cart>,
-    /// How many of them are the others'; they come first.
+    /// The number of carts of the others; they come first.
     pub others: usize,
     pub touched: Vec<ProductId>,
 }

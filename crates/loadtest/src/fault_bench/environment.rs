@@ -1,5 +1,5 @@
-//! The private PostgreSQL and Redis with one catalogue, on which all rows run in turn, each from the
-//! same beginning: some thousand orders of the past, full stock, an empty Redis.
+//! A private PostgreSQL and Redis with one catalogue, on which all rows run in turn, each from the
+//! same state: some thousand earlier orders, full stock, an empty Redis.
 
 use std::{
     path::{Path, PathBuf},
@@ -53,7 +53,7 @@ pub struct Environment {
     pub rate: f64,
 }
 
-/// What has been prepared for a row.
+/// Everything that was prepared for a row.
 pub struct Prepared {
     pub carts: Carts,
     pub others: Vec<Checkout>,
@@ -90,14 +90,14 @@ impl Environment {
         connect(&self.services).await
     }
 
-    /// When the connection was lost, with everybody's.
+    /// Opens the connection again after a fault has closed all of them.
     pub async fn reconnect(&mut self) -> anyhow::Result<()> {
         self.connection = self.connect().await?;
         faults::check_no_references(&mut self.connection).await?;
         Ok(())
     }
 
-    /// Back to the beginning, with the carts of a row.
+    /// Restores the state that every row begins with, and adds the carts of a row.
     pub async fn prepare(&mut self, carts: Carts) -> anyhow::Result<Prepared> {
         if self.has_past {
             past::restore(&mut self.connection, &[]).await?;
@@ -145,7 +145,7 @@ impl Environment {
         &self.tokens[cart]
     }
 
-    /// What a server of a row is started with; a proxy that is there stands between.
+    /// The program and settings of a row's server, with the proxy between it and its services, if there is one.
     pub fn start(&self, between: Between, proxy: Option<&Proxy>, user: Option<&str>) -> Start {
         let mut start = Start {
             program: self.program.clone(),
@@ -203,19 +203,19 @@ impl Environment {
         Ok((!ended.status.success()).then_some(ended.stdout))
     }
 
-    /// How many events nobody has published yet.
+    /// The number of events that are not published yet.
     pub async fn unpublished(&mut self) -> anyhow::Result<i64> {
         Ok(unpublished(&mut self.connection).await?)
     }
 
-    /// Makes what was bought so far the past that every row begins with.
+    /// Makes the orders so far the ones that every row begins with.
     pub async fn keep_past(&mut self) -> anyhow::Result<()> {
         past::keep(&mut self.connection).await?;
         self.has_past = true;
         Ok(())
     }
 
-    /// How many checkouts the database has that it had not before the row.
+    /// The number of checkouts that the row has added to the database.
     pub async fn new_groups(&mut self) -> anyhow::Result<i64> {
         Ok(self.groups().await? - self.past_groups)
     }

@@ -1,4 +1,4 @@
-//! What a fault has before it: the services, the servers, the load.
+//! The context in which a fault is injected: the services, the servers, the load.
 
 use std::{
     rc::Rc,
@@ -19,31 +19,31 @@ pub struct FaultContext<'a> {
     pub environment: &'a mut Environment,
     pub carts: Carts,
     pub load: Rc<Load>,
-    /// One that was killed is gone.
+    /// None where a server was killed.
     pub servers: Vec<Option<Server>>,
     pub proxy: Option<Proxy>,
     pub log: Option<LogPipe>,
-    /// How long the fault shall last.
+    /// The time that the fault shall last.
     pub lasts: Duration,
-    /// Checkouts bought a second before it.
+    /// Checkouts bought per second before the fault.
     pub quiet_rate: f64,
 }
 
-/// What a fault has done.
+/// The effect of a fault.
 #[derive(Clone, Debug)]
 pub struct Struck {
     pub began: Instant,
     pub ended: Instant,
-    /// Whether it is certain that it struck.
+    /// True if it is certain that the fault struck.
     pub is_proven: bool,
-    /// By what.
+    /// The evidence.
     pub proof: String,
-    /// What else it has found that must not be.
+    /// Another observation that must not be.
     pub complaint: Option<String>,
 }
 
 impl Struck {
-    /// From a moment until now.
+    /// A fault from `began` until now.
     pub fn since(began: Instant, is_proven: bool, proof: String) -> Self {
         Self {
             began,

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::fault_bench::{judge::Measured, rows::Row};
 
-/// What is recorded of a row.
+/// The recorded limits of a row.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Floor {
@@ -18,7 +18,7 @@ pub struct Floor {
     share: f64,
     /// The greatest p99 of the others, as a multiple of theirs before.
     p99_times: f64,
-    /// The longest that it may take them to be back.
+    /// The longest time until their rate is back.
     back_s: f64,
 }
 
@@ -44,7 +44,7 @@ pub fn read(text: &str) -> anyhow::Result<Floors> {
     Ok(floors)
 }
 
-/// What is below its floor, in sentences.
+/// Rows that are below their floors, in sentences.
 pub fn check(rows: &[Measured], floors: &Floors) -> Vec<String> {
     let mut complaints = Vec::new();
     for row in rows {
@@ -93,7 +93,7 @@ pub fn check(rows: &[Measured], floors: &Floors) -> Vec<String> {
     complaints
 }
 
-/// Tells what is below; whether nothing is.
+/// Prints what is below a floor; true if nothing is.
 pub fn print(complaints: &[String]) -> bool {
     for complaint in complaints {
         println!(

@@ -1,9 +1,9 @@
-//! What a client says to PostgreSQL, as far as the proxy must understand it: which statement runs next.
+//! PostgreSQL's protocol as far as the proxy must understand a client: which statement runs next.
 //! Pure.
 
 use std::collections::HashMap;
 
-/// What a statement is for.
+/// The purpose of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statement {
     Commit,
@@ -24,7 +24,7 @@ pub struct Frames {
 }
 
 impl Frames {
-    /// Whether the connection is one that checkouts run on.
+    /// True of a connection that checkouts run on.
     pub fn is_checkout(&self) -> bool {
         self.is_checkout
     }

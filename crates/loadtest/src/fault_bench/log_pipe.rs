@@ -48,7 +48,7 @@ impl LogPipe {
         self.shared.rests.store(rests, Ordering::Relaxed);
     }
 
-    /// Whether nothing is read any more.
+    /// True once nothing is read any more.
     pub fn is_resting(&self) -> bool {
         self.shared.is_resting.load(Ordering::Relaxed)
     }

@@ -3,17 +3,17 @@
 //!
 //! It starts a fresh private PostgreSQL and Redis and a server for each row, drives 64 clients whose
 //! carts need nothing that the fault touches, beside some whose carts do, and measures what the fault
-//! costs either. Each row shows that its fault struck. The services, the servers and the faults are our
-//! children and end with us.
+//! costs either. Each row shows that its fault struck. The services, the servers and the faults are
+//! child processes and end with this one.
 //!
 //! | what | files |
 //! |---|---|
-//! | what is asked for | `options`, `rows` |
-//! | where it runs | `environment`, `carts`, `fault_context`; shared with `compare`: `bench` |
+//! | the options | `options`, `rows` |
+//! | the environment | `environment`, `carts`, `fault_context`; shared with `compare`: `bench` |
 //! | a row | `run` |
 //! | the load | `load`, `record` |
 //! | the faults | `faults/`, `proxy`, `frames`, `log_pipe`, `processes` |
-//! | what came of it | `judge`, `floors`, `report` |
+//! | the results | `judge`, `floors`, `report` |
 
 mod carts;
 mod environment;
@@ -63,10 +63,10 @@ pub fn main() -> ExitCode {
 
 /// A signal drops everything, and what is dropped ends.
 async fn unless_stopped(options: &Options) -> anyhow::Result<ExitCode> {
-    let told_to_stop = serve::stop_signal()?;
+    let stop_signal = serve::stop_signal()?;
     tokio::select! {
         result = run(options) => result,
-        () = told_to_stop => Err(anyhow::anyhow!("stopped by a signal")),
+        () = stop_signal => Err(anyhow::anyhow!("stopped by a signal")),
     }
 }
 
@@ -141,7 +141,7 @@ async fn rounds(
     Ok(all.swap_remove(all.len() / 2))
 }
 
-/// Figures of a machine that works for somebody else are no figures.
+/// Figures of a machine that does other work mean nothing.
 fn warn_if_busy() {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load: f64 = load
@@ -155,10 +155,10 @@ fn warn_if_busy() {
     }
 }
 
-/// As many as the system lets us have. The servers inherit it.
+/// Raises the limit of open files as far as the system allows. The servers inherit it.
 fn open_more_files() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        // Only root may have more than the hard limit; whoever can't runs the crowd in vain and is told.
+        // Only root may have more than the hard limit; for other users the crowd is smaller, and its row says so.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, FILES.max(hard), FILES.max(hard));
         let _ = setrlimit(Resource::RLIMIT_NOFILE, FILES.min(hard), hard.max(FILES));
     }

@@ -1,4 +1,4 @@
-//! What the system says of processes: their children, their state, the time that they have had.
+//! Processes by /proc: their children, their state, their CPU time.
 
 use std::fs;
 
@@ -31,7 +31,7 @@ pub fn with_children(parent: Pid) -> Vec<Pid> {
     all
 }
 
-/// Whether a process is stopped.
+/// True of a process that is stopped.
 pub fn is_stopped(pid: Pid) -> bool {
     context(pid, STATE).is_ok_and(|state| state == "T")
 }

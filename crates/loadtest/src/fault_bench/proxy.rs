@@ -28,11 +28,11 @@ use crate::fault_bench::frames::{Frames, Statement};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// What the next checkout's connection is lost at.
+/// The statement at which the next checkout's connection is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trap {
     pub at: Statement,
-    /// Whether the service still hears of it.
+    /// True while bytes are passed on to the service.
     pub is_heard: bool,
 }
 
@@ -94,7 +94,6 @@ impl Proxy {
         })
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -120,22 +119,22 @@ impl Proxy {
         *lock(&self.shared.struck_at)
     }
 
-    /// Whether new connections are refused.
+    /// True while new connections are refused.
     pub fn refuse_new(&self, refuses: bool) {
         self.shared.refuses.store(refuses, Ordering::Relaxed);
     }
 
-    /// How many were.
+    /// The number of connections that were refused.
     pub fn refused(&self) -> u64 {
         self.shared.refused.load(Ordering::Relaxed)
     }
 
-    /// How many were opened so far.
+    /// The number of connections so far.
     pub fn opened(&self) -> u64 {
         self.shared.opened.load(Ordering::Relaxed)
     }
 
-    /// How many bytes silent connections were sent.
+    /// Bytes that were sent to silent connections.
     pub fn swallowed(&self) -> u64 {
         self.shared.swallowed.load(Ordering::Relaxed)
     }
@@ -145,7 +144,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         drop(self.end.take());
         if let Some(thread) = self.thread.take() {
-            // It has nothing to tell.
+            // The thread has no result.
             let _ = thread.join();
         }
     }

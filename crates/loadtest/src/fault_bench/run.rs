@@ -23,42 +23,40 @@ use crate::fault_bench::{
 
 /// A machine that was busy when it was measured may become as quick as this.
 const RATE_LEAST: f64 = 3_000.0;
-/// How much quicker than ever before the machine may become.
+/// The factor by which the machine may become quicker than it was so far.
 const MARGIN: f64 = 1.25;
-/// For refused checkouts that are away, and then some.
+/// Additional carts, for refused checkouts that wait for their retry.
 const CARTS_BESIDE: usize = 3_000;
-/// How long everybody may take in the end until they know.
+/// The longest wait in the end until every checkout is decided.
 const DECIDED_WAIT_MAX: Duration = Duration::from_secs(15);
-/// How long events may take to be published after the load.
+/// The longest wait for events to be published after the load.
 const PUBLISHED_WAIT_MAX: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// How long the phases take.
+/// The length of the phases.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     pub warm_up: Duration,
     pub quiet: Duration,
     pub after: Duration,
-    /// Whether the longest faults are cut short.
+    /// True if the longest faults are shortened.
     pub is_short: bool,
 }
 
 impl Times {
-    /// With everything in full.
     pub const FULL: Self = Self {
         warm_up: Duration::from_millis(1500),
         quiet: Duration::from_secs(4),
         after: Duration::from_secs(4),
         is_short: false,
     };
-    /// A first impression.
     pub const QUICK: Self = Self {
         warm_up: Duration::from_secs(1),
         quiet: Duration::from_secs(2),
         after: Duration::from_secs(3),
         is_short: true,
     };
-    /// What CI has time for.
+    /// Short enough for CI.
     pub const CHECK: Self = Self {
         warm_up: Duration::from_secs(1),
         quiet: Duration::from_millis(2500),
@@ -71,7 +69,7 @@ impl Times {
     }
 }
 
-/// Learns what this machine does: a little load without any fault, which is then the past.
+/// Measures the rate of this machine: a short load without any fault, whose orders every row begins with.
 pub async fn calibrate(environment: &mut Environment) -> anyhow::Result<()> {
     let row = Row::StoreRow;
     let carts = environment.catalogue.draw(0, 12_000, 0, 3)?;
@@ -94,7 +92,7 @@ pub async fn calibrate(environment: &mut Environment) -> anyhow::Result<()> {
     drop(server);
     environment.keep_past().await?;
     let all = Events::of(&events, &codes);
-    // Where all of them were bought in this time, the rate is from when they were.
+    // If all carts were bought before the end, the rate is of the time until then.
     let last = events.iter().map(|it| it.ended).max().unwrap_or(to);
     environment.rate = all.rate(&(from..last.min(to)));
     Ok(())
@@ -188,7 +186,7 @@ fn count(number: f64) -> usize {
     number.ceil() as usize
 }
 
-/// When it was what, by the load's time.
+/// The phases, by the load's time.
 pub struct Phases {
     pub quiet: Range<Duration>,
     pub fault: Range<Duration>,
@@ -248,7 +246,7 @@ async fn phases(
     Ok((phases, found))
 }
 
-/// What is left in the database, with the servers gone.
+/// Adds the state of the database after the servers were killed.
 async fn settle(context: FaultContext<'_>, mut found: Found) -> anyhow::Result<Found> {
     let FaultContext {
         environment,

@@ -1,4 +1,4 @@
-//! How requests end, and counts of it.
+//! Outcomes of requests, and their counts.
 
 use std::time::Duration;
 
@@ -31,36 +31,32 @@ pub struct Second {
     pub percentiles: Option<Percentiles>,
 }
 
-/// What became of arrivals.
+/// Arrivals by their fate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// They were sent.
     pub sent: u64,
-    /// There was no place for them.
+    /// Arrivals for which there was no place.
     pub not_sent: u64,
 }
 
 impl Sent {
-    /// All of them: what was offered to the server.
+    /// All of them: the offered load.
     pub const fn all(self) -> u64 {
         self.sent + self.not_sent
     }
 }
 
-/// How a request ended.
+/// The outcome of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// As it should.
+    /// The expected answer, by its status.
     Succeeded(u16),
     /// The server had too much to do and said so.
     Refused(u16, String),
-    /// An answer that should not be.
+    /// An answer that is neither.
     Unexpected {
-        /// Its status.
         status: u16,
-        /// Its error's code.
         code: String,
-        /// The whole of it.
         body: String,
     },
     /// No answer.

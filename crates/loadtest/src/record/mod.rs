@@ -1,4 +1,4 @@
-//! What is measured, as it happens: histograms, outcomes, and the same second by second.
+//! Measurements as they happen: histograms, outcomes, and the same second by second.
 //!
 //! A latency belongs to the measurement if its request was meant to start within the window,
 //! however late the answer comes; a rate is of the answers that come within the window. Everything
@@ -19,7 +19,7 @@ pub use counts::{Counts, Outcome, Second, Sent};
 
 use super::latency::{self, Percentiles};
 
-/// How many unexpected answers are kept to be shown.
+/// Unexpected answers that are kept as examples.
 const EXAMPLES_MAX: usize = 3;
 
 /// See the module.
@@ -40,7 +40,7 @@ pub struct Recorder {
     pub window: Counts,
     /// All successes, those before and after the window included.
     pub succeeded_ever: u64,
-    /// Requests that may or may not have been carried out: nobody has told us.
+    /// Requests of which it is unknown whether they were carried out.
     pub unknown_ever: u64,
     /// Replays that were not what they should be.
     pub replays_wrong: u64,
@@ -50,7 +50,7 @@ pub struct Recorder {
     pub arrivals: Sent,
     /// Refused requests that were sent again.
     pub sent_again: u64,
-    /// Clients that were refused until they went away.
+    /// Clients that gave up after refusals.
     pub gave_up: u64,
     last: Instant,
     second: Counts,
@@ -113,7 +113,7 @@ impl Recorder {
             _ => {}
         }
         if !self.measures(intended) {
-            // What goes wrong before or after the window has gone wrong, too.
+            // Failures before and after the window are reported, too.
             if matches!(outcome, Outcome::Succeeded(_) | Outcome::Refused(..)) {
                 return;
             }
@@ -161,7 +161,7 @@ impl Recorder {
         }
     }
 
-    /// Whether a request that is meant to start then is measured.
+    /// True of a request that is meant to start within the window.
     pub fn measures(&self, intended: Instant) -> bool {
         intended >= self.begin && self.end.is_none_or(|end| intended < end)
     }
@@ -207,7 +207,7 @@ impl Recorder {
         *self.outcomes.entry((status, code)).or_default() += 1;
     }
 
-    /// How long the window is, once it is finished.
+    /// The length of the window, once it is finished.
     pub fn length(&self) -> Duration {
         self.end
             .unwrap_or(self.last)

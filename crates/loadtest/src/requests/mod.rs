@@ -72,7 +72,7 @@ impl Request {
         request
     }
 
-    /// What hyper sends, in this version of HTTP.
+    /// The request as hyper sends it, in this version of HTTP.
     pub(crate) fn to_http(
         &self,
         endpoint: &Endpoint,
@@ -138,7 +138,7 @@ pub fn put_body(cart: &Cart) -> Value {
     })
 }
 
-/// What a client does: one request, or two where the second needs the first one's answer.
+/// One unit of a client's work: one request, or two where the second needs the first one's answer.
 #[derive(Debug)]
 pub enum Job {
     /// Buys a cart.
@@ -156,14 +156,14 @@ pub enum Job {
     },
 }
 
-/// The jobs that nobody has taken yet. A buyer is at one place at a time: a job that can be done
+/// The jobs that are not taken. A buyer has one request in flight at a time: a job that can be done
 /// again comes back only when it is done.
 #[derive(Debug)]
 pub struct Supply {
     jobs: VecDeque<Job>,
-    /// How many may still be taken.
+    /// The number of jobs that may still be taken.
     left: u64,
-    /// Whether a job can be done once only.
+    /// True if a job can be done only once.
     used_up: bool,
 }
 
@@ -184,7 +184,7 @@ impl Supply {
         Some(job)
     }
 
-    /// A job is done: what can be done again is put back.
+    /// Puts a job that was done back, if it can be done again.
     pub fn give_back(&mut self, mut job: Job) {
         match &mut job {
             Job::CheckOut(_) => return,
@@ -198,12 +198,12 @@ impl Supply {
         self.jobs.push_back(job);
     }
 
-    /// Whether there is nothing left to do, now or later.
+    /// True if there is nothing left to do, now or later.
     pub fn is_over(&self) -> bool {
         self.left == 0 || (self.used_up && self.jobs.is_empty())
     }
 
-    /// Whether it is over before so many were taken as were asked for.
+    /// True if the supply was over before as many jobs were taken as were asked for.
     pub fn ran_out(&self) -> bool {
         self.left > 0 && self.is_over()
     }

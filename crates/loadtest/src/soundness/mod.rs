@@ -1,4 +1,4 @@
-//! Whether a run was sound, and what to know when reading its figures. Pure.
+//! The soundness of a run, and caveats about its figures. Pure.
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +13,7 @@ const DRIVER_SHARE_MAX: f64 = 0.8;
 /// The answer to a cart none of whose vendors may sell.
 const NOBODY_MAY_SELL: u16 = 422;
 
-/// Adds to a report what is wrong with the run, and what is worth a note.
+/// Adds complaints and notes to a report.
 pub fn judge(
     report: &mut Report,
     mode: Mode,
@@ -57,8 +57,8 @@ fn answers(report: &Report, mode: Mode) -> Vec<String> {
     complaints
 }
 
-/// Every success that a client has seen is a group, and there is no group that nobody has seen, but
-/// for requests whose end nobody knows.
+/// Every success that a client has seen is a group, and every group was seen by a client, but
+/// for requests with an unknown outcome.
 fn groups(report: &Report, mode: Mode, recorder: &Recorder) -> Option<String> {
     let seen = match mode {
         Mode::Checkout | Mode::Purchase => recorder.succeeded_ever,
@@ -91,8 +91,8 @@ fn stock(report: &Report) -> Vec<String> {
     let sold = report.stock.hot.units + report.stock.spread.units;
     if sold != report.bought.units {
         complaints.push(format!(
-            "{sold} units have left the stock, but the test's own orders have {}: nobody else may \
-             buy while it runs",
+            "{sold} units have left the stock, but the test's own orders have {}: no other \
+             client may buy while it runs",
             report.bought.units
         ));
     }
@@ -133,7 +133,7 @@ fn notes(report: &Report, ended: &Ended) -> Vec<String> {
     }
     if let Err(error) = &ended.batches {
         notes.push(format!(
-            "the private listener did not tell the batches: {error}"
+            "the batches are unknown: the private listener did not answer: {error}"
         ));
     }
     notes

@@ -152,7 +152,7 @@ fn an_oversold_product_and_lost_units_are_told() {
     let lost = judged(|run| run.hot.available_after = 40);
     assert_complains(&lost, "units of the hot products were lost");
     let others = judged(|run| run.bought.units = 99);
-    assert_complains(&others, "nobody else may buy");
+    assert_complains(&others, "no other client may buy");
 }
 
 #[test]

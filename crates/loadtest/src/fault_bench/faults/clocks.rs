@@ -14,12 +14,12 @@ use crate::{
     },
 };
 
-/// How far each is from the true time, in seconds.
+/// The offset of each clock from the true time, in seconds.
 const APART: [i64; 3] = [-5, 0, 5];
 const WARM_UP: Duration = Duration::from_secs(1);
 const PROGRAM: &str = "faketime";
 
-/// Whether it can be done here.
+/// True if this machine can shift clocks.
 pub async fn can_be() -> bool {
     let mut command = Command::new(PROGRAM);
     command.arg("--version").stdout(std::process::Stdio::null());
@@ -60,7 +60,7 @@ pub async fn apart(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     Ok(struck)
 }
 
-/// What an instance takes for the time.
+/// The time by an instance's clock.
 async fn seen(server: &Server) -> anyhow::Result<i64> {
     let answer = reqwest::get(format!("http://{}/livez", server.ops())).await?;
     let date = answer

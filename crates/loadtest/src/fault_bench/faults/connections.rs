@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// How long we wait for a connection that says what it shall be lost at.
+/// The longest wait for a connection that sends the statement at which it shall be lost.
 const TRAP_WAIT_MAX: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 const ASK_EVERY: Duration = Duration::from_millis(100);
@@ -86,14 +86,14 @@ pub async fn one_lost(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> 
         began,
         true,
         format!(
-            "1 connection of checkouts cut off by the proxy at {:?}, {:.1} s after it was told to",
+            "1 connection of checkouts cut off by the proxy at {:?}, {:.1} s after the order",
             trap.at,
             (began - set).as_secs_f64()
         ),
     ))
 }
 
-/// Nobody new is let in; whether the server still calls itself ready.
+/// New connections are refused; the server must still report that it is ready.
 pub async fn refused(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let began = Instant::now();
     proxy(context)?.refuse_new(true);

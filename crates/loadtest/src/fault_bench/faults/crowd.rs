@@ -1,4 +1,4 @@
-//! A crowd at the door: 20,000 fresh connections, as fast as this machine can open them.
+//! The fault `crowd`: 20,000 fresh connections, as fast as this machine can open them.
 
 use std::{
     fs, io,
@@ -24,11 +24,11 @@ use crate::{
 };
 
 pub const BUYERS: usize = 5_000;
-/// One buys, the others look at the cart.
+/// One of them buys, the others read the cart.
 const CONNECTIONS_EACH: usize = 4;
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(20);
 const ANSWER_BAR: Duration = Duration::from_secs(5);
-/// A second is what is meant; two cores that serve all of it take longer to open them.
+/// The goal is a second; two cores that serve the crowd, too, take longer to open them.
 const BEGUN_WITHIN_MAX: Duration = Duration::from_secs(8);
 const THREADS: usize = 2;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -43,11 +43,11 @@ struct Visitor {
 #[derive(Clone, Copy, Debug)]
 struct Visit {
     begun: Instant,
-    /// Or why not.
+    /// An error if it was not answered.
     answered: Result<Instant, io::ErrorKind>,
 }
 
-/// What this process and the server need besides the crowd's connections.
+/// Descriptors that this process and the server need besides the crowd's connections.
 const OTHER_FILES: u64 = 400;
 
 /// All of them, or as many as descriptors are to be had.
@@ -192,7 +192,7 @@ async fn exchange(address: SocketAddr, visitor: &Visitor) -> io::Result<()> {
     connection.exchange(&visitor.request).await.map(drop)
 }
 
-/// How often a connection found no place in a listener's queue, on this whole machine.
+/// Connections that found no place in a listener's queue, on the whole machine.
 fn overflows() -> Option<u64> {
     let text = fs::read_to_string("/proc/net/netstat").ok()?;
     let mut lines = text.lines().filter(|line| line.starts_with("TcpExt:"));

@@ -16,9 +16,9 @@ use crate::{
     },
 };
 
-/// How often it is caught outside of such a transaction before we give up.
+/// Attempts to stop the instance inside such a transaction before it is an error.
 const TRIES_MAX: u32 = 2000;
-/// What it had sent must have been carried out.
+/// The statements that the instance had sent must have been carried out.
 const SETTLES: Duration = Duration::from_millis(10);
 const BETWEEN_TRIES_MS: u32 = 7;
 
@@ -95,7 +95,7 @@ async fn strike(
     ))
 }
 
-/// Whether a transaction of the first instance waits for it and has the row.
+/// True while a transaction of the first instance waits for it and holds the row.
 async fn holds_hot_row(context: &mut FaultContext<'_>) -> anyhow::Result<bool> {
     let product = context.carts.touched[0].uuid();
     Ok(faults::user_holds_stock(&mut context.environment.connection, &user(0), product).await?)

@@ -1,4 +1,4 @@
-//! Rows that a session of somebody else holds.
+//! Rows that another session holds.
 
 use std::time::Instant;
 
@@ -37,7 +37,7 @@ impl Holder {
         Ok(faults::undo(&mut self.connection).await?)
     }
 
-    /// How many rows it holds, as another session sees them.
+    /// The number of rows that it holds, as another session sees them.
     pub(super) async fn holds(
         &self,
         environment: &mut Environment,
@@ -48,7 +48,7 @@ impl Holder {
         Ok(faults::held_rows(connection, rows, ids, &self.transaction).await?)
     }
 
-    /// Whether it is still open.
+    /// True while it is open.
     async fn is_open(&self, environment: &mut Environment) -> anyhow::Result<bool> {
         Ok(faults::is_open(&mut environment.connection, self.backend).await?)
     }

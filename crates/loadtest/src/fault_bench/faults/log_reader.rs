@@ -1,4 +1,4 @@
-//! Whoever reads the log stops, and its pipe fills up.
+//! The reader of the server's log stops, and its pipe fills up.
 
 use std::{
     fmt::Write,

@@ -1,4 +1,4 @@
-//! The faults. Each is struck for real, and shows that it was.
+//! The faults. Each is injected for real, and proves that it was.
 
 mod clocks;
 mod connections;
@@ -21,14 +21,14 @@ use work::StockMover;
 
 pub use instances::{make_users, user};
 
-/// What is at work in both phases, because the fault needs it or is measured beside it.
+/// Processes that run in both phases, because the fault needs them or is measured beside them.
 #[derive(Default)]
 pub struct Beside {
     stock: Option<StockMover>,
     neighbour: Option<Neighbour>,
 }
 
-/// Makes ready what has to be there before the quiet phase.
+/// Prepares what the fault needs before the quiet phase.
 pub async fn before(context: &mut FaultContext<'_>) -> anyhow::Result<Beside> {
     let mut beside = Beside::default();
     match context.row {
@@ -40,7 +40,7 @@ pub async fn before(context: &mut FaultContext<'_>) -> anyhow::Result<Beside> {
     Ok(beside)
 }
 
-/// Strikes, and returns when it is over.
+/// Injects the row's fault, and returns when it is over.
 pub async fn strike(context: &mut FaultContext<'_>, beside: &Beside) -> anyhow::Result<Struck> {
     match context.row {
         Row::RowLock | Row::RowLocksLong => locks::stock_rows(context).await,
@@ -71,7 +71,7 @@ pub async fn strike(context: &mut FaultContext<'_>, beside: &Beside) -> anyhow::
     }
 }
 
-/// Takes away what was made ready.
+/// Removes what was prepared.
 pub async fn after(context: &mut FaultContext<'_>, beside: Beside) -> anyhow::Result<()> {
     if let Some(stock) = beside.stock {
         stock.stop().await;

@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// How many times the rate is offered that was reached before.
+/// The offered rate, as a multiple of the rate that was reached before.
 const TIMES: f64 = 2.0;
 /// Less of a core than this is no burning neighbour.
 const SHARE_MIN: f64 = 0.2;

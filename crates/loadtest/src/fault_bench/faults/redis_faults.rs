@@ -1,4 +1,4 @@
-//! A Redis that is away, empty, full, busy, or lets nobody write.
+//! A Redis that is away, empty, full, busy, or refuses writes.
 
 use std::time::{Duration, Instant};
 
@@ -15,10 +15,10 @@ use crate::fault_bench::{
     processes,
 };
 
-/// How long it is away when it is killed.
+/// The time until Redis is started again after it was killed.
 const AWAY: Duration = Duration::from_secs(2);
 const RESTART_WAIT_MAX: Duration = Duration::from_secs(2);
-/// How long it may take to say something.
+/// The longest wait for an answer of Redis.
 const ANSWER_WAIT_MAX: Duration = Duration::from_millis(300);
 /// Less than it needs with nothing in it.
 const MEMORY: &str = "1";
@@ -36,7 +36,7 @@ async fn connect(context: &FaultContext<'_>) -> anyhow::Result<MultiplexedConnec
     Ok(client.get_multiplexed_async_connection().await?)
 }
 
-/// What it says to somebody who writes; empty if it lets them.
+/// The error that Redis answers a write with; empty if it accepts the write.
 async fn refusal(redis: &mut MultiplexedConnection) -> String {
     let mut command = redis::cmd("SET");
     command.arg("fault-bench").arg("1").arg("PX").arg(1);
@@ -71,7 +71,7 @@ pub async fn killed(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let began = Instant::now();
     kill(pid, Signal::SIGKILL)?;
     sleep(AWAY).await;
-    // Whoever waits for its end starts it anew.
+    // The task that waits for the end of Redis starts it again.
     let waiting = timeout(
         RESTART_WAIT_MAX,
         context.environment.services.wait_for_failure(),

@@ -21,7 +21,7 @@ use crate::{
 
 /// In so many statements an import writes its rows.
 const IMPORT_STATEMENTS: u32 = 20;
-/// How long a product's stock stays at nothing, or at one.
+/// The time for which a product's stock stays at 0, or at 1.
 const MOVES_EVERY: Duration = Duration::from_millis(5);
 
 /// A stock import: one transaction, many statements.
@@ -45,7 +45,7 @@ pub async fn import(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     ))
 }
 
-/// A rule that nobody knows of, which one product breaks.
+/// A constraint unknown to the server, which one product violates.
 pub async fn poison(context: &mut FaultContext<'_>) -> anyhow::Result<()> {
     let product = context.carts.touched[0].uuid();
     Ok(faults::add_poison(&mut context.environment.connection, product).await?)
@@ -103,7 +103,7 @@ impl StockMover {
     pub async fn start(context: &FaultContext<'_>) -> anyhow::Result<Self> {
         let product: Uuid = context.carts.touched[0].uuid();
         let mut connection = context.environment.connect().await?;
-        // Whoever holds the row for long must not stop us for ever.
+        // A long lock of the row must not stop this task for ever.
         faults::wait_shortly(&mut connection).await?;
         let is_over = Rc::new(Cell::new(false));
         let over = Rc::clone(&is_over);

@@ -17,13 +17,13 @@ use crate::{
 
 use super::{Checkout, LOOK_EVERY, Load, Stream};
 
-/// How long a client waits for an answer; then the outcome is unknown, and it asks again.
+/// The longest wait for an answer; then the outcome is unknown, and the client asks again.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
-/// A refusal without the header, which there is none of, would mean this.
+/// Assumed of a refusal without Retry-After. The server sends none.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 const PAUSE_AFTER_LOSS: Duration = Duration::from_millis(20);
-/// How many refused checkouts may be away at a time. A server that refuses everybody at once must not
-/// be sent all carts there are.
+/// Refused checkouts that may wait for their retry at a time. A server that refuses all at once must not
+/// use up all carts.
 const AWAY_MAX: usize = 1024;
 
 impl Load {
@@ -66,7 +66,7 @@ impl Load {
         (address, Connection::to(&Endpoint::plain(address)))
     }
 
-    /// Whoever is due to come back, else the next cart, if not too many are away.
+    /// A refused checkout that is due to be sent again, else the next cart, unless too many wait.
     fn next(&self) -> Option<Checkout> {
         let mut away = self.away.borrow_mut();
         if let Some(first) = away.first_entry()
@@ -108,7 +108,7 @@ impl Load {
         }
     }
 
-    /// Whoever gets no answer asks the next instance.
+    /// Sends a checkout until it is decided; without an answer, to the next instance.
     pub(super) async fn until_decided(self: Rc<Self>, mut checkout: Checkout, mut target: usize) {
         let idle = self.idle.borrow_mut()[target].pop();
         let mut connection = idle.unwrap_or_else(|| self.connection(target).1);
@@ -131,7 +131,7 @@ impl Load {
         self.idle.borrow_mut()[target].push(connection);
     }
 
-    /// Sends a checkout and records what came of it: how long to wait before it comes back, or none if
+    /// Sends a checkout and records its outcome. Returns the wait before it is sent again, or none if
     /// it is decided.
     async fn send(
         &self,
@@ -150,7 +150,7 @@ impl Load {
             Ok(Ok(answer)) => {
                 let code = self.code(code_in(&answer.body));
                 let outcome = Outcome::Answered(answer.status, code);
-                // A first try may still be at work: the retry of an unknown outcome is told so.
+                // A first try may still be at work: the retry of an unknown outcome is answered accordingly.
                 let comes_back = is_refusal(answer.status) || answer.retry_after.is_some();
                 let wait = comes_back.then(|| answer.retry_after.unwrap_or(RETRY_AFTER));
                 (outcome, wait)

@@ -23,9 +23,9 @@ use crate::{
     requests::Request,
 };
 
-/// How many clients the others are.
+/// The number of clients of the others.
 pub const CLIENTS: usize = 64;
-/// How often a client that has nothing to do looks again.
+/// The pause of a client that has nothing to do.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A checkout that is not decided yet.
@@ -45,12 +45,12 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Lets nobody arrive any more.
+    /// Ends the arrivals.
     pub fn end(&self) {
         self.is_over.set(true);
     }
 
-    /// How many have.
+    /// The number of arrivals so far.
     pub fn arrived(&self) -> usize {
         self.arrived.get()
     }
@@ -60,12 +60,12 @@ impl Stream {
 #[derive(Debug)]
 pub struct Load {
     targets: RefCell<Vec<SocketAddr>>,
-    /// Whether the others wait.
+    /// True while the others wait.
     is_paused: Cell<bool>,
     started: Instant,
     others: RefCell<VecDeque<Checkout>>,
     pub in_need: RefCell<VecDeque<Checkout>>,
-    /// By the time at which they come back.
+    /// Refused checkouts by the time at which they are sent again.
     away: RefCell<BTreeMap<(Instant, u64), Checkout>>,
     sequence: Cell<u64>,
     idle: RefCell<Vec<Vec<Connection>>>,
@@ -73,14 +73,13 @@ pub struct Load {
     codes: RefCell<Vec<String>>,
     stopped: Cell<bool>,
     given_up: Cell<bool>,
-    /// Whether somebody found no cart any more.
+    /// True if a client found no cart any more.
     pub ran_out: Cell<bool>,
     under_way: Cell<usize>,
     undecided: Cell<usize>,
 }
 
 impl Load {
-    /// Nothing has begun.
     pub fn new(targets: Vec<SocketAddr>, others: Vec<Checkout>, in_need: Vec<Checkout>) -> Self {
         Self {
             idle: RefCell::new(targets.iter().map(|_| Vec::new()).collect()),
@@ -101,17 +100,16 @@ impl Load {
         }
     }
 
-    /// The time of the events.
+    /// A moment as the events have it.
     pub fn at(&self, instant: Instant) -> Duration {
         instant.saturating_duration_since(self.started)
     }
 
-    /// How many instances there are.
     pub fn instances(&self) -> usize {
         self.targets.borrow().len()
     }
 
-    /// Sends everybody to other instances, as many as before.
+    /// Sends all clients to other instances, as many as before.
     pub fn send_to(&self, targets: Vec<SocketAddr>) {
         for idle in self.idle.borrow_mut().iter_mut() {
             idle.clear();
@@ -119,12 +117,12 @@ impl Load {
         *self.targets.borrow_mut() = targets;
     }
 
-    /// Lets the others wait, or go on.
+    /// Pauses the others, or lets them go on.
     pub fn pause_others(&self, is_paused: bool) {
         self.is_paused.set(is_paused);
     }
 
-    /// How many requests ended in a way, of those that were sent since.
+    /// The number of requests that were sent since then and ended with such an outcome.
     pub fn count(&self, who: Who, since: Instant, outcome: impl Fn(Outcome) -> bool) -> usize {
         let since = self.at(since);
         let events = self.events.borrow();
@@ -134,7 +132,7 @@ impl Load {
         counted.count()
     }
 
-    /// How many checkouts were bought so far.
+    /// The number of checkouts that were bought so far.
     pub fn bought(&self) -> usize {
         let events = self.events.borrow();
         events
@@ -189,7 +187,7 @@ impl Load {
         self.undecided.get()
     }
 
-    /// All that happened, and the names of the codes in it.
+    /// All events, and the names of the codes in them.
     pub fn take_events(&self) -> (Vec<Event>, Vec<String>) {
         (
             std::mem::take(&mut *self.events.borrow_mut()),

@@ -4,24 +4,24 @@ use serde::Serialize;
 
 use super::Row;
 
-/// What a row is held against; what it has no bar for is none.
+/// The limits of a row; none where it has no bar.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Bars {
     /// The least share of the others' rate that stays.
     pub share: Option<f64>,
     /// The greatest p99 of the others, as a multiple of theirs before.
     pub p99_times: Option<f64>,
-    /// The longest that a refusal may take.
+    /// The longest latency of a refusal.
     pub refusal_ms: Option<f64>,
-    /// The same at p99, of whoever is refused.
+    /// The greatest p99 of refusals.
     pub refusal_p99_ms: Option<f64>,
-    /// The longest that any answer may take.
+    /// The longest latency of any answer.
     pub answer_ms: Option<f64>,
-    /// How soon after the fault the others' rate is back.
+    /// The longest time from the fault's end until the others' rate is back.
     pub back_s: Option<f64>,
-    /// Whether everybody in need must be served, too, refused or not.
+    /// True if all in need must be served in the end, refused before or not.
     pub all_bought: bool,
-    /// Whether all events must be published within seconds.
+    /// True if all events must be published within seconds.
     pub published: bool,
 }
 
@@ -45,7 +45,7 @@ const NONE: Bars = Bars {
     all_bought: false,
     published: false,
 };
-/// A connection that is lost, once.
+/// One connection is lost, once.
 const ONE_LOST: Bars = Bars {
     share: Some(0.9),
     p99_times: Some(3.0),
@@ -110,7 +110,7 @@ impl Row {
                 ..REDIS
             },
             Self::PostgresRefuses | Self::LogReader | Self::Clocks => Bars {
-                // What two runs of the same differ by.
+                // Two runs of the same differ by as much.
                 share: Some(0.95),
                 p99_times: Some(1.5),
                 ..NONE

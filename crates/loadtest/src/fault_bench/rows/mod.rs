@@ -50,7 +50,7 @@ pub enum Row {
 }
 
 impl Row {
-    /// For people.
+    /// The name in the table.
     pub const fn title(self) -> &'static str {
         match self {
             Self::RowLock => "foreign lock, 4 s, one stock row that 5 % want",
@@ -79,18 +79,18 @@ impl Row {
             Self::InstanceFrozen => "one of three frozen for 10 s in a hot transaction",
             Self::Crowd => "5,000 buyers, 20,000 fresh connections in a second",
             Self::Overload => "twice the load, a neighbour on both cores",
-            Self::LogReader => "whoever reads the log stops reading",
+            Self::LogReader => "the reader of the log stops reading",
             Self::Clocks => "clocks of three instances 10 s apart",
         }
     }
 
-    /// As it is spelled on the command line.
+    /// The name on the command line.
     pub fn key(self) -> String {
         let value = self.to_possible_value();
         value.map_or_else(String::new, |it| it.get_name().to_owned())
     }
 
-    /// Whether CI runs it.
+    /// True of rows that CI runs.
     pub const fn is_guarded(self) -> bool {
         matches!(
             self,
@@ -105,7 +105,7 @@ impl Row {
         )
     }
 
-    /// How long the fault lasts, or for how long we look at what one that strikes once does.
+    /// The length of the fault, or the time for which the effects of a momentary one are measured.
     pub const fn fault_lasts(self, is_short: bool) -> Duration {
         let seconds = match (self, is_short) {
             (Self::RowLocksLong, false) => 60,
@@ -131,7 +131,7 @@ impl Row {
         Duration::from_secs(seconds)
     }
 
-    /// The instances whose others are looked at; all if it is empty.
+    /// The instances whose others are measured; all if it is empty.
     pub const fn looked_at(self) -> &'static [usize] {
         match self {
             Self::InstanceKilled | Self::InstanceFrozen => &[1, 2],
@@ -139,12 +139,12 @@ impl Row {
         }
     }
 
-    /// Whether the others wait meanwhile, so that everybody's rate is looked at.
+    /// True if the others wait meanwhile, so that the rate of all clients counts.
     pub const fn others_wait(self) -> bool {
         matches!(self, Self::Overload)
     }
 
-    /// Whether the fault is a moment, so that recovery counts from it.
+    /// True of a momentary fault, from which recovery counts.
     pub const fn is_a_moment(self) -> bool {
         matches!(
             self,

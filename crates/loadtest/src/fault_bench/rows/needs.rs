@@ -2,20 +2,19 @@
 
 use super::Row;
 
-/// Who needs what the fault touches.
+/// The checkouts that need what the fault affects.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum InNeed {
-    /// Nobody.
     Nobody,
     /// A stream of this share of the others' rate.
     Share(f64),
-    /// A stream of so many a second.
+    /// A stream of this many a second.
     PerSecond(f64),
-    /// The fault itself sends them: at most so many a second.
+    /// The fault itself sends them: at most this many a second.
     WithTheFault(f64),
 }
 
-/// What stands between the server and its services.
+/// The proxy between the server and its services, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Between {
     Nothing,
@@ -23,10 +22,10 @@ pub enum Between {
     RedisProxy,
 }
 
-/// What a row's carts look like.
+/// The carts, instances and proxies of a row.
 #[derive(Clone, Copy, Debug)]
 pub struct Needs {
-    /// How many products the fault touches. No cart of the others has one of them.
+    /// The number of products that the fault affects. No cart of the others has one of them.
     pub touched: usize,
     pub in_need: InNeed,
     /// Lines of the carts of those in need, each of another vendor.
@@ -49,7 +48,7 @@ const NOBODY: Needs = Needs {
 };
 
 impl Row {
-    /// What has to be prepared.
+    /// Everything that has to be prepared for the row.
     pub const fn needs(self) -> Needs {
         match self {
             Self::RowLocksLong => Needs {

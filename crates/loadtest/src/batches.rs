@@ -20,7 +20,6 @@ pub struct Snapshot {
 /// The batches between two moments.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Batches {
-    /// How many.
     pub count: u64,
     /// Checkouts in one, on the average.
     pub mean_size: f64,

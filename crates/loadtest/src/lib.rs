@@ -16,7 +16,8 @@
 //! | the results | `report`, `settings`, `soundness`, `table`, `plot` |
 //!
 //! Two benchmarks are driven by it and have programs of their own: [`compare`] holds the checkout against a
-//! textbook implementation and its own bars, [`fault_bench`] injects faults and measures what they cost other clients.
+//! textbook implementation and its own bars, [`fault_bench`] injects faults and measures what they cost
+//! other clients.
 
 mod answers;
 mod arrivals;

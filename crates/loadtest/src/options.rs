@@ -103,11 +103,12 @@ pub struct LoadArgs {
     /// The share of requests that are sent again under the same key, and must be answered the same
     #[arg(long, value_name = "0..1", default_value_t = 0.0)]
     pub(super) retries: f64,
-    /// The behaviour of a client that is refused with 503 or 429: it tries again, under the same key, or not.
-    /// Its latency counts from the first try
+    /// The behaviour of a client that is refused with 503 or 429: it tries again, under the same key, or
+    /// not. Its latency counts from the first try
     #[arg(long, value_enum, default_value_t = RetryRefused::Never)]
     pub(super) retry_refused: RetryRefused,
-    /// The longest that an answer may take, with all tries of a client that is refused, such as 500ms or 10s
+    /// The longest that an answer may take, with all tries of a client that is refused, such as 500ms or
+    /// 10s
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "30s")]
     pub(super) timeout: Duration,
 }

@@ -170,9 +170,6 @@ pub async fn write_carts(
 }
 
 /// Fills the stock of everything that a test buys: hot products with `hot`, others with `spread`.
-///
-/// # Errors
-/// The statement failed.
 pub async fn restock(
     connection: &mut PgConnection,
     prepared: &Prepared,

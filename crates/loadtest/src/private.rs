@@ -24,8 +24,8 @@ const END_WAIT: Duration = Duration::from_secs(10);
 /// A line per request is no part of what is measured, unless it is asked for.
 const LOG_FILTER: &str = "warn,actix_http=off,sqlx_postgres::options=off";
 
-/// The settings for a server of this process alone: without TLS, and with a fresh secret unless the user has
-/// set one.
+/// The settings for a server of this process alone: without TLS, and with a fresh secret unless the user
+/// has set one.
 pub fn for_this_process(config: &Config) -> Config {
     let mut config = config.clone();
     let has_own_secret = matches!(config.auth.token_keys(), TokenKeys::Secret(_));

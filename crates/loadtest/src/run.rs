@@ -62,8 +62,8 @@ impl Mark {
     }
 }
 
-/// Runs the load to its end, or until a signal stops it; requests in flight are completed either way. Without
-/// a mark, one is made when the warm-up ends.
+/// Runs the load to its end, or until a signal stops it; requests in flight are completed either way.
+/// Without a mark, one is made when the warm-up ends.
 ///
 /// # Errors
 /// There is no timer.

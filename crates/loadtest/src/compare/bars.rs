@@ -1,4 +1,4 @@
-//! The bars of the design, and what rounds say of each. Pure.
+//! The bars of the design, and the figures of rounds beside them. Pure.
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -56,7 +56,7 @@ pub enum Asked {
     AtMost(f64),
     /// In every round.
     Exactly(u32),
-    /// It only helps to understand the others.
+    /// A figure without a bar, which helps to understand the others.
     Nothing,
 }
 

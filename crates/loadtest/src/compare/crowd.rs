@@ -5,8 +5,8 @@ use crate::compare::{cluster::Cluster, figures::Crowd, ours};
 const BUYERS: u32 = 5000;
 const STOCK: u32 = 100;
 
-/// Each wants one unit of the same product, and comes back after a moment when there is no place for
-/// him or her, until there is an answer: bought, or sold out.
+/// Each buyer wants one unit of the same product, and tries again a moment after a refusal until the answer
+/// is final: bought, or sold out.
 pub async fn measure(cluster: &mut Cluster, seed: u32) -> anyhow::Result<Crowd> {
     let server = cluster.serve(&[]).await?;
     let arguments = format!(

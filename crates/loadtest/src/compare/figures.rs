@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::compare::steps::Step;
 
-/// A rate, and how long one took.
+/// A rate and latencies.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Figure {
     pub per_second: f64,
@@ -55,7 +55,7 @@ pub struct Overload {
     pub refusal_p99_ms: Option<f64>,
     /// Arrivals that the driver had no place for.
     pub not_sent: u64,
-    /// From its end until a checkout is as quick as before again.
+    /// The time from the end of the overload until a checkout is as quick as before.
     pub recovered_after_s: f64,
 }
 

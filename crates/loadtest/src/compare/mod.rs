@@ -44,7 +44,7 @@ use splitcart::cli::serve;
 
 use crate::compare::{
     cluster::Cluster, conditions::Conditions, options::Options, plan::Plan, report::Everything,
-    rounds::Stage,
+    rounds::Clusters,
 };
 
 const FLOORS: &str = include_str!("../../floors.toml");
@@ -73,7 +73,7 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// A signal drops everything, and what is dropped ends.
+/// Runs until a signal. Whatever is dropped then ends.
 async fn unless_stopped(options: &Options) -> anyhow::Result<ExitCode> {
     let stop_signal = serve::stop_signal()?;
     tokio::select! {
@@ -90,7 +90,7 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
         "starting PostgreSQL and Redis, filling {} vendors …",
         USUAL.vendors
     );
-    let mut stage = Stage {
+    let mut clusters = Clusters {
         usual: Cluster::open(USUAL).await?,
         large: None,
     };
@@ -99,13 +99,13 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
             "the same with {} vendors, which takes minutes …",
             LARGE.vendors
         );
-        stage.large = Some(Cluster::open(LARGE).await?);
+        clusters.large = Some(Cluster::open(LARGE).await?);
     }
-    let conditions = Conditions::read(stage.usual.connection(), &plan).await?;
+    let conditions = Conditions::read(clusters.usual.connection(), &plan).await?;
     println!("{}", conditions.text());
-    let rounds = rounds::run(&mut stage, &plan).await?;
-    stage.usual.stop().await?;
-    if let Some(large) = stage.large {
+    let rounds = rounds::run(&mut clusters, &plan).await?;
+    clusters.usual.stop().await?;
+    if let Some(large) = clusters.large {
         large.stop().await?;
     }
 

@@ -18,7 +18,7 @@ pub struct Report {
     pub not_sent: u64,
     pub outcomes: Vec<Outcome>,
     pub stock: Stocks,
-    /// Why it was not sound.
+    /// The reasons why it was not sound.
     pub complaints: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ pub struct Sold {
 }
 
 impl Report {
-    /// Itself, if it was sound.
+    /// The report, if the run was sound.
     pub fn if_sound(self) -> anyhow::Result<Self> {
         let complaints = self.complaints.join("; ");
         ensure!(
@@ -133,7 +133,7 @@ pub async fn load(
         .args(["loadtest", "--json", "-"])
         .args(arguments.split_whitespace());
     let ended = child::run(&mut command, heard).await?;
-    // It fails, too, when it has something to complain about, and then has more to say.
+    // It fails, too, when the run was not sound; its report says more then.
     if let Ok(report) = serde_json::from_str::<Report>(&ended.stdout) {
         return Ok(report);
     }

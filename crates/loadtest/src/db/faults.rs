@@ -176,8 +176,8 @@ pub async fn rename_store(connection: &mut PgConnection, store: Uuid) -> Result<
     Ok(())
 }
 
-/// True while a transaction has changed the store and not committed. (One that refers to it holds it, too, which
-/// is no obstacle to a share of it.)
+/// True while a transaction has changed the store and not committed. (One that refers to it holds it, too,
+/// which is no obstacle to a share of it.)
 pub async fn is_being_changed(connection: &mut PgConnection, store: Uuid) -> Result<bool, Error> {
     let free = sqlx::query("select from stores where id = $1 for share skip locked")
         .bind(store)

@@ -48,9 +48,6 @@ pub enum Vendors {
 }
 
 /// The active products of vendors, in ascending id.
-///
-/// # Errors
-/// The statement failed.
 pub async fn find_offers(
     connection: &mut PgConnection,
     state: &str,
@@ -100,9 +97,6 @@ pub async fn find_offers(
 }
 
 /// Those of the ids that are stores.
-///
-/// # Errors
-/// The statement failed.
 pub async fn known_stores(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
     sqlx::query_scalar!("select id from stores where id = any($1)", ids)
         .fetch_all(connection)
@@ -111,9 +105,6 @@ pub async fn known_stores(connection: &mut PgConnection, ids: &[Uuid]) -> Result
 }
 
 /// Removes the buyers' active carts, which an earlier test has left; returns how many there were.
-///
-/// # Errors
-/// The statement failed.
 pub async fn remove_active_carts(
     connection: &mut PgConnection,
     buyers: &[BuyerStoreId],
@@ -141,9 +132,6 @@ pub async fn remove_active_carts(
 }
 
 /// Puts so much into the stock of each product. What is reserved stays, and leaves less room.
-///
-/// # Errors
-/// The statement failed.
 pub async fn restock(
     connection: &mut PgConnection,
     products: &[ProductId],
@@ -176,9 +164,6 @@ pub async fn restock(
 
 /// Leaves the tables as a long-lived server would find them: planned for what is in them, without
 /// work for the first readers.
-///
-/// # Errors
-/// The statement failed.
 pub async fn settle(connection: &mut PgConnection) -> Result<(), Error> {
     for statement in [
         "vacuum (analyze) users, stores, store_memberships, licenses, inventory_items",

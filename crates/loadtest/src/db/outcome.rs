@@ -35,9 +35,6 @@ pub struct Bought {
 }
 
 /// Adds up the stock of products.
-///
-/// # Errors
-/// The statement failed.
 pub async fn stock_of(
     connection: &mut PgConnection,
     products: &[ProductId],
@@ -60,9 +57,6 @@ pub async fn stock_of(
 }
 
 /// Counts what the checkouts of these carts have created.
-///
-/// # Errors
-/// The statement failed.
 pub async fn count_bought(
     connection: &mut PgConnection,
     carts: &[CartId],

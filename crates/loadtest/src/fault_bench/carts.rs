@@ -1,4 +1,5 @@
-//! The catalogue, cut into what a fault touches and what the others buy, and carts of either.
+//! The catalogue, divided into products that a fault touches and those that the others buy, and carts of
+//! either.
 
 use std::collections::{HashMap, HashSet};
 
@@ -30,7 +31,7 @@ const TRIES_MAX: usize = 100_000;
 /// See the module.
 #[derive(Debug)]
 pub struct Catalogue {
-    /// In an order of no meaning, the same in every run.
+    /// In a random order that is the same in every run.
     offers: Vec<Offer>,
     products: HashMap<ProductId, Product>,
 }
@@ -124,7 +125,7 @@ impl Catalogue {
         );
         let mut vendors = HashSet::new();
         let (mut first, mut rest): (Vec<_>, Vec<_>) = (0..self.offers.len()).partition(|offer| {
-            // One that is sold by the piece: its stock can be set to nothing and to one.
+            // A product that is sold by the piece: its stock can be set to 0 and to 1.
             self.offers[*offer].moq == 1
                 && vendors.len() < touched
                 && vendors.insert(self.offers[*offer].vendor_store_id)

@@ -38,13 +38,13 @@ const PRODUCTS: u32 = 25_000;
 const VENDORS: u32 = 240;
 const TOKEN_GOOD_FOR: Duration = Duration::from_hours(6);
 
-/// Dropped, it stops as a crash would, and leaves nothing behind either.
+/// See the module. Dropped, it stops as by a crash and removes its files.
 pub struct Environment {
     pub services: EmbeddedServices,
     pub connection: PgConnection,
     pub catalogue: Catalogue,
     program: PathBuf,
-    /// By buyer.
+    /// By the number of the buyer.
     tokens: Vec<String>,
     logs: PathBuf,
     has_past: bool,
@@ -129,7 +129,7 @@ impl Environment {
     }
 
     fn sign_tokens(&mut self, carts: &[Cart]) -> anyhow::Result<()> {
-        // The server has the same one.
+        // The server has the same secret.
         let (name, value) = server::SECRET;
         let config = Config::load(None, [(name.to_owned(), value.to_owned())])?;
         for cart in &carts[self.tokens.len().min(carts.len())..] {
@@ -145,7 +145,8 @@ impl Environment {
         &self.tokens[cart]
     }
 
-    /// The program and settings of a row's server, with the proxy between it and its services, if there is one.
+    /// The program and settings of a row's server, with the proxy between it and its services, if there is
+    /// one.
     pub fn start(&self, between: Between, proxy: Option<&Proxy>, user: Option<&str>) -> Start {
         let mut start = Start {
             program: self.program.clone(),
@@ -173,7 +174,7 @@ impl Environment {
         start
     }
 
-    /// A proxy before a service, if one is wanted.
+    /// The proxy before a service, if the row needs one.
     pub fn proxy(&self, between: Between) -> anyhow::Result<Option<Proxy>> {
         let socket = match between {
             Between::Nothing => return Ok(None),
@@ -192,7 +193,7 @@ impl Environment {
         server.with_context(|| format!("its log is {}", path.display()))
     }
 
-    /// Holds the database against the program's own rules; what is broken, if anything is.
+    /// Runs the program's audit; returns its output if it has findings.
     pub async fn audit(&self) -> anyhow::Result<Option<String>> {
         let mut command = child::command(&self.program);
         command

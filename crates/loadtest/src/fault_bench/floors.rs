@@ -1,6 +1,6 @@
-//! The guard: the first rows against what is recorded in `crates/loadtest/fault_floors.toml`, far enough below
-//! what was measured quietly that neither a slow machine nor a busy one falls below. Pure, but for what
-//! it prints.
+//! The guard: the first rows against the floors in `crates/loadtest/fault_floors.toml`, which are far
+//! enough below measurements on a quiet machine that a slow or busy one does not fall below. Pure, but for
+//! the output.
 
 use std::collections::BTreeMap;
 

@@ -10,7 +10,7 @@ use crate::fault_bench::{
     rows::{Bars, Row},
 };
 
-/// A rate, and how long a purchase took from its first try.
+/// A rate, and the latency of purchases from their first try.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Figures {
     pub per_second: f64,

@@ -46,7 +46,7 @@ use crate::fault_bench::{
 };
 
 const FLOORS: &str = include_str!("../../fault_floors.toml");
-/// A crowd's connections, on either side, and then some.
+/// Open files: a crowd's connections on either side, with some room.
 const FILES: u64 = 50_000;
 
 /// The whole program.
@@ -61,7 +61,7 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// A signal drops everything, and what is dropped ends.
+/// Runs until a signal. Whatever is dropped then ends.
 async fn unless_stopped(options: &Options) -> anyhow::Result<ExitCode> {
     let stop_signal = serve::stop_signal()?;
     tokio::select! {
@@ -100,7 +100,7 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
                 eprintln!("{}: not run: {error:#}", row.key());
                 println!("{}: not run: {error:#}", row.key());
                 is_fine = false;
-                // It may have left anything behind.
+                // The row may have left any state behind.
                 environment = Environment::open(program, logs).await?;
                 run::calibrate(&mut environment).await?;
             }
@@ -123,7 +123,7 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// A row, as often as is asked for; the one with the median share.
+/// Runs a row as often as is asked for; returns the one with the median share.
 async fn rounds(
     environment: &mut Environment,
     row: Row,
@@ -158,7 +158,8 @@ fn warn_if_busy() {
 /// Raises the limit of open files as far as the system allows. The servers inherit it.
 fn open_more_files() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        // Only root may have more than the hard limit; for other users the crowd is smaller, and its row says so.
+        // Only root may have more than the hard limit; for other users the crowd is smaller, and its row
+        // says so.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, FILES.max(hard), FILES.max(hard));
         let _ = setrlimit(Resource::RLIMIT_NOFILE, FILES.min(hard), hard.max(FILES));
     }

@@ -39,7 +39,7 @@ pub fn is_stopped(pid: Pid) -> bool {
 /// The processor time that a process has had, in seconds.
 pub fn processor_s(pid: Pid) -> anyhow::Result<f64> {
     let ticks = |at| anyhow::Ok(context(pid, at)?.parse::<f64>()?);
-    // A hundred a second, on every Linux that there is.
+    // Linux always reports hundredths of a second.
     Ok((ticks(USER_TICKS)? + ticks(SYSTEM_TICKS)?) / 100.0)
 }
 

@@ -1,6 +1,6 @@
 //! A TCP proxy before a service's Unix socket, on a thread of its own, that can lose connections as a
-//! network does: it goes on to acknowledge what comes, and stays silent. The service's side stays open,
-//! as it does behind a router that has gone.
+//! network does: it acknowledges what it receives, and sends nothing. The service's side stays open,
+//! as it does behind a router that has failed.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -64,7 +64,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens, and leads to the socket.
+    /// Starts a proxy before the socket.
     pub fn start(socket: &Path) -> anyhow::Result<Self> {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -98,7 +98,7 @@ impl Proxy {
         self.address
     }
 
-    /// Silences all connections that there are; how many.
+    /// Silences all open connections; returns their number.
     pub fn silence_all(&self) -> usize {
         let mut connections = lock(&self.shared.connections);
         connections.retain(|it| !it.is_closed.load(Ordering::Relaxed));
@@ -108,13 +108,13 @@ impl Proxy {
         connections.len()
     }
 
-    /// Loses the connection that says this next.
+    /// Loses the connection that sends this statement next.
     pub fn set_trap(&self, trap: Trap) {
         *lock(&self.shared.trap) = Some(trap);
         self.shared.is_set.store(true, Ordering::Relaxed);
     }
 
-    /// When a connection was lost in the trap.
+    /// The moment when that connection was lost.
     pub fn struck_at(&self) -> Option<Instant> {
         *lock(&self.shared.struck_at)
     }
@@ -230,7 +230,7 @@ async fn give_back(mut from: unix::OwnedReadHalf, mut to: OwnedWriteHalf, connec
     loop {
         let read = from.read(&mut chunk).await;
         if connection.is_silent.load(Ordering::Relaxed) {
-            // Nothing ever comes back, not even that the service has closed it.
+            // Nothing is ever sent back, not even the end of the connection.
             std::future::pending::<()>().await;
         }
         let Ok(read @ 1..) = read else {

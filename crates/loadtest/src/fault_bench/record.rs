@@ -9,16 +9,16 @@ use serde::Serialize;
 pub const AS_BEFORE: f64 = 0.9;
 /// A rate is counted in steps of this,
 const STEP: Duration = Duration::from_millis(100);
-/// and is back when so many of them in a row have it on average.
+/// and is back when this many of them in a row have it on average.
 const STEPS_AS_BEFORE: usize = 5;
 
 /// The group of clients that a checkout belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Who {
-    /// Of those whose carts need nothing that the fault touches.
+    /// Clients whose carts need nothing that the fault touches.
     Others,
-    /// Of those whose carts do.
+    /// Clients whose carts do.
     InNeed,
 }
 
@@ -70,12 +70,12 @@ pub struct Events<'a> {
     codes: &'a [String],
     /// The clients whose events these are; all if none.
     who: Option<Who>,
-    /// At which instances; at all if it is empty.
+    /// The instances of the first try; all if it is empty.
     targets: &'a [usize],
 }
 
 impl<'a> Events<'a> {
-    /// All of them.
+    /// All events.
     pub fn of(all: &'a [Event], codes: &'a [String]) -> Self {
         Self {
             all,
@@ -85,7 +85,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// Only those people's.
+    /// Only the events of these clients.
     pub fn by(self, who: Who) -> Self {
         Self {
             who: Some(who),
@@ -93,7 +93,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// Only those who came to these instances; to any if none is named.
+    /// Only checkouts that were first sent to these instances; to any if none is named.
     pub fn at(self, targets: &'a [usize]) -> Self {
         Self { targets, ..self }
     }
@@ -105,7 +105,7 @@ impl<'a> Events<'a> {
         })
     }
 
-    /// Requests that were under way at some moment of this time: those that a fault meets were sent
+    /// Requests that were in flight at some moment of this time: a fault meets requests that were sent
     /// before it.
     fn under_way_in(self, window: &Range<Duration>) -> impl Iterator<Item = &'a Event> {
         let window = window.clone();
@@ -128,7 +128,7 @@ impl<'a> Events<'a> {
         percentiles(bought.map(|it| it.ended.saturating_sub(it.first_sent)))
     }
 
-    /// The same of all who waited at some moment of this time, whenever they came and were bought.
+    /// The same, of all checkouts in flight at some moment of this time.
     pub fn latency_across(self, window: &Range<Duration>) -> Option<Percentiles> {
         let bought = self.iter().filter(|it| it.outcome == Outcome::Bought);
         let bought = bought.filter(|it| it.first_sent < window.end && it.ended >= window.start);
@@ -169,7 +169,7 @@ impl<'a> Events<'a> {
         first.filter(|it| window.contains(&it.sent)).count()
     }
 
-    /// The number of those arrivals in this time that were bought in the end.
+    /// The number of arrivals in this time that were bought in the end.
     pub fn bought_of(self, window: &Range<Duration>) -> usize {
         let bought = self.iter().filter(|it| it.outcome == Outcome::Bought);
         bought.filter(|it| window.contains(&it.first_sent)).count()

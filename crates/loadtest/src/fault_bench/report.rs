@@ -17,7 +17,7 @@ const HEADER: [&str; 7] = [
     "",
 ];
 
-/// The table; with what shows that each fault struck, and what is wrong, below it.
+/// Prints the table, and below it the proof of each fault and the complaints.
 pub fn print(rows: &[Measured], is_markdown: bool) {
     let mut table = if is_markdown {
         markdown_table(&HEADER, [1])

@@ -1,4 +1,4 @@
-//! One row, from its preparation to the audit: a warm-up, a quiet phase, the fault, and a while after.
+//! One row, from its preparation to the audit: a warm-up, a quiet phase, the fault, and a phase after it.
 
 use std::{
     ops::Range,
@@ -262,7 +262,7 @@ async fn settle(context: FaultContext<'_>, mut found: Found) -> anyhow::Result<F
         sleep(LOOK_EVERY).await;
         found.unpublished = environment.unpublished().await?;
     }
-    // Dropped, they are killed: what they leave behind must be whole at any time.
+    // Dropped, they are killed: the database must be consistent at any time.
     drop(servers);
     drop(proxy);
     found.audit = environment.audit().await?;

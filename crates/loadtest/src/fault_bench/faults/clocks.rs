@@ -1,4 +1,4 @@
-//! Instances whose clocks are apart: the three of the quiet phase are replaced by such.
+//! Instances whose clocks differ: they replace the three instances of the quiet phase.
 
 use std::time::{Duration, Instant};
 

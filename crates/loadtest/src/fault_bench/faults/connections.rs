@@ -1,4 +1,4 @@
-//! Connections that are lost without a word, and such as are not to be had.
+//! Connections that fall silent, and new ones that are refused.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ fn proxy<'a>(context: &'a FaultContext<'_>) -> anyhow::Result<&'a Proxy> {
     proxy.ok_or_else(|| anyhow::anyhow!("this row has a proxy"))
 }
 
-/// All connections that there are fall silent; new ones work.
+/// All open connections fall silent; new ones work.
 pub async fn silent(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let proxy = proxy(context)?;
     let began = Instant::now();
@@ -42,7 +42,7 @@ pub async fn silent(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     ))
 }
 
-/// One connection, at the moment at which it hurts.
+/// One connection is lost at the statement that the row names.
 pub async fn one_lost(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let proxy = proxy(context)?;
     let trap = match context.row {
@@ -131,7 +131,7 @@ pub async fn refused(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     Ok(struck)
 }
 
-/// One of our own.
+/// A connection of the benchmark itself.
 async fn is_refused(proxy: &Proxy) -> bool {
     let Ok(mut stream) = TcpStream::connect(proxy.address()).await else {
         return true;

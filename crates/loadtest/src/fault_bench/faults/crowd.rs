@@ -50,7 +50,7 @@ struct Visit {
 /// Descriptors that this process and the server need besides the crowd's connections.
 const OTHER_FILES: u64 = 400;
 
-/// All of them, or as many as descriptors are to be had.
+/// All buyers, or as many as there are descriptors for.
 fn buyers_at_most() -> usize {
     let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
     let connections = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
@@ -120,7 +120,7 @@ pub async fn comes(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     Ok(struck)
 }
 
-/// On threads of their own: the others' clients must not wait for them.
+/// Runs the visitors on threads of their own: the others' clients must not wait for them.
 async fn from_threads(
     address: SocketAddr,
     mut visitors: Vec<Visitor>,
@@ -145,8 +145,8 @@ async fn from_threads(
     }
 }
 
-/// Buyers are strangers to each other. (From one address, most of the machine's time would go into the
-/// search for a port that is still free.)
+/// A source address for each buyer, as buyers have. (From one address, most of the machine's time would go
+/// into the search for a free port.)
 fn addresses() -> impl Iterator<Item = Ipv4Addr> {
     (u32::from(Ipv4Addr::new(127, 1, 0, 1))..).map(Ipv4Addr::from)
 }

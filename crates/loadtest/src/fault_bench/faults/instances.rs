@@ -1,4 +1,4 @@
-//! One of three instances is struck while it holds a row that the others want.
+//! One of three instances is killed or frozen while it holds a row that the others want.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ const TRIES_MAX: u32 = 2000;
 const SETTLES: Duration = Duration::from_millis(10);
 const BETWEEN_TRIES_MS: u32 = 7;
 
-/// The user under which an instance connects, so that its transactions are known for its own.
+/// The user of an instance, by which its transactions can be told from those of others.
 pub fn user(instance: usize) -> String {
     format!("instance_{instance}")
 }
@@ -39,7 +39,7 @@ pub async fn make_users(
     Ok(())
 }
 
-/// Freezes the first one for a while, or kills it.
+/// Freezes the first instance for a while, or kills it.
 pub async fn struck(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let pid = context.servers[0].as_ref().and_then(Server::pid);
     let pid = pid.context("the first instance is not running")?;

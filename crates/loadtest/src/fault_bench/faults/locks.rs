@@ -54,13 +54,13 @@ impl Holder {
     }
 }
 
-/// Stock rows that some carts want.
+/// Locks stock rows that some carts need.
 pub async fn stock_rows(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let ids: Vec<_> = context.carts.touched.iter().map(|id| id.uuid()).collect();
     hold(context, Rows::Stock, ids).await
 }
 
-/// The carts of those who come next.
+/// The carts of the next checkouts.
 pub async fn cart_rows(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let ids = coming_carts(context);
     hold(context, Rows::Carts, ids).await
@@ -96,7 +96,7 @@ async fn hold(
     ))
 }
 
-/// A vendor's name, changed but not committed.
+/// Changes a vendor's name and does not commit.
 pub async fn store_row(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let vendor = context.environment.catalogue.vendor();
     let mut holder = Holder::begin(context.environment).await?;
@@ -127,7 +127,7 @@ fn carts_of(context: &FaultContext<'_>, vendor: Uuid) -> (usize, usize) {
     (users, others.len())
 }
 
-/// The rows of the keys of those who come next, inserted but not committed.
+/// Inserts the rows of the next checkouts' keys and does not commit.
 pub async fn key_rows(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let (mut users, mut stores, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     for coming in context.load.in_need.borrow().iter() {
@@ -147,7 +147,7 @@ pub async fn key_rows(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> 
     holder.end().await?;
     Ok(Struck::since(
         began,
-        // One may have come in the moment before.
+        // A checkout may have been sent in the moment before.
         is_open && rows > 0 && rows + 1 >= keys.len() as u64,
         format!("{rows} keys' rows inserted by another session, uncommitted for all of it"),
     ))

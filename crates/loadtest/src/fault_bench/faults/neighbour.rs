@@ -1,4 +1,4 @@
-//! A neighbour that burns all cores, and twice the load beside it.
+//! A neighbour process that uses all cores, and twice the load beside it.
 
 use std::{
     process::Stdio,
@@ -21,7 +21,7 @@ use crate::{
 
 /// The offered rate, as a multiple of the rate that was reached before.
 const TIMES: f64 = 2.0;
-/// Less of a core than this is no burning neighbour.
+/// The least share of a core that the neighbour must have used.
 const SHARE_MIN: f64 = 0.2;
 
 /// A process per core. Dropped, it ends.

@@ -26,13 +26,13 @@ fn main_process(context: &FaultContext<'_>) -> anyhow::Result<Pid> {
     Ok(Pid::from_raw(i32::try_from(pid)?))
 }
 
-/// All of its processes get no time.
+/// No process of PostgreSQL gets CPU time.
 pub async fn frozen(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let main = main_process(context)?;
     let all = processes::with_children(main);
     let began = Instant::now();
     for pid in &all {
-        // One may have ended just now.
+        // A process may have ended just now.
         let _ = kill(*pid, Signal::SIGSTOP);
     }
     sleep(context.lasts).await;
@@ -54,14 +54,14 @@ pub async fn frozen(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     ))
 }
 
-/// A process of it dies in the middle of its work, and it starts itself anew: all connections are cut,
-/// all that was not committed is gone, and none is to be had until the log is read.
+/// A process of PostgreSQL dies in the middle of its work, and PostgreSQL restarts: all connections are
+/// cut, everything uncommitted is gone, and no connection is accepted until the log is read.
 pub async fn restarted(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let backend = faults::a_checkout_session(&mut context.environment.connection).await?;
     let before: Vec<_> = processes::with_children(main_process(context)?);
     let began = Instant::now();
     kill(Pid::from_raw(backend), Signal::SIGKILL)?;
-    // Its main process takes a moment to hear of it.
+    // The main process takes a moment to notice.
     while faults::is_alive(&mut context.environment.connection).await {
         sleep(LOOK_EVERY).await;
     }
@@ -79,7 +79,7 @@ pub async fn restarted(context: &mut FaultContext<'_>) -> anyhow::Result<Struck>
     sleep(context.lasts.saturating_sub(began.elapsed())).await;
     let mut struck = Struck::since(
         began,
-        // Only the main process is the same.
+        // Only the main process has survived.
         left == 1,
         format!(
             "{} processes gone, connections to be had again after {:.2} s",

@@ -20,7 +20,7 @@ const AWAY: Duration = Duration::from_secs(2);
 const RESTART_WAIT_MAX: Duration = Duration::from_secs(2);
 /// The longest wait for an answer of Redis.
 const ANSWER_WAIT_MAX: Duration = Duration::from_millis(300);
-/// Less than it needs with nothing in it.
+/// Less memory than an empty Redis needs.
 const MEMORY: &str = "1";
 const LOOPS: &str = "while true do end";
 
@@ -53,7 +53,7 @@ async fn set(redis: &mut MultiplexedConnection, name: &str, value: &str) -> anyh
     Ok(command.exec_async(redis).await?)
 }
 
-/// It gets no time.
+/// Redis gets no CPU time.
 pub async fn frozen(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let pid = process(context)?;
     let began = Instant::now();
@@ -65,7 +65,7 @@ pub async fn frozen(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     Ok(Struck::since(began, is_stopped, proof))
 }
 
-/// It dies, and is started anew after a while.
+/// Redis dies, and is started again after a while.
 pub async fn killed(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let pid = process(context)?;
     let began = Instant::now();
@@ -90,7 +90,7 @@ pub async fn killed(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     ))
 }
 
-/// All that it knows is gone.
+/// All keys are deleted.
 pub async fn emptied(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let mut redis = connect(context).await?;
     let keys: usize = redis::cmd("DBSIZE").query_async(&mut redis).await?;
@@ -101,7 +101,7 @@ pub async fn emptied(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     Ok(Struck::since(began, keys > 100, proof))
 }
 
-/// It has no room for anything.
+/// Redis has no memory for another key.
 pub async fn full(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let mut redis = connect(context).await?;
     let began = Instant::now();
@@ -124,7 +124,7 @@ pub async fn busy(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     set(&mut redis, "lua-time-limit", "100").await?;
     let began = Instant::now();
     let script = actix_rt::spawn(async move {
-        // It is killed in the end.
+        // The script is killed in the end.
         let _ = redis::cmd("EVAL")
             .arg(LOOPS)
             .arg(0)
@@ -150,14 +150,14 @@ pub async fn busy(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     ))
 }
 
-/// A connection while it is busy, which says so already when it is greeted.
+/// A connection to a busy Redis, which answers even the first command with BUSY.
 async fn connect_anyhow(context: &FaultContext<'_>) -> anyhow::Result<MultiplexedConnection> {
     timeout(ANSWER_WAIT_MAX, connect(context))
         .await
         .context("no answer")?
 }
 
-/// It follows another one, which there is not.
+/// Redis is the replica of a server that does not exist.
 pub async fn read_only(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let mut redis = connect(context).await?;
     let began = Instant::now();

@@ -1,4 +1,4 @@
-//! Work of others, and checkouts that are hard on those beside them.
+//! Imports, and checkouts that are a burden on those beside them.
 
 use std::{
     cell::Cell,
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// In so many statements an import writes its rows.
+/// The number of statements in which an import writes its rows.
 const IMPORT_STATEMENTS: u32 = 20;
 /// The time for which a product's stock stays at 0, or at 1.
 const MOVES_EVERY: Duration = Duration::from_millis(5);
@@ -51,12 +51,12 @@ pub async fn poison(context: &mut FaultContext<'_>) -> anyhow::Result<()> {
     Ok(faults::add_poison(&mut context.environment.connection, product).await?)
 }
 
-/// Takes it away.
+/// Removes the constraint.
 pub async fn take_poison_away(context: &mut FaultContext<'_>) -> anyhow::Result<()> {
     Ok(faults::take_poison_away(&mut context.environment.connection).await?)
 }
 
-/// Sends one a second.
+/// Sends a checkout of that product each second.
 pub async fn send_poison(context: &mut FaultContext<'_>) -> anyhow::Result<Struck> {
     let began = Instant::now();
     let stream = context.load.start_stream(1.0);
@@ -92,7 +92,7 @@ pub async fn large_carts(context: &mut FaultContext<'_>) -> anyhow::Result<Struc
     ))
 }
 
-/// Sets a product's stock to nothing and to one, again and again, as a flash sale does.
+/// Sets a product's stock to 0 and to 1 in turn, as a flash sale does.
 pub struct StockMover {
     is_over: Rc<Cell<bool>>,
     task: JoinHandle<()>,
@@ -112,7 +112,7 @@ impl StockMover {
                 if over.get() {
                     return;
                 }
-                // It may be held for longer than we wait.
+                // The row may be held for longer than the wait.
                 let _ = faults::set_stock(&mut connection, product, qty).await;
                 sleep(MOVES_EVERY).await;
             }

@@ -150,7 +150,8 @@ impl Load {
             Ok(Ok(answer)) => {
                 let code = self.code(code_in(&answer.body));
                 let outcome = Outcome::Answered(answer.status, code);
-                // A first try may still be at work: the retry of an unknown outcome is answered accordingly.
+                // A first try may still be at work: the retry of an unknown outcome is answered
+                // accordingly.
                 let comes_back = is_refusal(answer.status) || answer.retry_after.is_some();
                 let wait = comes_back.then(|| answer.retry_after.unwrap_or(RETRY_AFTER));
                 (outcome, wait)

@@ -1,9 +1,9 @@
 //! The load: closed-loop clients whose carts need nothing that a fault touches ("the others"), and
 //! streams of checkouts that arrive whatever happens, for those whose carts do ("those in need").
 //!
-//! A refused checkout comes back under its key after its Retry-After; meanwhile its client goes on with
-//! the next cart. All of it runs on one thread, over the load test's connections: it shares the machine with
-//! the server that it measures.
+//! A refused checkout is sent again under its key after its Retry-After; meanwhile its client goes on with
+//! the next cart. All clients run on one thread, over the load test's connections: they share the machine
+//! with the server that they measure.
 
 mod clients;
 
@@ -171,8 +171,8 @@ impl Load {
         stream
     }
 
-    /// Begins nothing new; what was refused comes back until all is decided, for so long at most.
-    /// Returns how many checkouts are undecided even then.
+    /// Begins nothing new, and sends refused checkouts again until all are decided, for `wait_max` at most.
+    /// Returns the number of checkouts that are undecided even then.
     pub async fn end(self: &Rc<Self>, wait_max: Duration) -> usize {
         self.stopped.set(true);
         let ending = async {

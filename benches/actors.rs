@@ -93,7 +93,7 @@ async fn measured<T>(work: impl Future<Output = T>) -> Measured {
     let started = thread_time();
     work.await;
     let took = thread_time_since(started);
-    // The others' turn comes again when everything that was woken has run.
+    // Other tasks run again when everything that was woken has run.
     tokio::task::yield_now().await;
     tokio::task::yield_now().await;
     other.abort();

@@ -230,7 +230,7 @@ fn whole_checkout(criterion: &mut Criterion, stage: &Stage) {
     group.finish();
 }
 
-/// Says if every cart has one and the same product in it.
+/// True if all carts have the same product in them.
 #[derive(Clone, Copy)]
 enum Hot {
     No,
@@ -242,7 +242,7 @@ fn measure_checkouts(bencher: &mut Bencher<'_>, stage: &Stage, batch: usize, hot
         let settings = [("SPLITCART_BATCH_MAX", batch.to_string())];
         let settings = settings.map(|(name, value)| (name.to_owned(), value));
         let config = Config::load(None, settings).unwrap();
-        // Nobody takes the events; the outbox has them.
+        // No relay takes the events; they stay in the outbox.
         let (committed_events, _) = mpsc::channel(1);
         let options = options::checkout(&config);
         CheckoutActors::start(options, &stage.url, &Metrics::new(), committed_events)
@@ -306,7 +306,7 @@ async fn freeze_carts(pool: &PgPool, batch: usize, hot: Hot, round: u32) -> Vec<
     commands
 }
 
-/// A key that nobody has used.
+/// A key that has never been used.
 fn fresh_scope() -> ScopeDigest {
     ScopeDigest::new(rand::random())
 }
@@ -331,7 +331,7 @@ async fn admit(connection: &mut PgConnection, buyer: u32) -> Caller {
     }
 }
 
-/// Priced by the rules themselves: what a shop front would have shown.
+/// Priced by the rules themselves, as a shop front shows it.
 async fn cart_of_three(
     connection: &mut PgConnection,
     caller: &Caller,

@@ -35,7 +35,7 @@ use splitcart::domain::{
 };
 use uuid::Uuid;
 
-/// So many lines, dealt out to so many vendors in turn; every product has three tiers, and every
+/// A cart of `lines` lines, dealt out to vendors in turn; every product has three tiers, and every
 /// vendor grants a discount.
 struct Market {
     now: DateTime<Utc>,
@@ -286,7 +286,7 @@ fn settling(criterion: &mut Criterion) {
     }
 }
 
-/// Half of what is asked for is there.
+/// Stock covers half of the demand.
 fn allocating(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("allocate/one_hot_product");
     let hot = StockKey {

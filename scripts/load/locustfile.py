@@ -23,7 +23,7 @@ statuses: Counter = Counter()
 
 @events.init.add_listener
 def read(environment, **_):
-    # Whoever still waits for an answer when the lines are used up gets it.
+    # A user that waits for an answer when the lines are used up still gets it.
     environment.stop_timeout = 60
     runner = environment.runner
     first, step = 0, 1
@@ -48,7 +48,7 @@ class Buyer(FastHttpUser):
     @task
     def send(self):
         if not requests:
-            # Whoever quits waits for all users, itself not among them.
+            # The user that quits waits for all other users.
             gevent.spawn(self.environment.runner.quit)
             raise StopUser()
         it = requests.popleft()

@@ -13,7 +13,7 @@ function setup(thread)
   table.insert(threads, thread)
 end
 
--- The fields are written by us, in JSON: texts without escapes but those of a body.
+-- `splitcart loadtest` has written the fields as JSON: texts without escapes but those of a body.
 local function field(line, name)
   local text = line:match('"' .. name .. '":"(.-[^\\])"')
   return text and text:gsub('\\(.)', { ['"'] = '"', ['\\'] = '\\', ['/'] = '/', n = '\n' })
@@ -51,7 +51,7 @@ function request()
   if again then
     index = (counter - 1) % #requests + 1
   elseif counter > #requests then
-    -- wrk asks before it knows that we stop: what it sends now is no request of the file.
+    -- wrk asks before it knows that the thread stops: this request is not of the file.
     wrk.thread:stop()
     return wrk.format("GET", "/openapi.json")
   end

@@ -1,4 +1,5 @@
-//! Shared by the comparison and the fault benchmark: the server and other programs as child processes.
+//! Shared by the comparison and the fault benchmark: child processes, and recorded floors.
 
 pub mod child;
+pub mod floors;
 pub mod server;

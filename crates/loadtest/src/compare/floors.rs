@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::compare::{bars::Bar, figures::Round, median::median, steps::Step};
+use crate::{
+    bench,
+    compare::{bars::Bar, figures::Round, median::median, steps::Step},
+};
 
 /// The recorded limit of a ratio; one of the two is given.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
@@ -60,18 +63,9 @@ pub const STEPS: &[Step] = &[
 
 /// Reads `floors.toml`.
 pub fn read(text: &str) -> anyhow::Result<Floors> {
-    let floors: Floors = toml::from_str(text)?;
-    for key in floors.keys() {
-        ensure!(
-            GUARDS.iter().any(|guard| guard.key == key),
-            "{key} is no ratio that is guarded"
-        );
-    }
-    for guard in GUARDS {
-        let key = guard.key;
-        let floor = floors
-            .get(key)
-            .with_context(|| format!("{key} has no floor"))?;
+    let keys: Vec<_> = GUARDS.iter().map(|guard| guard.key).collect();
+    let floors: Floors = bench::floors::read(text, &keys, "ratio")?;
+    for (key, floor) in &floors {
         ensure!(
             floor.at_least.is_some() != floor.at_most.is_some(),
             "{key} must have either at_least or at_most"

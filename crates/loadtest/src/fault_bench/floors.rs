@@ -4,11 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use serde::Deserialize;
 
-use crate::fault_bench::{judge::Measured, rows::Row};
+use crate::{
+    bench,
+    fault_bench::{judge::Measured, rows::Row},
+};
 
 /// The recorded limits of a row.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -27,21 +29,10 @@ pub type Floors = BTreeMap<String, Floor>;
 
 /// Reads `fault_floors.toml`.
 pub fn read(text: &str) -> anyhow::Result<Floors> {
-    let floors: Floors = toml::from_str(text)?;
-    let guarded: Vec<_> = Row::value_variants()
-        .iter()
-        .filter(|row| row.is_guarded())
-        .map(|row| row.key())
-        .collect();
-    for key in floors.keys() {
-        ensure!(guarded.contains(key), "{key} is no row that is guarded");
-    }
-    for key in &guarded {
-        floors
-            .get(key)
-            .with_context(|| format!("{key} has no floor"))?;
-    }
-    Ok(floors)
+    let guarded = Row::value_variants().iter().filter(|row| row.is_guarded());
+    let keys: Vec<_> = guarded.map(|row| row.key()).collect();
+    let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+    bench::floors::read(text, &keys, "row")
 }
 
 /// Rows that are below their floors, in sentences.

@@ -104,8 +104,8 @@ fn job(mode: Mode, token: &str, cart: &Cart) -> Job {
         Mode::CartPut => Job::PutCart(Request::put_cart(token, cart)),
         Mode::CartGet => Job::GetCart(Request::get_cart(token)),
         Mode::Purchase => Job::Purchase {
-            put: Request::put_cart(token, cart),
-            check_out: Request::check_out(token, cart.id),
+            put: Box::new(Request::put_cart(token, cart)),
+            check_out: Box::new(Request::check_out(token, cart.id)),
         },
     }
 }

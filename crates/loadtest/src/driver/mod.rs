@@ -92,7 +92,7 @@ impl Driver {
                     Some(frozen) => self.buy(connection, check_out, &frozen, intended).await,
                     None => None,
                 };
-                (&*check_out, answer)
+                (&**check_out, answer)
             }
         };
         if let Some(answer) = answer {

@@ -46,26 +46,23 @@ impl Tls {
 
 fn roots(ca: Option<&Path>) -> anyhow::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    match ca {
-        Some(file) => {
-            let context = || format!("--ca {} can't be read", file.display());
-            for certificate in CertificateDer::pem_file_iter(file).with_context(context)? {
-                let added = roots.add(certificate.with_context(context)?);
-                added.with_context(context)?;
-            }
-            ensure!(
-                !roots.is_empty(),
-                "--ca {} contains no certificate",
-                file.display()
-            );
+    if let Some(file) = ca {
+        let context = || format!("--ca {} can't be read", file.display());
+        for certificate in CertificateDer::pem_file_iter(file).with_context(context)? {
+            let added = roots.add(certificate.with_context(context)?);
+            added.with_context(context)?;
         }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            ensure!(
-                !roots.is_empty(),
-                "this system trusts no certificate; name a file of those to trust with --ca"
-            );
-        }
+        ensure!(
+            !roots.is_empty(),
+            "--ca {} contains no certificate",
+            file.display()
+        );
+    } else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        ensure!(
+            !roots.is_empty(),
+            "this system trusts no certificate; name a file of those to trust with --ca"
+        );
     }
     Ok(roots)
 }

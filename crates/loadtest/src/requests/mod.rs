@@ -150,9 +150,9 @@ pub enum Job {
     /// Freezes a cart and buys it.
     Purchase {
         /// Freezes.
-        put: Request,
+        put: Box<Request>,
         /// Buys, once it names the cart that was frozen.
-        check_out: Request,
+        check_out: Box<Request>,
     },
 }
 

@@ -17,6 +17,7 @@ use crate::support::{
     redis::signal,
     server::{SECRET, splitcart},
 };
+use crate::tls::{Certificate, https};
 
 const PLAN: SeedPlan = SeedPlan {
     vendors: 40,
@@ -38,6 +39,11 @@ async fn seeded(settings: &[(&str, &str)]) -> World {
 
 /// `splitcart loadtest` for a world's server, on the same settings.
 fn loadtest(world: &World, options: &str) -> Command {
+    loadtest_at(&world.server.http, world, options)
+}
+
+/// The same, with the URL of the server as somebody may type it.
+fn loadtest_at(url: &str, world: &World, options: &str) -> Command {
     let mut command = splitcart("loadtest");
     command
         .env("SPLITCART_DATABASE_URL", &world.market.database.url)
@@ -47,7 +53,7 @@ fn loadtest(world: &World, options: &str) -> Command {
             "SPLITCART_OPS_ADDR",
             world.server.ops.replace("http://", ""),
         )
-        .args(["--url", &world.server.http, "--json", "-"])
+        .args(["--url", url, "--json", "-"])
         .args(options.split_whitespace());
     command
 }
@@ -129,6 +135,40 @@ async fn a_closed_loop_counts_what_the_database_has_and_retries_are_answered_the
     // The buyers exist and have bought; a second test gives them new carts.
     measure(&world, "--count 20 --clients 4 --seed 2").await;
     assert_eq!(groups(&world).await, 170);
+}
+
+#[tokio::test]
+async fn a_server_under_tls_is_measured_if_its_certificate_is_trusted() {
+    let certificate = Certificate::new();
+    let file = |name| certificate.name(name);
+    let world = seeded(&[
+        ("SPLITCART_HTTP_TLS_CERT_FILE", &file("cert")),
+        ("SPLITCART_HTTP_TLS_KEY_FILE", &file("key")),
+    ])
+    .await;
+    let (url, ca) = (https(&world.server), file("cert"));
+
+    for (prepare, bought) in [("db", 40), ("api", 80)] {
+        let options = format!(
+            "--ca {ca} --count 40 --clients 4 --retries 0.5 --prepare {prepare} --seed {bought}"
+        );
+        let (output, report) = run(loadtest_at(&url, &world, &options)).await;
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        assert_eq!(report["complaints"], json!([]), "{told}");
+        assert_eq!(groups(&world).await, bought);
+        assert!(report["replays"]["same"].as_i64().unwrap() > 5, "{told}");
+    }
+
+    let mut stranger = loadtest_at(&url, &world, "--count 1");
+    let output = tokio::task::spawn_blocking(move || stranger.output().unwrap());
+    let output = output.await.unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(
+        told.contains("--ca") && told.contains("UnknownIssuer"),
+        "{told}"
+    );
 }
 
 #[tokio::test]

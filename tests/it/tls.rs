@@ -12,13 +12,13 @@ use tempfile::TempDir;
 use crate::support::{Server, World, server::refusal_to_start, wait};
 
 /// A self-signed certificate for this machine, and its files.
-struct Certificate {
+pub(crate) struct Certificate {
     dir: TempDir,
     der: CertificateDer<'static>,
 }
 
 impl Certificate {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut new = Self {
             dir: TempDir::new().unwrap(),
             der: CertificateDer::from(Vec::new()),
@@ -40,7 +40,7 @@ impl Certificate {
         self.dir.path().join(name)
     }
 
-    fn name(&self, name: &str) -> String {
+    pub(crate) fn name(&self, name: &str) -> String {
         self.file(name).to_str().unwrap().to_owned()
     }
 
@@ -99,7 +99,7 @@ async fn ask(
     Ok((version, status, headers))
 }
 
-fn https(server: &Server) -> String {
+pub(crate) fn https(server: &Server) -> String {
     let mut url: Url = server.http.parse().unwrap();
     url.set_host(Some("localhost")).unwrap();
     url.as_str()

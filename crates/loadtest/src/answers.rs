@@ -1,8 +1,8 @@
-//! What a client needs to know of an answer, found without reading the rest of it.
+//! The parts of a body that a client needs, found without parsing the rest of it.
 
 use splitcart::domain::ids::CartId;
 
-/// Whether the server had too much to do, which it may say at any time.
+/// Statuses by which the server refuses because it has too much to do. They may come at any time.
 pub const fn is_refusal(status: u16) -> bool {
     matches!(status, 429 | 503)
 }

@@ -8,17 +8,19 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{alarm::Alarm, driver::Driver, schedule::Schedule, wire::Wire};
+use super::{
+    connection::Connection, driver::Driver, precise_timer::PreciseTimer, schedule::Schedule,
+};
 
-/// The connections that are at rest, and how many are at work.
-struct Lines {
-    resting: RefCell<Vec<Wire>>,
-    at_work: Cell<u32>,
-    one_rests: Notify,
+/// The connections that are idle, and how many are in use.
+struct Connections {
+    idle: RefCell<Vec<Connection>>,
+    in_use: Cell<u32>,
+    one_is_idle: Notify,
 }
 
 /// Sends what is due until the schedule ends, until nothing is left to do, or until it is stopped.
-/// What was begun is ended. An arrival for which there is no place is counted, and that was it: to
+/// Requests that have begun are completed. An arrival for which there is no place is only counted: to
 /// keep it waiting would be a closed loop.
 ///
 /// # Errors
@@ -28,15 +30,15 @@ pub async fn run(
     mut schedule: Schedule,
     in_flight_max: u32,
 ) -> anyhow::Result<()> {
-    let alarm = Alarm::new()?;
-    let lines = Rc::new(Lines {
-        resting: RefCell::default(),
-        at_work: Cell::new(0),
-        one_rests: Notify::new(),
+    let timer = PreciseTimer::new()?;
+    let connections = Rc::new(Connections {
+        idle: RefCell::default(),
+        in_use: Cell::new(0),
+        one_is_idle: Notify::new(),
     });
     while let Some(next) = schedule.next() {
         tokio::select! {
-            woken = alarm.wait_until(next) => woken?,
+            woken = timer.wait_until(next) => woken?,
             () = driver.stop.notified() => {}
         }
         if driver.stopped.get() {
@@ -44,18 +46,23 @@ pub async fn run(
         }
         while let Some(intended) = schedule.take(Instant::now()) {
             if driver.supply.borrow().is_over() {
-                return end(&lines).await;
+                return end(&connections).await;
             }
-            arrive(driver, &lines, intended, in_flight_max);
+            arrive(driver, &connections, intended, in_flight_max);
         }
-        // The wires must get their turn, however much is due.
+        // The connections must get their turn, however much is due.
         tokio::task::yield_now().await;
     }
-    end(&lines).await
+    end(&connections).await
 }
 
-fn arrive(driver: &Rc<Driver>, lines: &Rc<Lines>, intended: Instant, in_flight_max: u32) {
-    let job = if lines.at_work.get() < in_flight_max {
+fn arrive(
+    driver: &Rc<Driver>,
+    connections: &Rc<Connections>,
+    intended: Instant,
+    in_flight_max: u32,
+) {
+    let job = if connections.in_use.get() < in_flight_max {
         driver.supply.borrow_mut().take()
     } else {
         None
@@ -65,21 +72,21 @@ fn arrive(driver: &Rc<Driver>, lines: &Rc<Lines>, intended: Instant, in_flight_m
         return;
     };
     driver.recorder.borrow_mut().send(intended);
-    let wire = lines.resting.borrow_mut().pop();
-    let mut wire = wire.unwrap_or_else(|| Wire::to(driver.address));
-    lines.at_work.set(lines.at_work.get() + 1);
-    let (driver, lines) = (Rc::clone(driver), Rc::clone(lines));
+    let idle = connections.idle.borrow_mut().pop();
+    let mut connection = idle.unwrap_or_else(|| Connection::to(&driver.endpoint));
+    connections.in_use.set(connections.in_use.get() + 1);
+    let (driver, connections) = (Rc::clone(driver), Rc::clone(connections));
     actix_rt::spawn(async move {
-        driver.perform(&mut wire, job, intended).await;
-        lines.resting.borrow_mut().push(wire);
-        lines.at_work.set(lines.at_work.get() - 1);
-        lines.one_rests.notify_one();
+        driver.perform(&mut connection, job, intended).await;
+        connections.idle.borrow_mut().push(connection);
+        connections.in_use.set(connections.in_use.get() - 1);
+        connections.one_is_idle.notify_one();
     });
 }
 
-async fn end(lines: &Lines) -> anyhow::Result<()> {
-    while lines.at_work.get() > 0 {
-        lines.one_rests.notified().await;
+async fn end(connections: &Connections) -> anyhow::Result<()> {
+    while connections.in_use.get() > 0 {
+        connections.one_is_idle.notified().await;
     }
     Ok(())
 }

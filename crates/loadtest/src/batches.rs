@@ -1,10 +1,10 @@
-//! How many checkouts shared a transaction: what the server's own metrics say, before and after.
+//! The number of checkouts that shared a transaction, by the server's own metrics before and after.
 
 use std::{net::SocketAddr, time::Duration};
 
 use serde::Serialize;
 
-/// How long the private listener may take.
+/// The longest wait for the private listener.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 const METRIC: &str = "splitcart_batch_size_";
 
@@ -20,11 +20,10 @@ pub struct Snapshot {
 /// The batches between two moments.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Batches {
-    /// How many.
     pub count: u64,
     /// Checkouts in one, on the average.
     pub mean_size: f64,
-    /// How many had a size up to `up_to` and above the one before.
+    /// Batches of a size up to `up_to` and above the bound before.
     pub sizes: Vec<Size>,
 }
 
@@ -33,7 +32,6 @@ pub struct Batches {
 pub struct Size {
     /// The greatest size, `+Inf` for the last.
     pub up_to: String,
-    /// How many batches.
     pub count: u64,
 }
 
@@ -77,7 +75,7 @@ impl Snapshot {
         snapshot
     }
 
-    /// What has happened since an earlier moment; none if nothing has.
+    /// The batches since an earlier snapshot; none if there were none.
     pub fn since(&self, earlier: &Self) -> Option<Batches> {
         let count = self.count - earlier.count;
         if count <= 0.0 {

@@ -12,18 +12,16 @@ use splitcart::domain::{
 
 use crate::db::Offer;
 
-use super::{buyers::Buyer, market::Line};
+use super::{buyers::Buyer, cart_generator::Line};
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Cart {
     /// Its id, as soon as it has one.
     pub id: CartId,
-    /// Whose it is.
     pub buyer: Buyer,
     /// The lines.
     pub lines: Vec<CartLine>,
-    /// What they come to.
     pub totals: Totals,
 }
 

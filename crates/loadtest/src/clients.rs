@@ -2,7 +2,7 @@
 
 use std::{rc::Rc, time::Instant};
 
-use super::{driver::Driver, wire::Wire};
+use super::{connection::Connection, driver::Driver};
 
 /// Runs the clients until the deadline, until there is nothing left to do, or until they are
 /// stopped. What was begun is ended.
@@ -18,7 +18,7 @@ pub async fn run(driver: &Rc<Driver>, clients: u32, deadline: Option<Instant>) {
 }
 
 async fn client(driver: Rc<Driver>, deadline: Option<Instant>) {
-    let mut wire = Wire::to(driver.address);
+    let mut connection = Connection::to(&driver.endpoint);
     loop {
         let now = Instant::now();
         if driver.stopped.get() || deadline.is_some_and(|deadline| now >= deadline) {
@@ -27,6 +27,6 @@ async fn client(driver: Rc<Driver>, deadline: Option<Instant>) {
         let Some(job) = driver.supply.borrow_mut().take() else {
             return;
         };
-        driver.perform(&mut wire, job, now).await;
+        driver.perform(&mut connection, job, now).await;
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use hyper::Uri;
 use serde_json::{Value, json};
 use terminal::Screen;
 use uuid::Uuid;
@@ -20,6 +21,7 @@ use splitcart::{
 
 use super::{
     carts::Cart,
+    endpoint::Endpoint,
     options::{LoadtestArgs, Mode, Prepare},
     place::Place,
     ready::{self, Ready},
@@ -35,7 +37,7 @@ pub async fn run(
     config: &Config,
     place: &Place,
     file: &Path,
-    told_to_stop: impl Future<Output = ()>,
+    stop_signal: impl Future<Output = ()>,
 ) -> anyhow::Result<ExitCode> {
     if args.prepare() == Some(Prepare::Api) {
         place.check().await?;
@@ -44,7 +46,7 @@ pub async fn run(
     let mut connection = db::pool::connect(&place.database).await?;
     let ready = tokio::select! {
         ready = ready::get_ready(args, config, place, &mut connection, &screen) => ready?,
-        () = told_to_stop => bail!("stopped by a signal"),
+        () = stop_signal => bail!("stopped by a signal"),
     };
     screen.close();
     let context = || format!("can't write {}", file.display());
@@ -53,18 +55,18 @@ pub async fn run(
     } else {
         Box::new(BufWriter::new(File::create(file).with_context(context)?))
     };
-    write(&mut out, args.load.mode, &place.host, &ready).with_context(context)?;
+    write(&mut out, args.load.mode, &place.http, &ready).with_context(context)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(out: &mut dyn Write, mode: Mode, host: &str, ready: &Ready) -> io::Result<()> {
+fn write(out: &mut dyn Write, mode: Mode, endpoint: &Endpoint, ready: &Ready) -> io::Result<()> {
     for (cart, token) in ready.prepared.carts.iter().zip(&ready.tokens) {
-        writeln!(out, "{}", line(mode, host, token, cart))?;
+        writeln!(out, "{}", line(mode, endpoint, token, cart))?;
     }
     out.flush()
 }
 
-fn line(mode: Mode, host: &str, token: &str, cart: &Cart) -> Value {
+fn line(mode: Mode, endpoint: &Endpoint, token: &str, cart: &Cart) -> Value {
     let (method, path, body) = match mode {
         Mode::Checkout => ("POST", CHECKOUT, Some(checkout_body(cart.id))),
         Mode::CartPut | Mode::Purchase => ("PUT", CART, Some(put_body(cart))),
@@ -75,7 +77,7 @@ fn line(mode: Mode, host: &str, token: &str, cart: &Cart) -> Value {
     let key = body.is_some().then(Uuid::now_v7);
     json!({
         "method": method,
-        "url": format!("http://{host}{path}"),
+        "url": endpoint.url(&Uri::from_static(path)).to_string(),
         "token": token,
         "key": key,
         "cart_id": cart_id,

@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    net::SocketAddr,
     rc::Rc,
     time::Duration,
 };
@@ -14,13 +13,14 @@ use splitcart::domain::ids::CartId;
 
 use super::{
     answers::{cart_id_in, is_refusal},
+    connection::Connection,
+    endpoint::Endpoint,
     requests::Request,
-    wire::Wire,
 };
 
-/// How many are frozen at a time.
+/// Carts that are frozen at a time.
 const AT_A_TIME: usize = 16;
-/// How often a cart that the server has no time for is sent again, and how long after.
+/// Tries of a cart that the server refuses for lack of time, and the pause between them.
 const TRIES_MAX: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// # Errors
 /// The first cart that the server will not freeze.
 pub async fn freeze(
-    address: SocketAddr,
+    endpoint: &Endpoint,
     requests: Vec<Request>,
     screen: &Screen,
 ) -> anyhow::Result<Vec<CartId>> {
@@ -40,14 +40,14 @@ pub async fn freeze(
     let workers: Vec<_> = (0..AT_A_TIME)
         .map(|_| {
             let (left, done, screen) = (Rc::clone(&left), Rc::clone(&done), screen.clone());
+            let mut connection = Connection::to(endpoint);
             actix_rt::spawn(async move {
-                let mut wire = Wire::to(address);
                 let mut frozen = Vec::new();
                 loop {
                     let Some((number, request)) = left.borrow_mut().next() else {
                         return Ok::<_, anyhow::Error>(frozen);
                     };
-                    frozen.push((number, freeze_one(&mut wire, &request).await?));
+                    frozen.push((number, freeze_one(&mut connection, &request).await?));
                     done.set(done.get() + 1);
                     screen.at(done.get());
                 }
@@ -62,14 +62,14 @@ pub async fn freeze(
     Ok(frozen.into_iter().map(|(_, id)| id).collect())
 }
 
-async fn freeze_one(wire: &mut Wire, request: &Request) -> anyhow::Result<CartId> {
+async fn freeze_one(connection: &mut Connection, request: &Request) -> anyhow::Result<CartId> {
     let mut refusal = String::new();
     for _ in 0..TRIES_MAX {
-        let answer = wire
-            .exchange(request.bytes())
+        let answer = connection
+            .exchange(request)
             .await
             .context("PUT /api/v1/cart was not answered")?;
-        let body = wire.body(&answer);
+        let body = &answer.body[..];
         if is_refusal(answer.status) {
             refusal = format!("{}: {}", answer.status, String::from_utf8_lossy(body));
             tokio::time::sleep(PAUSE).await;

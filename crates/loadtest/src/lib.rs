@@ -5,40 +5,45 @@
 //!
 //! | step | files |
 //! |---|---|
-//! | what is asked for | `options`, `checks` |
-//! | where, and from beginning to end | `place`, `private`, `trial` |
-//! | who buys what | `market`, `popularity`, `buyers`, `carts` (pure) |
-//! | getting ready | `ready`, `prepare`, `freeze` |
+//! | the options | `options`, `time_option`, `picture_format`, `asked`, `checks` |
+//! | the server, and a test from beginning to end | `place`, `private`, `server_process`, `trial` |
+//! | the carts and their buyers | `cart_generator`, `popularity`, `buyers`, `carts` (pure) |
+//! | preparation | `ready`, `prepare`, `freeze` |
 //! | for other tools | `export` |
-//! | the load | `run`, `clients` (closed), `arrivals`, `schedule`, `alarm` (open) |
-//! | one request | `driver`, `requests`, `wire`, `answers` |
-//! | what is measured | `record`, `latency`, `batches` |
-//! | what is told | `report`, `settings`, `verdict`, `table`, `plot` |
+//! | the load | `run`, `clients` (closed), `arrivals`, `schedule`, `precise_timer` (open) |
+//! | one request | `driver`, `requests`, `connection`, `endpoint`, `answers` |
+//! | measurements | `record`, `latency`, `batches` |
+//! | the results | `report`, `settings`, `soundness`, `table`, `plot` |
 //!
 //! Two benchmarks are driven by it and have programs of their own: [`compare`] holds the checkout against a
-//! textbook's and against its bars, [`fault_bench`] strikes faults and measures what they cost others.
+//! textbook implementation and its own bars, [`fault_bench`] injects faults and measures what they cost
+//! other clients.
 
-mod alarm;
 mod answers;
 mod arrivals;
+mod asked;
 mod batches;
 mod bench;
 mod buyers;
+mod cart_generator;
 mod carts;
 mod checks;
 mod clients;
 pub mod compare;
+mod connection;
 mod db;
 mod driver;
+mod endpoint;
 mod export;
 pub mod fault_bench;
 mod freeze;
 mod latency;
-mod market;
 mod options;
+mod picture_format;
 mod place;
 mod plot;
 mod popularity;
+mod precise_timer;
 mod prepare;
 mod private;
 mod ready;
@@ -47,11 +52,12 @@ mod report;
 mod requests;
 mod run;
 mod schedule;
+mod server_process;
 mod settings;
+mod soundness;
 mod table;
+mod time_option;
 mod trial;
-mod verdict;
-mod wire;
 
 use std::{path::Path, process::ExitCode};
 
@@ -80,16 +86,16 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     checks::check(args)?;
     serve::raise_the_limit_of_open_files();
-    let told_to_stop = serve::stop_signal()?.shared();
+    let stop_signal = serve::stop_signal()?.shared();
     if !args.place.private {
         let place = Place::running(args, config).await?;
         let config = &with_token_keys(config, data_dir)?;
         if let (true, Some(file)) = (args.output.prepare_only, &args.output.export) {
-            return export::run(args, config, &place, file, told_to_stop).await;
+            return export::run(args, config, &place, file, stop_signal).await;
         }
-        return trial::run(args, config, &place, told_to_stop).await;
+        return trial::run(args, config, &place, stop_signal).await;
     }
-    let config = &private::for_ourselves(config);
+    let config = &private::for_this_process(config);
     let plan = SeedPlan {
         vendors: args.place.seed_vendors,
         products: args.place.seed_products,
@@ -100,11 +106,11 @@ pub async fn run(
     let starting = Private::start(config, config_file, data_dir, plan);
     let mut private = tokio::select! {
         private = starting => private?,
-        () = told_to_stop.clone() => bail!("stopped by a signal"),
+        () = stop_signal.clone() => bail!("stopped by a signal"),
     };
     let place = private.place();
     let result = tokio::select! {
-        result = trial::run(args, config, &place, told_to_stop) => result,
+        result = trial::run(args, config, &place, stop_signal) => result,
         failure = private.failure() => Err(failure),
     };
     let stopped = private.stop().await;

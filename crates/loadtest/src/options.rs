@@ -1,37 +1,39 @@
-//! The options of a load test. What of them contradicts itself is refused in `checks`.
+//! The options of a load test as they are typed. `asked` says what follows from them, `checks` refuses
+//! contradictions.
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::{
-    checks::{self, parse_time},
-    market::Shape,
-};
+use super::time_option::parse_time;
 
 const EXAMPLES: &str = "\
 Examples:
   splitcart loadtest --private                        all in one: servers, catalogue and load, for a
                                                       first impression
-  splitcart loadtest --clients 64 --duration 30s      against the server that runs here
+  splitcart loadtest --clients 64 --duration 30s      against the server on this machine
   splitcart loadtest --clients 64 --hot-share 1       a flash sale: one product in every cart
   splitcart loadtest --count 5000 --hot-share 1 --hot-stock 100 --lines 1 --qty 1
                                                       5,000 buyers for 100 units
   splitcart loadtest --rate 2000 --duration 60s --plot latency.svg --json run.json
-                                                      open loop: arrivals wait for no answer
+                                                      open loop: arrivals do not wait for answers
   splitcart loadtest --rate 6000 --retry-refused retry-after
-                                                      too much, with clients that come back
+                                                      overload, with clients that retry
   splitcart loadtest --mode purchase --clients 16     PUT /cart and checkout, measured as one
   splitcart loadtest --prepare-only --export requests.ndjson --count 20000
                                                       for wrk, oha, k6 and locust: scripts/load
-  splitcart loadtest --retries 0.1                    a tenth is sent twice and answered the same
+  splitcart loadtest --retries 0.1                    a tenth is sent twice and must be answered alike
+  splitcart loadtest --url https://shop.test:8443 --ca ca.pem
+                                                      a server under TLS
 
-The database's URL, the secret of tokens and the addresses are the server's own settings: give both
-the same environment and --config. The test adds buyers and carts to that database and refills the
-stock of what it buys, so do not point it at one that matters.
+The database URL, the token secret and the addresses are the server's own settings: give both the same
+environment and --config. The test adds buyers and carts to that database and refills the stock of what
+it buys, so do not point it at a database that matters.
 
-It ends with `splitcart audit`. The status is 0 if the run was sound: nothing but successes and
-refusals (503, 429), every replay the same to the byte, nothing oversold, no finding of the audit.";
+A run ends with `splitcart audit`. The status is 0 if the run was sound: only successes and refusals
+(503, 429), every replay identical to the byte, nothing oversold, and no finding of the audit.
+
+Times are written as 500ms, 10s, 2m or 1m30s; a bare number is seconds.";
 
 /// Drive a running server over HTTP and measure it
 #[derive(Args, Clone, Debug)]
@@ -47,15 +49,19 @@ pub struct LoadtestArgs {
     pub(super) output: OutputArgs,
 }
 
-/// Where the server is.
+/// The server.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "The server")]
 pub struct PlaceArgs {
     /// The server's public listener [default: http.addr]
     #[arg(long, value_name = "URL")]
     pub(super) url: Option<String>,
-    /// Start a temporary PostgreSQL and Redis and a server of their own, seed them, and stop and
-    /// remove everything in the end
+    /// With an https URL: trust the certificates of this PEM file instead of those that the system
+    /// trusts
+    #[arg(long, value_name = "FILE", conflicts_with = "private")]
+    pub(super) ca: Option<PathBuf>,
+    /// Start a temporary PostgreSQL, Redis and server, seed them, and stop and
+    /// remove everything at the end
     #[arg(long, conflicts_with = "url")]
     pub(super) private: bool,
     /// With --private: vendors in the catalogue
@@ -66,18 +72,18 @@ pub struct PlaceArgs {
     pub(super) seed_products: u32,
 }
 
-/// How requests come.
+/// The load.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "The load")]
 pub struct LoadArgs {
-    /// What is measured
+    /// The requests to measure
     #[arg(long, value_enum, default_value_t = Mode::Checkout)]
     pub(super) mode: Mode,
-    /// Closed loop: so many clients, each of which waits for its answer before it goes on
+    /// Closed loop: the number of clients, each of which waits for its answer before it sends again
     /// [default: 64]
     #[arg(long, value_name = "COUNT", conflicts_with = "rate")]
     pub(super) clients: Option<u32>,
-    /// Open loop: so many arrivals a second, whatever the server does; a latency counts from the
+    /// Open loop: arrivals a second, whatever the server does; a latency counts from the
     /// moment when the request was meant to be sent
     #[arg(long, value_name = "PER SECOND")]
     pub(super) rate: Option<f64>,
@@ -85,32 +91,33 @@ pub struct LoadArgs {
     /// [default: --rate x --timeout, up to what files may be open]
     #[arg(long, value_name = "COUNT", requires = "rate")]
     pub(super) max_in_flight: Option<u32>,
-    /// How long to measure [default: 10s]
+    /// Time to measure: 10s, 2m, 1m30s [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "count")]
     pub(super) duration: Option<Duration>,
-    /// How many requests to measure, instead of a time
+    /// Number of requests to measure, instead of a time
     #[arg(long, value_name = "COUNT")]
     pub(super) count: Option<u32>,
-    /// The same load before it is measured [default: 2s; none with --count]
+    /// Time to run the load before it is measured, such as 5s [default: 2s; none with --count]
     #[arg(long, value_name = "TIME", value_parser = parse_time, conflicts_with = "count")]
     pub(super) warmup: Option<Duration>,
     /// The share of requests that are sent again under the same key, and must be answered the same
     #[arg(long, value_name = "0..1", default_value_t = 0.0)]
     pub(super) retries: f64,
-    /// What a client does that is refused with 503 or 429: tries again, under the same key, or not.
-    /// Its latency counts from the first try
+    /// The behaviour of a client that is refused with 503 or 429: it tries again, under the same key, or
+    /// not. Its latency counts from the first try
     #[arg(long, value_enum, default_value_t = RetryRefused::Never)]
     pub(super) retry_refused: RetryRefused,
-    /// How long an answer may take, with all tries of a client that is refused
+    /// The longest that an answer may take, with all tries of a client that is refused, such as 500ms or
+    /// 10s
     #[arg(long, value_name = "TIME", value_parser = parse_time, default_value = "30s")]
     pub(super) timeout: Duration,
 }
 
-/// What is bought.
+/// The carts.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "The carts")]
 pub struct CartArgs {
-    /// How carts come to be before the test: written into the database, or through PUT /cart
+    /// The way in which carts are made before the test: written into the database, or by PUT /cart
     /// [default: db]
     #[arg(long, value_enum)]
     pub(super) prepare: Option<Prepare>,
@@ -130,10 +137,10 @@ pub struct CartArgs {
     /// The share of carts that have a hot product in them
     #[arg(long, value_name = "0..1", default_value_t = 0.0)]
     pub(super) hot_share: f64,
-    /// How many products are hot [default: 1]
+    /// Number of hot products [default: 1]
     #[arg(long, value_name = "COUNT")]
     pub(super) hot_products: Option<u32>,
-    /// Zipf's exponent of the popularity of the other products; 0 is all alike
+    /// Zipf exponent of the popularity of the other products; at 0 all are equally popular
     #[arg(long, value_name = "EXPONENT", default_value_t = 0.0)]
     pub(super) zipf: f64,
     /// Units of each product in stock when the test begins [default: never short]
@@ -146,17 +153,17 @@ pub struct CartArgs {
     /// that is sold at once]
     #[arg(long, value_name = "UNITS")]
     pub(super) qty: Option<i32>,
-    /// Decides which carts are made, and with --private which catalogue
+    /// Seed of the random choice of carts, and with --private of the catalogue
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(super) seed: u64,
 }
 
-/// Where results go, beside the table.
+/// Output beside the table.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "The results")]
 pub struct OutputArgs {
-    /// Write everything that was measured, second by second; - is stdout, and the table goes to
-    /// stderr then
+    /// Write all measurements as JSON, second by second; - is stdout, and the table then goes to
+    /// stderr
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
     /// Prepare carts, buyers and stock, write --export, and measure nothing: for other tools, see
@@ -167,7 +174,7 @@ pub struct OutputArgs {
         conflicts_with_all = ["private", "json", "plot"]
     )]
     pub(super) prepare_only: bool,
-    /// With --prepare-only: where every request is written, one JSON object a line, with `method`,
+    /// With --prepare-only: the file for the requests, one JSON object a line, with `method`,
     /// `url`, `token`, `key`, `cart_id` and `body`; - is stdout
     #[arg(long, value_name = "FILE", requires = "prepare_only")]
     pub(super) export: Option<PathBuf>,
@@ -176,7 +183,7 @@ pub struct OutputArgs {
     pub(super) plot: Option<PathBuf>,
 }
 
-/// What is measured.
+/// The requests that are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
     /// POST /api/v1/checkout of prepared carts
@@ -189,7 +196,7 @@ pub enum Mode {
     Purchase,
 }
 
-/// How carts come to be before a test.
+/// The way in which carts are made before a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Prepare {
     /// Through PUT /api/v1/cart
@@ -198,138 +205,13 @@ pub enum Prepare {
     Db,
 }
 
-/// What a client does whose request was refused because the server has too much to do.
+/// The behaviour of a client whose request was refused because the server has too much to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RetryRefused {
-    /// It goes away
+    /// Give up
     Never,
-    /// It waits as long as Retry-After asks for, and up to 100 ms more
+    /// Wait as long as Retry-After asks for, and up to 100 ms more
     RetryAfter,
-    /// It waits up to 100 ms
+    /// Wait up to 100 ms
     Jitter,
-}
-
-/// How requests come.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Arrivals {
-    /// So many clients that wait for their answers.
-    Closed {
-        /// How many.
-        clients: u32,
-    },
-    /// So many a second.
-    Open {
-        /// How many.
-        rate: f64,
-        /// The most at a time.
-        in_flight_max: u32,
-    },
-}
-
-/// When a test ends.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Length {
-    /// After this time.
-    Time(Duration),
-    /// After so many requests.
-    Count(u32),
-}
-
-impl LoadtestArgs {
-    /// How requests come.
-    pub(super) fn arrivals(&self) -> Arrivals {
-        match self.load.rate {
-            Some(rate) => Arrivals::Open {
-                rate,
-                in_flight_max: self
-                    .load
-                    .max_in_flight
-                    .unwrap_or_else(|| self.in_flight_max_by_itself(rate)),
-            },
-            None => Arrivals::Closed {
-                clients: self.load.clients.unwrap_or(64),
-            },
-        }
-    }
-
-    /// So many that an arrival finds no place only where answers take longer than they may.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it is bounded, and a rate below 0 is refused"
-    )]
-    fn in_flight_max_by_itself(&self, rate: f64) -> u32 {
-        let most = checks::at_a_time_max();
-        let wanted = (rate * self.load.timeout.as_secs_f64()).ceil();
-        (wanted.min(f64::from(most)) as u32).max(1)
-    }
-
-    /// The most requests at a time.
-    pub(super) fn at_a_time(&self) -> u32 {
-        match self.arrivals() {
-            Arrivals::Closed { clients } => clients,
-            Arrivals::Open { in_flight_max, .. } => in_flight_max,
-        }
-    }
-
-    /// When the test ends.
-    pub(super) fn length(&self) -> Length {
-        match self.load.count {
-            Some(count) => Length::Count(count),
-            None => Length::Time(self.load.duration.unwrap_or(Duration::from_secs(10))),
-        }
-    }
-
-    /// How long the load runs before it is measured.
-    pub(super) fn warmup(&self) -> Duration {
-        self.load.warmup.unwrap_or(match self.length() {
-            Length::Time(_) => Duration::from_secs(2),
-            Length::Count(_) => Duration::ZERO,
-        })
-    }
-
-    /// How many carts are prepared, or only priced where requests bring them.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a day of a million a second would be more carts than any machine holds"
-    )]
-    pub(super) fn carts(&self) -> u32 {
-        /// Beyond what a machine of two cores does.
-        const CHECKOUTS_PER_SECOND: f64 = 4000.0;
-        /// So many buyers that none comes back soon.
-        const REUSED: u32 = 2000;
-        if let Some(carts) = self.cart.carts {
-            return carts;
-        }
-        match (self.load.mode, self.length()) {
-            (Mode::Checkout, Length::Count(count)) => count,
-            (Mode::Checkout, Length::Time(time)) => {
-                let seconds = (time + self.warmup()).as_secs_f64();
-                let carts = seconds * self.load.rate.unwrap_or(CHECKOUTS_PER_SECOND);
-                carts.ceil() as u32 + 1
-            }
-            _ => self.at_a_time().max(REUSED),
-        }
-    }
-
-    /// How carts come to be, if they must be there before the test.
-    pub(super) fn prepare(&self) -> Option<Prepare> {
-        match self.load.mode {
-            Mode::Checkout | Mode::CartGet => Some(self.cart.prepare.unwrap_or(Prepare::Db)),
-            Mode::CartPut | Mode::Purchase => None,
-        }
-    }
-
-    /// What carts look like.
-    pub(super) fn shape(&self) -> Shape {
-        Shape {
-            lines: self.cart.lines as usize,
-            vendors: self.cart.vendors.unwrap_or(self.cart.lines) as usize,
-            hot_share: self.cart.hot_share,
-            hot_products: self.cart.hot_products.unwrap_or(1) as usize,
-            zipf: self.cart.zipf,
-            qty: self.cart.qty,
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! A picture of a test: throughput and latency percentiles over time, one above the other.
+//! The plot of a test: throughput and latency percentiles over time, one above the other.
 //!
 //! The font comes with the program, so that a bare machine measures and draws text as any other.
 
@@ -12,7 +12,7 @@ use plotters::{
 };
 
 use super::{
-    checks::Picture,
+    picture_format::PictureFormat,
     report::{Report, SecondReport},
     table,
 };
@@ -26,10 +26,10 @@ const ORANGE: RGBColor = RGBColor(230, 130, 20);
 const RED: RGBColor = RGBColor(200, 40, 50);
 const PURPLE: RGBColor = RGBColor(130, 80, 170);
 const GREY: RGBColor = RGBColor(120, 120, 120);
-/// Up to so many points are marked one by one.
+/// Up to this number, points are marked one by one.
 const MARKED_MAX: usize = 60;
 
-/// So much higher than the highest point is a chart: room for the legend.
+/// The height of a chart as a multiple of its highest point: room for the legend.
 const HEADROOM: f64 = 1.3;
 
 /// One line of a chart: a name, a colour, points.
@@ -46,9 +46,9 @@ struct Line {
 pub fn draw(report: &Report, path: &Path) -> anyhow::Result<()> {
     register_font(FONT, FontStyle::Normal, dejavu::sans::regular())
         .map_err(|_| anyhow!("the program's own font is broken"))?;
-    let bytes = match Picture::of(path) {
-        Some(Picture::Svg) => svg(report)?.into_bytes(),
-        Some(Picture::Png) => png(report)?,
+    let bytes = match PictureFormat::of(path) {
+        Some(PictureFormat::Svg) => svg(report)?.into_bytes(),
+        Some(PictureFormat::Png) => png(report)?,
         None => return Err(anyhow!("{} is neither .svg nor .png", path.display())),
     };
     fs::write(path, bytes).with_context(|| format!("can't write {}", path.display()))
@@ -136,10 +136,10 @@ fn latencies(report: &Report) -> Vec<Line> {
     ]
 }
 
-/// A point in the middle of each second. What is left of the last one may be too short to tell a
+/// A point in the middle of each second. The rest of the last one may be too short for a
 /// rate.
 fn points(report: &Report, of: &dyn Fn(&SecondReport) -> Option<f64>) -> Vec<(f64, f64)> {
-    let is_told = |it: &&SecondReport| it.length_seconds >= 0.1 || report.series.len() == 1;
+    let is_shown = |it: &&SecondReport| it.length_seconds >= 0.1 || report.series.len() == 1;
     let point = |it: &SecondReport| {
         let middle = it.second as f64 + it.length_seconds / 2.0;
         Some((middle, of(it)?))
@@ -147,7 +147,7 @@ fn points(report: &Report, of: &dyn Fn(&SecondReport) -> Option<f64>) -> Vec<(f6
     report
         .series
         .iter()
-        .filter(is_told)
+        .filter(is_shown)
         .filter_map(point)
         .collect()
 }
@@ -199,7 +199,7 @@ fn chart<B: DrawingBackend>(
         .draw()
 }
 
-/// As few digits as tell it.
+/// The number with as few digits as it needs.
 fn number(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_have_as_few_digits_as_tell_them() {
+    fn labels_have_as_few_digits_as_they_need() {
         let told = [0.0, 0.5, 2.0, 12.25, 1500.0].map(number);
         assert_eq!(told, ["0", "0.5", "2", "12.25", "1500"]);
     }

@@ -22,17 +22,17 @@ use crate::db::{self, CartItemRow, CartRow, Vendors};
 
 use super::{
     buyers::{self, Buyer},
+    cart_generator::{CartGenerator, CartShape},
     carts::Cart,
-    market::{Market, Shape},
 };
 
-/// How many products are read at once.
+/// Products that are read at once.
 const PRODUCTS_AT_ONCE: usize = 10_000;
 
-/// What is put into the stock of a product that shall never run short.
+/// The stock of a product that shall never run short.
 pub const PLENTY: i32 = 1_000_000_000;
 
-/// What a test works with.
+/// The carts and products of a test.
 #[derive(Debug)]
 pub struct Prepared {
     /// One per buyer.
@@ -49,7 +49,7 @@ pub struct Prepared {
 /// The catalogue has too little for them, or the machine failed.
 pub async fn draw_carts(
     connection: &mut PgConnection,
-    shape: Shape,
+    shape: CartShape,
     vendors: Vendors,
     count: u32,
     seed: u64,
@@ -60,22 +60,22 @@ pub async fn draw_carts(
         "the catalogue has nothing for sale in {}: fill it with `splitcart seed`",
         buyers::STATE
     );
-    let mut market = Market::open(offers, shape, seed).map_err(anyhow::Error::msg)?;
+    let mut generator = CartGenerator::new(offers, shape, seed).map_err(anyhow::Error::msg)?;
     let drawn = (0..count)
-        .map(|_| market.next_cart())
+        .map(|_| generator.next_cart())
         .collect::<Result<Vec<_>, _>>()
         .map_err(anyhow::Error::msg)?;
-    let id_of = |offer: usize| market.offers()[offer].product_id;
+    let id_of = |offer: usize| generator.offers()[offer].product_id;
     let used: BTreeSet<_> = drawn
         .iter()
         .flatten()
         .map(|line| id_of(line.offer))
         .collect();
-    let hot: BTreeSet<_> = market.hot().map(id_of).collect();
+    let hot: BTreeSet<_> = generator.hot().map(id_of).collect();
     let products = read_products(connection, &used).await?;
     let carts = drawn.iter().zip(1..).map(|(lines, number)| {
         let (id, buyer) = (CartId::new(Uuid::now_v7()), Buyer::number(number));
-        Cart::price(id, buyer, lines, market.offers(), &products)
+        Cart::price(id, buyer, lines, generator.offers(), &products)
             .context("a product has gone while the test was prepared")
     });
     Ok(Prepared {
@@ -170,9 +170,6 @@ pub async fn write_carts(
 }
 
 /// Fills the stock of everything that a test buys: hot products with `hot`, others with `spread`.
-///
-/// # Errors
-/// The statement failed.
 pub async fn restock(
     connection: &mut PgConnection,
     prepared: &Prepared,

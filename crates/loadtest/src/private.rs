@@ -1,20 +1,10 @@
-//! A server of the test's own: a temporary PostgreSQL and Redis, a seeded catalogue, and `splitcart
-//! serve` as a process beside us, as it would run anywhere.
+//! A private server: a temporary PostgreSQL and Redis, a seeded catalogue, and `splitcart
+//! serve` as a child process, as it would run anywhere.
 
-use std::{
-    ffi::OsStr,
-    io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    path::Path,
-    time::Duration,
-};
+use std::{ffi::OsStr, net::SocketAddr, path::Path, time::Duration};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::Context;
 use chrono::Utc;
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
 use secrecy::ExposeSecret;
 use tokio::process::{Child, Command};
 
@@ -27,19 +17,16 @@ use splitcart::{
 
 use private_servers::{DataDir, EmbeddedServices, Options, SERVING_ROLE};
 
-use super::place::Place;
+use super::{endpoint::Endpoint, place::Place, server_process};
 
-/// How long the server may take to be ready.
-const READY_WAIT_MAX: Duration = Duration::from_mins(1);
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How long it may take to end beyond its own drain.
+/// The time that the server gets to end beyond its own drain.
 const END_WAIT: Duration = Duration::from_secs(10);
 /// A line per request is no part of what is measured, unless it is asked for.
 const LOG_FILTER: &str = "warn,actix_http=off,sqlx_postgres::options=off";
 
-/// The settings for a server that only we speak to: plainly, and with a secret that nobody else knows
-/// where there is none of the user's own.
-pub fn for_ourselves(config: &Config) -> Config {
+/// The settings for a server of this process alone: without TLS, and with a fresh secret unless the user
+/// has set one.
+pub fn for_this_process(config: &Config) -> Config {
     let mut config = config.clone();
     let has_own_secret = matches!(config.auth.token_keys(), TokenKeys::Secret(_));
     if !has_own_secret || !config.auth.has_keys() {
@@ -49,7 +36,7 @@ pub fn for_ourselves(config: &Config) -> Config {
     config
 }
 
-/// Settings of a user's own server that [`for_ourselves`] has put aside.
+/// Settings of a user's own server that [`for_this_process`] has put aside.
 const NOT_OF_USE: [&str; 7] = [
     "SPLITCART_DATABASE_URL_FILE",
     "SPLITCART_REDIS_URL_FILE",
@@ -111,7 +98,7 @@ impl Private {
             seed::load(&plan, Utc::now(), &mut connection, &|_| {}).await?;
         }
         db::roles::let_serve(&mut connection, SERVING_ROLE).await?;
-        let [http, ops] = free_addresses().context("there is no free port")?;
+        let [http, ops] = server_process::free_addresses()?;
         let mut command = Command::new(program_beside("splitcart")?);
         if let Some(file) = config_file {
             command.arg("--config").arg(file);
@@ -127,27 +114,26 @@ impl Private {
                 "SPLITCART_AUTH_HS256_SECRET",
                 config.auth.hs256_secret.expose_secret(),
             )
-            // What is measured is the work, not how it is refused; and one machine sends all of it.
+            // The work is measured, not its refusal; and one machine sends all requests.
             .env("SPLITCART_RATE_LIMIT", "off")
             .envs(NOT_OF_USE.map(|name| (name, "")))
             .stdin(std::process::Stdio::null())
-            // Ctrl-C is for us: the server is stopped when nobody needs it any more.
+            // Ctrl-C is for this process: the server is stopped when it is not needed any more.
             .process_group(0)
             .kill_on_drop(true);
         if config.log.filter.is_empty() {
             command.env("SPLITCART_LOG_FILTER", OsStr::new(LOG_FILTER));
         }
         let mut server = command.spawn().context("can't start the server")?;
-        until_ready(&mut server, ops).await?;
+        server_process::until_ready(&mut server, ops).await?;
         Ok((server, http, ops))
     }
 
-    /// Where everything is.
+    /// The listeners and the database.
     pub fn place(&self) -> Place {
         Place {
             database: self.services.database_url().into(),
-            host: self.http.to_string(),
-            http: self.http,
+            http: Endpoint::plain(self.http),
             ops: self.ops,
         }
     }
@@ -168,52 +154,8 @@ impl Private {
     /// # Errors
     /// One of them did not end.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        let ended = self.stop_server().await;
+        let ended = server_process::end(&mut self.server, self.end_wait).await;
         self.services.stop().await?;
         ended
-    }
-
-    async fn stop_server(&mut self) -> anyhow::Result<()> {
-        if let Some(pid) = self.server.id().and_then(|pid| i32::try_from(pid).ok()) {
-            // It may have ended just now.
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
-        let Ok(status) = tokio::time::timeout(self.end_wait, self.server.wait()).await else {
-            self.server.kill().await?;
-            bail!(
-                "the server did not end within {:?} and was killed",
-                self.end_wait
-            );
-        };
-        let status = status?;
-        ensure!(status.success(), "the server ended with {status}");
-        Ok(())
-    }
-}
-
-/// Two different ones. Somebody else may take one before the server does; then it says so and ends.
-fn free_addresses() -> io::Result<[SocketAddr; 2]> {
-    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let (one, other) = (listen()?, listen()?);
-    Ok([one.local_addr()?, other.local_addr()?])
-}
-
-async fn until_ready(server: &mut Child, ops: SocketAddr) -> anyhow::Result<()> {
-    let client = reqwest::Client::new();
-    let url = format!("http://{ops}/readyz");
-    let ready = async {
-        loop {
-            let answer = client.get(&url).send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
-                return;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
-    tokio::select! {
-        ready = tokio::time::timeout(READY_WAIT_MAX, ready) => {
-            ready.context("the server was not ready in a minute")
-        }
-        status = server.wait() => bail!("the server did not start: {}", status?),
     }
 }

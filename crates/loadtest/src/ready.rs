@@ -18,10 +18,10 @@ use super::{
     requests::{Job, Request},
 };
 
-/// How long tokens are good for: longer than any test.
+/// The lifetime of tokens: longer than any test.
 const TOKEN_GOOD_FOR: Duration = Duration::from_hours(48);
 
-/// What there is when all is ready.
+/// Everything that a test needs.
 pub struct Ready {
     /// The carts, and what is in them.
     pub prepared: Prepared,
@@ -31,9 +31,9 @@ pub struct Ready {
 
 impl Ready {
     /// The requests.
-    pub fn jobs(&self, args: &LoadtestArgs, place: &Place) -> Vec<Job> {
+    pub fn jobs(&self, args: &LoadtestArgs) -> Vec<Job> {
         let carts = self.prepared.carts.iter().zip(&self.tokens);
-        let jobs = carts.map(|(cart, token)| job(args.load.mode, &place.host, token, cart));
+        let jobs = carts.map(|(cart, token)| job(args.load.mode, token, cart));
         jobs.collect()
     }
 }
@@ -71,8 +71,8 @@ pub async fn get_ready(
         Some(Prepare::Db) => prepare::write_carts(connection, &prepared.carts, screen).await?,
         Some(Prepare::Api) => {
             let carts = prepared.carts.iter().zip(&tokens);
-            let puts = carts.map(|(cart, token)| Request::put_cart(&place.host, token, cart));
-            let ids = freeze::freeze(place.http, puts.collect(), screen).await?;
+            let puts = carts.map(|(cart, token)| Request::put_cart(token, cart));
+            let ids = freeze::freeze(&place.http, puts.collect(), screen).await?;
             for (cart, id) in prepared.carts.iter_mut().zip(ids) {
                 cart.id = id;
             }
@@ -98,14 +98,14 @@ fn token_for(config: &Config, cart: &Cart) -> anyhow::Result<String> {
     token::issue(config, user, store, TOKEN_GOOD_FOR)
 }
 
-fn job(mode: Mode, host: &str, token: &str, cart: &Cart) -> Job {
+fn job(mode: Mode, token: &str, cart: &Cart) -> Job {
     match mode {
-        Mode::Checkout => Job::CheckOut(Request::check_out(host, token, cart.id)),
-        Mode::CartPut => Job::PutCart(Request::put_cart(host, token, cart)),
-        Mode::CartGet => Job::GetCart(Request::get_cart(host, token)),
+        Mode::Checkout => Job::CheckOut(Request::check_out(token, cart.id)),
+        Mode::CartPut => Job::PutCart(Request::put_cart(token, cart)),
+        Mode::CartGet => Job::GetCart(Request::get_cart(token)),
         Mode::Purchase => Job::Purchase {
-            put: Request::put_cart(host, token, cart),
-            check_out: Request::check_out(host, token, cart.id),
+            put: Box::new(Request::put_cart(token, cart)),
+            check_out: Box::new(Request::check_out(token, cart.id)),
         },
     }
 }

@@ -1,4 +1,4 @@
-//! What a test has found: everything, as it stands in the JSON.
+//! The results of a test, as they stand in the JSON.
 
 use std::{fs, path::Path};
 
@@ -41,7 +41,7 @@ pub struct Report {
     pub sent_again: u64,
     /// Clients that were refused until --timeout was over.
     pub gave_up: u64,
-    /// What the database says was bought from the test's carts.
+    /// Purchases from the test's carts, by the database.
     pub bought: Bought,
     pub stock: Stocks,
     pub batches: Option<Batches>,
@@ -50,7 +50,7 @@ pub struct Report {
     pub series: Vec<SecondReport>,
     /// Why the run was not sound; empty if it was.
     pub complaints: Vec<String>,
-    /// What to know when reading the figures.
+    /// Caveats about the figures.
     pub notes: Vec<String>,
     /// The first unexpected answers.
     pub unexpected: Vec<String>,
@@ -102,7 +102,7 @@ pub struct Sold {
     pub available_before: i64,
     pub available_after: i64,
     pub least_available_after: i64,
-    /// What is reserved more than before.
+    /// The reserved units, less those before the test.
     pub units: i64,
 }
 

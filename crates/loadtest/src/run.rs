@@ -1,5 +1,4 @@
-//! The test itself: the load, what is noted when its warm-up ends, and the line that shows how it
-//! goes.
+//! The test itself: the load, the state when its warm-up ends, and the line of progress.
 
 use std::{
     cell::RefCell,
@@ -16,10 +15,10 @@ use terminal::Screen;
 
 use super::{
     arrivals,
+    asked::Arrivals,
     batches::{self, Batches, Snapshot},
     clients,
     driver::Driver,
-    options::Arrivals,
     record::Second,
     schedule::Schedule,
 };
@@ -27,30 +26,27 @@ use super::{
 /// When the load begins, when measuring does, and when both end, unless the work ends before.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// The load begins.
     pub start: Instant,
-    /// The warm-up ends.
     pub begin: Instant,
-    /// Nothing is begun any more.
     pub end: Option<Instant>,
 }
 
-/// What is known after a test beside what the driver has recorded.
+/// Results of a test beside those that the driver has recorded.
 #[derive(Debug)]
 pub struct Ended {
     /// CPU that this process has used since the warm-up ended.
     pub cpu: Duration,
-    /// How long that was.
+    /// The time since then.
     pub cpu_window: Duration,
-    /// How many checkouts shared a transaction; or why that is not known.
+    /// The checkouts per transaction; or the reason why they are not known.
     pub batches: Result<Option<Batches>, String>,
-    /// Whether the jobs were used up before the end.
+    /// True if the jobs were used up before the end.
     pub ran_out: bool,
-    /// Whether a signal has ended it.
+    /// True if a signal ended the test.
     pub stopped: bool,
 }
 
-/// What is noted when measuring begins.
+/// The state when measuring begins.
 #[derive(Debug)]
 pub struct Mark {
     cpu: Duration,
@@ -59,7 +55,6 @@ pub struct Mark {
 }
 
 impl Mark {
-    /// Notes it now.
     pub async fn take(ops: SocketAddr) -> Self {
         let (cpu, at) = (cpu_spent(), Instant::now());
         let batches = batches::ask(ops).await.map_err(|error| error.to_string());
@@ -67,8 +62,8 @@ impl Mark {
     }
 }
 
-/// Runs the load to its end, or until it is told to stop; what was begun is ended either way. Without
-/// a mark, one is made when the warm-up ends.
+/// Runs the load to its end, or until a signal stops it; requests in flight are completed either way.
+/// Without a mark, one is made when the warm-up ends.
 ///
 /// # Errors
 /// There is no timer.
@@ -79,7 +74,7 @@ pub async fn run(
     ops: SocketAddr,
     mark: Option<Mark>,
     screen: &Screen,
-    told_to_stop: impl Future<Output = ()>,
+    stop_signal: impl Future<Output = ()>,
 ) -> anyhow::Result<Ended> {
     let mark = Rc::new(RefCell::new(mark));
     let marking = actix_rt::spawn(note(Rc::clone(&mark), times.begin, ops));
@@ -99,10 +94,10 @@ pub async fn run(
             }
         }
     };
-    tokio::pin!(load, told_to_stop);
+    tokio::pin!(load, stop_signal);
     let result = tokio::select! {
         result = &mut load => result,
-        () = &mut told_to_stop => {
+        () = &mut stop_signal => {
             driver.stop();
             load.await
         }
@@ -158,7 +153,7 @@ async fn show(driver: Rc<Driver>, begin: Instant, screen: Screen) {
         if warming_up {
             screen.say("warming up …".to_owned());
         }
-        // A little later, so that the second is over for everybody.
+        // A little later, so that the second is over for all clients.
         let next = if warming_up { begin } else { next } + Duration::from_millis(5);
         tokio::time::sleep_until(next.into()).await;
         if warming_up {
@@ -185,7 +180,7 @@ fn line(number: u64, second: &Second) -> String {
     )
 }
 
-/// What this process has spent.
+/// The CPU time of this process.
 fn cpu_spent() -> Duration {
     getrusage(UsageWho::RUSAGE_SELF).map_or(Duration::ZERO, |usage| {
         let time = |it: TimeVal| {

@@ -1,11 +1,14 @@
-//! What was asked for, as the report repeats it: figures are worth nothing without it.
+//! The options of a test as the report repeats them: figures mean nothing without them.
 
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::options::{Arrivals, Length, LoadtestArgs};
+use super::{
+    asked::{Arrivals, Length},
+    options::LoadtestArgs,
+};
 
-/// What was asked for, with what followed from it.
+/// The options of a test, with their defaults.
 #[derive(Clone, Debug, Serialize)]
 pub struct Settings {
     pub mode: String,

@@ -1,4 +1,4 @@
-//! A report for people. It only shows.
+//! The report as text. It computes nothing.
 
 use std::fmt::Write;
 
@@ -46,7 +46,7 @@ pub fn text(report: &Report) -> String {
     parts.join("\n") + "\n"
 }
 
-/// What came of it, in a few words: what was sent is said where it is not what was asked for.
+/// The result in a few words, with the sent rate where it differs from the one that was asked for.
 pub fn finding(report: &Report) -> String {
     let successes = format!("{:.0} successes a second", report.goodput_per_second);
     match report.arrivals_per_second {
@@ -60,7 +60,7 @@ pub fn finding(report: &Report) -> String {
     }
 }
 
-/// What was tested, in a line.
+/// The settings of the test, in a line.
 pub fn heading(settings: &Settings) -> String {
     let mut text = match settings.rate {
         Some(rate) => format!("{}, {rate} arrivals a second", settings.mode),

@@ -1,4 +1,4 @@
-//! One test from its beginning to its end: get ready, measure, look what became of it, tell.
+//! One test from its beginning to its end: prepare, measure, check the outcome, report.
 
 use std::{path::Path, process::ExitCode, rc::Rc, time::Instant};
 
@@ -12,8 +12,9 @@ use splitcart::{cli::services, config::Config, domain::ids::CartId};
 use crate::db::{self, Bought, Stock};
 
 use super::{
+    asked::Length,
     driver::{Driver, Manners},
-    options::{Length, LoadtestArgs, Mode},
+    options::{LoadtestArgs, Mode},
     place::Place,
     plot,
     prepare::Prepared,
@@ -22,10 +23,10 @@ use super::{
     report::{Report, Sold, Stocks},
     requests::Supply,
     run::{self, Mark, Times},
-    table, verdict,
+    soundness, table,
 };
 
-/// How long the relay may be behind when the audit looks.
+/// The longest time that the relay may be behind when the audit runs.
 const UNPUBLISHED_S_MAX: u32 = 60;
 
 /// Runs a test; the status says whether it was sound.
@@ -36,7 +37,7 @@ pub async fn run(
     args: &LoadtestArgs,
     config: &Config,
     place: &Place,
-    told_to_stop: impl Future<Output = ()> + Clone,
+    stop_signal: impl Future<Output = ()> + Clone,
 ) -> anyhow::Result<ExitCode> {
     place.check().await?;
     let screen = Screen::on_stderr();
@@ -44,9 +45,9 @@ pub async fn run(
     let preparing = ready::get_ready(args, config, place, &mut connection, &screen);
     let ready = tokio::select! {
         ready = preparing => ready?,
-        () = told_to_stop.clone() => bail!("stopped by a signal"),
+        () = stop_signal.clone() => bail!("stopped by a signal"),
     };
-    let jobs = ready.jobs(args, place);
+    let jobs = ready.jobs(args);
     let Ready { prepared, .. } = ready;
     let before = stock(&mut connection, &prepared).await?;
     let mark = if args.warmup().is_zero() {
@@ -56,7 +57,7 @@ pub async fn run(
     };
     let times = times(args);
     let driver = Rc::new(Driver::new(
-        place.http,
+        place.http.clone(),
         Manners {
             timeout: args.load.timeout,
             replay_share: args.load.retries,
@@ -74,10 +75,10 @@ pub async fn run(
         place.ops,
         mark,
         &screen,
-        told_to_stop,
+        stop_signal,
     );
     let ended = running.await?;
-    screen.say("looking what became of it …".to_owned());
+    screen.say("checking the outcome …".to_owned());
 
     let after = stock(&mut connection, &prepared).await?;
     let bought = bought(args, &mut connection, &prepared, &driver).await?;
@@ -96,7 +97,7 @@ pub async fn run(
             rule.code, rule.sentence
         )
     });
-    verdict::judge(&mut report, args.load.mode, &recorder, &ended, findings);
+    soundness::judge(&mut report, args.load.mode, &recorder, &ended, findings);
     publish(args, &report)?;
     Ok(if report.complaints.is_empty() {
         ExitCode::SUCCESS
@@ -132,7 +133,7 @@ async fn stock(
     Ok((spread, hot))
 }
 
-/// What was bought from the carts of this test.
+/// Purchases from the carts of this test.
 async fn bought(
     args: &LoadtestArgs,
     connection: &mut PgConnection,
@@ -158,7 +159,7 @@ async fn audit_at_the_end(
         examples: 3,
     };
     let checking = |progress: Progress| {
-        // For whoever watches; it is no news for a log.
+        // Shown on a terminal only; a log does not need it.
         if screen.is_watched() {
             screen.say(format!("checking {}", progress.rule.code));
         }

@@ -11,10 +11,10 @@ use tokio::{
     process::Command,
 };
 
-/// How much of what it said last is kept.
+/// Lines of stderr that are kept: the last ones.
 const LINES_KEPT: usize = 20;
 
-/// What it has left.
+/// A program that has ended, with its output.
 #[derive(Debug)]
 pub struct Ended {
     pub status: ExitStatus,
@@ -24,7 +24,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// What it printed, if it succeeded.
+    /// The output, if the program succeeded.
     pub fn stdout_if_ok(self, name: &str) -> anyhow::Result<String> {
         if !self.status.success() {
             bail!("{name} ended with {}:\n{}", self.status, self.last_words);
@@ -33,8 +33,8 @@ impl Ended {
     }
 }
 
-/// A command that does not hear of our settings or of another server, and not of Ctrl-C: whoever
-/// drops us ends it.
+/// A command without our settings, those of another server and Ctrl-C; dropping the child
+/// ends it.
 pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -50,7 +50,7 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// Runs it; `heard` is told every line of its stderr at once.
+/// Runs the command; `heard` gets each line of its stderr at once.
 pub async fn run(command: &mut Command, mut heard: impl FnMut(&str)) -> anyhow::Result<Ended> {
     let program = command.as_std().get_program().to_owned();
     let mut child = command

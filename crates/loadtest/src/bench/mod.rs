@@ -1,4 +1,5 @@
-//! What the comparison and the fault benchmark share: the server and other programs as their children.
+//! Shared by the comparison and the fault benchmark: child processes, and recorded floors.
 
 pub mod child;
+pub mod floors;
 pub mod server;

@@ -2,49 +2,41 @@
 
 use std::{
     fs::{self, File},
-    io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
 
-use anyhow::{Context, bail, ensure};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use anyhow::Context;
+use nix::unistd::Pid;
 use private_servers::EmbeddedServices;
 use splitcart::cli::tool::program_beside;
 use tokio::process::{Child, Command};
 
 use super::child;
+use crate::server_process;
 
-/// What tokens are signed with, and how a program is told.
+/// The secret that signs tokens, and the variable by which a program gets it.
 pub const SECRET: (&str, &str) = (
     "SPLITCART_AUTH_HS256_SECRET",
     "a-secret-that-only-the-benchmarks-know-0123456789",
 );
-const READY_WAIT_MAX: Duration = Duration::from_mins(1);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 const END_WAIT_MAX: Duration = Duration::from_secs(40);
 
-/// What a server is started with.
+/// The program and settings of a server.
 #[derive(Clone, Debug)]
 pub struct Start {
-    /// Itself, as it was built.
     pub program: PathBuf,
     /// A program with its options that starts it; empty for none.
     pub through: Vec<String>,
-    /// Where it finds PostgreSQL.
     pub database_url: String,
-    /// Where it finds Redis.
     pub redis_url: String,
     /// Environment variables beside them.
     pub settings: Vec<(String, String)>,
 }
 
-/// Where everything is.
+/// The addresses of a server, with the settings of its start.
 #[derive(Clone, Debug)]
 struct Place {
     http: SocketAddr,
@@ -53,7 +45,7 @@ struct Place {
 }
 
 impl Place {
-    /// The program under test, told of it.
+    /// The program under test, with this server's settings.
     fn command(&self, through: &[String]) -> Command {
         let mut command = match through {
             [] => child::command(&self.start.program),
@@ -104,9 +96,9 @@ impl Server {
         })
     }
 
-    /// Starts any program that is one of us, with its log wherever it is wanted.
+    /// Starts a build of the server, with its log written to `log`.
     pub async fn start_with(start: Start, log: Stdio) -> anyhow::Result<Self> {
-        let [http, ops] = free_addresses().context("there is no free port")?;
+        let [http, ops] = server_process::free_addresses()?;
         let place = Place { http, ops, start };
         let mut command = place.command(&place.start.through);
         command
@@ -118,11 +110,11 @@ impl Server {
             .stderr(log);
         let process = command.spawn().context("can't start the server")?;
         let mut server = Self { process, place };
-        server.until_ready().await?;
+        server_process::until_ready(&mut server.process, server.place.ops).await?;
         Ok(server)
     }
 
-    /// The program under test, told where the server is and what it works with.
+    /// The program under test, with this server's addresses and services.
     pub fn command(&self) -> Command {
         self.place.command(&[])
     }
@@ -137,13 +129,12 @@ impl Server {
         self.place.ops
     }
 
-    /// Its process; none once it has been seen to end.
+    /// The process; none once it has been seen to end.
     pub fn pid(&self) -> Option<Pid> {
-        let pid = self.process.id()?;
-        i32::try_from(pid).ok().map(Pid::from_raw)
+        server_process::pid(&self.process)
     }
 
-    /// What it says of itself: the value of a metric without labels.
+    /// The value of one of the server's metrics without labels.
     pub async fn metric(&self, name: &str) -> anyhow::Result<f64> {
         let text = reqwest::get(format!("http://{}/metrics", self.place.ops))
             .await?
@@ -153,10 +144,10 @@ impl Server {
         let named = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
         text.lines()
             .find_map(named)
-            .with_context(|| format!("the server does not tell {name}"))
+            .with_context(|| format!("the server has no metric {name}"))
     }
 
-    /// The most memory that it had at any time, in MB; none where the system does not tell.
+    /// The peak of the server's memory, in MB; none where the system does not report it.
     pub fn most_memory_mb(&self) -> Option<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()?)).ok()?;
         let line = status
@@ -166,42 +157,8 @@ impl Server {
         Some(kib * 1024.0 / 1e6)
     }
 
-    /// Lets it finish what it has accepted.
+    /// Lets the server finish what it has accepted.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        if let Some(pid) = self.pid() {
-            // It may have ended just now.
-            let _ = kill(pid, Signal::SIGTERM);
-        }
-        let ended = tokio::time::timeout(END_WAIT_MAX, self.process.wait()).await;
-        let status = ended.context("the server did not end when it was told to")??;
-        ensure!(status.success(), "the server ended with {status}");
-        Ok(())
+        server_process::end(&mut self.process, END_WAIT_MAX).await
     }
-
-    async fn until_ready(&mut self) -> anyhow::Result<()> {
-        let client = reqwest::Client::new();
-        let url = format!("http://{}/readyz", self.place.ops);
-        let ready = async {
-            loop {
-                let answer = client.get(&url).send().await;
-                if answer.is_ok_and(|answer| answer.status().is_success()) {
-                    return;
-                }
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        };
-        tokio::select! {
-            ready = tokio::time::timeout(READY_WAIT_MAX, ready) => {
-                ready.context("the server was not ready in a minute")
-            }
-            status = self.process.wait() => bail!("the server did not start: {}", status?),
-        }
-    }
-}
-
-/// Two different ones. Somebody else may take one before the server does; then it says so and ends.
-fn free_addresses() -> io::Result<[SocketAddr; 2]> {
-    let listen = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let (one, other) = (listen()?, listen()?);
-    Ok([one.local_addr()?, other.local_addr()?])
 }

@@ -1,11 +1,11 @@
-//! The bars of the design, and what rounds say of each. Pure.
+//! The bars of the design, and the figures of rounds beside them. Pure.
 
 use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::compare::{figures::Round, median::least_middle_greatest, steps::Step};
 
-/// What a round can be asked for.
+/// The figures of a round that a bar can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bar {
@@ -28,7 +28,7 @@ pub enum Bar {
 }
 
 impl Bar {
-    /// What has to be measured for it.
+    /// The steps that have to be measured for the bar.
     pub const fn steps(self) -> &'static [Step] {
         match self {
             Self::Spread => &[Step::TextbookSpread, Step::Unbatched, Step::Spread],
@@ -48,7 +48,7 @@ impl Bar {
     }
 }
 
-/// What the design asks of a figure.
+/// The requirement of the design on a figure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Asked {
@@ -56,11 +56,11 @@ pub enum Asked {
     AtMost(f64),
     /// In every round.
     Exactly(u32),
-    /// It only helps to understand the others.
+    /// A figure without a bar, which helps to understand the others.
     Nothing,
 }
 
-/// What is held against the bar. Ratios swing with whatever else the machine does; a promise holds
+/// The figure that is held against the bar. Ratios vary with the load of the machine; a promise holds
 /// always or not at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -16,28 +16,28 @@ use crate::{
     db::{compare::an_answer, past, unpublished},
 };
 
-/// Checkouts of the past; also the first estimate of what this machine does.
+/// Earlier checkouts in the database; also the first estimate of this machine's rate.
 pub const PAST: u32 = 2000;
 const PUBLISHED_WAIT_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Dropped, it stops as a crash would, and leaves nothing behind either.
+/// See the module. Dropped, it stops as by a crash and removes its files.
 pub struct Cluster {
     services: EmbeddedServices,
     connection: PgConnection,
     /// Logs.
     files: TempDir,
     plan: SeedPlan,
-    /// What ours has answered once.
+    /// The rate that the server has reached once.
     answer: String,
     /// The greatest rate of each step so far.
     rates: BTreeMap<Step, f64>,
-    /// That of the past.
+    /// The rate of the earlier checkouts.
     first_rate: f64,
 }
 
 impl Cluster {
-    /// Starts a fresh one, fills it, and lets it have a past.
+    /// Starts a fresh cluster and fills it with a catalogue and earlier checkouts.
     pub async fn open(plan: SeedPlan) -> anyhow::Result<Self> {
         let data_dir = DataDir::Temporary;
         let services = EmbeddedServices::start(Options { data_dir }).await?;
@@ -92,8 +92,8 @@ impl Cluster {
         Server::start(&self.services, settings, &self.files().join("server.log")).await
     }
 
-    /// How many carts a step needs, if the machine is much quicker than it was so far. Ours ends early
-    /// without carts, pgbench fails.
+    /// The number of carts that a step needs even if the machine is much quicker than so far. Without carts
+    /// the load test ends early, and pgbench fails.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -116,22 +116,22 @@ impl Cluster {
         *greatest = greatest.max(rate);
     }
 
-    /// Between measurements.
+    /// The connection for the time between measurements.
     pub fn connection(&mut self) -> &mut PgConnection {
         &mut self.connection
     }
 
-    /// Where logs may be written.
+    /// The directory of logs.
     pub fn files(&self) -> &Path {
         self.files.path()
     }
 
-    /// What ours has answered once.
+    /// The rate that the server has reached once.
     pub fn answer(&self) -> &str {
         &self.answer
     }
 
-    /// Which catalogue is in it.
+    /// The catalogue.
     pub fn plan(&self) -> SeedPlan {
         self.plan
     }

@@ -1,4 +1,4 @@
-//! Under what conditions it was measured, as the servers themselves say.
+//! The conditions of a measurement, as the servers report them.
 
 use std::thread;
 
@@ -7,11 +7,11 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use crate::{
-    compare::{options::Times, rounds::Plan},
+    compare::{options::Times, plan::Plan},
     db::compare::setting,
 };
 
-/// What an acknowledged commit's durability and the figures depend on.
+/// Settings on which the durability of a commit and the figures depend.
 const SETTINGS: [&str; 5] = [
     "server_version",
     "fsync",
@@ -32,7 +32,7 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// Asks PostgreSQL and the machine.
+    /// Reads them from PostgreSQL and the machine.
     pub async fn read(connection: &mut PgConnection, plan: &Plan) -> anyhow::Result<Self> {
         let mut postgres = Vec::new();
         for name in SETTINGS {

@@ -5,8 +5,8 @@ use crate::compare::{cluster::Cluster, figures::Crowd, ours};
 const BUYERS: u32 = 5000;
 const STOCK: u32 = 100;
 
-/// Each wants one unit of the same product, and comes back after a moment when there is no place for
-/// him or her, until there is an answer: bought, or sold out.
+/// Each buyer wants one unit of the same product, and tries again a moment after a refusal until the answer
+/// is final: bought, or sold out.
 pub async fn measure(cluster: &mut Cluster, seed: u32) -> anyhow::Result<Crowd> {
     let server = cluster.serve(&[]).await?;
     let arguments = format!(
@@ -15,7 +15,7 @@ pub async fn measure(cluster: &mut Cluster, seed: u32) -> anyhow::Result<Crowd> 
     );
     let report = ours::load(&server, &arguments, |_| {}).await?;
     server.stop().await?;
-    // Whoever was answered otherwise does not know yet; that is a figure, too.
+    // A buyer with any other answer does not know the outcome yet; that is a figure, too.
     for complaint in &report.complaints {
         eprintln!("  the load test complains: {complaint}");
     }

@@ -1,4 +1,4 @@
-//! What was measured: the same few figures of both sides, and a round of them.
+//! The figures that are measured: the same few of both sides, and a round of them.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::compare::steps::Step;
 
-/// A rate, and how long one took.
+/// A rate and latencies.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Figure {
     pub per_second: f64,
@@ -23,20 +23,20 @@ pub struct Crowd {
     /// From the first request to the last answer, refusals and all.
     pub answered_within_s: f64,
     pub units_sold: i64,
-    /// How often one was refused and came back.
+    /// Refusals after which a buyer tried again.
     pub refusals: u64,
 }
 
-/// What spread load on a large catalogue leaves behind in the server.
+/// The state of the server after spread load on a large catalogue.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Large {
     /// Live vendors' actors.
     pub actors: f64,
-    /// The most memory that the server had at any time, where the system tells.
+    /// The peak of the server's memory, where the system reports it.
     pub memory_mb: Option<f64>,
 }
 
-/// What becomes of the vendors' actors when nobody buys.
+/// The vendors' actors under load and when idle.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct PutAway {
     pub actors_under_load: f64,
@@ -49,17 +49,17 @@ pub struct Overload {
     /// Arrivals that were meant to be.
     pub offered_per_second: f64,
     pub goodput_per_second: f64,
-    /// How long those waited that were served.
+    /// The longest wait of a buyer that was served.
     pub p50_ms: f64,
     pub refusals: u64,
     pub refusal_p99_ms: Option<f64>,
     /// Arrivals that the driver had no place for.
     pub not_sent: u64,
-    /// From its end until a checkout is as quick as before again.
+    /// The time from the end of the overload until a checkout is as quick as before.
     pub recovered_after_s: f64,
 }
 
-/// What one round has measured; what it was not asked for is not there.
+/// The figures of one round; those that were not asked for are missing.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Round {
     pub figures: BTreeMap<Step, Figure>,
@@ -75,7 +75,7 @@ impl Round {
         self.figures.get(&step).copied()
     }
 
-    /// How many times the rate of one step that of another is.
+    /// The rate of one step as a multiple of another's.
     pub fn rates(&self, above: Step, below: Step) -> Option<f64> {
         Some(self.figure(above)?.per_second / self.figure(below)?.per_second)
     }

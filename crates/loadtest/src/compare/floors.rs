@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 
-use crate::compare::{bars::Bar, figures::Round, median::median, steps::Step};
+use crate::{
+    bench,
+    compare::{bars::Bar, figures::Round, median::median, steps::Step},
+};
 
-/// What is recorded of a ratio; one of the two.
+/// The recorded limit of a ratio; one of the two is given.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Floor {
@@ -30,7 +33,7 @@ struct Guard {
     key: &'static str,
     /// Completes "it means that".
     means: &'static str,
-    /// What shows it at length.
+    /// The bar that shows the ratio at length.
     bar: Bar,
     above: (Step, Part),
     below: (Step, Part),
@@ -43,11 +46,11 @@ pub struct Finding {
     pub measured: f64,
     pub at_least: Option<f64>,
     pub at_most: Option<f64>,
-    /// What is wrong and what to do; none if nothing is.
+    /// A description of the problem and what to do; none if there is none.
     pub complaint: Option<String>,
 }
 
-/// What has to be measured for the guards: less than for the bars, because it must be cheap.
+/// The steps that the guards need: fewer than the bars do, because the check must be cheap.
 pub const STEPS: &[Step] = &[
     Step::TextbookSpread,
     Step::Spread,
@@ -60,18 +63,9 @@ pub const STEPS: &[Step] = &[
 
 /// Reads `floors.toml`.
 pub fn read(text: &str) -> anyhow::Result<Floors> {
-    let floors: Floors = toml::from_str(text)?;
-    for key in floors.keys() {
-        ensure!(
-            GUARDS.iter().any(|guard| guard.key == key),
-            "{key} is no ratio that is guarded"
-        );
-    }
-    for guard in GUARDS {
-        let key = guard.key;
-        let floor = floors
-            .get(key)
-            .with_context(|| format!("{key} has no floor"))?;
+    let keys: Vec<_> = GUARDS.iter().map(|guard| guard.key).collect();
+    let floors: Floors = bench::floors::read(text, &keys, "ratio")?;
+    for (key, floor) in &floors {
         ensure!(
             floor.at_least.is_some() != floor.at_most.is_some(),
             "{key} must have either at_least or at_most"

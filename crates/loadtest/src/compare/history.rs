@@ -1,4 +1,4 @@
-//! What the comparison's database has beside the `past`: full stock, the probe's vendor, the textbook's
+//! The data of the comparison beside `db::past`: full stock, the probe's vendor, the textbook's
 //! table.
 
 use catalogue::seed;

@@ -1,4 +1,4 @@
-//! A catalogue of 100,000 vendors: its rate, its memory, and what becomes of idle vendors' actors.
+//! A catalogue of 100,000 vendors: its rate, its memory, and the end of idle vendors' actors.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,8 @@ use crate::compare::{
 
 const ACTORS: &str = "splitcart_vendor_actors";
 const IDLE_SETTING: &str = "SPLITCART_VENDORS_IDLE_S_MAX";
-/// The default is minutes, which is what memory is measured with; here only the way matters.
+/// Much shorter than the default, with which memory is measured: here actors only have to be put away at
+/// all.
 const IDLE_S: &str = "5";
 const PUT_AWAY_WAIT_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(250);

@@ -1,6 +1,6 @@
-//! The middle of a few figures, and their spread. Pure.
+//! The median of a few figures, and their spread. Pure.
 
-/// The least, the middle one, and the greatest; none of nothing.
+/// The least, the median and the greatest; none without figures.
 pub fn least_middle_greatest(values: &[f64]) -> Option<[f64; 3]> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -14,7 +14,7 @@ pub fn least_middle_greatest(values: &[f64]) -> Option<[f64; 3]> {
     Some([least, middle, greatest])
 }
 
-/// The middle one; none of nothing.
+/// The median; none without figures.
 pub fn median(values: &[f64]) -> Option<f64> {
     least_middle_greatest(values).map(|[_, middle, _]| middle)
 }

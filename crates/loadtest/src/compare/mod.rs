@@ -1,17 +1,17 @@
 //! `make bench-compare`: every bar of the design's performance page beside its figure, and
 //! with `--check` the guard against falling behind.
 //!
-//! It starts a fresh private PostgreSQL and Redis, drives the textbook checkout into the database
-//! with pgbench and ours over HTTP with `splitcart loadtest`, in turn, and compares within rounds.
-//! The services, the server and the drivers are our children and end with us.
+//! It starts a fresh private PostgreSQL and Redis, drives the textbook checkout with pgbench, straight
+//! against the database, and ours over HTTP with `splitcart loadtest`, in turn, and compares within rounds.
+//! The services, the server and the drivers are child processes and end with this one.
 //!
 //! | what | files |
 //! |---|---|
-//! | what is asked for | `options` |
-//! | the order of things | `rounds`, `steps` |
-//! | where it runs | `cluster`, `history`, `conditions`; shared with `fault_bench`: `bench` |
+//! | the options | `options` |
+//! | the order of measurements | `plan`, `rounds`, `steps` |
+//! | the environment | `cluster`, `history`, `conditions`; shared with `fault_bench`: `bench` |
 //! | one measurement | `textbook`, `pgbench_log`, `ours`, `crowd`, `overload`, `probe`, `large` |
-//! | what came of it | `figures`, `bars`, `floors`, `median`, `report` |
+//! | the results | `figures`, `bars`, `floors`, `median`, `report` |
 
 mod bars;
 mod cluster;
@@ -26,6 +26,7 @@ mod options;
 mod ours;
 mod overload;
 mod pgbench_log;
+mod plan;
 mod probe;
 mod report;
 mod rounds;
@@ -34,7 +35,7 @@ mod steps;
 mod tests;
 mod textbook;
 
-use std::{collections::BTreeSet, process::ExitCode, time::Instant};
+use std::{process::ExitCode, time::Instant};
 
 use anyhow::Context;
 use catalogue::seed::SeedPlan;
@@ -42,12 +43,8 @@ use clap::Parser;
 use splitcart::cli::serve;
 
 use crate::compare::{
-    bars::Bar,
-    cluster::Cluster,
-    conditions::Conditions,
-    options::{Options, Times},
-    report::Everything,
-    rounds::{Plan, Stage},
+    cluster::Cluster, conditions::Conditions, options::Options, plan::Plan, report::Everything,
+    rounds::Clusters,
 };
 
 const FLOORS: &str = include_str!("../../floors.toml");
@@ -76,24 +73,24 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// A signal drops everything, and what is dropped ends.
+/// Runs until a signal. Whatever is dropped then ends.
 async fn unless_stopped(options: &Options) -> anyhow::Result<ExitCode> {
-    let told_to_stop = serve::stop_signal()?;
+    let stop_signal = serve::stop_signal()?;
     tokio::select! {
         result = run(options) => result,
-        () = told_to_stop => Err(anyhow::anyhow!("stopped by a signal")),
+        () = stop_signal => Err(anyhow::anyhow!("stopped by a signal")),
     }
 }
 
 async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let bars = options.bars();
-    let plan = plan(options, &bars);
+    let plan = Plan::of(options, &bars);
     let floors = floors::read(FLOORS).context("crates/loadtest/floors.toml")?;
     eprintln!(
         "starting PostgreSQL and Redis, filling {} vendors …",
         USUAL.vendors
     );
-    let mut stage = Stage {
+    let mut clusters = Clusters {
         usual: Cluster::open(USUAL).await?,
         large: None,
     };
@@ -102,13 +99,13 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
             "the same with {} vendors, which takes minutes …",
             LARGE.vendors
         );
-        stage.large = Some(Cluster::open(LARGE).await?);
+        clusters.large = Some(Cluster::open(LARGE).await?);
     }
-    let conditions = Conditions::read(stage.usual.connection(), &plan).await?;
+    let conditions = Conditions::read(clusters.usual.connection(), &plan).await?;
     println!("{}", conditions.text());
-    let rounds = rounds::run(&mut stage, &plan).await?;
-    stage.usual.stop().await?;
-    if let Some(large) = stage.large {
+    let rounds = rounds::run(&mut clusters, &plan).await?;
+    clusters.usual.stop().await?;
+    if let Some(large) = clusters.large {
         large.stop().await?;
     }
 
@@ -135,27 +132,4 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn plan(options: &Options, bars: &[Bar]) -> Plan {
-    let rounds = options.rounds.unwrap_or(3);
-    if options.check {
-        return Plan {
-            steps: floors::STEPS.to_vec(),
-            rounds,
-            times: Times {
-                warmup_s: 1,
-                seconds: options.seconds.unwrap_or(2),
-            },
-        };
-    }
-    let steps: BTreeSet<_> = bars.iter().flat_map(|bar| bar.steps()).copied().collect();
-    Plan {
-        steps: steps.into_iter().collect(),
-        rounds,
-        times: Times {
-            warmup_s: 2,
-            seconds: options.seconds.unwrap_or(10),
-        },
-    }
 }

@@ -22,10 +22,10 @@ something, absolute figures only say what this machine is. Leave the machine alo
 #[command(name = "compare", bin_name = "compare", after_help = EXAMPLES)]
 #[command(max_term_width = 100)]
 pub struct Options {
-    /// How often everything is measured, in turn [default: 3]
+    /// The number of rounds, each of which measures everything in turn [default: 3]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: Option<u32>,
-    /// How long each measurement takes, after its warm-up [default: 10; with --check 2]
+    /// The seconds of each measurement, after its warm-up [default: 10; with --check 2]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=600))]
     pub seconds: Option<u32>,
     /// Measure only what this bar needs; may be given more than once
@@ -44,7 +44,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Which bars are asked for.
+    /// The bars that are asked for.
     pub fn bars(&self) -> Vec<Bar> {
         let all = <Bar as clap::ValueEnum>::value_variants().iter().copied();
         all.filter(|bar| self.only.is_empty() || self.only.contains(bar))
@@ -53,17 +53,15 @@ impl Options {
     }
 }
 
-/// How long a measurement takes.
+/// The length of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// The same load before it is measured.
     pub warmup_s: u32,
-    /// What is measured.
     pub seconds: u32,
 }
 
 impl Times {
-    /// Both.
+    /// The whole length.
     pub const fn all_seconds(self) -> u32 {
         self.warmup_s + self.seconds
     }

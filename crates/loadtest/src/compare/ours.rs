@@ -8,7 +8,7 @@ use crate::{
     compare::{figures::Figure, options::Times, steps::Step},
 };
 
-/// What we read of a load test's JSON.
+/// The part of a load test's JSON that is read.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Report {
     pub seconds: f64,
@@ -18,7 +18,7 @@ pub struct Report {
     pub not_sent: u64,
     pub outcomes: Vec<Outcome>,
     pub stock: Stocks,
-    /// Why it was not sound.
+    /// The reasons why it was not sound.
     pub complaints: Vec<String>,
 }
 
@@ -47,7 +47,7 @@ pub struct Sold {
 }
 
 impl Report {
-    /// Itself, if it was sound.
+    /// The report, if the run was sound.
     pub fn if_sound(self) -> anyhow::Result<Self> {
         let complaints = self.complaints.join("; ");
         ensure!(
@@ -68,7 +68,7 @@ impl Report {
         })
     }
 
-    /// How often the server said that it has too much to do.
+    /// Answers by which the server refused because it had too much to do.
     pub fn refused(&self) -> u64 {
         let refused = self
             .outcomes
@@ -106,7 +106,7 @@ pub async fn measure(
     report.figure()
 }
 
-/// Buys so many carts and tells the rate.
+/// Buys this many carts and returns the rate.
 pub async fn buy(server: &Server, carts: u32) -> anyhow::Result<f64> {
     let report = load(server, &format!("--count {carts}"), |_| {}).await?;
     Ok(report.if_sound()?.goodput_per_second)
@@ -122,7 +122,7 @@ pub async fn prepare(server: &Server, step: Step, carts: u32, seed: u32) -> anyh
     load(server, &arguments, |_| {}).await?.if_sound().map(drop)
 }
 
-/// Runs a load test, whether sound or not. `heard` is told what it says meanwhile.
+/// Runs a load test, sound or not. `heard` gets each line of its stderr.
 pub async fn load(
     server: &Server,
     arguments: &str,
@@ -133,7 +133,7 @@ pub async fn load(
         .args(["loadtest", "--json", "-"])
         .args(arguments.split_whitespace());
     let ended = child::run(&mut command, heard).await?;
-    // It fails, too, when it has something to complain about, and then has more to say.
+    // It fails, too, when the run was not sound; its report says more then.
     if let Ok(report) = serde_json::from_str::<Report>(&ended.stdout) {
         return Ok(report);
     }

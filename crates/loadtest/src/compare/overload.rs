@@ -1,4 +1,4 @@
-//! Twice what the server can do, in an open loop, and how soon afterwards all is as before.
+//! Twice the rate that the server can serve, in an open loop, and the time until latencies are as before.
 
 use std::time::{Duration, Instant};
 
@@ -16,13 +16,13 @@ use crate::{
     },
 };
 
-/// More than can be under way: the server, not the driver, is to refuse.
+/// More than can be in flight: the server, not the driver, has to refuse.
 const IN_FLIGHT_MAX: u32 = 20_000;
-/// How long we wait for it to be as before, asking so often.
+/// The longest wait for latencies to be as before, and the pause between two looks.
 const RECOVERY_WAIT_MAX: Duration = Duration::from_secs(10);
 const ASK_EVERY: Duration = Duration::from_millis(50);
 const ASKED_MAX: u32 = 200;
-/// So long all must be as before.
+/// The time for which all checkouts must be as before.
 const CALM: Duration = Duration::from_secs(1);
 
 /// Offers twice the rate that `usual` has. As before is: a checkout takes no longer than ninety-nine
@@ -42,7 +42,7 @@ pub async fn measure(
     );
     let (end, ended) = oneshot::channel();
     let mut end = Some(end);
-    // It tells each second when it has passed, and when all is answered: with the last second the
+    // It reports each second when it has passed, and when all is answered: with the last second the
     // arrivals end.
     let last_second = format!("{:4} s:", times.seconds);
     let load = ours::load(&server, &arguments, |line| {

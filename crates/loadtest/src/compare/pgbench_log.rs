@@ -1,4 +1,4 @@
-//! What pgbench has logged of each transaction, as a figure. Pure.
+//! pgbench's log of transactions, read as a figure. Pure.
 
 use anyhow::{Context, ensure};
 

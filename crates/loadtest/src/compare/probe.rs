@@ -25,13 +25,13 @@ struct Cart {
     token: String,
 }
 
-/// Carts that nobody has bought yet.
+/// Carts that are not bought yet.
 pub struct Probe {
     http: Client,
     carts: Vec<Cart>,
 }
 
-/// How a checkout went.
+/// The outcome of a checkout.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
     pub is_bought: bool,

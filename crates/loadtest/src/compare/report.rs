@@ -1,4 +1,4 @@
-//! What is shown and written. It only shows.
+//! The report as text and JSON. It computes nothing.
 
 use std::{fs, path::Path};
 
@@ -31,7 +31,7 @@ impl Everything<'_> {
     }
 }
 
-/// What a step has found, in a line.
+/// The figures of a step, in a line.
 pub fn step_line(step: Step, round: &Round) -> String {
     match step {
         Step::Crowd => round.crowd.map(|it| {

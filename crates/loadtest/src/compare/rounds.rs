@@ -8,7 +8,9 @@ use crate::compare::{
     figures::{Figure, Round},
     large,
     options::Times,
-    ours, overload, report,
+    ours, overload,
+    plan::Plan,
+    report,
     steps::Step,
     textbook,
 };
@@ -19,32 +21,25 @@ const UNBATCHED: [(&str, &str); 2] = [
     ("SPLITCART_BATCH_MIN_IN_PARALLEL", "1"),
 ];
 
-/// The catalogues, each in a cluster of its own. While one works the other rests.
-pub struct Stage {
+/// The catalogues, each in a cluster of its own. While one is measured the other is idle.
+pub struct Clusters {
     pub usual: Cluster,
     pub large: Option<Cluster>,
 }
 
-/// What is measured, and how often.
-pub struct Plan {
-    pub steps: Vec<Step>,
-    pub rounds: u32,
-    pub times: Times,
-}
-
 /// Measures all rounds.
-pub async fn run(stage: &mut Stage, plan: &Plan) -> anyhow::Result<Vec<Round>> {
+pub async fn run(clusters: &mut Clusters, plan: &Plan) -> anyhow::Result<Vec<Round>> {
     let mut rounds = Vec::new();
     for number in 1..=plan.rounds {
         let mut round = Round::default();
         for step in &plan.steps {
             eprintln!("round {number} of {}: {} …", plan.rounds, step.name());
-            measure(stage, *step, plan.times, number, &mut round)
+            measure(clusters, *step, plan.times, number, &mut round)
                 .await
                 .with_context(|| step.name())?;
             eprintln!("  {}", report::step_line(*step, &round));
         }
-        if let Some(large) = &mut stage.large
+        if let Some(large) = &mut clusters.large
             && number == plan.rounds
         {
             eprintln!("letting vendors' actors rest …");
@@ -56,15 +51,15 @@ pub async fn run(stage: &mut Stage, plan: &Plan) -> anyhow::Result<Vec<Round>> {
     Ok(rounds)
 }
 
-/// The number of the round decides which carts there are: the same ones for all steps of it.
+/// The number of the round is the seed of the carts: all steps of a round have the same ones.
 async fn measure(
-    stage: &mut Stage,
+    clusters: &mut Clusters,
     step: Step,
     times: Times,
     number: u32,
     round: &mut Round,
 ) -> anyhow::Result<()> {
-    let cluster = &mut stage.usual;
+    let cluster = &mut clusters.usual;
     let figure = match step {
         Step::TextbookSpread | Step::TextbookHot | Step::TextbookOne => {
             textbook::measure(cluster, step, times, number).await?
@@ -74,7 +69,7 @@ async fn measure(
             serve_and_measure(cluster, &[], step, times, number).await?
         }
         Step::Large => {
-            let cluster = stage.large.as_mut();
+            let cluster = clusters.large.as_mut();
             let cluster = cluster.context("there is no large catalogue")?;
             let (figure, large) = large::measure(cluster, times, number).await?;
             round.large = Some(large);

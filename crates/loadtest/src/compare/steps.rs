@@ -1,8 +1,8 @@
-//! What a round measures, in its order.
+//! The steps of a round, in its order.
 
 use serde::Serialize;
 
-/// How many clients press at once, where the bars say "64 clients".
+/// The clients of a step, where the bars say "64 clients".
 pub const CLIENTS: u32 = 64;
 
 /// One measurement. The order is the round's: what is compared with each other stands close, so that
@@ -43,7 +43,7 @@ impl Step {
         }
     }
 
-    /// Whether pgbench does it.
+    /// True of the textbook's steps, which pgbench drives.
     pub const fn is_textbook(self) -> bool {
         matches!(
             self,
@@ -51,7 +51,7 @@ impl Step {
         )
     }
 
-    /// How many work at a time.
+    /// The number of clients.
     pub const fn clients(self) -> u32 {
         match self {
             Self::TextbookOne | Self::One => 1,

@@ -84,7 +84,7 @@ fn logs(cluster: &Cluster) -> anyhow::Result<Vec<PathBuf>> {
         .collect())
 }
 
-/// Where PostgreSQL's other programs are, or on `PATH`.
+/// The directory of PostgreSQL's other programs; without it they are on `PATH`.
 fn find(services: &EmbeddedServices) -> anyhow::Result<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let beside = services.postgres_programs().to_owned();

@@ -1,4 +1,4 @@
-//! What the comparison asks and prepares. Its database is its own, and nobody else's.
+//! Queries of the comparison, on a database of its own.
 
 use splitcart::db::error::{Doing, Error};
 use splitcart::domain::ids::VendorStoreId;
@@ -93,7 +93,7 @@ pub async fn an_answer(connection: &mut PgConnection) -> Result<String, Error> {
     .doing("read an answer")
 }
 
-/// How many groups and lines were bought.
+/// The groups and lines that were bought.
 pub async fn bought(connection: &mut PgConnection) -> Result<(i64, i64), Error> {
     sqlx::query_as(
         "select (select count(*) from checkout_groups), (select count(*) from order_line_items)",

@@ -1,5 +1,5 @@
-//! What the fault benchmark does to its database as a session of somebody else, and what shows that it has.
-//! The database is its own, and nobody else's.
+//! Faults that the fault benchmark injects as another session of its database, and the proof of each.
+//! The database is private.
 
 use splitcart::db::error::{Doing, Error};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -49,12 +49,12 @@ pub async fn checkpoint(connection: &mut PgConnection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the session is still there.
+/// True while the session exists.
 pub async fn is_alive(connection: &mut PgConnection) -> bool {
     execute(connection, "select 1").await.is_ok()
 }
 
-/// How many checkouts the database has.
+/// The number of checkouts in the database.
 pub async fn groups(connection: &mut PgConnection) -> Result<i64, Error> {
     sqlx::query_scalar("select count(*) from checkout_groups")
         .fetch_one(connection)
@@ -82,7 +82,7 @@ pub async fn make_user(connection: &mut PgConnection, user: &str) -> Result<(), 
     Ok(())
 }
 
-/// Whether a transaction of the user waits for its client and has the product's stock row.
+/// True while a transaction of the user waits for its client and holds the product's stock row.
 pub async fn user_holds_stock(
     connection: &mut PgConnection,
     user: &str,
@@ -125,7 +125,7 @@ pub async fn undo(connection: &mut PgConnection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the transaction of that process is still open.
+/// True while the transaction of that process is open.
 pub async fn is_open(connection: &mut PgConnection, backend: i32) -> Result<bool, Error> {
     sqlx::query_scalar(
         "select exists (select from pg_stat_activity \
@@ -149,7 +149,7 @@ pub async fn hold(connection: &mut PgConnection, rows: Rows, ids: &[Uuid]) -> Re
     Ok(())
 }
 
-/// How many of these rows the transaction holds, as another session sees them.
+/// The number of these rows that the transaction holds, as another session sees them.
 pub async fn held_rows(
     connection: &mut PgConnection,
     rows: Rows,
@@ -176,8 +176,8 @@ pub async fn rename_store(connection: &mut PgConnection, store: Uuid) -> Result<
     Ok(())
 }
 
-/// Whether somebody has changed the store and not committed. (Those who refer to it hold it, too, which
-/// is no obstacle to a share of it.)
+/// True while a transaction has changed the store and not committed. (One that refers to it holds it, too,
+/// which is no obstacle to a share of it.)
 pub async fn is_being_changed(connection: &mut PgConnection, store: Uuid) -> Result<bool, Error> {
     let free = sqlx::query("select from stores where id = $1 for share skip locked")
         .bind(store)
@@ -248,7 +248,7 @@ pub async fn wait_shortly(connection: &mut PgConnection) -> Result<(), Error> {
     Ok(())
 }
 
-/// Adds a rule that nobody knows of, which the reservation of one product breaks.
+/// Adds a constraint unknown to the server, which the reservation of one product violates.
 pub async fn add_poison(connection: &mut PgConnection, product: Uuid) -> Result<(), Error> {
     let text = format!(
         "alter table inventory_items add constraint poison \

@@ -1,4 +1,4 @@
-//! What `splitcart loadtest` needs to know of the database, and what it puts there.
+//! Everything that `splitcart loadtest` reads from the database and writes to it.
 //!
 //! Only this crate uses it. It may take its time: nothing here is on the path of a request.
 
@@ -19,7 +19,7 @@ use splitcart::{
 pub use outcome::{Bought, Stock, count_bought, stock_of};
 pub use rows::{CartItemRow, CartRow};
 
-/// How many events nobody has published yet.
+/// The number of events that are not published yet.
 pub async fn unpublished(connection: &mut PgConnection) -> Result<i64, Error> {
     sqlx::query_scalar("select count(*) from outbox_events where published_at is null")
         .fetch_one(connection)
@@ -30,9 +30,7 @@ pub async fn unpublished(connection: &mut PgConnection) -> Result<i64, Error> {
 /// Something that can be put into a cart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// What.
     pub product_id: ProductId,
-    /// Whose.
     pub vendor_store_id: VendorStoreId,
     /// The least quantity that is sold at once.
     pub moq: i32,
@@ -50,9 +48,6 @@ pub enum Vendors {
 }
 
 /// The active products of vendors, in ascending id.
-///
-/// # Errors
-/// The statement failed.
 pub async fn find_offers(
     connection: &mut PgConnection,
     state: &str,
@@ -102,9 +97,6 @@ pub async fn find_offers(
 }
 
 /// Those of the ids that are stores.
-///
-/// # Errors
-/// The statement failed.
 pub async fn known_stores(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
     sqlx::query_scalar!("select id from stores where id = any($1)", ids)
         .fetch_all(connection)
@@ -113,9 +105,6 @@ pub async fn known_stores(connection: &mut PgConnection, ids: &[Uuid]) -> Result
 }
 
 /// Removes the buyers' active carts, which an earlier test has left; returns how many there were.
-///
-/// # Errors
-/// The statement failed.
 pub async fn remove_active_carts(
     connection: &mut PgConnection,
     buyers: &[BuyerStoreId],
@@ -143,9 +132,6 @@ pub async fn remove_active_carts(
 }
 
 /// Puts so much into the stock of each product. What is reserved stays, and leaves less room.
-///
-/// # Errors
-/// The statement failed.
 pub async fn restock(
     connection: &mut PgConnection,
     products: &[ProductId],
@@ -178,9 +164,6 @@ pub async fn restock(
 
 /// Leaves the tables as a long-lived server would find them: planned for what is in them, without
 /// work for the first readers.
-///
-/// # Errors
-/// The statement failed.
 pub async fn settle(connection: &mut PgConnection) -> Result<(), Error> {
     for statement in [
         "vacuum (analyze) users, stores, store_memberships, licenses, inventory_items",

@@ -1,4 +1,4 @@
-//! What became of the carts of a load test: the database's word, not the driver's.
+//! The outcome of a load test's carts by the database, not by the driver.
 
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -19,7 +19,7 @@ pub struct Stock {
     pub least_available: i64,
 }
 
-/// What was bought from some carts.
+/// Totals of what was bought from some carts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Bought {
     /// Checkout groups.
@@ -35,9 +35,6 @@ pub struct Bought {
 }
 
 /// Adds up the stock of products.
-///
-/// # Errors
-/// The statement failed.
 pub async fn stock_of(
     connection: &mut PgConnection,
     products: &[ProductId],
@@ -60,9 +57,6 @@ pub async fn stock_of(
 }
 
 /// Counts what the checkouts of these carts have created.
-///
-/// # Errors
-/// The statement failed.
 pub async fn count_bought(
     connection: &mut PgConnection,
     carts: &[CartId],

@@ -5,7 +5,7 @@
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-/// What a checkout writes, each table after those that it refers to.
+/// The tables that a checkout writes, each after those that it refers to.
 const TABLES: [&str; 11] = [
     "cart_records",
     "cart_items",
@@ -44,7 +44,7 @@ pub async fn restore(connection: &mut PgConnection, emptied: &[&str]) -> anyhow:
     let tables = TABLES.join(", ");
     let all = [&TABLES[..], emptied].concat().join(", ");
     execute(connection, format!("truncate {all} cascade")).await?;
-    // All references held when the past was kept; nobody needs to look again.
+    // All references held when the past was kept and need no second check.
     execute(connection, "set session_replication_role = replica").await?;
     for table in TABLES {
         execute(

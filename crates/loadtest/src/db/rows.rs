@@ -77,7 +77,7 @@ impl CopyRow for CartItemRow<'_> {
     }
 }
 
-/// As the column spells it; `sqlx` writes the same name, but tells nobody.
+/// As the column spells it; `sqlx` writes the same name, but does not expose it.
 const fn unit_name(unit: Unit) -> &'static str {
     match unit {
         Unit::Unit => "unit",

@@ -1,12 +1,13 @@
-//! The catalogue, cut into what a fault touches and what the others buy, and carts of either.
+//! The catalogue, divided into products that a fault touches and those that the others buy, and carts of
+//! either.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::{
     buyers::{self, Buyer},
+    cart_generator::Line,
     carts::Cart,
     db::{Offer, Vendors},
-    market::Line,
 };
 use anyhow::{Context, ensure};
 use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::SliceRandom};
@@ -20,7 +21,7 @@ use splitcart::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// How many products are read at once.
+/// Products that are read at once.
 const PRODUCTS_AT_ONCE: usize = 10_000;
 const SEED: u64 = 9;
 /// Lines of the others' carts, each of another vendor.
@@ -30,7 +31,7 @@ const TRIES_MAX: usize = 100_000;
 /// See the module.
 #[derive(Debug)]
 pub struct Catalogue {
-    /// In an order of no meaning, the same in every run.
+    /// In a random order that is the same in every run.
     offers: Vec<Offer>,
     products: HashMap<ProductId, Product>,
 }
@@ -39,7 +40,7 @@ pub struct Catalogue {
 #[derive(Debug)]
 pub struct Carts {
     pub all: Vec<Cart>,
-    /// How many of them are the others'; they come first.
+    /// The number of carts of the others; they come first.
     pub others: usize,
     pub touched: Vec<ProductId>,
 }
@@ -124,7 +125,7 @@ impl Catalogue {
         );
         let mut vendors = HashSet::new();
         let (mut first, mut rest): (Vec<_>, Vec<_>) = (0..self.offers.len()).partition(|offer| {
-            // One that is sold by the piece: its stock can be set to nothing and to one.
+            // A product that is sold by the piece: its stock can be set to 0 and to 1.
             self.offers[*offer].moq == 1
                 && vendors.len() < touched
                 && vendors.insert(self.offers[*offer].vendor_store_id)

@@ -1,16 +1,18 @@
-//! The guard: the first rows against what is recorded in `crates/loadtest/fault_floors.toml`, far enough below
-//! what was measured quietly that neither a slow machine nor a busy one falls below. Pure, but for what
-//! it prints.
+//! The guard: the first rows against the floors in `crates/loadtest/fault_floors.toml`, which are far
+//! enough below measurements on a quiet machine that a slow or busy one does not fall below. Pure, but for
+//! the output.
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, ensure};
 use clap::ValueEnum;
 use serde::Deserialize;
 
-use crate::fault_bench::{judge::Measured, rows::Row};
+use crate::{
+    bench,
+    fault_bench::{judge::Measured, rows::Row},
+};
 
-/// What is recorded of a row.
+/// The recorded limits of a row.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Floor {
@@ -18,7 +20,7 @@ pub struct Floor {
     share: f64,
     /// The greatest p99 of the others, as a multiple of theirs before.
     p99_times: f64,
-    /// The longest that it may take them to be back.
+    /// The longest time until their rate is back.
     back_s: f64,
 }
 
@@ -27,24 +29,13 @@ pub type Floors = BTreeMap<String, Floor>;
 
 /// Reads `fault_floors.toml`.
 pub fn read(text: &str) -> anyhow::Result<Floors> {
-    let floors: Floors = toml::from_str(text)?;
-    let guarded: Vec<_> = Row::value_variants()
-        .iter()
-        .filter(|row| row.is_guarded())
-        .map(|row| row.key())
-        .collect();
-    for key in floors.keys() {
-        ensure!(guarded.contains(key), "{key} is no row that is guarded");
-    }
-    for key in &guarded {
-        floors
-            .get(key)
-            .with_context(|| format!("{key} has no floor"))?;
-    }
-    Ok(floors)
+    let guarded = Row::value_variants().iter().filter(|row| row.is_guarded());
+    let keys: Vec<_> = guarded.map(|row| row.key()).collect();
+    let keys: Vec<_> = keys.iter().map(String::as_str).collect();
+    bench::floors::read(text, &keys, "row")
 }
 
-/// What is below its floor, in sentences.
+/// Rows that are below their floors, in sentences.
 pub fn check(rows: &[Measured], floors: &Floors) -> Vec<String> {
     let mut complaints = Vec::new();
     for row in rows {
@@ -93,7 +84,7 @@ pub fn check(rows: &[Measured], floors: &Floors) -> Vec<String> {
     complaints
 }
 
-/// Tells what is below; whether nothing is.
+/// Prints what is below a floor; true if nothing is.
 pub fn print(complaints: &[String]) -> bool {
     for complaint in complaints {
         println!(

@@ -1,9 +1,9 @@
-//! What a client says to PostgreSQL, as far as the proxy must understand it: which statement runs next.
+//! PostgreSQL's protocol as far as the proxy must understand a client: which statement runs next.
 //! Pure.
 
 use std::collections::HashMap;
 
-/// What a statement is for.
+/// The purpose of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statement {
     Commit,
@@ -19,24 +19,24 @@ pub struct Frames {
     buffer: Vec<u8>,
     is_started: bool,
     is_checkout: bool,
-    /// By their names, as the client has prepared them.
+    /// Prepared statements, by their names.
     prepared: HashMap<Vec<u8>, Statement>,
 }
 
 impl Frames {
-    /// Whether the connection is one that checkouts run on.
+    /// True of a connection that checkouts run on.
     pub fn is_checkout(&self) -> bool {
         self.is_checkout
     }
 
-    /// Takes what was read, and returns the statements that it starts.
+    /// Adds bytes that were read, and returns the statements that they start.
     pub fn take(&mut self, bytes: &[u8]) -> Vec<Statement> {
         self.buffer.extend_from_slice(bytes);
         let mut starts = Vec::new();
         let mut at = 0;
         loop {
             let rest = &self.buffer[at..];
-            // The first message of all has no type.
+            // The first message has no type.
             let head = if self.is_started { 5 } else { 4 };
             let Some(length) = rest.get(head - 4..head).and_then(|it| it.try_into().ok()) else {
                 break;
@@ -50,7 +50,8 @@ impl Frames {
                 starts.extend(meaning(&mut self.prepared, kind, body));
             } else {
                 self.is_checkout = contains(body, b"splitcart checkout");
-                // An SSLRequest would be followed by another one without a type; ours ask for none.
+                // An SSLRequest would be followed by another message without a type; the server does not
+                // send it here.
                 self.is_started = true;
             }
             at += end.max(head);

@@ -1,4 +1,4 @@
-//! What a row has measured, and whether it is met. Pure.
+//! The measurements of a row, judged by its bars. Pure.
 
 use std::{ops::Range, time::Duration};
 
@@ -10,7 +10,7 @@ use crate::fault_bench::{
     rows::{Bars, Row},
 };
 
-/// A rate, and how long a purchase took from its first try.
+/// A rate, and the latency of purchases from their first try.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Figures {
     pub per_second: f64,
@@ -38,25 +38,25 @@ impl Figures {
     }
 }
 
-/// What was found beside the figures.
+/// Observations beside the figures.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Found {
     pub is_proven: bool,
     pub proof: String,
     pub complaint: Option<String>,
-    /// Checkouts of which nobody knows in the end whether they were bought.
+    /// Checkouts of which it is unknown in the end whether they were bought.
     pub undecided: usize,
-    /// Whether there were too few carts.
+    /// True if there were too few carts.
     pub ran_out: bool,
-    /// Events that nobody has published seconds after the end.
+    /// Events that are not published seconds after the end.
     pub unpublished: i64,
-    /// What the audit says, if it has something to say.
+    /// The audit's output, if it has findings.
     pub audit: Option<String>,
-    /// How many checkouts the database has more than were answered with 201.
+    /// The checkouts in the database less those that were answered with 201.
     pub lost_or_doubled: Option<i64>,
 }
 
-/// All of a row.
+/// Everything that was measured of a row.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
     pub row: Row,
@@ -65,7 +65,7 @@ pub struct Measured {
     pub during: Figures,
     pub share: f64,
     pub p99_times: f64,
-    /// None if it was not back for as long as we looked.
+    /// None if the rate was not back in the time that was looked at.
     pub back_s: Option<f64>,
     pub looked_for_s: f64,
     pub others_refused: Answers,
@@ -78,7 +78,7 @@ pub struct Measured {
     pub refusals: Option<Percentiles>,
     /// Purchases of the others from the quiet phase on.
     pub per_100_ms: Vec<usize>,
-    /// How many of them are of the quiet phase.
+    /// The number of these steps that are of the quiet phase.
     pub quiet_steps: u128,
     pub found: Found,
     pub complaints: Vec<String>,

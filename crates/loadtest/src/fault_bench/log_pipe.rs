@@ -1,4 +1,4 @@
-//! The other end of a server's log: a pipe that is read, until it is not.
+//! The reading end of a server's log: a pipe whose reader can be stopped.
 
 use std::{
     io::{PipeReader, PipeWriter, Read, pipe},
@@ -30,7 +30,7 @@ pub struct LogPipe {
 }
 
 impl LogPipe {
-    /// Begins to read; the writer is for the server.
+    /// Begins to read. The writer is for the server.
     pub fn open() -> anyhow::Result<(Self, PipeWriter)> {
         let (reader, writer) = pipe().context("can't open a pipe")?;
         let shared = Arc::new(Shared::default());
@@ -48,12 +48,12 @@ impl LogPipe {
         self.shared.rests.store(rests, Ordering::Relaxed);
     }
 
-    /// Whether nothing is read any more.
+    /// True once nothing is read any more.
     pub fn is_resting(&self) -> bool {
         self.shared.is_resting.load(Ordering::Relaxed)
     }
 
-    /// The most that was there at once since the rest began or ended.
+    /// The most bytes that the pipe held since reading was stopped or resumed.
     pub fn most_at_once(&self) -> usize {
         self.shared.most_at_once.load(Ordering::Relaxed)
     }

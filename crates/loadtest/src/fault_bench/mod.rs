@@ -3,20 +3,22 @@
 //!
 //! It starts a fresh private PostgreSQL and Redis and a server for each row, drives 64 clients whose
 //! carts need nothing that the fault touches, beside some whose carts do, and measures what the fault
-//! costs either. Each row shows that its fault struck. The services, the servers and the faults are our
-//! children and end with us.
+//! costs either. Each row shows that its fault struck. The services, the servers and the faults are
+//! child processes and end with this one.
 //!
 //! | what | files |
 //! |---|---|
-//! | what is asked for | `options`, `rows` |
-//! | where it runs | `stage`, `carts`, `field`; shared with `compare`: `bench` |
+//! | the options | `options`, `rows` |
+//! | the environment | `environment`, `carts`, `fault_context`; shared with `compare`: `bench` |
 //! | a row | `run` |
 //! | the load | `load`, `record` |
-//! | the faults | `strikes/`, `proxy`, `frames`, `log_pipe`, `processes` |
-//! | what came of it | `judge`, `floors`, `report` |
+//! | the faults | `faults/`, `proxy`, `frames`, `log_pipe`, `processes` |
+//! | the results | `judge`, `floors`, `report` |
 
 mod carts;
-mod field;
+mod environment;
+mod fault_context;
+mod faults;
 mod floors;
 mod frames;
 mod judge;
@@ -29,8 +31,6 @@ mod record;
 mod report;
 mod rows;
 mod run;
-mod stage;
-mod strikes;
 #[cfg(test)]
 mod tests;
 
@@ -41,10 +41,12 @@ use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use splitcart::cli::{serve, tool::program_beside};
 
-use crate::fault_bench::{judge::Measured, options::Options, rows::Row, run::Times, stage::Stage};
+use crate::fault_bench::{
+    environment::Environment, judge::Measured, options::Options, rows::Row, run::Times,
+};
 
 const FLOORS: &str = include_str!("../../fault_floors.toml");
-/// A crowd's connections, on either side, and then some.
+/// Open files: a crowd's connections on either side, with some room.
 const FILES: u64 = 50_000;
 
 /// The whole program.
@@ -59,12 +61,12 @@ pub fn main() -> ExitCode {
     })
 }
 
-/// A signal drops everything, and what is dropped ends.
+/// Runs until a signal. Whatever is dropped then ends.
 async fn unless_stopped(options: &Options) -> anyhow::Result<ExitCode> {
-    let told_to_stop = serve::stop_signal()?;
+    let stop_signal = serve::stop_signal()?;
     tokio::select! {
         result = run(options) => result,
-        () = told_to_stop => Err(anyhow::anyhow!("stopped by a signal")),
+        () = stop_signal => Err(anyhow::anyhow!("stopped by a signal")),
     }
 }
 
@@ -83,25 +85,28 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     };
     warn_if_busy();
     eprintln!("starting PostgreSQL and Redis, and filling the catalogue …");
-    let mut stage = Stage::open(program, logs).await?;
-    run::calibrate(&mut stage).await?;
-    eprintln!("about {:.0} checkouts a second without a fault", stage.rate);
+    let mut environment = Environment::open(program, logs).await?;
+    run::calibrate(&mut environment).await?;
+    eprintln!(
+        "about {:.0} checkouts a second without a fault",
+        environment.rate
+    );
     let mut measured = Vec::new();
     let mut is_fine = true;
     for row in options.wanted() {
-        match rounds(&mut stage, row, times, options.rounds).await {
+        match rounds(&mut environment, row, times, options.rounds).await {
             Ok(row) => measured.push(row),
             Err(error) => {
                 eprintln!("{}: not run: {error:#}", row.key());
                 println!("{}: not run: {error:#}", row.key());
                 is_fine = false;
-                // It may have left anything behind.
-                stage = Stage::open(program, logs).await?;
-                run::calibrate(&mut stage).await?;
+                // The row may have left any state behind.
+                environment = Environment::open(program, logs).await?;
+                run::calibrate(&mut environment).await?;
             }
         }
     }
-    stage.stop().await?;
+    environment.stop().await?;
     report::print(&measured, options.markdown);
     if let Some(path) = &options.json {
         report::write(&measured, path)?;
@@ -118,9 +123,9 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// A row, as often as is asked for; the one with the median share.
+/// Runs a row as often as is asked for; returns the one with the median share.
 async fn rounds(
-    stage: &mut Stage,
+    environment: &mut Environment,
     row: Row,
     times: Times,
     rounds: u32,
@@ -128,7 +133,7 @@ async fn rounds(
     let mut all = Vec::new();
     for _ in 0..rounds {
         eprintln!("{}: {} …", row.key(), row.title());
-        let measured = run::run(stage, row, times).await?;
+        let measured = run::run(environment, row, times).await?;
         eprintln!("  {}", report::line(&measured));
         all.push(measured);
     }
@@ -136,7 +141,7 @@ async fn rounds(
     Ok(all.swap_remove(all.len() / 2))
 }
 
-/// Figures of a machine that works for somebody else are no figures.
+/// Figures of a machine that does other work mean nothing.
 fn warn_if_busy() {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load: f64 = load
@@ -150,10 +155,11 @@ fn warn_if_busy() {
     }
 }
 
-/// As many as the system lets us have. The servers inherit it.
+/// Raises the limit of open files as far as the system allows. The servers inherit it.
 fn open_more_files() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        // Only root may have more than the hard limit; whoever can't runs the crowd in vain and is told.
+        // Only root may have more than the hard limit; for other users the crowd is smaller, and its row
+        // says so.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, FILES.max(hard), FILES.max(hard));
         let _ = setrlimit(Resource::RLIMIT_NOFILE, FILES.min(hard), hard.max(FILES));
     }

@@ -21,8 +21,8 @@ It runs on a PostgreSQL and a Redis of its own and removes them in the end. A ro
 shown to have struck is \"not struck\" and fails, whatever its figures are. The status is 1 if a row is
 not met. Leave the machine alone meanwhile.";
 
-/// Strikes every fault of the design's isolation page and measures what it costs those who don't need
-/// what it touches
+/// Injects every fault of the design's isolation page and measures its cost for clients that don't need
+/// what it affects
 #[derive(Clone, Debug, Parser)]
 #[command(name = "fault-bench", bin_name = "fault-bench", after_help = EXAMPLES)]
 #[command(max_term_width = 100)]
@@ -30,18 +30,18 @@ pub struct Options {
     /// Only these rows, with commas between them
     #[arg(long, value_name = "ROW", value_enum, value_delimiter = ',')]
     pub rows: Vec<Row>,
-    /// Measure less long: the quiet phase 2 s, the longest lock 15 s instead of 60 s
+    /// Measure for a shorter time: the quiet phase 2 s, the longest lock 15 s instead of 60 s
     #[arg(long)]
     pub quick: bool,
-    /// How often each row is run; the one with the median share is told
+    /// The number of runs of each row; the one with the median share is reported
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=20))]
     pub rounds: u32,
-    /// Hold the first rows against `crates/loadtest/fault_floors.toml`, in under three minutes; the status is 1
-    /// if one is below its floor
+    /// Hold the first rows against `crates/loadtest/fault_floors.toml`, in under three minutes; the status
+    /// is 1 if one is below its floor
     #[arg(long, conflicts_with_all = ["rows", "quick", "rounds"])]
     pub check: bool,
-    /// The server to strike instead of the one that was built with this benchmark
+    /// The server to test instead of the one that was built with this benchmark
     #[arg(long, value_name = "PATH")]
     pub server_binary: Option<PathBuf>,
     /// Print the table as Markdown
@@ -56,7 +56,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Which rows are asked for, in the table's order.
+    /// The rows that are asked for, in the table's order.
     pub fn wanted(&self) -> Vec<Row> {
         let all = <Row as clap::ValueEnum>::value_variants().iter().copied();
         if self.check {

@@ -1,4 +1,4 @@
-//! What the system says of processes: their children, their state, the time that they have had.
+//! Processes by /proc: their children, their state, their CPU time.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ pub fn with_children(parent: Pid) -> Vec<Pid> {
             continue;
         };
         let pid = Pid::from_raw(pid);
-        let is_child = field(pid, PARENT).is_ok_and(|it| it == parent.to_string());
+        let is_child = context(pid, PARENT).is_ok_and(|it| it == parent.to_string());
         if is_child {
             all.push(pid);
         }
@@ -31,21 +31,21 @@ pub fn with_children(parent: Pid) -> Vec<Pid> {
     all
 }
 
-/// Whether a process is stopped.
+/// True of a process that is stopped.
 pub fn is_stopped(pid: Pid) -> bool {
-    field(pid, STATE).is_ok_and(|state| state == "T")
+    context(pid, STATE).is_ok_and(|state| state == "T")
 }
 
 /// The processor time that a process has had, in seconds.
 pub fn processor_s(pid: Pid) -> anyhow::Result<f64> {
-    let ticks = |at| anyhow::Ok(field(pid, at)?.parse::<f64>()?);
-    // A hundred a second, on every Linux that there is.
+    let ticks = |at| anyhow::Ok(context(pid, at)?.parse::<f64>()?);
+    // Linux always reports hundredths of a second.
     Ok((ticks(USER_TICKS)? + ticks(SYSTEM_TICKS)?) / 100.0)
 }
 
-fn field(pid: Pid, at: usize) -> anyhow::Result<String> {
+fn context(pid: Pid, at: usize) -> anyhow::Result<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let (_, rest) = stat.rsplit_once(')').context("a name is in brackets")?;
-    let field = rest.split_whitespace().nth(at);
-    Ok(field.context("it has more fields")?.to_owned())
+    let context = rest.split_whitespace().nth(at);
+    Ok(context.context("it has more fields")?.to_owned())
 }

@@ -1,6 +1,6 @@
 //! A TCP proxy before a service's Unix socket, on a thread of its own, that can lose connections as a
-//! network does: it goes on to acknowledge what comes, and stays silent. The service's side stays open,
-//! as it does behind a router that has gone.
+//! network does: it acknowledges what it receives, and sends nothing. The service's side stays open,
+//! as it does behind a router that has failed.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -28,11 +28,11 @@ use crate::fault_bench::frames::{Frames, Statement};
 
 const CHUNK_BYTES: usize = 64 * 1024;
 
-/// What the next checkout's connection is lost at.
+/// The statement at which the next checkout's connection is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trap {
     pub at: Statement,
-    /// Whether the service still hears of it.
+    /// True while bytes are passed on to the service.
     pub is_heard: bool,
 }
 
@@ -64,7 +64,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Listens, and leads to the socket.
+    /// Starts a proxy before the socket.
     pub fn start(socket: &Path) -> anyhow::Result<Self> {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
@@ -94,12 +94,11 @@ impl Proxy {
         })
     }
 
-    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Silences all connections that there are; how many.
+    /// Silences all open connections; returns their number.
     pub fn silence_all(&self) -> usize {
         let mut connections = lock(&self.shared.connections);
         connections.retain(|it| !it.is_closed.load(Ordering::Relaxed));
@@ -109,33 +108,33 @@ impl Proxy {
         connections.len()
     }
 
-    /// Loses the connection that says this next.
+    /// Loses the connection that sends this statement next.
     pub fn set_trap(&self, trap: Trap) {
         *lock(&self.shared.trap) = Some(trap);
         self.shared.is_set.store(true, Ordering::Relaxed);
     }
 
-    /// When a connection was lost in the trap.
+    /// The moment when that connection was lost.
     pub fn struck_at(&self) -> Option<Instant> {
         *lock(&self.shared.struck_at)
     }
 
-    /// Whether new connections are refused.
+    /// True while new connections are refused.
     pub fn refuse_new(&self, refuses: bool) {
         self.shared.refuses.store(refuses, Ordering::Relaxed);
     }
 
-    /// How many were.
+    /// The number of connections that were refused.
     pub fn refused(&self) -> u64 {
         self.shared.refused.load(Ordering::Relaxed)
     }
 
-    /// How many were opened so far.
+    /// The number of connections so far.
     pub fn opened(&self) -> u64 {
         self.shared.opened.load(Ordering::Relaxed)
     }
 
-    /// How many bytes silent connections were sent.
+    /// Bytes that were sent to silent connections.
     pub fn swallowed(&self) -> u64 {
         self.shared.swallowed.load(Ordering::Relaxed)
     }
@@ -145,7 +144,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         drop(self.end.take());
         if let Some(thread) = self.thread.take() {
-            // It has nothing to tell.
+            // The thread has no result.
             let _ = thread.join();
         }
     }
@@ -231,7 +230,7 @@ async fn give_back(mut from: unix::OwnedReadHalf, mut to: OwnedWriteHalf, connec
     loop {
         let read = from.read(&mut chunk).await;
         if connection.is_silent.load(Ordering::Relaxed) {
-            // Nothing ever comes back, not even that the service has closed it.
+            // Nothing is ever sent back, not even the end of the connection.
             std::future::pending::<()>().await;
         }
         let Ok(read @ 1..) = read else {

@@ -1,28 +1,28 @@
-//! What happened, and what follows from it: rates, latencies, recovery. Pure.
+//! Events of a row, and the rates, latencies and recovery that follow from them. Pure.
 
 use std::{collections::BTreeMap, ops::Range, time::Duration};
 
 use crate::latency::{Percentiles, histogram};
 use serde::Serialize;
 
-/// How much of a rate has to be back.
+/// The share of a rate that has to be back.
 pub const AS_BEFORE: f64 = 0.9;
 /// A rate is counted in steps of this,
 const STEP: Duration = Duration::from_millis(100);
-/// and is back when so many of them in a row have it on average.
+/// and is back when this many of them in a row have it on average.
 const STEPS_AS_BEFORE: usize = 5;
 
-/// Whose checkout it is.
+/// The group of clients that a checkout belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Who {
-    /// Of those whose carts need nothing that the fault touches.
+    /// Clients whose carts need nothing that the fault touches.
     Others,
-    /// Of those whose carts do.
+    /// Clients whose carts do.
     InNeed,
 }
 
-/// How a request ended.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Bought,
@@ -55,12 +55,12 @@ impl Event {
     }
 }
 
-/// How long a phase was.
+/// The length of a phase.
 pub fn length(window: &Range<Duration>) -> Duration {
     window.end.saturating_sub(window.start)
 }
 
-/// How often each answer was given, by status and code.
+/// Counts of answers, by status and code.
 pub type Answers = BTreeMap<String, u64>;
 
 /// Some of the events.
@@ -68,14 +68,14 @@ pub type Answers = BTreeMap<String, u64>;
 pub struct Events<'a> {
     all: &'a [Event],
     codes: &'a [String],
-    /// Whose; everybody's if none.
+    /// The clients whose events these are; all if none.
     who: Option<Who>,
-    /// At which instances; at all if it is empty.
+    /// The instances of the first try; all if it is empty.
     targets: &'a [usize],
 }
 
 impl<'a> Events<'a> {
-    /// All of them.
+    /// All events.
     pub fn of(all: &'a [Event], codes: &'a [String]) -> Self {
         Self {
             all,
@@ -85,7 +85,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// Only those people's.
+    /// Only the events of these clients.
     pub fn by(self, who: Who) -> Self {
         Self {
             who: Some(who),
@@ -93,7 +93,7 @@ impl<'a> Events<'a> {
         }
     }
 
-    /// Only those who came to these instances; to any if none is named.
+    /// Only checkouts that were first sent to these instances; to any if none is named.
     pub fn at(self, targets: &'a [usize]) -> Self {
         Self { targets, ..self }
     }
@@ -105,7 +105,7 @@ impl<'a> Events<'a> {
         })
     }
 
-    /// Requests that were under way at some moment of this time: those that a fault meets were sent
+    /// Requests that were in flight at some moment of this time: a fault meets requests that were sent
     /// before it.
     fn under_way_in(self, window: &Range<Duration>) -> impl Iterator<Item = &'a Event> {
         let window = window.clone();
@@ -121,21 +121,21 @@ impl<'a> Events<'a> {
         bought.count() as f64 / length(window).as_secs_f64()
     }
 
-    /// How long it took from the first try to the purchase, of those who were bought in this time.
+    /// The latencies from the first try to the purchase, of checkouts that were bought in this time.
     pub fn latency(self, window: &Range<Duration>) -> Option<Percentiles> {
         let bought = self.iter().filter(|it| it.outcome == Outcome::Bought);
         let bought = bought.filter(|it| window.contains(&it.ended));
         percentiles(bought.map(|it| it.ended.saturating_sub(it.first_sent)))
     }
 
-    /// The same of all who waited at some moment of this time, whenever they came and were bought.
+    /// The same, of all checkouts in flight at some moment of this time.
     pub fn latency_across(self, window: &Range<Duration>) -> Option<Percentiles> {
         let bought = self.iter().filter(|it| it.outcome == Outcome::Bought);
         let bought = bought.filter(|it| it.first_sent < window.end && it.ended >= window.start);
         percentiles(bought.map(|it| it.ended.saturating_sub(it.first_sent)))
     }
 
-    /// How long refusals took.
+    /// The latencies of refusals.
     pub fn refusals(self, window: &Range<Duration>) -> Option<Percentiles> {
         percentiles(
             self.under_way_in(window)
@@ -144,12 +144,12 @@ impl<'a> Events<'a> {
         )
     }
 
-    /// How long any answer took, or the lack of one.
+    /// The latencies of all answers, and of requests without one.
     pub fn answers(self, window: &Range<Duration>) -> Option<Percentiles> {
         percentiles(self.under_way_in(window).map(Event::took))
     }
 
-    /// What was answered, other than a purchase.
+    /// Answers other than a purchase.
     pub fn other_answers(self, window: &Range<Duration>) -> Answers {
         let mut answers = Answers::new();
         for event in self.under_way_in(window) {
@@ -163,19 +163,19 @@ impl<'a> Events<'a> {
         answers
     }
 
-    /// How many came in this time.
+    /// The number of checkouts that arrived in this time.
     pub fn came(self, window: &Range<Duration>) -> usize {
         let first = self.iter().filter(|it| it.sent == it.first_sent);
         first.filter(|it| window.contains(&it.sent)).count()
     }
 
-    /// How many of those who came in this time were bought in the end.
+    /// The number of arrivals in this time that were bought in the end.
     pub fn bought_of(self, window: &Range<Duration>) -> usize {
         let bought = self.iter().filter(|it| it.outcome == Outcome::Bought);
         bought.filter(|it| window.contains(&it.first_sent)).count()
     }
 
-    /// How long after `window.start` the rate was back, if it was within the window.
+    /// The time from `window.start` until the rate was back, if it was within the window.
     pub fn back_after(self, window: &Range<Duration>, before: f64) -> Option<Duration> {
         let steps = self.per_step(window);
         let wanted = AS_BEFORE * before * STEP.as_secs_f64() * STEPS_AS_BEFORE as f64;
@@ -185,7 +185,7 @@ impl<'a> Events<'a> {
         u32::try_from(back).ok().map(|back| STEP * back)
     }
 
-    /// How many were bought in each step.
+    /// The purchases of each step.
     pub fn per_step(self, window: &Range<Duration>) -> Vec<usize> {
         let step_of = |at: Duration| (at.as_millis() / STEP.as_millis()) as usize;
         let mut steps = vec![0; step_of(length(window))];

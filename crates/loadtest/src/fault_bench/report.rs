@@ -1,4 +1,4 @@
-//! What is shown and written. It only shows.
+//! The report as text and JSON. It computes nothing.
 
 use std::{fs, path::Path};
 
@@ -17,7 +17,7 @@ const HEADER: [&str; 7] = [
     "",
 ];
 
-/// The table; with what shows that each fault struck, and what is wrong, below it.
+/// Prints the table, and below it the proof of each fault and the complaints.
 pub fn print(rows: &[Measured], is_markdown: bool) {
     let mut table = if is_markdown {
         markdown_table(&HEADER, [1])
@@ -69,7 +69,7 @@ fn percent(share: f64) -> String {
 
 fn p99(row: &Measured) -> String {
     if row.during.p99_ms <= 0.0 {
-        return format!("{:.1} ms → nobody was served", row.before.p99_ms);
+        return format!("{:.1} ms → none was served", row.before.p99_ms);
     }
     format!(
         "{:.1} → {:.1} ms ({:.1} ×)",
@@ -81,14 +81,14 @@ fn refused(row: &Measured) -> String {
     let of = |answers: &Answers| answers.values().sum::<u64>();
     let (mut others, in_need) = (of(&row.others_refused), of(&row.in_need_refused));
     if row.row.others_wait() {
-        // Everybody is looked at, and they are those who come.
+        // All clients are measured, and they are those who come.
         others -= in_need;
     }
     let after = row.refusals.map_or_else(String::new, |it| {
         format!(", p99 {:.0} ms, at most {:.0} ms", it.p99_ms, it.max_ms)
     });
     if others + in_need == 0 {
-        return "nobody".to_owned();
+        return "none".to_owned();
     }
     format!("{others} times others, {in_need} times in need{after}")
 }

@@ -1,4 +1,4 @@
-//! One row, from its preparation to the audit: a warm-up, a quiet phase, the fault, and a while after.
+//! One row, from its preparation to the audit: a warm-up, a quiet phase, the fault, and a phase after it.
 
 use std::{
     ops::Range,
@@ -11,54 +11,52 @@ use tokio::time::sleep;
 
 use crate::fault_bench::{
     carts::Carts,
-    field::{Field, Struck},
+    environment::{Environment, Prepared},
+    fault_context::{FaultContext, Struck},
+    faults::{self, Beside},
     judge::{self, Figures, Found, Measured},
     load::Load,
     log_pipe::LogPipe,
     record::{Events, Who, length},
     rows::{Between, InNeed, Row},
-    stage::{Prepared, Stage},
-    strikes::{self, Beside},
 };
 
 /// A machine that was busy when it was measured may become as quick as this.
 const RATE_LEAST: f64 = 3_000.0;
-/// How much quicker than ever before the machine may become.
+/// The factor by which the machine may become quicker than it was so far.
 const MARGIN: f64 = 1.25;
-/// For refused checkouts that are away, and then some.
+/// Additional carts, for refused checkouts that wait for their retry.
 const CARTS_BESIDE: usize = 3_000;
-/// How long everybody may take in the end until they know.
+/// The longest wait in the end until every checkout is decided.
 const DECIDED_WAIT_MAX: Duration = Duration::from_secs(15);
-/// How long events may take to be published after the load.
+/// The longest wait for events to be published after the load.
 const PUBLISHED_WAIT_MAX: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// How long the phases take.
+/// The length of the phases.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     pub warm_up: Duration,
     pub quiet: Duration,
     pub after: Duration,
-    /// Whether the longest faults are cut short.
+    /// True if the longest faults are shortened.
     pub is_short: bool,
 }
 
 impl Times {
-    /// With everything in full.
     pub const FULL: Self = Self {
         warm_up: Duration::from_millis(1500),
         quiet: Duration::from_secs(4),
         after: Duration::from_secs(4),
         is_short: false,
     };
-    /// A first impression.
     pub const QUICK: Self = Self {
         warm_up: Duration::from_secs(1),
         quiet: Duration::from_secs(2),
         after: Duration::from_secs(3),
         is_short: true,
     };
-    /// What CI has time for.
+    /// Short enough for CI.
     pub const CHECK: Self = Self {
         warm_up: Duration::from_secs(1),
         quiet: Duration::from_millis(2500),
@@ -71,15 +69,15 @@ impl Times {
     }
 }
 
-/// Learns what this machine does: a little load without any fault, which is then the past.
-pub async fn calibrate(stage: &mut Stage) -> anyhow::Result<()> {
+/// Measures the rate of this machine: a short load without any fault, whose orders every row begins with.
+pub async fn calibrate(environment: &mut Environment) -> anyhow::Result<()> {
     let row = Row::StoreRow;
-    let carts = stage.catalogue.draw(0, 12_000, 0, 3)?;
+    let carts = environment.catalogue.draw(0, 12_000, 0, 3)?;
     let Prepared {
         others, in_need, ..
-    } = stage.prepare(carts).await?;
-    let start = stage.start(Between::Nothing, None, None);
-    let server = stage.serve(start, row, 0).await?;
+    } = environment.prepare(carts).await?;
+    let start = environment.start(Between::Nothing, None, None);
+    let server = environment.serve(start, row, 0).await?;
     let load = Rc::new(Load::new(vec![server.http()], others, in_need));
     load.start_clients();
     let from = load.at(Instant::now());
@@ -88,40 +86,44 @@ pub async fn calibrate(stage: &mut Stage) -> anyhow::Result<()> {
     load.end(DECIDED_WAIT_MAX).await;
     let (events, codes) = load.take_events();
     let since = Instant::now();
-    while stage.unpublished().await? > 0 && since.elapsed() < PUBLISHED_WAIT_MAX {
+    while environment.unpublished().await? > 0 && since.elapsed() < PUBLISHED_WAIT_MAX {
         sleep(LOOK_EVERY).await;
     }
     drop(server);
-    stage.keep_past().await?;
+    environment.keep_past().await?;
     let all = Events::of(&events, &codes);
-    // Where all of them were bought in this time, the rate is from when they were.
+    // If all carts were bought before the end, the rate is of the time until then.
     let last = events.iter().map(|it| it.ended).max().unwrap_or(to);
-    stage.rate = all.rate(&(from..last.min(to)));
+    environment.rate = all.rate(&(from..last.min(to)));
     Ok(())
 }
 
 /// Runs a row.
-pub async fn run(stage: &mut Stage, row: Row, times: Times) -> anyhow::Result<Measured> {
+pub async fn run(
+    environment: &mut Environment,
+    row: Row,
+    times: Times,
+) -> anyhow::Result<Measured> {
     let Prepared {
         carts,
         others,
         in_need,
-    } = prepare(stage, row, times).await?;
+    } = prepare(environment, row, times).await?;
     let needs = row.needs();
-    let proxy = stage.proxy(needs.between)?;
+    let proxy = environment.proxy(needs.between)?;
     let (mut servers, mut log) = (Vec::new(), None);
     if needs.instances > 1 {
-        strikes::make_users(stage, needs.instances).await?;
+        faults::make_users(environment, needs.instances).await?;
     }
     for instance in 0..needs.instances {
-        let user = (needs.instances > 1).then(|| strikes::user(instance));
-        let start = stage.start(needs.between, proxy.as_ref(), user.as_deref());
+        let user = (needs.instances > 1).then(|| faults::user(instance));
+        let start = environment.start(needs.between, proxy.as_ref(), user.as_deref());
         servers.push(Some(if row == Row::LogReader {
             let (pipe, writer) = LogPipe::open()?;
             log = Some(pipe);
             crate::bench::server::Server::start_with(start, Stdio::from(writer)).await?
         } else {
-            stage.serve(start, row, instance).await?
+            environment.serve(start, row, instance).await?
         }));
     }
     let addresses = servers
@@ -129,7 +131,7 @@ pub async fn run(stage: &mut Stage, row: Row, times: Times) -> anyhow::Result<Me
         .flatten()
         .map(crate::bench::server::Server::http);
     let load = Rc::new(Load::new(addresses.collect(), others, in_need));
-    let mut field = Field {
+    let mut context = FaultContext {
         row,
         carts,
         load: Rc::clone(&load),
@@ -138,24 +140,28 @@ pub async fn run(stage: &mut Stage, row: Row, times: Times) -> anyhow::Result<Me
         log,
         lasts: row.fault_lasts(times.is_short),
         quiet_rate: 0.0,
-        stage,
+        environment,
     };
-    let beside = strikes::before(&mut field).await?;
-    let found = phases(&mut field, &beside, times).await;
-    strikes::after(&mut field, beside).await?;
+    let beside = faults::before(&mut context).await?;
+    let found = phases(&mut context, &beside, times).await;
+    faults::after(&mut context, beside).await?;
     let (phases, found) = found?;
-    let found = settle(field, found).await?;
+    let found = settle(context, found).await?;
 
     let (events, codes) = load.take_events();
     let measured = figures(row, &events, &codes, &phases, found);
-    stage.rate = stage.rate.max(measured.before.per_second);
+    environment.rate = environment.rate.max(measured.before.per_second);
     Ok(judge::judge(measured))
 }
 
 /// Draws the carts of a row and puts them into the database.
-async fn prepare(stage: &mut Stage, row: Row, times: Times) -> anyhow::Result<Prepared> {
+async fn prepare(
+    environment: &mut Environment,
+    row: Row,
+    times: Times,
+) -> anyhow::Result<Prepared> {
     let needs = row.needs();
-    let rate = (MARGIN * stage.rate).max(RATE_LEAST);
+    let rate = (MARGIN * environment.rate).max(RATE_LEAST);
     let seconds = times.all(row).as_secs_f64();
     let lasts = row.fault_lasts(times.is_short).as_secs_f64();
     let in_need = match needs.in_need {
@@ -165,10 +171,10 @@ async fn prepare(stage: &mut Stage, row: Row, times: Times) -> anyhow::Result<Pr
         InNeed::WithTheFault(rate) => count(rate * lasts) + 10,
     };
     let others = count(rate * seconds) + CARTS_BESIDE;
-    let carts: Carts = stage
+    let carts: Carts = environment
         .catalogue
         .draw(needs.touched, others, in_need, needs.lines)?;
-    stage.prepare(carts).await
+    environment.prepare(carts).await
 }
 
 #[expect(
@@ -180,7 +186,7 @@ fn count(number: f64) -> usize {
     number.ceil() as usize
 }
 
-/// When it was what, by the load's time.
+/// The phases, by the load's time.
 pub struct Phases {
     pub quiet: Range<Duration>,
     pub fault: Range<Duration>,
@@ -188,14 +194,16 @@ pub struct Phases {
 }
 
 async fn phases(
-    field: &mut Field<'_>,
+    context: &mut FaultContext<'_>,
     beside: &Beside,
     times: Times,
 ) -> anyhow::Result<(Phases, Found)> {
-    let load = Rc::clone(&field.load);
+    let load = Rc::clone(&context.load);
     load.start_clients();
-    let stream = match field.row.needs().in_need {
-        InNeed::Share(share) => Some(load.start_stream(share * field.stage.rate.max(100.0))),
+    let stream = match context.row.needs().in_need {
+        InNeed::Share(share) => {
+            Some(load.start_stream(share * context.environment.rate.max(100.0)))
+        }
         InNeed::PerSecond(rate) => Some(load.start_stream(rate)),
         InNeed::Nobody | InNeed::WithTheFault(_) => None,
     };
@@ -206,10 +214,10 @@ async fn phases(
     let bought = load.count(Who::Others, since, |it| {
         it == crate::fault_bench::record::Outcome::Bought
     });
-    field.quiet_rate = bought as f64 / times.quiet.as_secs_f64();
+    context.quiet_rate = bought as f64 / times.quiet.as_secs_f64();
     let quiet = quiet..load.at(Instant::now());
 
-    let struck: Struck = strikes::strike(field, beside).await?;
+    let struck: Struck = faults::strike(context, beside).await?;
     sleep((struck.ended + times.after).saturating_duration_since(Instant::now())).await;
     let end = load.at(Instant::now());
     if let Some(stream) = stream {
@@ -217,7 +225,7 @@ async fn phases(
     }
     let undecided = load.end(DECIDED_WAIT_MAX).await;
     let (began, ended) = (load.at(struck.began), load.at(struck.ended));
-    let since = if field.row.is_a_moment() {
+    let since = if context.row.is_a_moment() {
         began
     } else {
         ended
@@ -238,29 +246,29 @@ async fn phases(
     Ok((phases, found))
 }
 
-/// What is left in the database, with the servers gone.
-async fn settle(field: Field<'_>, mut found: Found) -> anyhow::Result<Found> {
-    let Field {
-        stage,
+/// Adds the state of the database after the servers were killed.
+async fn settle(context: FaultContext<'_>, mut found: Found) -> anyhow::Result<Found> {
+    let FaultContext {
+        environment,
         servers,
         proxy,
         row,
         load,
         ..
-    } = field;
+    } = context;
     let since = Instant::now();
-    found.unpublished = stage.unpublished().await?;
+    found.unpublished = environment.unpublished().await?;
     while found.unpublished > 0 && since.elapsed() < PUBLISHED_WAIT_MAX {
         sleep(LOOK_EVERY).await;
-        found.unpublished = stage.unpublished().await?;
+        found.unpublished = environment.unpublished().await?;
     }
-    // Dropped, they are killed: what they leave behind must be whole at any time.
+    // Dropped, they are killed: the database must be consistent at any time.
     drop(servers);
     drop(proxy);
-    found.audit = stage.audit().await?;
+    found.audit = environment.audit().await?;
     if row != Row::Crowd && found.undecided == 0 {
         let seen = i64::try_from(load.bought())?;
-        let kept = stage.new_groups().await?;
+        let kept = environment.new_groups().await?;
         found.lost_or_doubled = Some(kept - seen).filter(|it| *it != 0);
     }
     Ok(found)

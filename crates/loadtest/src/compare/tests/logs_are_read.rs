@@ -1,4 +1,4 @@
-//! What pgbench writes.
+//! pgbench's log is read.
 
 use crate::compare::pgbench_log::figure;
 
@@ -21,7 +21,7 @@ fn log(start: u64, end: u64, took: u64) -> String {
 fn the_warm_up_does_not_count() {
     let slow_then_quick = log(0, 2000, 100) + &log(2000, 5000, 10);
     let figure = figure(&slow_then_quick, 2, 3).unwrap();
-    // What ends when the window does is outside.
+    // A transaction that ends with the window is outside of it.
     assert!((figure.per_second - 100.0).abs() < 0.5, "{figure:?}");
     for latency in [figure.p50_ms, figure.p99_ms, figure.max_ms] {
         assert!((latency - 10.0).abs() < 1e-9, "{figure:?}");

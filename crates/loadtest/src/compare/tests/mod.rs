@@ -1,4 +1,4 @@
-//! How the comparison reads and judges what it has measured.
+//! Tests of the comparison's reading and judging of measurements.
 
 mod bars_judge;
 mod floors_hold;

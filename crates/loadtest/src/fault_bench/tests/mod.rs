@@ -1,4 +1,4 @@
-//! How the fault benchmark reads and judges what it has measured.
+//! Tests of the fault benchmark's reading and judging of measurements.
 
 mod events_are_counted;
 mod rows_are_judged;

@@ -1,4 +1,4 @@
-//! What the proxy understands of PostgreSQL's protocol.
+//! The proxy understands enough of PostgreSQL's protocol.
 
 use crate::fault_bench::frames::{Frames, Statement};
 

@@ -8,8 +8,8 @@ use serde_json::json;
 use crate::support::{Client, Reply, World, client::fresh_key, market::cart_of, wait};
 
 const ON: (&str, &str) = ("SPLITCART_RATE_LIMIT", "on");
-/// The allowance grows by one each second: a test that depends on the pause between two requests
-/// ensures it.
+/// The allowance grows by one each second: no test pauses that long between two requests by accident, and
+/// a test that depends on the pause ensures it.
 const SLOW_ADDRESS: (&str, &str) = ("SPLITCART_LIMITS_ADDRESS_PER_S", "1");
 const SLOW_USER: (&str, &str) = ("SPLITCART_LIMITS_USER_PER_S", "1");
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{Buyer, Database, Shopper, World, market::cart_of, server::splitcart};
 
-/// A database with one checkout, and no server that runs.
+/// A database with one checkout. No server runs.
 async fn bought() -> (World, Buyer) {
     let mut world = World::start().await;
     let product = world.market.sold_product(500, 100).await;

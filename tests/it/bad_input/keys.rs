@@ -108,7 +108,7 @@ async fn control_characters_in_a_header_are_refused() {
             String::from_utf8_lossy(&answer)
         );
     }
-    // A client's mistake is logged neither as a warning nor as an error.
+    // A client's mistake is not logged as an error.
     let log = fixture.world.server.log();
     assert!(
         !log.iter().any(|line| line.contains("\"ERROR\"")),

@@ -4,10 +4,10 @@
 //! what it makes of the database `db::import`'s, the transaction of a file `load`'s.
 
 mod columns;
-mod fields;
-mod lines;
+mod json_object;
 mod load;
 mod reading;
+mod records;
 mod refused;
 mod report;
 mod rows;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::db::{bulk::CopyText, import::Line};
 
 use super::{
-    lines::{Breaks, Records},
+    records::Records,
     rows::RowReader,
     source::{FileFormat, Source},
 };
@@ -78,18 +78,14 @@ fn read(
     originals: Originals,
     chunks: &mpsc::Sender<anyhow::Result<Option<Chunk>>>,
 ) -> anyhow::Result<()> {
-    let breaks = match source.format {
-        FileFormat::Csv => Breaks::InsideQuotes,
-        FileFormat::Ndjson => Breaks::Never,
-    };
-    let mut records = Records::of(source.open()?, breaks);
+    let mut records = Records::new(source.open()?, source.format)?;
     let header = match source.format {
         FileFormat::Csv => records.next()?,
         FileFormat::Ndjson => None,
     };
-    let mut rows = RowReader::of(source, header.as_ref())?;
+    let rows = RowReader::of(source, header.as_ref())?;
     loop {
-        let text = read_chunk(&mut records, &mut rows, originals)?;
+        let text = read_chunk(&mut records, &rows, originals)?;
         let is_last = text.len() < CHUNK_BYTES;
         let bytes_read = records.bytes();
         let chunk = Chunk { text, bytes_read };
@@ -103,7 +99,7 @@ fn read(
 /// Less than a chunk only at the end of the file.
 fn read_chunk(
     records: &mut Records<Box<dyn BufRead>>,
-    rows: &mut RowReader,
+    rows: &RowReader,
     originals: Originals,
 ) -> anyhow::Result<CopyText> {
     let mut text = CopyText::with_capacity(CHUNK_BYTES);

@@ -1,13 +1,14 @@
 //! Turns records into rows: what stands in which column.
 
 use anyhow::{Context, ensure};
+use csv::StringRecord;
 use serde_json::{Map, Value};
 
 use crate::import_rules::{Cell, Kind, Problem, Row, read_row};
 
 use super::{
-    fields::{Csv, JsonObject},
-    lines::Record,
+    json_object::JsonObject,
+    records::Record,
     source::{FileFormat, Source},
 };
 
@@ -25,10 +26,7 @@ pub struct RowReader {
 #[derive(Debug)]
 enum Layout {
     /// Where the header says. For each field: where its column stands in the kind's.
-    Csv {
-        csv: Box<Csv>,
-        positions: Vec<usize>,
-    },
+    Csv { positions: Vec<usize> },
     /// Behind their names, in every record.
     Ndjson,
 }
@@ -50,20 +48,19 @@ impl RowReader {
             FileFormat::Csv => {
                 let header =
                     header.context("the file is empty; its first line names the columns")?;
-                let mut csv = Box::<Csv>::default();
-                let positions = read_header(kind, &mut csv, header)
+                let positions = read_header(kind, header)
                     .with_context(|| format!("its header, on line {}", header.line))?;
-                Layout::Csv { csv, positions }
+                Layout::Csv { positions }
             }
         };
         Ok(Self { kind, layout })
     }
 
     /// Reads a record. Whatever is wrong with it is in the row.
-    pub fn read(&mut self, record: &Record) -> Row {
-        let read = match (&record.text, &mut self.layout) {
+    pub fn read(&self, record: &Record) -> Row {
+        let read = match (&record.text, &self.layout) {
             (Err(unreadable), _) => Err(vec![Problem::of_row(unreadable.to_string())]),
-            (Ok(text), Layout::Csv { csv, positions }) => read_csv(self.kind, csv, positions, text),
+            (Ok(_), Layout::Csv { positions }) => read_csv(self.kind, positions, &record.fields),
             (Ok(text), Layout::Ndjson) => read_ndjson(self.kind, text),
         };
         match read {
@@ -74,10 +71,10 @@ impl RowReader {
 
     /// The record as JSON, to be shown to whoever is to repair it: an object, or its text if it is
     /// none.
-    pub fn as_json(&mut self, record: &Record) -> Option<String> {
+    pub fn as_json(&self, record: &Record) -> Option<String> {
         let text = record.text.as_ref().ok()?;
-        let object = match &mut self.layout {
-            Layout::Csv { csv, positions } => csv_as_json(self.kind, csv, positions, text),
+        let object = match &self.layout {
+            Layout::Csv { positions } => csv_as_json(self.kind, positions, &record.fields),
             Layout::Ndjson => serde_json::from_str::<JsonObject>(text)
                 .is_ok()
                 .then(|| text.clone()),
@@ -88,9 +85,12 @@ impl RowReader {
 
 type Read = Result<(Vec<Cell>, Vec<Problem>), Vec<Problem>>;
 
-fn read_header(kind: Kind, csv: &mut Csv, header: &Record) -> anyhow::Result<Vec<usize>> {
+fn read_header(kind: Kind, header: &Record) -> anyhow::Result<Vec<usize>> {
     let spec = kind.spec();
-    let names = csv.fields(header.text.as_ref().map_err(|error| *error)?)?;
+    if let Err(unreadable) = header.text {
+        return Err(unreadable.into());
+    }
+    let names = &header.fields;
     let unknown: Vec<_> = names
         .iter()
         .filter(|name| spec.position(name).is_none())
@@ -121,11 +121,7 @@ fn read_header(kind: Kind, csv: &mut Csv, header: &Record) -> anyhow::Result<Vec
     Ok(positions)
 }
 
-fn read_csv(kind: Kind, csv: &mut Csv, positions: &[usize], text: &str) -> Read {
-    let fields = match csv.fields(text) {
-        Ok(fields) => fields,
-        Err(error) => return Err(vec![Problem::of_row(format!("is no CSV: {error}"))]),
-    };
+fn read_csv(kind: Kind, positions: &[usize], fields: &StringRecord) -> Read {
     if fields.len() != positions.len() {
         let (is, should_be) = (fields.len(), positions.len());
         let problem = format!("has {is} fields, but the header has {should_be}");
@@ -136,14 +132,13 @@ fn read_csv(kind: Kind, csv: &mut Csv, positions: &[usize], text: &str) -> Read 
         cells[*position] = if field.is_empty() {
             Cell::Empty
         } else {
-            Cell::Text(field)
+            Cell::Text(field.to_owned())
         };
     }
     Ok((cells, Vec::new()))
 }
 
-fn csv_as_json(kind: Kind, csv: &mut Csv, positions: &[usize], text: &str) -> Option<String> {
-    let fields = csv.fields(text).ok()?;
+fn csv_as_json(kind: Kind, positions: &[usize], fields: &StringRecord) -> Option<String> {
     if fields.len() != positions.len() {
         return None;
     }

@@ -19,11 +19,11 @@ pub struct Column {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// The row's own id. Without it the row is found by its key, or given an id if it is new.
-    Made,
+    GeneratedId,
     /// A new row must have it; never empty.
-    New,
+    RequiredForNew,
     /// A new row must have it, or the columns beside it that name the same thing.
-    Found,
+    RequiredOrLookup,
     /// A new row gets this instead, an old one keeps what it has. Empty only if it is text.
     Default(&'static str),
     /// A new row gets null, an old one keeps what it has. Empty is null.
@@ -50,6 +50,6 @@ impl Column {
 
     /// The optional id that most kinds have.
     pub(super) const fn id(meaning: &'static str) -> Self {
-        Self::new("id", Format::Id, Need::Made, meaning)
+        Self::new("id", Format::Id, Need::GeneratedId, meaning)
     }
 }

@@ -48,8 +48,8 @@ impl Problem {
 /// A row that was read as far as it can be read alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// A bit per column of the kind, in its order: whether the row says anything about it.
-    pub given: i32,
+    /// The names of the columns that the row says something about.
+    pub given: Vec<&'static str>,
     /// A value per column; none if it is absent, null or wrong.
     pub values: Vec<Option<String>>,
     /// Everything that is wrong.
@@ -57,13 +57,11 @@ pub struct Row {
 }
 
 impl Row {
-    /// Every bit of [`Row::given`]: such a row is asked for nothing else.
-    const ALL_GIVEN: i32 = -1;
-
-    /// A row that could not even be cut into fields.
+    /// A row that could not even be cut into fields. All columns count as given, so that none is called
+    /// missing on top of it.
     pub fn unreadable(kind: Kind, problems: Vec<Problem>) -> Self {
         Self {
-            given: Self::ALL_GIVEN,
+            given: kind.spec().column_names(),
             values: vec![None; kind.spec().columns.len()],
             problems,
         }
@@ -76,12 +74,12 @@ pub fn read_row(kind: Kind, cells: &[Cell], problems: Vec<Problem>) -> Row {
     let spec = kind.spec();
     assert_eq!(cells.len(), spec.columns.len(), "a cell per column");
     let mut row = Row {
-        given: 0,
+        given: Vec::with_capacity(cells.len()),
         values: Vec::with_capacity(cells.len()),
         problems,
     };
-    for (index, (column, cell)) in spec.columns.iter().zip(cells).enumerate() {
-        let (given, value) = match read_cell(cell, column.format, column.need) {
+    for (column, cell) in spec.columns.iter().zip(cells) {
+        let (is_given, value) = match read_cell(cell, column.format, column.need) {
             Said::Nothing => (false, None),
             Said::Value(value) => (true, value),
             Said::Wrong(problem) => {
@@ -89,15 +87,15 @@ pub fn read_row(kind: Kind, cells: &[Cell], problems: Vec<Problem>) -> Row {
                 (true, None)
             }
         };
-        row.given |= i32::from(given) << index;
+        row.given.extend(is_given.then_some(column.name));
         row.values.push(value);
     }
-    if !spec.is_named_by(|name| row.given & kind.bit(name) != 0) {
+    if !spec.is_named_by(|name| row.given.iter().any(|given| *given == name)) {
         if row.problems.is_empty() {
             let problem = format!("names no {}: give {}", spec.noun, spec.ways_to_name());
             row.problems.push(Problem::of_row(problem));
         }
-        row.given = Row::ALL_GIVEN;
+        row.given = spec.column_names();
     }
     row
 }
@@ -125,10 +123,10 @@ fn read_cell(cell: &Cell, format: Format, need: Need) -> Said {
 
 fn read_empty(format: Format, need: Need) -> Said {
     match need {
-        Need::Made | Need::Found | Need::Optional => Said::Nothing,
+        Need::GeneratedId | Need::RequiredOrLookup | Need::Optional => Said::Nothing,
         Need::Nullable => Said::Value(None),
         Need::Default(_) if format.takes_empty() => Said::Value(Some(String::new())),
-        Need::New => Said::Wrong(format!("must not be empty, but {format}")),
+        Need::RequiredForNew => Said::Wrong(format!("must not be empty, but {format}")),
         Need::Default(_) => Said::Wrong(format!(
             "must not be empty, but {format}; without the column, what is there stays"
         )),

@@ -37,7 +37,7 @@ impl Line<'_> {
         text.field(self.number)
             .nullable(self.text)
             .nullable(problems)
-            .field(self.row.given)
+            .field(format_args!("{{{}}}", self.row.given.join(",")))
             .field(self.new_id);
         for value in &self.row.values {
             text.nullable(value.as_ref());
@@ -45,7 +45,7 @@ impl Line<'_> {
         if let Some(folding) = &plans::of(kind).folded {
             let columns = kind.spec().columns.iter();
             let mut values = columns.zip(&self.row.values);
-            let value = values.find(|(column, _)| column.name == folding.of);
+            let value = values.find(|(column, _)| column.name == folding.source);
             let value = value.and_then(|(_, value)| value.as_deref());
             text.nullable(value.map(Folded::of));
         }
@@ -85,7 +85,7 @@ pub async fn stage<E>(
         }
     }
     let rows = copy.finish().await.doing("finish copying rows")?;
-    // Nobody gathers statistics on temporary tables but their owner.
+    // PostgreSQL gathers no statistics on temporary tables by itself.
     run(
         connection,
         "analyze import_lines".to_owned(),
@@ -107,7 +107,7 @@ fn create_lines(kind: Kind) -> String {
             line bigint not null,
             line_text text,
             problems jsonb,
-            given integer not null,
+            given text[] not null,
             new_id uuid not null,
             {}
         )",

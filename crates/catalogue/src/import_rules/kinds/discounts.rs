@@ -14,26 +14,26 @@ pub(super) const SPEC: Spec = Spec {
         Column::new(
             "vendor_store_id",
             Format::Id,
-            Need::New,
+            Need::RequiredForNew,
             "whose it is; never changed once it is there",
         ),
         Column::new(
             "code",
             Format::Name,
-            Need::New,
+            Need::RequiredForNew,
             "what buyers type, in capitals or not",
         ),
         Column::new("title", Format::Text, Need::Default(""), "for people"),
         Column::new(
             "kind",
             Format::OneOf(&["percentage", "fixed"]),
-            Need::New,
+            Need::RequiredForNew,
             "what `value` is",
         ),
         Column::new(
             "value",
             Format::DiscountValue,
-            Need::New,
+            Need::RequiredForNew,
             "a percentage up to 100, or an amount of money with two decimals",
         ),
         Column::new(

@@ -14,25 +14,25 @@ pub(super) const SPEC: Spec = Spec {
         Column::new(
             "store_id",
             Format::Id,
-            Need::New,
+            Need::RequiredForNew,
             "whose it is; never changed once it is there",
         ),
         Column::new(
             "issuing_state",
             Format::State,
-            Need::New,
+            Need::RequiredForNew,
             "the state that issued it",
         ),
         Column::new(
             "number",
             Format::Name,
-            Need::New,
+            Need::RequiredForNew,
             "its number in that state",
         ),
         Column::new(
             "type",
             Format::OneOf(&["grower", "producer", "distributor", "dispensary"]),
-            Need::New,
+            Need::RequiredForNew,
             "what it licenses",
         ),
         Column::new(

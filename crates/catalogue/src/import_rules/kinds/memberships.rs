@@ -11,13 +11,13 @@ pub(super) const SPEC: Spec = Spec {
     about: "Who acts for which store. Without one nobody can buy.",
     columns: &[
         Column::id("which membership"),
-        Column::new("store_id", Format::Id, Need::New, "the store"),
-        Column::new("user_id", Format::Id, Need::Found, "the user"),
+        Column::new("store_id", Format::Id, Need::RequiredForNew, "the store"),
+        Column::new("user_id", Format::Id, Need::RequiredOrLookup, "the user"),
         Column::new("email", Format::Email, Need::Optional, "the user, instead"),
         Column::new(
             "role",
             Format::OneOf(&["owner", "admin", "manager", "ops", "staff", "viewer"]),
-            Need::New,
+            Need::RequiredForNew,
             "`staff` and `viewer` may only look",
         ),
         Column::new(

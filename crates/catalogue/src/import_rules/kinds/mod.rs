@@ -37,7 +37,7 @@ pub struct Spec {
     pub noun: &'static str,
     /// What it is good for, for people.
     pub about: &'static str,
-    /// Its columns, at most 31.
+    /// Its columns.
     pub columns: &'static [Column],
     /// The sets of columns any of which says which one a row is about.
     pub named_by: &'static [&'static [&'static str]],
@@ -75,12 +75,6 @@ impl Kind {
     /// The kind of this name, such as `products`.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.spec().name == name)
-    }
-
-    /// Where a column stands in [`super::Row::given`].
-    pub fn bit(self, column: &str) -> i32 {
-        let index = self.spec().position(column);
-        1 << index.expect("only columns of the kind are asked for")
     }
 }
 

@@ -14,16 +14,16 @@ pub(super) const SPEC: Spec = Spec {
         Column::new(
             "vendor_store_id",
             Format::Id,
-            Need::New,
+            Need::RequiredForNew,
             "whose it is; never changed once it is there",
         ),
         Column::new(
             "sku",
             Format::Name,
-            Need::New,
+            Need::RequiredForNew,
             "the vendor's own number for it",
         ),
-        Column::new("title", Format::Text, Need::New, "for people"),
+        Column::new("title", Format::Text, Need::RequiredForNew, "for people"),
         Column::new("category", Format::Text, Need::Default(""), "for people"),
         Column::new(
             "unit",
@@ -31,7 +31,12 @@ pub(super) const SPEC: Spec = Spec {
             Need::Default("unit"),
             "what one unit of quantity is",
         ),
-        Column::new("price", Format::Money, Need::New, "the list price of one"),
+        Column::new(
+            "price",
+            Format::Money,
+            Need::RequiredForNew,
+            "the list price of one",
+        ),
         Column::new(
             "moq",
             Format::Quantity { least: 1 },

@@ -13,7 +13,12 @@ pub(super) const SPEC: Spec = Spec {
     noun: "stock of a product",
     about: "How much of a product there is. A row gives `on_hand_qty` or `available_qty`, not both.",
     columns: &[
-        Column::new("product_id", Format::Id, Need::Found, "the product"),
+        Column::new(
+            "product_id",
+            Format::Id,
+            Need::RequiredOrLookup,
+            "the product",
+        ),
         Column::new(
             "vendor_store_id",
             Format::Id,

@@ -14,14 +14,14 @@ pub(super) const SPEC: Spec = Spec {
         Column::new(
             "type",
             Format::OneOf(&["buyer", "vendor"]),
-            Need::New,
+            Need::RequiredForNew,
             "which side it is on; never changed once it is there",
         ),
-        Column::new("name", Format::Text, Need::New, "for people"),
+        Column::new("name", Format::Text, Need::RequiredForNew, "for people"),
         Column::new(
             "state",
             Format::State,
-            Need::New,
+            Need::RequiredForNew,
             "where it is: a buyer buys in its own state only",
         ),
         Column::new(

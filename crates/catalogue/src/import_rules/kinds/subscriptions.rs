@@ -15,19 +15,19 @@ pub(super) const SPEC: Spec = Spec {
         Column::new(
             "vendor_store_id",
             Format::Id,
-            Need::New,
+            Need::RequiredForNew,
             "whose it is; never changed once it is there",
         ),
         Column::new(
             "status",
             Format::OneOf(&["trialing", "active", "past_due", "canceled", "paused"]),
-            Need::New,
+            Need::RequiredForNew,
             "where it stands",
         ),
         Column::new(
             "current_period_end",
             Format::Time,
-            Need::New,
+            Need::RequiredForNew,
             "when the paid period ends",
         ),
     ],

@@ -14,7 +14,7 @@ pub(super) const SPEC: Spec = Spec {
         Column::new(
             "product_id",
             Format::Id,
-            Need::Found,
+            Need::RequiredOrLookup,
             "the product; never changed once it is there",
         ),
         Column::new(
@@ -32,13 +32,13 @@ pub(super) const SPEC: Spec = Spec {
         Column::new(
             "min_qty",
             Format::Quantity { least: 1 },
-            Need::New,
+            Need::RequiredForNew,
             "the least quantity that it holds for",
         ),
         Column::new(
             "discount_percent",
             Format::Percent,
-            Need::New,
+            Need::RequiredForNew,
             "what is taken off the list price",
         ),
     ],

@@ -14,7 +14,7 @@ pub(super) const SPEC: Spec = Spec {
         Column::new(
             "email",
             Format::Email,
-            Need::New,
+            Need::RequiredForNew,
             "known by it, in capitals or not",
         ),
         Column::new("full_name", Format::Text, Need::Default(""), "for people"),

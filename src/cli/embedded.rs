@@ -1,19 +1,25 @@
 //! `splitcart embedded`: the private PostgreSQL and Redis without the service, for developers and
 //! for test harnesses.
 
-use std::ffi::OsString;
-use std::io::{self, IsTerminal, Read, Write};
-use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::process::{ExitCode, ExitStatus};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal, Read, Write},
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{ExitCode, ExitStatus},
+};
 
 use anyhow::Context;
-use nix::sys::signal::{Signal as SignalName, kill};
-use nix::unistd::Pid;
+use nix::{
+    sys::signal::{Signal as SignalName, kill},
+    unistd::Pid,
+};
 use private_servers::{DataDir, EmbeddedServices, Options};
-use tokio::process::{Child, Command};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::{
+    process::{Child, Command},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -13,6 +13,7 @@ pub mod embedded;
 pub mod migrate;
 pub mod serve;
 pub mod services;
+pub mod signals;
 pub mod token;
 pub mod tool;
 

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use sqlx::PgConnection;
 
 use crate::{
-    config::{Config, Services as Configured},
+    config::{Config, Services as Configured, TokenKeys},
     db,
 };
 use private_servers::{DataDir, EmbeddedServices, Options, SERVING_ROLE, token_secret_in};
@@ -114,13 +114,13 @@ impl Services {
         data_dir: Option<&Path>,
         work: impl AsyncFnOnce(&Urls) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let told_to_stop = super::serve::stop_signal()?;
+        let stopped = super::signals::stop_signal()?;
         let mut services = Self::get(config, data_dir).await?;
         let urls = services.urls.clone();
         let result = tokio::select! {
             result = work(&urls) => result,
             failure = services.failure() => Err(failure),
-            () = told_to_stop => Err(anyhow::anyhow!("stopped by a signal")),
+            () = stopped => Err(anyhow::anyhow!("stopped by a signal")),
         };
         services.stop().await?;
         result
@@ -166,6 +166,19 @@ pub fn with_token_keys(config: &Config, data_dir: Option<&Path>) -> anyhow::Resu
             .trust_only(token_secret_in(&DataDir::named(data_dir))?);
     }
     Ok(config)
+}
+
+/// The settings for a server that only this command talks to: over plain HTTP, and with the configured secret
+/// for tokens, or, where there is none, with `secret`. An empty secret is replaced by the one of the data
+/// directory, which `splitcart token` finds, too.
+pub fn for_own_server(config: &Config, secret: impl FnOnce() -> SecretString) -> Config {
+    let mut config = config.clone();
+    let is_secret = matches!(config.auth.token_keys(), TokenKeys::Secret(_));
+    if !is_secret || !config.auth.has_keys() {
+        config.auth.trust_only(secret());
+    }
+    config.http.speak_plainly();
+    config
 }
 
 /// How long a command waits for a server that says nothing.

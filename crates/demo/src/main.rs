@@ -22,11 +22,11 @@ use catalogue::{cli::seed, db::bulk};
 use splitcart::{
     app::App,
     cli::{
-        serve,
-        services::{Services, Urls},
+        services::{self, Services, Urls},
+        signals,
         tool::{Start, tool_main},
     },
-    config::{Config, Services as Configured, TokenKeys},
+    config::{Config, Services as Configured},
     db::pool,
 };
 
@@ -68,18 +68,18 @@ const PLAN: SeedPlan = SeedPlan {
 /// # Errors
 /// Something can't be started, or a step of the purchase went another way than it should.
 pub async fn run(args: &DemoArgs, config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()> {
-    let told_to_stop = serve::stop_signal()?.shared();
+    let stopped = signals::stop_signal()?.shared();
     if matches!(config.services(), Configured::External { .. }) {
         println!("The configured database.url and redis.url are left alone: the demo has its own.");
     }
-    let config = &for_ourselves(config);
+    let config = &services::for_own_server(config, SecretString::default);
     println!("Starting PostgreSQL and Redis …");
     let mut services = Services::start_private(data_dir).await?;
     let services_dir = services.data_dir();
     let urls = services.urls.clone();
     let result = match services.for_serving(config).await {
         Ok((config, serving)) => tokio::select! {
-            result = perform(args, &config, &urls, &serving, told_to_stop) => result,
+            result = perform(args, &config, &urls, &serving, stopped) => result,
             failure = services.failure() => Err(failure),
         },
         Err(error) => Err(error),
@@ -91,32 +91,20 @@ pub async fn run(args: &DemoArgs, config: &Config, data_dir: Option<&Path>) -> a
     result
 }
 
-/// The settings for a server whose buyers are ours: they sign their tokens themselves, and speak plain
-/// HTTP.
-fn for_ourselves(config: &Config) -> Config {
-    let mut config = config.clone();
-    if !matches!(config.auth.token_keys(), TokenKeys::Secret(_)) {
-        // None: the data directory's own is taken, which `splitcart token` finds, too.
-        config.auth.trust_only(SecretString::default());
-    }
-    config.http.speak_plainly();
-    config
-}
-
 async fn perform(
     args: &DemoArgs,
     config: &Config,
     urls: &Urls,
     serving: &Urls,
-    told_to_stop: impl Future<Output = ()> + Clone,
+    stopped: impl Future<Output = ()> + Clone,
 ) -> anyhow::Result<()> {
     let app = start(config, serving).await?;
     let shown = tokio::select! {
         shown = show(config, urls, &app, args) => shown,
-        () = told_to_stop.clone() => Ok(()),
+        () = stopped.clone() => Ok(()),
     };
     if shown.is_ok() && !args.exit {
-        told_to_stop.await;
+        stopped.await;
     }
     app.stop().await;
     shown

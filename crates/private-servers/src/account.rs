@@ -1,15 +1,16 @@
 //! Who runs the private services: ourselves, or, because PostgreSQL refuses to run as root, the
 //! unprivileged user that its packages create.
 
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, Metadata},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
 use nix::unistd::{Gid, Uid, User, getegid, geteuid};
 use tokio::process::Command;
 
-use super::Error;
-use super::open_directory::OpenDirectory;
+use super::{Error, open_directory::OpenDirectory};
 
 /// The user that stands in for root.
 const UNPRIVILEGED: &str = "postgres";

@@ -1,19 +1,19 @@
 //! One service as our child process: its log, its end, and how it is stopped.
 
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::{
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
-use nix::sys::signal::Signal;
-use nix::unistd::Pid;
-use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep, timeout};
+use nix::{sys::signal::Signal, unistd::Pid};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
+};
 
-use super::Error;
-use super::account::Account;
-use super::directory::Log;
-use super::leftover::send;
+use super::{Error, account::Account, directory::Log, leftover::send};
 
 const LOG_LINES_SHOWN: usize = 12;
 const LOG_BYTES_SHOWN: usize = 8 * 1024;

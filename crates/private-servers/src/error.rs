@@ -1,8 +1,10 @@
 //! What can go wrong with the private services, in sentences that tell the person what to do.
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+};
 
 /// Why a private PostgreSQL or Redis could not be started, kept running or stopped.
 #[derive(Debug, thiserror::Error)]

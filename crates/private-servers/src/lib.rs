@@ -8,6 +8,7 @@
 
 mod account;
 mod child;
+mod data_dir;
 mod directory;
 mod error;
 mod leftover;
@@ -17,22 +18,25 @@ mod postgres;
 mod programs;
 mod redis;
 mod secret;
+mod server;
 mod url;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use secrecy::SecretString;
 
-pub use self::directory::DataDir;
+pub use self::data_dir::DataDir;
 pub use self::error::Error;
 pub use self::postgres::{PrivatePostgres, SERVING_ROLE};
 pub use self::redis::PrivateRedis;
 pub use self::secret::token_secret_in;
 
-use self::account::Account;
-use self::directory::Directory;
-use self::programs::Search;
+use self::{
+    account::Account, directory::Directory, postgres::POSTGRES, programs::Search, redis::REDIS,
+};
 
 /// How to start the private services.
 #[derive(Debug, Clone)]
@@ -151,8 +155,8 @@ impl EmbeddedServices {
 /// cannot is no reason not to start.
 async fn remove_abandoned(account: &Account) {
     for directory in Directory::abandoned(account) {
-        let postgres = postgres::stop_leftovers(&directory).await;
-        let redis = redis::stop_leftovers(&directory).await;
+        let postgres = server::stop_leftovers(&POSTGRES, &directory).await;
+        let redis = server::stop_leftovers(&REDIS, &directory).await;
         if let Err(error) = postgres.and(redis).and_then(|()| directory.remove()) {
             tracing::warn!("an abandoned temporary directory stays: {error}");
         }

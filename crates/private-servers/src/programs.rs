@@ -1,13 +1,13 @@
 //! Where PostgreSQL's and Redis' programs are on this machine. Only looks; starts nothing but
 //! `postgres --version`.
 
-use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use super::Error;
-use super::open_directory::OpenDirectory;
+use super::{Error, open_directory::OpenDirectory};
 
 /// The oldest PostgreSQL that our SQL and our settings were written for.
 const OLDEST_MAJOR: u32 = 15;

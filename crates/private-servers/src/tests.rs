@@ -3,8 +3,7 @@
 use std::fs;
 
 use nix::sys::signal::Signal;
-use sqlx::Connection;
-use sqlx::postgres::PgConnection;
+use sqlx::{Connection, postgres::PgConnection};
 
 use super::*;
 

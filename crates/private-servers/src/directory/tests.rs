@@ -1,11 +1,13 @@
-//! Whose a data directory is, and that nothing in it leads elsewhere.
+//! The owners of data directories, and links in them that lead elsewhere.
 
-use std::io::Write;
-use std::os::unix::fs::{chown, lchown, symlink};
+use std::{
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink},
+};
 
 use nix::unistd::geteuid;
 
-use super::*;
+use super::{place::Link, *};
 
 fn open(path: &Path) -> Result<Directory, Error> {
     Directory::open(
@@ -194,7 +196,7 @@ fn a_default_directory_that_is_a_link_is_refused() {
     fs::create_dir(&target).unwrap();
     symlink(&target, &link).unwrap();
     let account = Account::for_services().unwrap();
-    let error = create(&link, Link::Refused, &account).unwrap_err();
+    let error = place::create(&link, Link::Refused, &account).unwrap_err();
     assert!(matches!(error, Error::Planted { .. }), "{error}");
     assert!(fs::read_dir(&target).unwrap().next().is_none());
     let named = open(&link).unwrap();
@@ -312,7 +314,7 @@ fn a_directory_or_a_lock_of_somebody_else_is_refused() {
 /// Somebody may make directories in `/tmp` that look like ours.
 #[test]
 fn a_planted_temporary_directory_is_not_taken_over() {
-    let base = temporary_base(&Account::for_services().unwrap());
+    let base = place::temporary_base(&Account::for_services().unwrap());
     let planted = tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)
         .tempdir_in(&base)

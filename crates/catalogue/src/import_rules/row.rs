@@ -4,13 +4,13 @@ use serde::Serialize;
 
 use super::{Format, Kind, Need};
 
-/// What stands in one column of a row.
+/// The field of one column in a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Cell {
     /// The file or the row has no such column.
     #[default]
     Absent,
-    /// It is there and empty, or null.
+    /// The column is there and empty, or null.
     Empty,
     /// The text of a field, of a JSON string, number or boolean.
     Text(String),
@@ -18,17 +18,17 @@ pub enum Cell {
     Nested(String),
 }
 
-/// One thing that is wrong with a row.
+/// One problem of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The column, or none if it is the whole row.
     pub column: Option<String>,
-    /// What is wrong, as a clause: `must be a UUID`.
+    /// A clause such as `must be a UUID`.
     pub problem: String,
 }
 
 impl Problem {
-    /// Something is wrong with a column.
+    /// A problem of one column.
     pub fn of(column: &str, problem: impl Into<String>) -> Self {
         Self {
             column: Some(column.to_owned()),
@@ -36,7 +36,7 @@ impl Problem {
         }
     }
 
-    /// Something is wrong with the whole row.
+    /// A problem of the whole row.
     pub fn of_row(problem: impl Into<String>) -> Self {
         Self {
             column: None,
@@ -52,7 +52,7 @@ pub struct Row {
     pub given: Vec<&'static str>,
     /// A value per column; none if it is absent, null or wrong.
     pub values: Vec<Option<String>>,
-    /// Everything that is wrong.
+    /// All problems found.
     pub problems: Vec<Problem>,
 }
 
@@ -80,9 +80,9 @@ pub fn read_row(kind: Kind, cells: &[Cell], problems: Vec<Problem>) -> Row {
     };
     for (column, cell) in spec.columns.iter().zip(cells) {
         let (is_given, value) = match read_cell(cell, column.format, column.need) {
-            Said::Nothing => (false, None),
-            Said::Value(value) => (true, value),
-            Said::Wrong(problem) => {
+            Reading::Nothing => (false, None),
+            Reading::Value(value) => (true, value),
+            Reading::Wrong(problem) => {
                 row.problems.push(Problem::of(column.name, problem));
                 (true, None)
             }
@@ -100,34 +100,34 @@ pub fn read_row(kind: Kind, cells: &[Cell], problems: Vec<Problem>) -> Row {
     row
 }
 
-enum Said {
+enum Reading {
     Nothing,
     Value(Option<String>),
     Wrong(String),
 }
 
-fn read_cell(cell: &Cell, format: Format, need: Need) -> Said {
+fn read_cell(cell: &Cell, format: Format, need: Need) -> Reading {
     let text = match cell {
-        Cell::Absent => return Said::Nothing,
+        Cell::Absent => return Reading::Nothing,
         Cell::Empty => return read_empty(format, need),
         Cell::Nested(_) if format != Format::Object => {
-            return Said::Wrong(format!("must be {format}"));
+            return Reading::Wrong(format!("must be {format}"));
         }
         Cell::Text(text) | Cell::Nested(text) => text,
     };
     match format.read(text) {
-        Ok(value) => Said::Value(Some(value.into_owned())),
-        Err(problem) => Said::Wrong(problem),
+        Ok(value) => Reading::Value(Some(value.into_owned())),
+        Err(problem) => Reading::Wrong(problem),
     }
 }
 
-fn read_empty(format: Format, need: Need) -> Said {
+fn read_empty(format: Format, need: Need) -> Reading {
     match need {
-        Need::GeneratedId | Need::RequiredOrLookup | Need::Optional => Said::Nothing,
-        Need::Nullable => Said::Value(None),
-        Need::Default(_) if format.takes_empty() => Said::Value(Some(String::new())),
-        Need::RequiredForNew => Said::Wrong(format!("must not be empty, but {format}")),
-        Need::Default(_) => Said::Wrong(format!(
+        Need::GeneratedId | Need::RequiredOrLookup | Need::Optional => Reading::Nothing,
+        Need::Nullable => Reading::Value(None),
+        Need::Default(_) if format.takes_empty() => Reading::Value(Some(String::new())),
+        Need::RequiredForNew => Reading::Wrong(format!("must not be empty, but {format}")),
+        Need::Default(_) => Reading::Wrong(format!(
             "must not be empty, but {format}; without the column, what is there stays"
         )),
     }

@@ -1,5 +1,5 @@
-//! What every column is, as Markdown: `splitcart import --columns` prints it, and a test holds
-//! `docs/import.md` against it.
+//! The description of every column, as Markdown: `splitcart import --columns` prints it, and a test
+//! compares `docs/import.md` with it.
 
 use std::fmt::Write;
 

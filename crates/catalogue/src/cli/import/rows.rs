@@ -1,4 +1,4 @@
-//! Turns records into rows: what stands in which column.
+//! Turns records into rows: finds the column of each field.
 
 use anyhow::{Context, ensure};
 use csv::StringRecord;
@@ -12,7 +12,7 @@ use super::{
     source::{FileFormat, Source},
 };
 
-/// How much of an unknown column's name is shown.
+/// The length up to which an unknown column's name is shown.
 const UNKNOWN_CHARS_SHOWN: usize = 60;
 
 /// Reads the records of one file.
@@ -22,17 +22,16 @@ pub struct RowReader {
     layout: Layout,
 }
 
-/// Where a record's columns are.
+/// The places of a record's columns.
 #[derive(Debug)]
 enum Layout {
-    /// Where the header says. For each field: where its column stands in the kind's.
+    /// In the order of the header: for each field, the index of its column in the kind.
     Csv { positions: Vec<usize> },
-    /// Behind their names, in every record.
+    /// After their names, in every record.
     Ndjson,
 }
 
 impl RowReader {
-    /// What it reads.
     pub const fn kind(&self) -> Kind {
         self.kind
     }
@@ -56,7 +55,7 @@ impl RowReader {
         Ok(Self { kind, layout })
     }
 
-    /// Reads a record. Whatever is wrong with it is in the row.
+    /// Reads a record. The row holds all its problems.
     pub fn read(&self, record: &Record) -> Row {
         let read = match (&record.text, &self.layout) {
             (Err(unreadable), _) => Err(vec![Problem::of_row(unreadable.to_string())]),
@@ -69,8 +68,7 @@ impl RowReader {
         }
     }
 
-    /// The record as JSON, to be shown to whoever is to repair it: an object, or its text if it is
-    /// none.
+    /// The record as JSON, to be handed back for repair: an object, or its text if it is none.
     pub fn as_json(&self, record: &Record) -> Option<String> {
         let text = record.text.as_ref().ok()?;
         let object = match &self.layout {
@@ -98,7 +96,7 @@ fn read_header(kind: Kind, header: &Record) -> anyhow::Result<Vec<usize>> {
         .collect();
     ensure!(
         unknown.is_empty(),
-        "names what is no column of {}: {}; known: {}",
+        "names unknown columns of {}: {}; known: {}",
         spec.name,
         unknown.join(", "),
         spec.column_names().join(", ")
@@ -154,12 +152,12 @@ fn csv_as_json(kind: Kind, positions: &[usize], fields: &StringRecord) -> Option
 fn read_ndjson(kind: Kind, text: &str) -> Read {
     let JsonObject(fields) = match serde_json::from_str(text) {
         Ok(object) => object,
-        // What is there instead may be as long as a record.
+        // Not with the error: it would quote the value, which may be as long as a record.
         Err(error) if error.is_data() => {
-            return Err(vec![Problem::of_row("is no JSON object")]);
+            return Err(vec![Problem::of_row("is not a JSON object")]);
         }
         Err(error) => {
-            let problem = format!("is no JSON object: {error}");
+            let problem = format!("is not a JSON object: {error}");
             return Err(vec![Problem::of_row(problem)]);
         }
     };
@@ -171,10 +169,10 @@ fn read_ndjson(kind: Kind, text: &str) -> Read {
             Some(position) if cells[position] == Cell::Absent => {
                 cells[position] = cell_of(value.get());
             }
-            Some(_) => problems.push(Problem::of(&name, "stands twice")),
+            Some(_) => problems.push(Problem::of(&name, "is there twice")),
             None => {
                 let known = spec.column_names().join(", ");
-                let problem = format!("is no column; known: {known}");
+                let problem = format!("is not a column; known: {known}");
                 problems.push(Problem::of(&shown(&name), problem));
             }
         }
@@ -182,14 +180,14 @@ fn read_ndjson(kind: Kind, text: &str) -> Read {
     Ok((cells, problems))
 }
 
-/// A name that is none of ours, as it can be kept and shown: it may be of any length and have any
-/// character, such as a NUL, which PostgreSQL can't store.
+/// The start of an unknown column's name, escaped: a name may be of any length and have any character, such
+/// as a NUL, which PostgreSQL can't store.
 fn shown(name: &str) -> String {
     let start: String = name.chars().take(UNKNOWN_CHARS_SHOWN).collect();
     start.escape_debug().to_string()
 }
 
-/// A number keeps its digits: it is never read as a float.
+/// The cell of a JSON value. A number keeps its digits: it is never read as a float.
 fn cell_of(json: &str) -> Cell {
     match json.as_bytes() {
         b"null" => Cell::Empty,

@@ -77,7 +77,7 @@ mod ndjson {
     fuzz!("ndjson", WORDS, super::check_ndjson);
 }
 
-/// How many rows of an input are read as each kind: more of the same tell nothing new.
+/// The number of rows of an input that are read as each kind: more of the same show nothing new.
 const ROWS_MAX: usize = 50;
 
 fn check_csv(bytes: &[u8]) {
@@ -99,8 +99,7 @@ fn check_ndjson(bytes: &[u8]) {
     check_rows(FileFormat::Ndjson, None, &all(bytes, FileFormat::Ndjson));
 }
 
-/// All records; every line that is not empty is a part of one, or what was told of one says that it is
-/// skipped.
+/// All records. Every line that is not empty is a part of one, or is reported as skipped.
 fn all(bytes: &[u8], format: FileFormat) -> Vec<Record> {
     let mut reader = Records::new(bytes, format).unwrap();
     let mut records = Vec::new();
@@ -149,8 +148,8 @@ fn assert_empty(lines: &[&[u8]]) {
     }
 }
 
-/// Every record becomes a row or a problem that is told, of which nothing breaks the database's own format;
-/// and what is handed back to be repaired reads as it did.
+/// Every record becomes a row or a reported problem that the database can store, and a row that is handed
+/// back for repair reads as it did.
 fn check_rows(format: FileFormat, header: Option<&Record>, records: &[Record]) {
     for kind in Kind::ALL {
         let of = |format| Source {
@@ -165,7 +164,7 @@ fn check_rows(format: FileFormat, header: Option<&Record>, records: &[Record]) {
         for record in records.iter().take(ROWS_MAX) {
             let row = rows.read(record);
             assert!(record.text.is_ok() || !row.problems.is_empty());
-            assert_all_told(kind, format, record, &row);
+            assert_all_reported(kind, format, record, &row);
             let original = rows.as_json(record);
             assert_eq!(original.is_some(), record.text.is_ok());
             assert_is_line(kind, record, &row, original.as_deref());
@@ -192,20 +191,20 @@ fn check_rows(format: FileFormat, header: Option<&Record>, records: &[Record]) {
     }
 }
 
-/// No member of an object is passed over: it is a column's, or told.
-fn assert_all_told(kind: Kind, format: FileFormat, record: &Record, row: &Row) {
+/// Every member of an object belongs to a column, or is reported.
+fn assert_all_reported(kind: Kind, format: FileFormat, record: &Record, row: &Row) {
     let object = record.text.as_deref().ok().map(serde_json::from_str);
     let (FileFormat::Ndjson, Some(Ok(JsonObject(members)))) = (format, object) else {
         return;
     };
     let is_odd = |(index, (name, _)): &(usize, &(String, _))| {
         let stood: &[(String, _)] = &members[..*index];
-        kind.spec().position(name).is_none() || stood.iter().any(|(it, _)| it == name)
+        kind.spec().position(name).is_none() || stood.iter().any(|(earlier, _)| earlier == name)
     };
     let odd = members.iter().enumerate().filter(is_odd).count();
     assert!(
         row.problems.len() >= odd,
-        "{} of {odd} are told",
+        "{} of {odd} are reported",
         row.problems.len()
     );
 }

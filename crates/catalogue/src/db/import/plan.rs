@@ -1,8 +1,7 @@
-//! The description of how the rows of a kind become rows of a table. [`plans`] holds one for each kind.
+//! The description of how the rows of a kind become rows of a table. [`plans`](super::plans) holds one for each
+//! kind.
 
-use crate::import_rules::{Column, Format, Kind, Need};
-
-use super::plans;
+use crate::import_rules::{Column, Format, Need};
 
 /// The way from the rows of a kind to the rows of a table.
 pub(super) struct Plan {
@@ -39,7 +38,7 @@ pub(super) struct Lookup {
 }
 
 impl Plan {
-    /// The columns of the file that tell what the key says.
+    /// The columns of the file that the key comes from.
     pub(super) fn key_in_file(&self) -> Vec<&'static str> {
         let folded = self.folded.as_ref();
         let in_file = |column: &&'static str| {
@@ -70,22 +69,6 @@ pub(super) fn names(columns: &[&str]) -> String {
     format!("array['{}']", columns.join("', '"))
 }
 
-/// The columns that are stored under their own name, the id aside.
-pub(super) fn stored(kind: Kind) -> impl Iterator<Item = &'static str> {
-    let columns = kind.spec().columns.iter();
-    let stored = columns
-        .filter(|column| !matches!(column.need, Need::GeneratedId | Need::Optional))
-        .map(|column| column.name);
-    let folded = plans::of(kind).folded.as_ref();
-    let is_stored = |folding: &&Folding| {
-        kind.spec().columns.iter().any(|column| {
-            column.name == folding.source
-                && !matches!(column.need, Need::GeneratedId | Need::Optional)
-        })
-    };
-    stored.chain(folded.filter(is_stored).map(|folding| folding.column))
-}
-
 /// The type of a column in the temporary tables.
 pub(super) const fn sql_type(format: Format) -> &'static str {
     match format {
@@ -103,7 +86,7 @@ pub(super) const fn sql_type(format: Format) -> &'static str {
     }
 }
 
-/// What a new row gets where a file says nothing.
+/// The value in a new row where a file says nothing.
 pub(super) fn default_of(column: &Column) -> String {
     let sql_type = sql_type(column.format);
     match column.need {

@@ -1,6 +1,6 @@
 //! The plans: table, key and rules of every kind.
 
-use crate::import_rules::Kind;
+use crate::import_rules::{Kind, Need};
 
 use super::plan::{Folding, Lookup, Plan};
 
@@ -17,6 +17,22 @@ pub(super) const fn of(kind: Kind) -> &'static Plan {
         Kind::Discounts => &DISCOUNTS,
         Kind::Stock => &STOCK,
     }
+}
+
+/// The columns that are stored under their own name, the id aside.
+pub(super) fn stored(kind: Kind) -> impl Iterator<Item = &'static str> {
+    let columns = kind.spec().columns.iter();
+    let stored = columns
+        .filter(|column| !matches!(column.need, Need::GeneratedId | Need::Optional))
+        .map(|column| column.name);
+    let folded = of(kind).folded.as_ref();
+    let is_stored = |folding: &&Folding| {
+        kind.spec().columns.iter().any(|column| {
+            column.name == folding.source
+                && !matches!(column.need, Need::GeneratedId | Need::Optional)
+        })
+    };
+    stored.chain(folded.filter(is_stored).map(|folding| folding.column))
 }
 
 const STORES: Plan = Plan {
@@ -130,7 +146,7 @@ const DISCOUNTS: Plan = Plan {
     ],
 };
 
-/// It has no id of its own: [`super::stock`] resolves and applies it.
+/// A row of stock has no id of its own: [`super::stock`] resolves and applies the rows.
 const STOCK: Plan = Plan {
     table: "inventory_items",
     key: &["product_id"],

@@ -8,7 +8,8 @@ use splitcart::db::error::Error;
 use crate::import_rules::{Column, Kind, Need};
 
 use super::{
-    plan::{Folding, Plan, default_of, names, same, stored},
+    looked_up::looked_up,
+    plan::{Folding, Plan, default_of, names, same},
     plans, run, stock,
 };
 
@@ -74,33 +75,10 @@ fn resolving(kind: Kind) -> String {
     )
 }
 
-/// The lines of a file, with ids in the place of what stands for them.
-pub(super) fn looked_up(kind: Kind) -> String {
-    let Some(lookup) = &plans::of(kind).lookup else {
-        return "select * from import_lines".to_owned();
-    };
-    let columns = kind.spec().columns.iter();
-    let columns = columns.map(|column| match column.name {
-        name if name == lookup.column => format!("coalesce(l.{name}, f.id) as {name}"),
-        name => format!("l.{name}"),
-    });
-    let folded = plans::of(kind).folded.as_ref();
-    let columns: Vec<_> = columns
-        .chain(folded.map(|folding| format!("l.{}", folding.column)))
-        .collect();
-    format!(
-        "select l.line, l.given, l.new_id, {columns}
-         from import_lines l
-         left join {from}",
-        columns = columns.join(", "),
-        from = lookup.from,
-    )
-}
-
 /// The value of the folded copy of a column once the row is applied.
 fn folded(kind: Kind, folding: &Folding) -> String {
     let Folding { source, column } = folding;
-    if !stored(kind).any(|name| name == *column) {
+    if !plans::stored(kind).any(|name| name == *column) {
         return format!("s.{column}");
     }
     format!("case when '{source}' = any (s.given) then s.{column} else t.{column} end as {column}")

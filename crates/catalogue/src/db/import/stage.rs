@@ -15,21 +15,21 @@ use crate::{
 
 use super::{plan::sql_type, plans, run};
 
-/// A row and where it came from.
+/// A row and its place in the file.
 #[derive(Debug)]
 pub struct Line<'a> {
     /// The line on which it begins, from 1.
     pub number: u64,
-    /// The row as it was, as JSON; kept only if somebody wants it back.
+    /// The row as JSON, if refused rows are to be handed back.
     pub text: Option<&'a str>,
-    /// What was read.
+    /// The values and problems of the row.
     pub row: &'a Row,
-    /// The id that it gets if it turns out to be new and brings none.
+    /// The id of the row if it is new and has none.
     pub new_id: Uuid,
 }
 
 impl Line<'_> {
-    /// Writes it as a line of `COPY` text.
+    /// Writes the row as a line of `COPY` text.
     pub fn encode(&self, kind: Kind, text: &mut CopyText) {
         let problems = (!self.row.problems.is_empty()).then(|| {
             serde_json::to_string(&self.row.problems).expect("a list of strings becomes JSON")
@@ -53,8 +53,7 @@ impl Line<'_> {
     }
 }
 
-/// Makes `import_lines` anew and fills it with what `next` hands over. Returns how many rows there
-/// are.
+/// Creates `import_lines` and fills it with the text that `next` hands over. Returns the number of rows.
 ///
 /// # Errors
 /// The outer: a statement failed. The inner: the source's own; nothing is staged then.

@@ -10,25 +10,30 @@ pub(super) const SPEC: Spec = Spec {
     noun: "discount",
     about: "Codes that a vendor gives out. One per vendor and cart.",
     columns: &[
-        Column::id("which discount"),
+        Column::id("the id of the discount"),
         Column::new(
             "vendor_store_id",
             Format::Id,
             Need::RequiredForNew,
-            "whose it is; never changed once it is there",
+            "the vendor; never changed once the discount is there",
         ),
         Column::new(
             "code",
             Format::Name,
             Need::RequiredForNew,
-            "what buyers type, in capitals or not",
+            "the code that buyers type; capitals make no difference",
         ),
-        Column::new("title", Format::Text, Need::Default(""), "for people"),
+        Column::new(
+            "title",
+            Format::Text,
+            Need::Default(""),
+            "a title for people",
+        ),
         Column::new(
             "kind",
             Format::OneOf(&["percentage", "fixed"]),
             Need::RequiredForNew,
-            "what `value` is",
+            "the meaning of `value`",
         ),
         Column::new(
             "value",
@@ -40,19 +45,19 @@ pub(super) const SPEC: Spec = Spec {
             "min_subtotal",
             Format::Money,
             Need::Default("0"),
-            "the least that the vendor's lines must come to",
+            "the least subtotal of the vendor's lines",
         ),
         Column::new(
             "starts_at",
             Format::Time,
             Need::Default("now"),
-            "from when on it is granted",
+            "the time from which it is granted",
         ),
         Column::new(
             "ends_at",
             Format::Time,
             Need::Nullable,
-            "until when, later than `starts_at`; null for no end",
+            "the end, later than `starts_at`; null for no end",
         ),
         Column::new(
             "is_active",

@@ -8,14 +8,14 @@ use super::{
 pub(super) const SPEC: Spec = Spec {
     name: "licenses",
     noun: "licence",
-    about: "Licences. A store trades with one that is verified, of its own state and not past.",
+    about: "Licences. A store trades with one that is verified, issued by its own state and not expired.",
     columns: &[
-        Column::id("which licence"),
+        Column::id("the id of the licence"),
         Column::new(
             "store_id",
             Format::Id,
             Need::RequiredForNew,
-            "whose it is; never changed once it is there",
+            "the store; never changed once the licence is there",
         ),
         Column::new(
             "issuing_state",
@@ -33,7 +33,7 @@ pub(super) const SPEC: Spec = Spec {
             "type",
             Format::OneOf(&["grower", "producer", "distributor", "dispensary"]),
             Need::RequiredForNew,
-            "what it licenses",
+            "the licensed business",
         ),
         Column::new(
             "status",

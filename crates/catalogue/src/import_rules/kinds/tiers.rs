@@ -10,36 +10,36 @@ pub(super) const SPEC: Spec = Spec {
     noun: "tier",
     about: "Volume tiers: from `min_qty` units on, each unit is cheaper.",
     columns: &[
-        Column::id("which tier"),
+        Column::id("the id of the tier"),
         Column::new(
             "product_id",
             Format::Id,
             Need::RequiredOrLookup,
-            "the product; never changed once it is there",
+            "the product; never changed once the tier is there",
         ),
         Column::new(
             "vendor_store_id",
             Format::Id,
             Need::Optional,
-            "the product, instead, with `sku`",
+            "with `sku`, another way to name the product",
         ),
         Column::new(
             "sku",
             Format::Name,
             Need::Optional,
-            "the product, instead, with `vendor_store_id`",
+            "with `vendor_store_id`, another way to name the product",
         ),
         Column::new(
             "min_qty",
             Format::Quantity { least: 1 },
             Need::RequiredForNew,
-            "the least quantity that it holds for",
+            "the quantity from which on it applies",
         ),
         Column::new(
             "discount_percent",
             Format::Percent,
             Need::RequiredForNew,
-            "what is taken off the list price",
+            "the reduction of the list price",
         ),
     ],
     named_by: &[

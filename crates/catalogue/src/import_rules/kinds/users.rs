@@ -10,19 +10,24 @@ pub(super) const SPEC: Spec = Spec {
     noun: "user",
     about: "People. A token's `sub` is the id of one.",
     columns: &[
-        Column::id("which user"),
+        Column::id("the id of the user"),
         Column::new(
             "email",
             Format::Email,
             Need::RequiredForNew,
-            "known by it, in capitals or not",
+            "the address that names the user; capitals make no difference",
         ),
-        Column::new("full_name", Format::Text, Need::Default(""), "for people"),
+        Column::new(
+            "full_name",
+            Format::Text,
+            Need::Default(""),
+            "a name for people",
+        ),
         Column::new(
             "is_active",
             Format::Flag,
             Need::Default("true"),
-            "whether the user may do anything at all",
+            "false if the user may do nothing at all",
         ),
     ],
     named_by: &[&["id"], &["email"]],

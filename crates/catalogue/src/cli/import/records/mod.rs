@@ -72,7 +72,7 @@ impl<R: BufRead> Records<R> {
         builder
             .has_headers(false)
             .flexible(true)
-            // A carriage return that stands alone is a letter like others.
+            // A single carriage return is a letter like others.
             .terminator(Terminator::Any(b'\n'))
             // A line of JSON is a record, whatever is in it.
             .quoting(format == FileFormat::Csv);

@@ -18,7 +18,7 @@ pub struct Window<R> {
     begin: usize,
     /// The end of the bytes in `kept` that were handed over.
     handed_over: usize,
-    /// Whether nothing was handed over since the last seek.
+    /// Nothing was handed over since the last seek.
     is_fresh: bool,
     lines_passed: u64,
     bytes_passed: u64,

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-/// Of `splitcart openapi`.
+/// The examples in the help of `splitcart openapi`.
 pub(super) const OPENAPI_EXAMPLES: &str = "\
 Examples:
   splitcart openapi > openapi.json      for a generator of clients
@@ -12,15 +12,15 @@ Examples:
 
 A running server has the same at /openapi.json, and as a page to try it at /docs.";
 
-/// Of `splitcart errors`.
+/// The examples in the help of `splitcart errors`.
 pub(super) const ERRORS_EXAMPLES: &str = "\
 Examples:
   splitcart errors > docs/errors.md     after a change to the tables in src/http/error";
 
-/// Prints a text; whoever reads it may stop early.
+/// Prints a text; the reader of a pipe may stop early.
 ///
 /// # Errors
-/// It can't be written.
+/// The text can't be written.
 pub fn print(text: &str) -> io::Result<()> {
     match writeln!(io::stdout().lock(), "{}", text.trim_end()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

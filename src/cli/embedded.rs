@@ -114,7 +114,7 @@ fn forward(name: SignalName, child: &Child) {
     }
 }
 
-/// As a shell reports it: 128 and the signal for a command that a signal ended.
+/// The status as a shell reports it: 128 and the signal for a command that a signal ended.
 fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().or(status.signal().map(|signal| 128 + signal));
     ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
@@ -124,8 +124,8 @@ fn killed_by(name: SignalName) -> ExitCode {
     exit_code(ExitStatus::from_raw(name as i32))
 }
 
-/// On a thread of its own: nothing can interrupt a read that blocks, and the program need not wait
-/// for it.
+/// Resolves at the end of the standard input. It is read on a thread of its own: nothing can interrupt a read
+/// that blocks, and the program need not wait for it.
 async fn end_of_input() {
     let (ended, end) = oneshot::channel();
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! `splitcart migrate`: applies the migrations that are missing, and says who may serve.
+//! `splitcart migrate`: applies the missing migrations, and lets a role serve.
 
 use std::path::Path;
 
@@ -21,13 +21,13 @@ Examples:
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct MigrateArgs {
-    /// Let this role serve, which must be there and own nothing; whatever else it may do to our tables is
-    /// taken from it. To be done again after each upgrade
+    /// Let this role serve. It must exist and own nothing; its other rights to splitcart's tables are revoked.
+    /// Repeat this after each upgrade
     #[arg(long, value_name = "ROLE")]
     pub grant_to: Option<String>,
 }
 
-/// Applies them and says how many there were.
+/// Applies the missing migrations and prints their number.
 ///
 /// # Errors
 /// PostgreSQL can't be reached, a migration failed, or there is no such role.

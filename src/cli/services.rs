@@ -14,7 +14,7 @@ use crate::{
 };
 use private_servers::{DataDir, EmbeddedServices, Options, SERVING_ROLE, token_secret_in};
 
-/// Where PostgreSQL and Redis are.
+/// The URLs of PostgreSQL and Redis.
 #[derive(Clone, Debug)]
 pub struct Urls {
     /// `postgres://…`, of a role that may do all that the command needs.
@@ -23,9 +23,9 @@ pub struct Urls {
     pub redis: SecretString,
 }
 
-/// See the module.
+/// The servers of a command; private ones must be stopped.
 pub struct Services {
-    /// Where they are.
+    /// The URLs of both.
     pub urls: Urls,
     embedded: Option<EmbeddedServices>,
 }
@@ -68,7 +68,7 @@ impl Services {
         })
     }
 
-    /// What a server of these services is started with. A private database is migrated here, by its owner,
+    /// The settings and URLs for a service on these servers. A private database is migrated here, by its owner,
     /// and served by a role that may do less; tokens are checked with the data directory's secret if no
     /// keys are configured.
     ///
@@ -93,7 +93,7 @@ impl Services {
                     "the private database lacked {missing} migrations, which are applied now"
                 );
             }
-            // The one that serves may not.
+            // The role that serves may not migrate.
             config.database.migrate_on_start = false;
         }
         // Where some are missing there may be nothing to grant, and the start says so.
@@ -104,8 +104,8 @@ impl Services {
         Ok((config, urls))
     }
 
-    /// Runs a command's work with services that are there, and stops them whatever comes of it. Ctrl-C
-    /// and SIGTERM end the work.
+    /// Runs a command's work with both servers, and stops private ones whatever the result. Ctrl-C and
+    /// SIGTERM end the work.
     ///
     /// # Errors
     /// The work's own, a service that can't be started or has ended, or the signal.
@@ -126,10 +126,10 @@ impl Services {
         result
     }
 
-    /// Where the private services keep their data; empty for others.
+    /// The directory of the private services' data; empty for others.
     pub fn data_dir(&self) -> PathBuf {
         let embedded = self.embedded.as_ref();
-        embedded.map_or_else(PathBuf::new, |it| it.data_dir().to_owned())
+        embedded.map_or_else(PathBuf::new, |private| private.data_dir().to_owned())
     }
 
     /// Resolves when a private service has ended by itself; never for configured ones.
@@ -181,13 +181,13 @@ pub fn for_own_server(config: &Config, secret: impl FnOnce() -> SecretString) ->
     config
 }
 
-/// How long a command waits for a server that says nothing.
+/// The time that a command waits for a server that does not answer.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// A connection for a command's own work.
 ///
 /// # Errors
-/// PostgreSQL can't be reached: where, and what may be done.
+/// PostgreSQL can't be reached; the error names its address and a remedy.
 pub async fn connect(url: &SecretString) -> anyhow::Result<PgConnection> {
     let attempt = tokio::time::timeout(CONNECT_MAX, db::pool::connect(url)).await;
     let error = match attempt

@@ -1,8 +1,8 @@
 //! Commands that are programs of their own: `splitcart seed` runs `splitcart-seed` from the directory of this
 //! program, as cargo and git do.
 //!
-//! The service must not carry what only tools need, so each tool is built from a crate in `crates/`. Owns
-//! which tools there are, how one is started from here ([`hand_over`]) and how one starts ([`tool_main`]).
+//! The service must not carry dependencies of tools, so each tool is built from a crate in `crates/`. Owns
+//! the list of tools, their start from here ([`hand_over`]) and their own `main` ([`tool_main`]).
 
 use std::{
     ffi::{OsStr, OsString},
@@ -24,7 +24,7 @@ pub(super) struct Tool {
     name: &'static str,
     /// The package that has the program.
     package: &'static str,
-    /// The status that says that the command failed. Those whose 1 is a result have another one.
+    /// The status of a failed command. A command whose 1 is a result has another one.
     failure: u8,
 }
 
@@ -84,7 +84,7 @@ pub(super) fn hand_over(arguments: impl Iterator<Item = OsString>) -> Option<Exi
     Some(ExitCode::from(tool.failure))
 }
 
-/// Returns why the tool can't be run.
+/// Runs the tool in the place of this program. Returns only an error.
 fn become_tool(tool: &Tool, common: &Common, rest: Vec<OsString>) -> String {
     let (program, Tool { name, package, .. }) = (tool.program(), tool);
     let path = match program_beside(&program) {
@@ -135,14 +135,14 @@ pub fn program_beside(name: &str) -> io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(name))
 }
 
-/// What a tool works with besides its own options.
+/// The start of a tool: everything that it works with besides its own options.
 #[derive(Debug)]
 pub struct Start {
     /// All settings.
     pub config: Config,
     /// The file that some of them are from.
     pub config_file: Option<PathBuf>,
-    /// Where private servers keep their data, if the command line says so.
+    /// The directory of private servers' data, if the command line names it.
     pub data_dir: Option<PathBuf>,
 }
 
@@ -186,7 +186,7 @@ fn read<Options: Args>(name: &str) -> (Common, Options) {
     parsed.unwrap_or_else(|error| error.exit())
 }
 
-/// As it is typed: `splitcart NAME`.
+/// The command line as it is typed: `splitcart NAME`.
 fn command<Options: Args>(name: &str) -> clap::Command {
     let command = clap::Command::new("splitcart")
         .bin_name(format!("splitcart {name}"))
@@ -234,11 +234,11 @@ mod tests {
     #[test]
     fn a_missing_tool_is_reported_with_its_place_and_how_to_build_it() {
         let tool = Tool::named("seed".as_ref()).unwrap();
-        let told = become_tool(tool, &common(None), Vec::new());
+        let error = become_tool(tool, &common(None), Vec::new());
         let here = std::env::current_exe().unwrap();
         let place = here.with_file_name("splitcart-seed");
-        assert!(told.contains(&place.display().to_string()), "{told}");
-        assert!(told.contains("-p splitcart-catalogue"), "{told}");
+        assert!(error.contains(&place.display().to_string()), "{error}");
+        assert!(error.contains("-p splitcart-catalogue"), "{error}");
     }
 
     #[test]

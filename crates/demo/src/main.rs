@@ -1,8 +1,7 @@
 //! `splitcart demo`: a purchase from end to end, over HTTP, on the seeded catalogue.
 //!
-//! Everything that is shown really happens: the cart is frozen, bought, replayed and announced by the
-//! running service; the stock that runs short is bought by somebody else; the licence lapses in the
-//! database.
+//! Everything really happens: the running service freezes the cart, sells it, replays the answer and
+//! publishes the event; another buyer takes the stock that runs short; the licence expires in the database.
 
 mod db;
 mod scenes;
@@ -66,7 +65,7 @@ const PLAN: SeedPlan = SeedPlan {
 /// Starts everything, seeds an empty database, shows the purchase.
 ///
 /// # Errors
-/// Something can't be started, or a step of the purchase went another way than it should.
+/// Something can't be started, or a step of the purchase had another result than it should.
 pub async fn run(args: &DemoArgs, config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()> {
     let stopped = signals::stop_signal()?.shared();
     if matches!(config.services(), Configured::External { .. }) {
@@ -113,7 +112,7 @@ async fn perform(
 async fn start(config: &Config, urls: &Urls) -> anyhow::Result<App> {
     let mut config = config.clone();
     for addr in [&mut config.http.addr, &mut config.ops.addr] {
-        // Somebody else's server must not spoil the demo.
+        // Another server at the address must not spoil the demo.
         if std::net::TcpListener::bind(*addr).is_err() {
             println!("{addr} is taken, using a free port.");
             addr.set_port(0);

@@ -12,7 +12,7 @@ use nix::fcntl::OFlag;
 
 use super::{Error, account::Account, open_directory::OpenDirectory};
 
-/// The lock's name. Its presence also tells that a directory is one of ours.
+/// The name of the lock. A directory that has it is a splitcart data directory.
 pub(super) const FILE_NAME: &str = "lock";
 
 /// The right to use a data directory, until dropped.

@@ -113,12 +113,12 @@ impl PrivatePostgres {
         &self.url
     }
 
-    /// The same database for a role that owns nothing in it, and may do there what its owner grants.
+    /// The URL of the same database for a role that owns nothing in it and may do only what the owner grants.
     pub fn serving_url(&self) -> &str {
         &self.serving_url
     }
 
-    /// The directory of its programs, for whoever needs one that comes with it.
+    /// The directory of its programs, for callers that run another one of them.
     pub fn programs(&self) -> &Path {
         let directory = self.programs.postgres.parent();
         directory.expect("a program is in a directory")

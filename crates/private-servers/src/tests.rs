@@ -1,4 +1,4 @@
-//! Both services together.
+//! Tests of both services together.
 
 use std::fs;
 

@@ -63,7 +63,7 @@ pub struct TokenArgs {
     /// The id of the store that the person acts for
     #[arg(long, value_name = "UUID", requires = "user")]
     pub store: Option<Uuid>,
-    /// How long the token is good for
+    /// The lifetime of the token
     #[arg(
         long,
         value_name = "MINUTES",
@@ -74,7 +74,7 @@ pub struct TokenArgs {
     /// Sign with this key (PEM; RSA, P-256 or Ed25519) instead of the configured secret
     #[arg(long, value_name = "FILE")]
     pub private_key: Option<PathBuf>,
-    /// With --private-key: what the server's key set calls the key
+    /// With --private-key: the id of the key in the server's key set
     #[arg(long, value_name = "ID", requires = "private_key")]
     pub kid: Option<String>,
 }

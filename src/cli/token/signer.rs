@@ -1,4 +1,4 @@
-//! What signs a token: the configured secret, or a private key from a file, which no server needs.
+//! Signs tokens, with the configured secret or with a private key from a file, which no server needs.
 
 use std::{fs, path::Path};
 
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::config::{Config, TokenKeys};
 
-/// See the module.
+/// A key, with the header of the tokens that it signs.
 pub struct Signer {
     header: Header,
     key: EncodingKey,

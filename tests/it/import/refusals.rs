@@ -230,7 +230,7 @@ async fn every_row_is_told_what_is_wrong_with_it() {
         (
             "stock.ndjson",
             format!("{{\"product_id\": \"{KUSH}\", \"available_qty\": 1, \"available_qty\": 2}}\n"),
-            "available_qty: is there twice",
+            "available_qty: appears twice",
         ),
         (
             "stock.ndjson",

@@ -26,7 +26,7 @@ use self::place::{Link, TEMPORARY_PREFIX};
 
 pub(super) use self::place::find;
 
-/// The file that tells a temporary data directory from one that somebody gave a similar name.
+/// The file that distinguishes a temporary data directory from another one of a similar name.
 const TEMPORARY_MARK: &str = "temporary";
 /// Younger ones may be about to be locked by the process that is making them.
 const ABANDONED_AFTER: Duration = Duration::from_mins(1);
@@ -125,7 +125,7 @@ impl Directory {
         &self.account
     }
 
-    /// What is in it is reached through this.
+    /// The directory itself; everything in it is reached through this.
     pub(super) fn opened(&self) -> &OpenDirectory {
         &self.opened
     }
@@ -179,7 +179,7 @@ pub(super) struct Log {
     pub(super) path: PathBuf,
 }
 
-/// Where a service's socket is.
+/// The directory of a service's socket.
 #[derive(Debug)]
 pub(super) struct SocketDirectory {
     path: PathBuf,

@@ -20,7 +20,7 @@ use crate::{
 const DEFAULT_FOR_ROOT: &str = "/var/lib/splitcart";
 pub(super) const TEMPORARY_PREFIX: &str = "splitcart-";
 
-/// Opens the data directory that is there, as whoever only reads in it: nothing is made or locked.
+/// Opens an existing data directory for reading: nothing is created or locked.
 pub(crate) fn find(wanted: &DataDir, account: &Account) -> Result<Option<OpenDirectory>, Error> {
     let candidates = match wanted {
         DataDir::Explicit(path) => vec![path.as_path()],

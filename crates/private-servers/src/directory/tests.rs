@@ -32,8 +32,8 @@ fn owner(path: &Path) -> u32 {
 
 const STRANGER: u32 = 54_321;
 
-/// The user who runs the services, if that is somebody else because we are root; who is not root is told
-/// what was not tried, past what swallows the output of tests.
+/// The services' user where the tests run as root. Otherwise prints the name of the test that is not tried,
+/// past the capture of a test's output.
 fn other_user(test: &str) -> Option<(u32, u32)> {
     if !geteuid().is_root() {
         let _ = writeln!(io::stderr(), "{test}: NOT TRIED, it needs root");
@@ -105,7 +105,7 @@ fn a_path_that_is_no_good_for_a_socket_gets_a_short_private_one() {
 /// Puts something that leads to the first path in the place of the second.
 type Plant = fn(&Path, &Path);
 
-/// As in a repository that somebody has cloned: the directory is ours, and the link in it is not.
+/// A cloned repository: the directory is ours, and the link in it is not.
 #[test]
 fn a_lock_that_is_planted_is_refused_and_what_it_leads_to_is_left_alone() {
     let root = reachable_tempdir();
@@ -237,7 +237,7 @@ fn a_directory_of_an_earlier_version_is_taken_over() {
     assert_eq!(before, "of before");
 }
 
-/// What the services' user could do in a directory of an earlier version, to become root.
+/// The attempts of the services' user to become root through a directory of an earlier version.
 #[test]
 fn root_follows_nothing_that_the_services_user_has_planted() {
     let Some(user) = other_user("root_follows_nothing_that_the_services_user_has_planted") else {

@@ -13,7 +13,7 @@ use super::{DATABASE, POSTGRES, SERVING_ROLE, USER, command};
 
 const NEW_DATA: &str = "postgres.new";
 
-/// Makes the files next to where they belong and renames them, so that a half-made cluster is never
+/// Makes the files beside their place and renames them at the end, so that a half-made cluster is never
 /// taken for a whole one.
 pub(super) async fn create(
     programs: &PostgresPrograms,
@@ -65,8 +65,8 @@ pub(super) async fn create(
     directory.opened().rename(NEW_DATA, POSTGRES.data)
 }
 
-/// We hold the directory's lock and no server works here, so the file is stale. PostgreSQL alone
-/// cannot tell when its process id now belongs to another program of the same user.
+/// Removes a stale file: the directory is locked and no server works here. PostgreSQL alone cannot know that
+/// the process id in it belongs to another program of the same user now.
 pub(super) fn remove_pid_file(data: &Path) -> Result<(), Error> {
     let file = data.join("postmaster.pid");
     match fs::remove_file(&file) {

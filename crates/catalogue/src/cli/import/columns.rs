@@ -22,7 +22,7 @@ fn write(page: &mut String, spec: &Spec) -> std::fmt::Result {
         spec.noun,
         spec.ways_to_name()
     )?;
-    writeln!(page, "| column | what it is | what it says | without it |")?;
+    writeln!(page, "| column | meaning | value | without it |")?;
     writeln!(page, "|---|---|---|---|")?;
     for column in spec.columns {
         let Column {

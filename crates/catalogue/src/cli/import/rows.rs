@@ -169,7 +169,7 @@ fn read_ndjson(kind: Kind, text: &str) -> Read {
             Some(position) if cells[position] == Cell::Absent => {
                 cells[position] = cell_of(value.get());
             }
-            Some(_) => problems.push(Problem::of(&name, "is there twice")),
+            Some(_) => problems.push(Problem::of(&name, "appears twice")),
             None => {
                 let known = spec.column_names().join(", ");
                 let problem = format!("is not a column; known: {known}");

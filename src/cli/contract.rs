@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-/// Of `splitcart openapi`.
+/// The examples in the help of `splitcart openapi`.
 pub(super) const OPENAPI_EXAMPLES: &str = "\
 Examples:
   splitcart openapi > openapi.json      for a generator of clients
@@ -12,12 +12,12 @@ Examples:
 
 A running server has the same at /openapi.json, and as a page to try it at /docs.";
 
-/// Of `splitcart errors`.
+/// The examples in the help of `splitcart errors`.
 pub(super) const ERRORS_EXAMPLES: &str = "\
 Examples:
   splitcart errors > docs/errors.md     after a change to the tables in src/http/error";
 
-/// Prints a text; a reader that closes the pipe early is not an error.
+/// Prints a text; the reader of a pipe may stop early.
 ///
 /// # Errors
 /// The text can't be written.

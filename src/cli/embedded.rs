@@ -1,19 +1,25 @@
 //! `splitcart embedded`: the private PostgreSQL and Redis without the service, for developers and
 //! for test harnesses.
 
-use std::ffi::OsString;
-use std::io::{self, IsTerminal, Read, Write};
-use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
-use std::process::{ExitCode, ExitStatus};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal, Read, Write},
+    os::unix::process::ExitStatusExt,
+    path::Path,
+    process::{ExitCode, ExitStatus},
+};
 
 use anyhow::Context;
-use nix::sys::signal::{Signal as SignalName, kill};
-use nix::unistd::Pid;
+use nix::{
+    sys::signal::{Signal as SignalName, kill},
+    unistd::Pid,
+};
 use private_servers::{DataDir, EmbeddedServices, Options};
-use tokio::process::{Child, Command};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::{
+    process::{Child, Command},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -108,7 +114,7 @@ fn forward(name: SignalName, child: &Child) {
     }
 }
 
-/// As a shell reports it: 128 and the signal for a command that a signal ended.
+/// The status as a shell reports it: 128 and the signal for a command that a signal ended.
 fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status.code().or(status.signal().map(|signal| 128 + signal));
     ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
@@ -118,8 +124,8 @@ fn killed_by(name: SignalName) -> ExitCode {
     exit_code(ExitStatus::from_raw(name as i32))
 }
 
-/// On a thread of its own: nothing can interrupt a read that blocks, and the program need not wait
-/// for it.
+/// Resolves at the end of the standard input. It is read on a thread of its own: nothing can interrupt a read
+/// that blocks, and the program need not wait for it.
 async fn end_of_input() {
     let (ended, end) = oneshot::channel();
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! `splitcart migrate`: applies the migrations that are missing, and grants a role the rights to serve.
+//! `splitcart migrate`: applies the missing migrations, and lets a role serve.
 
 use std::path::Path;
 
@@ -21,8 +21,8 @@ Examples:
 #[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct MigrateArgs {
-    /// Grant this role the rights to serve. It must exist and own nothing, and it loses all other
-    /// rights to the tables. Repeat after each upgrade
+    /// Let this role serve. It must exist and own nothing; its other rights to splitcart's tables are revoked.
+    /// Repeat this after each upgrade
     #[arg(long, value_name = "ROLE")]
     pub grant_to: Option<String>,
 }

@@ -13,6 +13,7 @@ pub mod embedded;
 pub mod migrate;
 pub mod serve;
 pub mod services;
+pub mod signals;
 pub mod token;
 pub mod tool;
 
@@ -35,7 +36,7 @@ Examples:
   splitcart seed                        fill an empty database with a demo catalogue
   splitcart import docs/examples        take a catalogue from files
   splitcart token --buyer 1             a token to try the API with
-  splitcart audit                       check that nothing in the database contradicts itself
+  splitcart audit                       check the database against the rules that must always hold
   splitcart openapi                     the contract for programs; a server shows it at /docs
   splitcart loadtest --private          measure what this machine can do
 
@@ -66,8 +67,8 @@ pub struct Common {
     /// Settings that override the defaults
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// The directory of the private PostgreSQL and Redis [default: .splitcart; for root, where the user
-    /// postgres can't enter, /var/lib/splitcart]
+    /// The directory of the private PostgreSQL's and Redis' files [default: .splitcart; for root, where
+    /// the user postgres can't enter, /var/lib/splitcart]
     #[arg(long, value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
 }
@@ -85,12 +86,12 @@ enum Command {
     /// Take stores, people, products and stock from CSV and NDJSON files
     Import,
     Token(token::TokenArgs),
-    /// Check a database against everything that must be true of it
+    /// Check a database against the rules that must always hold in it
     Audit,
     /// Print the OpenAPI document
     #[command(after_help = contract::OPENAPI_EXAMPLES)]
     Openapi,
-    /// Print every error code with its situation, its remedy and an example
+    /// Print every error code, with when, what to do and an example
     #[command(after_help = contract::ERRORS_EXAMPLES)]
     Errors,
     Embedded(embedded::EmbeddedArgs),
@@ -130,14 +131,14 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The environment, as far as it is text: a setting that is not valid text counts as not set.
+/// The variables of the environment that are text; a setting that is not counts as unset.
 fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// The log filter unless `log.filter` is set: the output of a command is its result, and only the
-/// service logs its progress. A client that sends broken HTTP is not the service's error, so the HTTP
+/// The filter of the log unless `log.filter` is set: a command prints only its result, and only the service
+/// reports its work all the time. A client that sends broken HTTP is no error of the service, so the HTTP
 /// library's complaints about it are left out.
 fn default_filter(command: &Command) -> &'static str {
     match command {
@@ -149,10 +150,10 @@ fn default_filter(command: &Command) -> &'static str {
     }
 }
 
-/// An audit or a load test may run slow statements on purpose, so commands do not log them.
+/// Without warnings about slow statements: those of an audit or a load test may well take long.
 const COMMANDS_FILTER: &str = "warn,actix_http=off,sqlx::query=error,sqlx_postgres::options=off";
 
-/// An error with its causes. Some errors contain their cause's text already, which is not repeated.
+/// An error with its causes. Some errors contain the text of their cause: nothing is said twice.
 fn explain(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -172,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_cause_is_told_twice() {
+    fn no_cause_is_reported_twice() {
         let source = std::io::Error::other("Address already in use");
         let addr = "127.0.0.1:80".parse().unwrap();
         let setting = "http.addr";

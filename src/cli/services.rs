@@ -9,28 +9,29 @@ use secrecy::SecretString;
 use sqlx::PgConnection;
 
 use crate::{
-    config::{Config, Services as Configured},
+    config::{Config, Services as Configured, TokenKeys},
     db,
 };
 use private_servers::{DataDir, EmbeddedServices, Options, SERVING_ROLE, token_secret_in};
 
-/// The addresses of PostgreSQL and Redis.
+/// The URLs of PostgreSQL and Redis.
 #[derive(Clone, Debug)]
 pub struct Urls {
-    /// `postgres://…`, of a role with the rights that the command needs.
+    /// `postgres://…`, of a role that may do all that the command needs.
     pub database: SecretString,
     /// `redis://…`
     pub redis: SecretString,
 }
 
-/// The PostgreSQL and Redis of one command.
+/// The servers of a command; private ones must be stopped.
 pub struct Services {
+    /// The URLs of both.
     pub urls: Urls,
     embedded: Option<EmbeddedServices>,
 }
 
 impl Services {
-    /// Starts private servers if none are configured.
+    /// Starts private ones if none are configured.
     ///
     /// # Errors
     /// A program is missing, or the data directory can't be used.
@@ -50,7 +51,7 @@ impl Services {
         }
     }
 
-    /// Starts private servers, whatever is configured.
+    /// Starts private ones, whatever is configured.
     ///
     /// # Errors
     /// A program is missing, or the data directory can't be used.
@@ -67,9 +68,9 @@ impl Services {
         })
     }
 
-    /// The settings and URLs that a server of these services starts with. A private database is
-    /// migrated here, by its owner, and served by a role with fewer rights; tokens are checked with the
-    /// data directory's secret if no keys are configured.
+    /// The settings and URLs for a service on these servers. A private database is migrated here, by its owner,
+    /// and served by a role that may do less; tokens are checked with the data directory's secret if no
+    /// keys are configured.
     ///
     /// # Errors
     /// The private database can't be migrated.
@@ -92,10 +93,10 @@ impl Services {
                     "the private database lacked {missing} migrations, which are applied now"
                 );
             }
-            // The serving role may not migrate.
+            // The role that serves may not migrate.
             config.database.migrate_on_start = false;
         }
-        // If migrations are missing, there may be nothing to grant, and the start reports that.
+        // Where some are missing there may be nothing to grant, and the start says so.
         if db::migrations::missing_migrations(&mut owner).await? == 0 {
             db::roles::let_serve(&mut owner, SERVING_ROLE).await?;
             urls.database = embedded.serving_url().into();
@@ -103,32 +104,32 @@ impl Services {
         Ok((config, urls))
     }
 
-    /// Runs a command's work with running services, and stops them whatever the result. Ctrl-C and
+    /// Runs a command's work with both servers, and stops private ones whatever the result. Ctrl-C and
     /// SIGTERM end the work.
     ///
     /// # Errors
-    /// The work's own error, a service that can't be started or has ended, or the signal.
+    /// The work's own, a service that can't be started or has ended, or the signal.
     pub async fn during<T>(
         config: &Config,
         data_dir: Option<&Path>,
         work: impl AsyncFnOnce(&Urls) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let told_to_stop = super::serve::stop_signal()?;
+        let stopped = super::signals::stop_signal()?;
         let mut services = Self::get(config, data_dir).await?;
         let urls = services.urls.clone();
         let result = tokio::select! {
             result = work(&urls) => result,
             failure = services.failure() => Err(failure),
-            () = told_to_stop => Err(anyhow::anyhow!("stopped by a signal")),
+            () = stopped => Err(anyhow::anyhow!("stopped by a signal")),
         };
         services.stop().await?;
         result
     }
 
-    /// The data directory of the private services; empty for configured ones.
+    /// The directory of the private services' data; empty for others.
     pub fn data_dir(&self) -> PathBuf {
         let embedded = self.embedded.as_ref();
-        embedded.map_or_else(PathBuf::new, |it| it.data_dir().to_owned())
+        embedded.map_or_else(PathBuf::new, |private| private.data_dir().to_owned())
     }
 
     /// Resolves when a private service has ended by itself; never for configured ones.
@@ -139,7 +140,7 @@ impl Services {
         }
     }
 
-    /// Stops the services that were started.
+    /// Stops what was started.
     ///
     /// # Errors
     /// A private service did not stop in time.
@@ -151,11 +152,11 @@ impl Services {
     }
 }
 
-/// The configuration with keys that can sign tokens: if no keys are configured, the secret of the
+/// The configuration with something to sign tokens with: where no keys are configured, the secret of the
 /// private server's data directory.
 ///
 /// # Errors
-/// The data directory has no secret.
+/// There is none.
 pub fn with_token_keys(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<Config> {
     let mut config = config.clone();
     let is_private = data_dir.is_some() || matches!(config.services(), Configured::Embedded);
@@ -167,13 +168,26 @@ pub fn with_token_keys(config: &Config, data_dir: Option<&Path>) -> anyhow::Resu
     Ok(config)
 }
 
+/// The settings for a server that only this command talks to: over plain HTTP, and with the configured secret
+/// for tokens, or, where there is none, with `secret`. An empty secret is replaced by the one of the data
+/// directory, which `splitcart token` finds, too.
+pub fn for_own_server(config: &Config, secret: impl FnOnce() -> SecretString) -> Config {
+    let mut config = config.clone();
+    let is_secret = matches!(config.auth.token_keys(), TokenKeys::Secret(_));
+    if !is_secret || !config.auth.has_keys() {
+        config.auth.trust_only(secret());
+    }
+    config.http.speak_plainly();
+    config
+}
+
 /// The time that a command waits for a server that does not answer.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// A connection for a command's own work.
 ///
 /// # Errors
-/// PostgreSQL can't be reached: the error names the server and a remedy.
+/// PostgreSQL can't be reached; the error names its address and a remedy.
 pub async fn connect(url: &SecretString) -> anyhow::Result<PgConnection> {
     let attempt = tokio::time::timeout(CONNECT_MAX, db::pool::connect(url)).await;
     let error = match attempt

@@ -1,9 +1,8 @@
-//! Commands that are programs of their own: `splitcart seed` runs `splitcart-seed` from the directory
-//! of this program, as cargo and git do.
+//! Commands that are programs of their own: `splitcart seed` runs `splitcart-seed` from the directory of this
+//! program, as cargo and git do.
 //!
-//! The service must not contain code that only tools need, so each tool is built from a crate in
-//! `crates/`. Owns the list of tools, the way one is started from here ([`hand_over`]) and the way one
-//! starts ([`tool_main`]).
+//! The service must not carry dependencies of tools, so each tool is built from a crate in `crates/`. Owns
+//! the list of tools, their start from here ([`hand_over`]) and their own `main` ([`tool_main`]).
 
 use std::{
     ffi::{OsStr, OsString},
@@ -25,7 +24,7 @@ pub(super) struct Tool {
     name: &'static str,
     /// The package that has the program.
     package: &'static str,
-    /// The status of a failed command. Tools whose status 1 is a result have another one.
+    /// The status of a failed command. A command whose 1 is a result has another one.
     failure: u8,
 }
 
@@ -55,7 +54,7 @@ impl Tool {
     }
 }
 
-/// The beginning of any command line: common options, then the command with all its arguments, unread.
+/// The beginning of any command line: common options, then the command with all that follows, unread.
 #[derive(Parser)]
 #[command(disable_help_flag = true, disable_help_subcommand = true)]
 struct Beginning {
@@ -71,9 +70,8 @@ enum Named {
     Any(Vec<OsString>),
 }
 
-/// Replaces this process by the tool that the arguments name, if they name one: the tool's signals,
-/// streams and status are those of the command. Returns only if they name none, or the tool can't be
-/// run.
+/// Becomes the tool that the arguments name, if they name one: its signals, streams and status are those of
+/// the command. Returns only if they name none, or it can't be run.
 pub(super) fn hand_over(arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     let Beginning { common, command } = Beginning::try_parse_from(arguments).ok()?;
     let Named::Any(words) = command;
@@ -86,7 +84,7 @@ pub(super) fn hand_over(arguments: impl Iterator<Item = OsString>) -> Option<Exi
     Some(ExitCode::from(tool.failure))
 }
 
-/// Returns the reason why the tool can't be run.
+/// Runs the tool in the place of this program. Returns only an error.
 fn become_tool(tool: &Tool, common: &Common, rest: Vec<OsString>) -> String {
     let (program, Tool { name, package, .. }) = (tool.program(), tool);
     let path = match program_beside(&program) {
@@ -109,7 +107,7 @@ fn become_tool(tool: &Tool, common: &Common, rest: Vec<OsString>) -> String {
 }
 
 impl Common {
-    /// The options that preceded the command, except those that are repeated after it.
+    /// The options that stood before the command, but for those that it is given again.
     fn handed_on(&self, rest: &[OsString]) -> Vec<OsString> {
         let given = [("--config", &self.config), ("--data-dir", &self.data_dir)];
         let mut arguments = Vec::new();
@@ -137,19 +135,19 @@ pub fn program_beside(name: &str) -> io::Result<PathBuf> {
     Ok(std::env::current_exe()?.with_file_name(name))
 }
 
-/// The inputs of a tool besides its own options.
+/// The start of a tool: everything that it works with besides its own options.
 #[derive(Debug)]
 pub struct Start {
     /// All settings.
     pub config: Config,
-    /// The configuration file, if there is one.
+    /// The file that some of them are from.
     pub config_file: Option<PathBuf>,
-    /// The data directory of private servers, if the command line names one.
+    /// The directory of private servers' data, if the command line names it.
     pub data_dir: Option<PathBuf>,
 }
 
-/// The `main` of the tool with this name: reads the command line and the settings, starts logging, and
-/// reports an error with its causes on stderr.
+/// The `main` of the tool with this name: reads the command line and the settings, starts logging, and reports
+/// an error on stderr with what caused it.
 pub fn tool_main<Options: Args>(
     name: &'static str,
     run: impl AsyncFnOnce(Options, Start) -> anyhow::Result<ExitCode>,
@@ -188,13 +186,13 @@ fn read<Options: Args>(name: &str) -> (Common, Options) {
     parsed.unwrap_or_else(|error| error.exit())
 }
 
-/// The command under the name by which it is typed: `splitcart NAME`.
+/// The command line as it is typed: `splitcart NAME`.
 fn command<Options: Args>(name: &str) -> clap::Command {
     let command = clap::Command::new("splitcart")
         .bin_name(format!("splitcart {name}"))
         .max_term_width(100);
-    // As in the help of the commands that are not tools: the command's own options first, and its
-    // description instead of the common options'.
+    // As in the help of the commands that are not tools: the command's own options first, and its description
+    // instead of the common options'.
     let common = Common::augment_args(clap::Command::new("common"));
     Options::augment_args(command).args(common.get_arguments())
 }
@@ -236,11 +234,11 @@ mod tests {
     #[test]
     fn a_missing_tool_is_reported_with_its_place_and_how_to_build_it() {
         let tool = Tool::named("seed".as_ref()).unwrap();
-        let told = become_tool(tool, &common(None), Vec::new());
+        let error = become_tool(tool, &common(None), Vec::new());
         let here = std::env::current_exe().unwrap();
         let place = here.with_file_name("splitcart-seed");
-        assert!(told.contains(&place.display().to_string()), "{told}");
-        assert!(told.contains("-p splitcart-catalogue"), "{told}");
+        assert!(error.contains(&place.display().to_string()), "{error}");
+        assert!(error.contains("-p splitcart-catalogue"), "{error}");
     }
 
     #[test]

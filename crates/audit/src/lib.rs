@@ -1,7 +1,7 @@
-//! `splitcart audit`: checks a database, live or not, against everything that must be true of it.
+//! `splitcart audit`: checks a database, live or not, against the rules that must always hold in it.
 //!
-//! Owns the command's options and the one snapshot in which all rules are checked. What the rules
-//! are is `db::audit`'s, what is found is `report`'s.
+//! Owns the command's options and the one snapshot in which all rules are checked. The rules are in
+//! `db::audit`, the result is in `report`.
 //! [`audit`](audit()) takes a connection, so that a load test can end with it.
 
 mod report;
@@ -40,24 +40,23 @@ Examples:
 Changes nothing. The status is 0 if every rule holds, 1 if one is broken, 2 if the audit could not
 be made.";
 
-/// The clocks of those who wrote what is swept may be so much behind the database's, by which it is
-/// swept.
+/// The most that the clock of an instance may be behind the database's, by which old rows are swept.
 const CLOCKS_APART_MAX: Duration = Duration::from_hours(1);
 
-/// An audit that is done sooner has nothing to tell a log but its result.
+/// An audit that ends sooner reports only its result to a log.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// Check a database against everything that must be true of it
+/// Check a database against the rules that must always hold in it
 #[derive(Args, Clone, Copy, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct AuditArgs {
     /// Print the result as JSON instead of a table
     #[arg(long)]
     pub json: bool,
-    /// How long an event may wait to be published
+    /// The most seconds that an event may wait to be published
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub unpublished_s_max: u32,
-    /// How many ids to name of what breaks a rule
+    /// The number of ids to name for each broken rule
     #[arg(
         long,
         value_name = "COUNT",
@@ -68,7 +67,7 @@ pub struct AuditArgs {
 }
 
 impl AuditArgs {
-    /// What the audit must be told.
+    /// The options of the audit, from the command line and the settings.
     pub fn options(&self, config: &Config) -> Options {
         let answers_kept = Duration::from_hours(config.idempotency.checkout_days * 24);
         Options {
@@ -83,14 +82,14 @@ impl AuditArgs {
     }
 }
 
-/// How far an audit has come.
+/// The progress of an audit.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// The rule that is being checked.
     pub rule: &'static Rule,
-    /// How many rules were checked before it.
+    /// The number of rules checked before it.
     pub done: usize,
-    /// How many there are.
+    /// The number of all rules.
     pub total: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What an audit has found, for people and for programs. It only tells.
+//! The result of an audit, as a table for people and as JSON for programs.
 
 use std::time::Duration;
 
@@ -12,30 +12,32 @@ use splitcart::db::audit::{Broken, Rule};
 pub struct Checked {
     pub rule: &'static Rule,
     pub broken: Broken,
+    /// The time of the whole audit.
     pub elapsed: Duration,
 }
 
-/// What an audit has found.
+/// The result of an audit.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Every rule, in order.
     pub checked: Vec<Checked>,
-    /// Events that the broker has refused for good: nothing of ours is broken, and somebody must
-    /// look after them.
+    /// Events that the broker has refused for good: no rule is broken, but an operator must look after them.
     pub dead_letters: u64,
-    /// All of it together.
+    /// The time of the whole audit.
     pub elapsed: Duration,
 }
 
 impl Report {
-    /// Whether every rule holds.
+    /// True if every rule holds.
     pub fn is_clean(&self) -> bool {
         self.findings().next().is_none()
     }
 
     /// The rules that are broken.
     pub fn findings(&self) -> impl Iterator<Item = &Checked> {
-        self.checked.iter().filter(|it| it.broken.count > 0)
+        self.checked
+            .iter()
+            .filter(|checked| checked.broken.count > 0)
     }
 
     /// Prints a row per rule, then what is broken.
@@ -89,7 +91,7 @@ impl Report {
     }
 }
 
-/// Such as `stock_not_negative: stock is never negative`, and `not so for product …, … and 7 more`.
+/// A sentence such as `stock_not_negative: stock is never negative`, and `not so for product …, … and 7 more`.
 fn sentence(finding: &Checked) -> String {
     let Checked { rule, broken, .. } = finding;
     let examples: Vec<_> = broken.examples.iter().map(ToString::to_string).collect();

@@ -1,14 +1,14 @@
-//! The catalogue: what is in a shop before anybody buys, made up (`splitcart seed`) or taken from files
-//! (`splitcart import`).
+//! The catalogue, which is everything in a shop before anybody buys: made up by `splitcart seed`, or taken
+//! from files by `splitcart import`.
 //!
 //! | what | where |
 //! |---|---|
 //! | the two commands | [`cli`] |
 //! | the rows of the demo catalogue (pure) | [`seed`] |
-//! | what an imported row may say (pure) | [`import_rules`] |
+//! | the rules for an imported row (pure) | [`import_rules`] |
 //! | SQL: bulk loading, staging, checking and applying imports | [`db`] |
 //!
-//! It knows the service's tables and rules; the service knows nothing of it.
+//! This crate knows the service's tables and rules; the service knows nothing of this crate.
 
 pub mod cli;
 pub mod db;

@@ -1,4 +1,4 @@
-//! What `splitcart demo` needs to know of the seeded catalogue, and the one thing that it changes.
+//! The queries of `splitcart demo` on the seeded catalogue, and the one change that it makes.
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
@@ -114,7 +114,7 @@ pub async fn find_offers(connection: &mut PgConnection, limit: u32) -> Result<Ve
     Ok(offers)
 }
 
-/// What is available of a product.
+/// The available quantity of a product.
 ///
 /// # Errors
 /// The statement failed.

@@ -1,8 +1,7 @@
 //! `splitcart demo`: a purchase from end to end, over HTTP, on the seeded catalogue.
 //!
-//! Everything that is shown really happens: the cart is frozen, bought, replayed and announced by the
-//! running service; the stock that runs short is bought by somebody else; the licence lapses in the
-//! database.
+//! Everything really happens: the running service freezes the cart, sells it, replays the answer and
+//! publishes the event; another buyer takes the stock that runs short; the licence expires in the database.
 
 mod db;
 mod scenes;
@@ -22,11 +21,11 @@ use catalogue::{cli::seed, db::bulk};
 use splitcart::{
     app::App,
     cli::{
-        serve,
-        services::{Services, Urls},
+        services::{self, Services, Urls},
+        signals,
         tool::{Start, tool_main},
     },
-    config::{Config, Services as Configured, TokenKeys},
+    config::{Config, Services as Configured},
     db::pool,
 };
 
@@ -66,20 +65,20 @@ const PLAN: SeedPlan = SeedPlan {
 /// Starts everything, seeds an empty database, shows the purchase.
 ///
 /// # Errors
-/// Something can't be started, or a step of the purchase went another way than it should.
+/// Something can't be started, or a step of the purchase had another result than it should.
 pub async fn run(args: &DemoArgs, config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()> {
-    let told_to_stop = serve::stop_signal()?.shared();
+    let stopped = signals::stop_signal()?.shared();
     if matches!(config.services(), Configured::External { .. }) {
         println!("The configured database.url and redis.url are left alone: the demo has its own.");
     }
-    let config = &for_ourselves(config);
+    let config = &services::for_own_server(config, SecretString::default);
     println!("Starting PostgreSQL and Redis …");
     let mut services = Services::start_private(data_dir).await?;
     let services_dir = services.data_dir();
     let urls = services.urls.clone();
     let result = match services.for_serving(config).await {
         Ok((config, serving)) => tokio::select! {
-            result = perform(args, &config, &urls, &serving, told_to_stop) => result,
+            result = perform(args, &config, &urls, &serving, stopped) => result,
             failure = services.failure() => Err(failure),
         },
         Err(error) => Err(error),
@@ -91,32 +90,20 @@ pub async fn run(args: &DemoArgs, config: &Config, data_dir: Option<&Path>) -> a
     result
 }
 
-/// The settings for a server whose buyers are ours: they sign their tokens themselves, and speak plain
-/// HTTP.
-fn for_ourselves(config: &Config) -> Config {
-    let mut config = config.clone();
-    if !matches!(config.auth.token_keys(), TokenKeys::Secret(_)) {
-        // None: the data directory's own is taken, which `splitcart token` finds, too.
-        config.auth.trust_only(SecretString::default());
-    }
-    config.http.speak_plainly();
-    config
-}
-
 async fn perform(
     args: &DemoArgs,
     config: &Config,
     urls: &Urls,
     serving: &Urls,
-    told_to_stop: impl Future<Output = ()> + Clone,
+    stopped: impl Future<Output = ()> + Clone,
 ) -> anyhow::Result<()> {
     let app = start(config, serving).await?;
     let shown = tokio::select! {
         shown = show(config, urls, &app, args) => shown,
-        () = told_to_stop.clone() => Ok(()),
+        () = stopped.clone() => Ok(()),
     };
     if shown.is_ok() && !args.exit {
-        told_to_stop.await;
+        stopped.await;
     }
     app.stop().await;
     shown
@@ -125,7 +112,7 @@ async fn perform(
 async fn start(config: &Config, urls: &Urls) -> anyhow::Result<App> {
     let mut config = config.clone();
     for addr in [&mut config.http.addr, &mut config.ops.addr] {
-        // Somebody else's server must not spoil the demo.
+        // Another server at the address must not spoil the demo.
         if std::net::TcpListener::bind(*addr).is_err() {
             println!("{addr} is taken, using a free port.");
             addr.set_port(0);

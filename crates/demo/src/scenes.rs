@@ -20,7 +20,7 @@ use super::{
 /// Three for the scenes, one to try the API with.
 const SHOPPERS: u32 = 4;
 const OFFERS: u32 = 3;
-/// How often the stream is asked for an event.
+/// The most times that the stream is asked for an event.
 const LOOKS_MAX: u32 = 200;
 
 pub(super) struct Scenes {
@@ -225,7 +225,7 @@ impl Scenes {
         let lines: Vec<_> = indices
             .iter()
             .map(|index| &self.offers[*index])
-            .map(|it| (it, it.qty))
+            .map(|offer| (offer, offer.qty))
             .collect();
         unpriced_cart(&lines)
     }

@@ -1,11 +1,11 @@
-//! What the demo prints: small tables.
+//! The headings and small tables that the demo prints.
 
 use std::{io::Write, path::Path};
 
 use serde_json::Value;
 use terminal::Table;
 
-/// What is said at the end, if anybody still listens: the terminal may have been closed.
+/// Prints the last line; the terminal may have been closed by then.
 pub(super) fn farewell(data_dir: &Path) {
     let mut stdout = std::io::stdout().lock();
     let _ = writeln!(stdout, "\nstopped; data kept in {}", data_dir.display());

@@ -11,7 +11,7 @@ use splitcart::{cli::token, config::Config};
 
 use crate::db::{Offer, Shopper};
 
-/// How long the demo's tokens are good for.
+/// The lifetime of the demo's tokens.
 const TOKEN_GOOD_FOR: Duration = Duration::from_hours(24);
 
 /// A shopper in front of the API.
@@ -60,7 +60,7 @@ impl Shop {
         send(request.header("Idempotency-Key", key).json(cart)).await
     }
 
-    /// Freezes a cart whose figures nobody knows yet: the first answer says which are right.
+    /// Freezes a cart whose totals are not known yet: the first answer says which are right.
     pub(super) async fn freeze(&self, mut cart: Value) -> anyhow::Result<(Value, Value)> {
         let totals = right_totals(&self.put_cart(&cart).await?)?;
         cart["totals"] = totals;
@@ -91,7 +91,7 @@ async fn send(request: RequestBuilder) -> anyhow::Result<Answer> {
     })
 }
 
-/// A cart of offers, each with its vendor's discount code, with totals that can't be right.
+/// A cart of offers, each with its vendor's discount code, with wrong totals.
 pub(super) fn unpriced_cart(lines: &[(&Offer, i32)]) -> Value {
     let item = |(offer, qty): &(&Offer, i32)| {
         json!({

@@ -1,17 +1,18 @@
-//! Who runs the private services: ourselves, or, because PostgreSQL refuses to run as root, the
-//! unprivileged user that its packages create.
+//! The user who runs the private services: the current one, or, because PostgreSQL refuses to run as root,
+//! the unprivileged user that its packages create.
 
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, Metadata},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
 use nix::unistd::{Gid, Uid, User, getegid, geteuid};
 use tokio::process::Command;
 
-use super::Error;
-use super::open_directory::OpenDirectory;
+use super::{Error, open_directory::OpenDirectory};
 
-/// The user that stands in for root.
+/// The user that runs the services in the place of root.
 const UNPRIVILEGED: &str = "postgres";
 
 /// The user as whom both services run.
@@ -21,12 +22,12 @@ pub(super) struct Account {
     uid: Uid,
     gid: Gid,
     changes_user: bool,
-    /// Who we are ourselves.
+    /// The user who runs splitcart.
     us: Uid,
 }
 
 impl Account {
-    /// Ourselves, or `postgres` if we are root.
+    /// The current user, or `postgres` in the place of root.
     pub(super) fn for_services() -> Result<Self, Error> {
         let uid = geteuid();
         if !uid.is_root() {
@@ -61,12 +62,12 @@ impl Account {
         }
     }
 
-    /// Whether this is ours, of whoever runs splitcart.
+    /// True of a file that belongs to the user who runs splitcart.
     pub(super) fn is_us(&self, metadata: &Metadata) -> bool {
         metadata.uid() == self.us.as_raw()
     }
 
-    /// Whether this is ours or the services'.
+    /// True of a file that belongs to that user or to the services' user.
     pub(super) fn trusts(&self, metadata: &Metadata) -> bool {
         self.is_us(metadata) || metadata.uid() == self.uid.as_raw()
     }

@@ -1,19 +1,19 @@
 //! One service as our child process: its log, its end, and how it is stopped.
 
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::{
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
-use nix::sys::signal::Signal;
-use nix::unistd::Pid;
-use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep, timeout};
+use nix::{sys::signal::Signal, unistd::Pid};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
+};
 
-use super::Error;
-use super::account::Account;
-use super::directory::Log;
-use super::leftover::send;
+use super::{Error, account::Account, directory::Log, leftover::send};
 
 const LOG_LINES_SHOWN: usize = 12;
 const LOG_BYTES_SHOWN: usize = 8 * 1024;
@@ -21,8 +21,8 @@ const KEPT_VARIABLES: [&str; 2] = ["PATH", "TZ"];
 const DROP_PATIENCE: Duration = Duration::from_secs(10);
 const DROP_POLL: Duration = Duration::from_millis(5);
 
-/// A program with nothing of our environment but where programs are and what time it is here: it holds
-/// the secret of tokens, passwords, and settings that are about another server.
+/// A program that gets only the search path and the time zone of our environment, which holds the secret of
+/// tokens, passwords, and settings for another server.
 pub(super) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("LC_ALL", "C");
@@ -41,7 +41,7 @@ pub(super) struct Service {
     name: &'static str,
     child: Child,
     log: Log,
-    /// What ends it for certain when there is no time to ask.
+    /// The signal that ends it for certain when there is no time to ask.
     last_word: Signal,
 }
 
@@ -79,7 +79,7 @@ impl Service {
         self.child.id()
     }
 
-    /// Calls `answers` until it says yes, the service ends, or `limit` is over.
+    /// Calls `answers` until it returns true, the service ends, or `limit` is over.
     pub(super) async fn wait_until_ready(
         &mut self,
         limit: Duration,

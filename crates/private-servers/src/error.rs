@@ -1,21 +1,21 @@
-//! What can go wrong with the private services, in sentences that tell the person what to do.
+//! The errors of the private services, as sentences that say how to mend them.
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitStatus,
+};
 
-/// Why a private PostgreSQL or Redis could not be started, kept running or stopped.
+/// The reason why a private PostgreSQL or Redis can't be started, kept running or stopped.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the names of the fields say it")]
 pub enum Error {
     /// A program is not installed, or too old.
     #[error(
         "{missing}: run `apt-get install postgresql redis-server` (PostgreSQL 15 or newer), \
          or name your own servers by URL"
     )]
-    MissingPrograms {
-        /// What was looked for and not found.
-        missing: String,
-    },
+    MissingPrograms { missing: String },
 
     /// The data was made by a PostgreSQL that is not installed here.
     #[error(
@@ -24,7 +24,6 @@ pub enum Error {
         directory.display()
     )]
     OtherVersion {
-        /// PostgreSQL's directory.
         directory: PathBuf,
         /// The major version that made it.
         made_by: u32,
@@ -35,10 +34,7 @@ pub enum Error {
         "PostgreSQL refuses to run as root and there is no user `{name}` to run it instead: \
          run `useradd --system {name}`, or start splitcart as another user"
     )]
-    NoAccount {
-        /// The user that was looked for.
-        name: &'static str,
-    },
+    NoAccount { name: &'static str },
 
     /// The user who runs the services may not pass a directory on the way to the data.
     #[error(
@@ -47,11 +43,10 @@ pub enum Error {
         directory.display(), blocked_at.display()
     )]
     Unreachable {
-        /// The data directory.
         directory: PathBuf,
         /// The first directory above it that is closed.
         blocked_at: PathBuf,
-        /// Who has to pass.
+        /// The user who has to pass.
         account: String,
     },
 
@@ -60,55 +55,38 @@ pub enum Error {
         "{} is neither empty nor a splitcart data directory: choose another one",
         directory.display()
     )]
-    NotOurs {
-        /// The directory that was asked for.
-        directory: PathBuf,
-    },
+    NotOurs { directory: PathBuf },
 
-    /// Something in a data directory is not what we have put there.
+    /// Something in a data directory was not put there by splitcart.
     #[error(
         "{} is a link, or not what splitcart has put there, and is left alone: find out who made it, and \
          remove it, or choose another data directory",
         path.display()
     )]
-    Planted {
-        /// What is there.
-        path: PathBuf,
-    },
+    Planted { path: PathBuf },
 
-    /// A data directory, or what is in it, is of a user whom it does not belong to.
+    /// A data directory, or something in it, belongs to a stranger.
     #[error(
         "{} belongs to the user with the number {owner}, who could change what we rely on: run splitcart as \
          that user, or choose another data directory",
         path.display()
     )]
-    SomebodyElses {
-        /// What is there.
-        path: PathBuf,
-        /// Whose it is.
-        owner: u32,
-    },
+    SomebodyElses { path: PathBuf, owner: u32 },
 
     /// Nothing was started in a directory, so it has no secret.
     #[error(
         "there is no secret of tokens in {directory}: start `splitcart serve` there first (or name the \
          server's directory with --data-dir, or its secret with SPLITCART_AUTH_HS256_SECRET)"
     )]
-    NoSecret {
-        /// The directory.
-        directory: String,
-    },
+    NoSecret { directory: String },
 
-    /// The secret of a directory is none.
+    /// The secret of a directory can't be used.
     #[error(
         "{} can be read by others, or is too short to be a secret: run `chmod 600` on it if nobody has \
          read it, or remove it, and the next start makes another one",
         path.display()
     )]
-    BadSecret {
-        /// The file.
-        path: PathBuf,
-    },
+    BadSecret { path: PathBuf },
 
     /// Another splitcart has the directory.
     #[error(
@@ -116,38 +94,25 @@ pub enum Error {
         owner.map(|pid| format!(" (process {pid})")).unwrap_or_default(), directory.display()
     )]
     InUse {
-        /// The data directory.
         directory: PathBuf,
-        /// Who says to have it.
+        /// The process id in the lock.
         owner: Option<u32>,
     },
 
     /// The path has bytes that a URL cannot carry.
     #[error("{} is not valid UTF-8: choose a data directory with a plain name", path.display())]
-    NotUtf8 {
-        /// The path.
-        path: PathBuf,
-    },
+    NotUtf8 { path: PathBuf },
 
     /// `initdb` failed.
     #[error("PostgreSQL could not make its files in {}:\n{output}", directory.display())]
-    Initdb {
-        /// Where they should have been.
-        directory: PathBuf,
-        /// What `initdb` said.
-        output: String,
-    },
+    Initdb { directory: PathBuf, output: String },
 
     /// A service ended without being asked to.
     #[error("{service} ended by itself ({status}); the end of {}:\n{log_end}", log.display())]
     Ended {
-        /// Which one.
         service: &'static str,
-        /// How it ended.
         status: ExitStatus,
-        /// Its log.
         log: PathBuf,
-        /// The last lines of the log.
         log_end: String,
     },
 
@@ -157,24 +122,17 @@ pub enum Error {
         log.display()
     )]
     NotReady {
-        /// Which one.
         service: &'static str,
-        /// How long we waited.
         limit_seconds: u64,
-        /// Its log.
         log: PathBuf,
-        /// The last lines of the log.
         log_end: String,
     },
 
     /// A process survived even the last signal.
     #[error("{service} in {} cannot be stopped: end process {pid} by hand", directory.display())]
     StillRunning {
-        /// Which one.
         service: &'static str,
-        /// Where it works.
         directory: PathBuf,
-        /// Its process id.
         pid: u32,
     },
 
@@ -185,17 +143,15 @@ pub enum Error {
     /// The operating system refused something.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What we were about to do.
+        /// A verb: "cannot … the path".
         action: &'static str,
-        /// With what.
         path: PathBuf,
-        /// Why not.
         source: io::Error,
     },
 }
 
 impl Error {
-    /// For `map_err`: adds what we were doing, and with what.
+    /// For `map_err`: adds the failed action and its path.
     pub(super) fn io<'a>(
         action: &'static str,
         path: &'a Path,

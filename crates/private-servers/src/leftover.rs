@@ -1,13 +1,13 @@
 //! Services that a killed owner left running. They are known by what they do, a program of that
 //! name working in our directory, never by a pid file: process ids are used again.
 
-use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::{fs, path::Path, time::Duration};
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::{
+    errno::Errno,
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tokio::time::{Instant, sleep};
 
 use super::Error;

@@ -1,13 +1,14 @@
-//! Our own private PostgreSQL and Redis, for whoever has no servers at hand: found on this machine,
-//! started in a data directory, stopped with us.
+//! A private PostgreSQL and Redis, for machines without servers: found on this machine, started in a data
+//! directory, stopped with their owner.
 //!
-//! Nothing here listens on TCP, touches a server that we did not start, or knows what is stored.
-//! The services are our children in process groups of their own: Ctrl-C reaches only us, and we stop
-//! them last. If we are killed they run on, until the next start in the same directory, or, when that
-//! was temporary, the next start in a temporary one.
+//! Nothing here listens on TCP, touches a server that it did not start, or knows the stored data. The
+//! services are children in process groups of their own: Ctrl-C reaches only their owner, who stops them
+//! last. They outlive an owner who is killed, until the next start in the same directory, or, if that is
+//! temporary, the next start in a temporary one.
 
 mod account;
 mod child;
+mod data_dir;
 mod directory;
 mod error;
 mod leftover;
@@ -17,27 +18,30 @@ mod postgres;
 mod programs;
 mod redis;
 mod secret;
+mod server;
 mod url;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use secrecy::SecretString;
 
-pub use self::directory::DataDir;
+pub use self::data_dir::DataDir;
 pub use self::error::Error;
 pub use self::postgres::{PrivatePostgres, SERVING_ROLE};
 pub use self::redis::PrivateRedis;
 pub use self::secret::token_secret_in;
 
-use self::account::Account;
-use self::directory::Directory;
-use self::programs::Search;
+use self::{
+    account::Account, directory::Directory, postgres::POSTGRES, programs::Search, redis::REDIS,
+};
 
-/// How to start the private services.
+/// The options of the private services.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where their data are.
+    /// The directory of their data.
     pub data_dir: DataDir,
 }
 
@@ -91,7 +95,7 @@ impl EmbeddedServices {
         &self.token_secret
     }
 
-    /// The directory of PostgreSQL's programs, for whoever needs one that comes with it.
+    /// The directory of PostgreSQL's programs, for callers that run another one of them.
     pub fn postgres_programs(&self) -> &Path {
         self.postgres.programs()
     }
@@ -101,7 +105,7 @@ impl EmbeddedServices {
         self.redis.url()
     }
 
-    /// Where the data are, as an absolute path.
+    /// The absolute path of the data directory.
     pub fn data_dir(&self) -> &Path {
         self.directory.path()
     }
@@ -117,8 +121,8 @@ impl EmbeddedServices {
     }
 
     /// Resolves when the services can't be kept running: PostgreSQL has ended by itself, or Redis has
-    /// and does not start again. A Redis that does is no failure: nobody relies on it. May be dropped
-    /// and called again.
+    /// and does not start again. A Redis that starts again is no failure, because nothing relies on it. May
+    /// be dropped and called again.
     pub async fn wait_for_failure(&mut self) -> Error {
         loop {
             let ended = tokio::select! {
@@ -147,12 +151,12 @@ impl EmbeddedServices {
     }
 }
 
-/// A killed test run leaves its temporary services running. The next start clears them away; that it
-/// cannot is no reason not to start.
+/// Stops temporary services that a killed test run left running. If they can't be stopped, the start goes on
+/// all the same.
 async fn remove_abandoned(account: &Account) {
     for directory in Directory::abandoned(account) {
-        let postgres = postgres::stop_leftovers(&directory).await;
-        let redis = redis::stop_leftovers(&directory).await;
+        let postgres = server::stop_leftovers(&POSTGRES, &directory).await;
+        let redis = server::stop_leftovers(&REDIS, &directory).await;
         if let Err(error) = postgres.and(redis).and_then(|()| directory.remove()) {
             tracing::warn!("an abandoned temporary directory stays: {error}");
         }

@@ -1,18 +1,18 @@
 //! One owner per data directory. The operating system drops the lock when its owner dies, however
 //! it dies, so a lock file that was left behind means nothing.
 
-use std::fs::{File, TryLockError};
-use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt;
-use std::process;
+use std::{
+    fs::{File, TryLockError},
+    io::{Read, Write},
+    os::unix::fs::MetadataExt,
+    process,
+};
 
 use nix::fcntl::OFlag;
 
-use super::Error;
-use super::account::Account;
-use super::open_directory::OpenDirectory;
+use super::{Error, account::Account, open_directory::OpenDirectory};
 
-/// The lock's name. Its presence also tells that a directory is one of ours.
+/// The name of the lock. A directory that has it is a splitcart data directory.
 pub(super) const FILE_NAME: &str = "lock";
 
 /// The right to use a data directory, until dropped.
@@ -82,7 +82,7 @@ impl Lock {
 impl Drop for Lock {
     /// Closing alone would not do: a child that is just being forked has a copy for a moment.
     fn drop(&mut self) {
-        let _ = self.file.unlock();
+        drop(self.file.unlock());
     }
 }
 

@@ -1,19 +1,23 @@
-//! An open directory, and what we do in it by its descriptor.
+//! An open directory, and the operations in it by its descriptor.
 //!
 //! Root works in data directories in which others could once write, and a developer in directories that
 //! came with a repository. So no link in them is followed, nothing that is there already is written to
 //! unless it is known to be ours, and owners and modes are changed on what was opened, not on a name.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::{self, File, Metadata},
+    io::{self, Read},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
 
-use nix::dir::Dir;
-use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, openat, renameat};
-use nix::sys::stat::{FileStat, Mode, fstatat, mkdirat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::{
+    dir::Dir,
+    errno::Errno,
+    fcntl::{AtFlags, OFlag, openat, renameat},
+    sys::stat::{FileStat, Mode, fstatat, mkdirat},
+    unistd::{UnlinkatFlags, unlinkat},
+};
 
 use super::Error;
 
@@ -26,7 +30,7 @@ const REGULAR_FILE: OFlag = OFlag::O_NOFOLLOW
     .union(OFlag::O_NOCTTY)
     .union(OFlag::O_CLOEXEC);
 
-/// See the module.
+/// A directory that stays the same whatever happens to its name.
 #[derive(Debug)]
 pub(super) struct OpenDirectory {
     file: File,
@@ -40,12 +44,12 @@ impl OpenDirectory {
         Self::opened(opened.map(File::from), path)
     }
 
-    /// Where it was when it was opened.
+    /// The path that it was opened by.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Its owner and its mode.
+    /// The owner and mode.
     pub(super) fn metadata(&self) -> Result<Metadata, Error> {
         self.file
             .metadata()
@@ -74,7 +78,7 @@ impl OpenDirectory {
             .any(|entry| is_other(entry.file_name())))
     }
 
-    /// Whether there is anything of this name, be it a link that leads nowhere.
+    /// True if there is anything of this name, even a link that leads nowhere.
     pub(super) fn has(&self, name: &str) -> Result<bool, Error> {
         Ok(self.look_at(name)?.is_some())
     }
@@ -84,7 +88,7 @@ impl OpenDirectory {
         let Some(file) = self.existing_file(name, OFlag::O_RDONLY)? else {
             return Ok(None);
         };
-        let metadata = file.metadata().and_then(|it| it.modified());
+        let metadata = file.metadata().and_then(|metadata| metadata.modified());
         let time = metadata.map_err(Error::io("look at", &self.path.join(name)))?;
         Ok(Some(time))
     }
@@ -157,13 +161,13 @@ impl OpenDirectory {
             .map_err(|error| self.refused("remove", name, error))
     }
 
-    /// Whether `file` is what the name leads to at present.
+    /// True if the name leads to `file` at present.
     pub(super) fn still_has(&self, name: &str, file: &File) -> Result<bool, Error> {
         let file = file
             .metadata()
             .map_err(Error::io("look at", &self.path.join(name)))?;
         let there = self.look_at(name)?;
-        Ok(there.is_some_and(|it| (it.st_dev, it.st_ino) == (file.dev(), file.ino())))
+        Ok(there.is_some_and(|found| (found.st_dev, found.st_ino) == (file.dev(), file.ino())))
     }
 
     /// That something of this name is not what we have put there.

@@ -1,53 +1,58 @@
 //! A private PostgreSQL on a Unix socket, with settings that keep every acknowledged commit.
-//! Usable alone.
+//! Usable alone. Owns the server and its settings; its files and database are made in `cluster`.
 
-use std::fs;
-use std::io;
-use std::path::Path;
-use std::process::Stdio;
-use std::sync::Arc;
-use std::time::Duration;
+mod cluster;
+#[cfg(test)]
+mod tests;
+
+use std::{path::Path, sync::Arc, time::Duration};
 
 use nix::sys::signal::Signal;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use tokio::process::Command;
 
-use super::account::Account;
-use super::child::{self, Service};
-use super::directory::{DataDir, Directory, SocketDirectory};
-use super::programs::{PostgresPrograms, Search};
-use super::{Error, leftover, url};
+use super::{
+    Error,
+    account::Account,
+    child,
+    data_dir::DataDir,
+    directory::Directory,
+    programs::{PostgresPrograms, Search},
+    server::{self, Kind, Server},
+    url,
+};
 
-const PROGRAM: &str = "postgres";
 const USER: &str = "splitcart";
 /// The role that serves; see [`PrivatePostgres::serving_url`].
 pub const SERVING_ROLE: &str = "splitcart_serving";
 const DATABASE: &str = "splitcart";
-const DATA: &str = "postgres";
-const NEW_DATA: &str = "postgres.new";
 const SOCKET: &str = ".s.PGSQL.5432";
-/// Recovery after a crash reads all of the log since the last checkpoint.
-const READY_WITHIN: Duration = Duration::from_mins(1);
-const POLL: Duration = Duration::from_millis(20);
-/// Fast, immediate (recovery at the next start), and the end.
-const STOP: &[(Signal, Duration)] = &[
-    (Signal::SIGINT, Duration::from_secs(30)),
-    (Signal::SIGQUIT, Duration::from_secs(10)),
-    (Signal::SIGKILL, Duration::from_secs(10)),
-];
+
+pub(super) const POSTGRES: Kind = Kind {
+    name: "PostgreSQL",
+    program: "postgres",
+    data: "postgres",
+    log: "postgres.log",
+    // Recovery after a crash reads all of the log since the last checkpoint.
+    ready_within: Duration::from_mins(1),
+    poll: Duration::from_millis(20),
+    // Fast, immediate (recovery at the next start), and the end.
+    stop: &[
+        (Signal::SIGINT, Duration::from_secs(30)),
+        (Signal::SIGQUIT, Duration::from_secs(10)),
+        (Signal::SIGKILL, Duration::from_secs(10)),
+    ],
+    last_word: Signal::SIGQUIT,
+};
 
 /// A running private PostgreSQL. Dropping it stops it as a crash would; `stop` asks it to end and
 /// waits.
 #[derive(Debug)]
 pub struct PrivatePostgres {
-    // In this order: the process ends before its directories go.
-    service: Service,
+    server: Server,
     url: String,
     serving_url: String,
     programs: PostgresPrograms,
-    _socket_directory: SocketDirectory,
-    directory: Arc<Directory>,
 }
 
 impl PrivatePostgres {
@@ -71,14 +76,14 @@ impl PrivatePostgres {
         installed: &[PostgresPrograms],
         directory: Arc<Directory>,
     ) -> Result<Self, Error> {
-        let data = directory.path().join(DATA);
-        let there = directory.opened().existing_subdirectory(DATA)?;
+        let data = directory.path().join(POSTGRES.data);
+        let there = directory.opened().existing_subdirectory(POSTGRES.data)?;
         let programs = PostgresPrograms::choose(installed, &data, there.as_ref())?;
-        stop_leftovers(&directory).await?;
+        server::stop_leftovers(&POSTGRES, &directory).await?;
         if there.is_none() {
-            create_cluster(&programs, &directory).await?;
+            cluster::create(&programs, &directory).await?;
         }
-        remove_pid_file(&data)?;
+        cluster::remove_pid_file(&data)?;
 
         let socket_directory = directory.socket_directory(SOCKET)?;
         let sockets = socket_directory.path();
@@ -90,34 +95,17 @@ impl PrivatePostgres {
         };
         let (url, serving_url) = (url_of(USER), url_of(SERVING_ROLE));
         let command = server_command(&programs, &data, sockets);
-        let log = directory.new_log("postgres.log")?;
-        let service = Service::start(
-            "PostgreSQL",
-            command,
-            directory.account(),
-            log,
-            Signal::SIGQUIT,
-        )?;
-        let mut postgres = Self {
-            service,
+        let maintenance = url.parse::<PgConnectOptions>()?.database("postgres");
+        let answers = async || maintenance.connect().await.is_ok();
+        let server =
+            Server::start(&POSTGRES, command, socket_directory, directory, answers).await?;
+        cluster::create_database(&maintenance).await?;
+        Ok(Self {
+            server,
             url,
             serving_url,
             programs,
-            _socket_directory: socket_directory,
-            directory,
-        };
-        let maintenance = postgres
-            .url
-            .parse::<PgConnectOptions>()?
-            .database("postgres");
-        postgres
-            .service
-            .wait_until_ready(READY_WITHIN, POLL, async || {
-                maintenance.connect().await.is_ok()
-            })
-            .await?;
-        create_database(&maintenance).await?;
-        Ok(postgres)
+        })
     }
 
     /// The URL of the database `splitcart`, for sqlx and for libpq.
@@ -125,107 +113,41 @@ impl PrivatePostgres {
         &self.url
     }
 
-    /// The same database for a role that owns nothing in it, and may do there what its owner grants.
+    /// The URL of the same database for a role that owns nothing in it and may do only what the owner grants.
     pub fn serving_url(&self) -> &str {
         &self.serving_url
     }
 
-    /// The directory of its programs, for whoever needs one that comes with it.
+    /// The directory of its programs, for callers that run another one of them.
     pub fn programs(&self) -> &Path {
         let directory = self.programs.postgres.parent();
-        directory.expect("a program stands in a directory")
+        directory.expect("a program is in a directory")
     }
 
     /// The directory that `start_at` takes.
     pub fn data_dir(&self) -> &Path {
-        self.directory.path()
+        self.server.data_dir()
     }
 
     /// The server's main process, for tests that kill it; none once it has been seen to end.
     pub fn pid(&self) -> Option<u32> {
-        self.service.pid()
+        self.server.pid()
     }
 
     /// Resolves when PostgreSQL ends without being asked to.
     pub async fn wait_for_failure(&mut self) -> Error {
-        self.service.wait_for_failure().await
+        self.server.wait_for_failure().await
     }
 
     /// Ends PostgreSQL: open sessions are cut, and everything committed is on disk.
     pub async fn stop(self) -> Result<(), Error> {
-        self.service.stop(STOP).await
+        self.server.stop().await
     }
 
     /// Leaves the process running, as a killed owner does.
     #[cfg(test)]
     pub(super) fn abandon(self) {
-        std::mem::forget(self.service);
-    }
-}
-
-/// Stops a server that a killed owner of the directory left running.
-pub(super) async fn stop_leftovers(directory: &Directory) -> Result<(), Error> {
-    leftover::stop_all(PROGRAM, &directory.path().join(DATA), STOP).await
-}
-
-/// Makes the files next to where they belong and renames them, so that a half-made cluster is never
-/// taken for a whole one.
-async fn create_cluster(programs: &PostgresPrograms, directory: &Directory) -> Result<(), Error> {
-    let new = directory.path().join(NEW_DATA);
-    match fs::remove_dir_all(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(Error::io("remove", &new)(error));
-        }
-        _ => {}
-    }
-    // Made by us and given away, because only we can write in the directory around it.
-    directory.subdirectory(NEW_DATA)?;
-    let mut command = command(&programs.initdb, directory.path());
-    command
-        .arg("--pgdata")
-        .arg(&new)
-        .arg("--username")
-        .arg(USER)
-        .args([
-            // Whoever can open the socket is the one user there is. There is no other way in, and would
-            // be none if somebody made the server listen.
-            "--auth-local=trust",
-            "--auth-host=reject",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-instructions",
-        ]);
-    if directory.is_temporary() {
-        // It need not outlive a power cut. What is committed later is synced all the same.
-        command.arg("--no-sync");
-    }
-    directory.account().runs(&mut command);
-    let output = command
-        .stdin(Stdio::null())
-        .process_group(0)
-        .kill_on_drop(true)
-        .output()
-        .await
-        .map_err(Error::io("start", &programs.initdb))?;
-    if !output.status.success() {
-        let said = [output.stdout, output.stderr].concat();
-        return Err(Error::Initdb {
-            directory: new,
-            output: String::from_utf8_lossy(&said).into_owned(),
-        });
-    }
-    directory.opened().rename(NEW_DATA, DATA)
-}
-
-/// We hold the directory's lock and no server works here, so the file is stale. PostgreSQL alone
-/// cannot tell when its process id now belongs to another program of the same user.
-fn remove_pid_file(data: &Path) -> Result<(), Error> {
-    let file = data.join("postmaster.pid");
-    match fs::remove_file(&file) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io("remove", &file)(error))
-        }
-        _ => Ok(()),
+        self.server.abandon();
     }
 }
 
@@ -278,38 +200,3 @@ const SETTINGS: &[&str] = &[
     "log_destination=stderr",
     "logging_collector=off",
 ];
-
-async fn create_database(maintenance: &PgConnectOptions) -> Result<(), Error> {
-    let mut connection: PgConnection = maintenance.connect().await?;
-    let exists: bool =
-        sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-            .bind(DATABASE)
-            .fetch_one(&mut connection)
-            .await?;
-    if !exists {
-        sqlx::query("create database splitcart")
-            .execute(&mut connection)
-            .await?;
-    }
-    let exists: bool =
-        sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
-            .bind(SERVING_ROLE)
-            .fetch_one(&mut connection)
-            .await?;
-    if !exists {
-        // Several statements in one message are one transaction.
-        let create = format!(
-            "create role {SERVING_ROLE} login;
-             revoke all on database {DATABASE} from public;
-             grant connect on database {DATABASE} to {SERVING_ROLE}"
-        );
-        sqlx::raw_sql(sqlx::AssertSqlSafe(create))
-            .execute(&mut connection)
-            .await?;
-    }
-    connection.close().await?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,18 +1,18 @@
-//! Where PostgreSQL's and Redis' programs are on this machine. Only looks; starts nothing but
+//! Finds the programs of PostgreSQL and Redis on this machine. Starts nothing but
 //! `postgres --version`.
 
-use std::env;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use super::Error;
-use super::open_directory::OpenDirectory;
+use super::{Error, open_directory::OpenDirectory};
 
 /// The oldest PostgreSQL that our SQL and our settings were written for.
 const OLDEST_MAJOR: u32 = 15;
 
-/// Where to look. A value, so that a test can look elsewhere without touching the environment.
+/// The places to look in. A value, so that a test can look elsewhere without touching the environment.
 pub(super) struct Search {
     directories: Vec<PathBuf>,
     packaged: PathBuf,
@@ -51,7 +51,7 @@ impl Search {
         })
     }
 
-    /// Both, so that a machine with neither gets one sentence about both.
+    /// PostgreSQL and Redis; a machine with neither gets one sentence about both.
     pub(super) fn both(&self) -> Result<(Vec<PostgresPrograms>, PathBuf), Error> {
         match (self.postgres(), self.redis()) {
             (Ok(postgres), Ok(redis)) => Ok((postgres, redis)),

@@ -1,37 +1,43 @@
 //! A private `redis-server` on a Unix socket. Usable alone: tests start one each.
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use nix::sys::signal::Signal;
 
-use super::account::Account;
-use super::child::{self, Service};
-use super::directory::{DataDir, Directory, SocketDirectory};
-use super::programs::Search;
-use super::{Error, leftover, url};
+use super::{
+    Error,
+    account::Account,
+    child,
+    data_dir::DataDir,
+    directory::Directory,
+    programs::Search,
+    server::{self, Kind, Server},
+    url,
+};
 
-const PROGRAM: &str = "redis-server";
-const DATA: &str = "redis";
 const SOCKET: &str = "redis.sock";
-/// Loading a large append-only file takes a while.
-const READY_WITHIN: Duration = Duration::from_mins(1);
-const POLL: Duration = Duration::from_millis(2);
-/// Asked by SIGTERM, Redis writes and syncs its file before it ends.
-const STOP: &[(Signal, Duration)] = &[
-    (Signal::SIGTERM, Duration::from_secs(10)),
-    (Signal::SIGKILL, Duration::from_secs(10)),
-];
+
+pub(super) const REDIS: Kind = Kind {
+    name: "Redis",
+    program: "redis-server",
+    data: "redis",
+    log: "redis.log",
+    // Loading a large append-only file takes a while.
+    ready_within: Duration::from_mins(1),
+    poll: Duration::from_millis(2),
+    // Asked by SIGTERM, Redis writes and syncs its file before it ends.
+    stop: &[
+        (Signal::SIGTERM, Duration::from_secs(10)),
+        (Signal::SIGKILL, Duration::from_secs(10)),
+    ],
+    last_word: Signal::SIGKILL,
+};
 
 /// A running private Redis. Dropping it kills it; `stop` asks it to end and waits.
 #[derive(Debug)]
 pub struct PrivateRedis {
-    // In this order: the process ends before its directories go.
-    service: Service,
+    server: Server,
     url: String,
-    _socket_directory: SocketDirectory,
-    directory: Arc<Directory>,
 }
 
 impl PrivateRedis {
@@ -53,8 +59,8 @@ impl PrivateRedis {
     }
 
     pub(super) async fn launch(program: &Path, directory: Arc<Directory>) -> Result<Self, Error> {
-        let data = directory.subdirectory(DATA)?;
-        stop_leftovers(&directory).await?;
+        let data = directory.subdirectory(REDIS.data)?;
+        server::stop_leftovers(&REDIS, &directory).await?;
         let socket_directory = directory.socket_directory(SOCKET)?;
         let socket = socket_directory.path().join(SOCKET);
         let url = format!("redis+unix://{}", url::encode(&socket)?);
@@ -67,20 +73,9 @@ impl PrivateRedis {
             .arg("--unixsocket")
             .arg(&socket);
         command.args(SETTINGS);
-        let log = directory.new_log("redis.log")?;
-        let service = Service::start("Redis", command, directory.account(), log, Signal::SIGKILL)?;
-        let mut redis = Self {
-            service,
-            url,
-            _socket_directory: socket_directory,
-            directory,
-        };
-        let url = redis.url.as_str();
-        redis
-            .service
-            .wait_until_ready(READY_WITHIN, POLL, async || answers(url).await)
-            .await?;
-        Ok(redis)
+        let answers = async || answers(&url).await;
+        let server = Server::start(&REDIS, command, socket_directory, directory, answers).await?;
+        Ok(Self { server, url })
     }
 
     /// The URL, for the `redis` crate.
@@ -90,34 +85,29 @@ impl PrivateRedis {
 
     /// The directory that `start_at` takes.
     pub fn data_dir(&self) -> &Path {
-        self.directory.path()
+        self.server.data_dir()
     }
 
     /// The process, for tests that stop or kill it; none once it has been seen to end.
     pub fn pid(&self) -> Option<u32> {
-        self.service.pid()
+        self.server.pid()
     }
 
     /// Resolves when Redis ends without being asked to.
     pub async fn wait_for_failure(&mut self) -> Error {
-        self.service.wait_for_failure().await
+        self.server.wait_for_failure().await
     }
 
     /// Ends Redis; what it holds is on disk.
     pub async fn stop(self) -> Result<(), Error> {
-        self.service.stop(STOP).await
+        self.server.stop().await
     }
 
     /// Leaves the process running, as a killed owner does.
     #[cfg(test)]
     pub(super) fn abandon(self) {
-        std::mem::forget(self.service);
+        self.server.abandon();
     }
-}
-
-/// Stops a server that a killed owner of the directory left running.
-pub(super) async fn stop_leftovers(directory: &Directory) -> Result<(), Error> {
-    leftover::stop_all(PROGRAM, &directory.path().join(DATA), STOP).await
 }
 
 const SETTINGS: &[&str] = &[
@@ -137,7 +127,7 @@ const SETTINGS: &[&str] = &[
     "everysec",
     "--save",
     "",
-    // A full Redis must say so rather than forget what it was told.
+    // A full Redis must refuse writes rather than forget what is in it.
     "--maxmemory-policy",
     "noeviction",
 ];
@@ -155,6 +145,8 @@ async fn answers(url: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::leftover;
+
     use super::*;
 
     async fn connect(redis: &PrivateRedis) -> redis::aio::MultiplexedConnection {

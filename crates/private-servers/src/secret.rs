@@ -1,15 +1,14 @@
 //! The secret of a data directory: random, made once, for tokens of whoever may read it.
 
-use std::io::Write;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::{
+    io::Write,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+};
 
 use nix::fcntl::OFlag;
 use secrecy::SecretString;
 
-use super::Error;
-use super::account::Account;
-use super::directory::{self, DataDir};
-use super::open_directory::OpenDirectory;
+use super::{Error, account::Account, data_dir::DataDir, directory, open_directory::OpenDirectory};
 
 const FILE_NAME: &str = "secret";
 const NEW_FILE_NAME: &str = "secret.new";

@@ -1,10 +1,9 @@
-//! Both services together.
+//! Tests of both services together.
 
 use std::fs;
 
 use nix::sys::signal::Signal;
-use sqlx::Connection;
-use sqlx::postgres::PgConnection;
+use sqlx::{Connection, postgres::PgConnection};
 
 use super::*;
 

@@ -1,7 +1,6 @@
 //! Paths in URLs.
 
-use std::fmt::Write;
-use std::path::Path;
+use std::{fmt::Write, path::Path};
 
 use super::Error;
 
@@ -15,7 +14,7 @@ pub(super) fn encode(path: &Path) -> Result<String, Error> {
         if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            let _ = write!(encoded, "%{byte:02X}");
+            write!(encoded, "%{byte:02X}").expect("a string takes every write");
         }
     }
     Ok(encoded)

@@ -1,6 +1,6 @@
-//! What the command line tools show: progress on stderr, and tables.
+//! Output of the command line tools: progress on stderr, and tables.
 //!
-//! It only shows. It must not know what is counted, or anything else of splitcart.
+//! Only shows: it must not know the things that are counted, or anything else of splitcart.
 
 mod screen;
 mod table;

@@ -15,10 +15,10 @@ const BYTES: &str = "{msg:30} {bar:32} {bytes}/{total_bytes}, {elapsed} so far, 
 const WORK: &str = "{spinner} {msg}, {elapsed} so far";
 const TEXT: &str = "{spinner} {msg}";
 
-/// How often the time is shown anew while nothing else changes.
+/// The pause after which the time is shown anew while nothing else changes.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Where progress goes. Cloning shares it.
+/// The place where progress is shown. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Screen(Option<ProgressBar>);
 
@@ -39,7 +39,7 @@ impl Screen {
         }
     }
 
-    /// Begins a step that reads `total` bytes, or nobody knows how many. A log gets a line.
+    /// Begins a step that reads `total` bytes, if their number is known. A log gets a line.
     pub fn begin_bytes(&self, what: impl Into<Cow<'static, str>>, total: Option<u64>) {
         let what = what.into();
         match (&self.0, total) {
@@ -65,7 +65,7 @@ impl Screen {
         }
     }
 
-    /// Moves the bar and says what is being done, without a new step.
+    /// Moves the bar and names the current work, without a new step.
     pub fn show(&self, what: impl Into<Cow<'static, str>>, done: u64, total: u64) {
         if let Some(bar) = &self.0 {
             bar.enable_steady_tick(TICK);
@@ -75,11 +75,11 @@ impl Screen {
         }
     }
 
-    /// Shows a sentence, whatever this goes to.
+    /// Shows a sentence, on a terminal and in a log.
     pub fn say(&self, text: String) {
         match &self.0 {
             Some(bar) => {
-                // Whoever says each second what happens needs no clock, and perhaps the machine's time.
+                // A caller that says a sentence each second needs no clock, and may need the machine's time.
                 bar.disable_steady_tick();
                 bar.set_style(style(TEXT));
                 bar.set_message(text);
@@ -89,12 +89,12 @@ impl Screen {
         }
     }
 
-    /// Whether somebody watches: a changing line may say what would only fill a log.
+    /// True on a terminal: a changing line may show steps that would only fill a log.
     pub fn is_watched(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Removes the bar: nothing more comes.
+    /// Removes the bar at the end.
     pub fn close(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();

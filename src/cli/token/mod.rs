@@ -63,7 +63,7 @@ pub struct TokenArgs {
     /// The id of the store that the person acts for
     #[arg(long, value_name = "UUID", requires = "user")]
     pub store: Option<Uuid>,
-    /// The time until the token expires
+    /// The lifetime of the token
     #[arg(
         long,
         value_name = "MINUTES",
@@ -74,7 +74,7 @@ pub struct TokenArgs {
     /// Sign with this key (PEM; RSA, P-256 or Ed25519) instead of the configured secret
     #[arg(long, value_name = "FILE")]
     pub private_key: Option<PathBuf>,
-    /// With --private-key: what the server's key set calls the key
+    /// With --private-key: the id of the key in the server's key set
     #[arg(long, value_name = "ID", requires = "private_key")]
     pub kid: Option<String>,
 }
@@ -151,8 +151,8 @@ pub fn issue(
     Signer::configured(config)?.sign(&claims(config, user, store, good_for))
 }
 
-/// A random secret for a private server: more than 100 random bits, though two ids of one millisecond
-/// share some of theirs.
+/// A secret that nobody knows, for a server of our own: more than 100 random bits, though two ids of
+/// one millisecond share some of theirs.
 pub fn fresh_secret() -> SecretString {
     format!("{}{}", Uuid::now_v7(), Uuid::now_v7()).into()
 }

@@ -1,4 +1,4 @@
-//! The signer of tokens: the configured secret, or a private key from a file, which no server needs.
+//! Signs tokens, with the configured secret or with a private key from a file, which no server needs.
 
 use std::{fs, path::Path};
 
@@ -14,14 +14,14 @@ use serde::Serialize;
 
 use crate::config::{Config, TokenKeys};
 
-/// A key with the header of its tokens.
+/// A key, with the header of the tokens that it signs.
 pub struct Signer {
     header: Header,
     key: EncodingKey,
 }
 
 impl Signer {
-    /// Signs with the configured secret.
+    /// With the configured secret.
     ///
     /// # Errors
     /// Tokens are checked with a public key, whose private key is elsewhere.
@@ -50,7 +50,7 @@ impl Signer {
         )
     }
 
-    /// Signs with a private key: RSA (RS256), P-256 (ES256) or Ed25519 (`EdDSA`), in PEM (PKCS #8).
+    /// With a private key: RSA (RS256), P-256 (ES256) or Ed25519 (`EdDSA`), in PEM (PKCS #8).
     ///
     /// # Errors
     /// The file can't be read, or holds no such key.
@@ -78,7 +78,7 @@ impl Signer {
         Ok(Self { header, key })
     }
 
-    /// Signs a token with these claims.
+    /// The token that says this.
     ///
     /// # Errors
     /// The key can't be used.

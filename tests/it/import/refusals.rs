@@ -210,17 +210,17 @@ async fn every_row_is_told_what_is_wrong_with_it() {
         (
             "stock.ndjson",
             "{\"product_id\": 5\n".to_owned(),
-            "the row: is no JSON object",
+            "the row: is not a JSON object",
         ),
         (
             "stock.ndjson",
             "[1]\n".to_owned(),
-            "the row: is no JSON object",
+            "the row: is not a JSON object",
         ),
         (
             "stock.ndjson",
             format!("{{\"product_id\": \"{KUSH}\", \"colour\": 1}}\n"),
-            "colour: is no column; known: product_id",
+            "colour: is not a column; known: product_id",
         ),
         (
             "stock.ndjson",
@@ -230,12 +230,12 @@ async fn every_row_is_told_what_is_wrong_with_it() {
         (
             "stock.ndjson",
             format!("{{\"product_id\": \"{KUSH}\", \"available_qty\": 1, \"available_qty\": 2}}\n"),
-            "available_qty: stands twice",
+            "available_qty: appears twice",
         ),
         (
             "stock.ndjson",
             format!("{{\"product_id\": \"{KUSH}\", \"a\\u0000b\": 1}}\n"),
-            "a\\0b: is no column",
+            "a\\0b: is not a column",
         ),
         (
             "tiers.csv",
@@ -434,7 +434,7 @@ async fn a_row_that_can_not_be_read_is_refused_alone() {
     let output = importing.run(&["--keep-going", &file]);
 
     let shown = String::from_utf8(output.stdout).unwrap();
-    assert!(shown.contains("line 3: is no UTF-8 text"), "{shown}");
+    assert!(shown.contains("line 3: is not UTF-8 text"), "{shown}");
     assert!(
         shown
             .contains("line 4: is longer than 65536 bytes and was skipped up to the end of line 4"),

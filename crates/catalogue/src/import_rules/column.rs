@@ -2,33 +2,33 @@
 
 use super::Format;
 
-/// One column, as the documentation tells it and as rows are read by it.
+/// One column: rows are read by this, and the documentation is made of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Column {
-    /// Its name in the file, and in the database if it is stored.
+    /// The name in the file, and in the database if the column is stored.
     pub name: &'static str,
-    /// What a field may say.
+    /// The values that a field may have.
     pub format: Format,
-    /// What happens without it.
+    /// The rule for rows without it.
     pub need: Need,
-    /// What it means, for people.
+    /// A clause for people.
     pub meaning: &'static str,
 }
 
-/// What happens when a row leaves a column out, or leaves it empty.
+/// The rule for a row that leaves a column out, or leaves it empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// The row's own id. Without it the row is found by its key, or given an id if it is new.
-    Made,
+    GeneratedId,
     /// A new row must have it; never empty.
-    New,
+    RequiredForNew,
     /// A new row must have it, or the columns beside it that name the same thing.
-    Found,
+    RequiredOrLookup,
     /// A new row gets this instead, an old one keeps what it has. Empty only if it is text.
     Default(&'static str),
     /// A new row gets null, an old one keeps what it has. Empty is null.
     Nullable,
-    /// Empty or left out, it says nothing. It is not stored as it stands.
+    /// Empty or left out, it says nothing. It is used to find or compute other columns and not stored itself.
     Optional,
 }
 
@@ -50,6 +50,6 @@ impl Column {
 
     /// The optional id that most kinds have.
     pub(super) const fn id(meaning: &'static str) -> Self {
-        Self::new("id", Format::Id, Need::Made, meaning)
+        Self::new("id", Format::Id, Need::GeneratedId, meaning)
     }
 }

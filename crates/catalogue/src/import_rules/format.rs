@@ -1,4 +1,4 @@
-//! What a field may say, and how it is written once it is understood.
+//! The formats of fields, and the one way in which each value is written for the database.
 //!
 //! A format is at least as strict as the column's type and CHECK in the database, so that no field
 //! can fail a whole `COPY`; a test holds them against each other.
@@ -23,7 +23,7 @@ const OBJECT_BYTES_MAX: usize = 4000;
 /// Dates outside of these years are typing errors.
 const YEARS: std::ops::RangeInclusive<i32> = 1900..=2999;
 
-/// See the module.
+/// The format of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Id,
@@ -43,37 +43,40 @@ pub enum Format {
 }
 
 impl Format {
-    /// Whether an empty field is a value like any other.
+    /// An empty field is a value like any other.
     pub const fn takes_empty(self) -> bool {
         matches!(self, Self::Text)
     }
 
-    /// Understands a field and returns it as the database is to read it.
+    /// Reads a field and returns it as the database is to read it.
     ///
     /// # Errors
-    /// What is wrong, as a clause that completes "this field …".
+    /// A clause that completes "this field …".
     pub fn read(self, text: &str) -> Result<Cow<'_, str>, String> {
-        let understood = match self {
+        let value = match self {
             Self::Id => Uuid::try_parse(text).ok().map(|id| id.to_string().into()),
             Self::Name => is_name(text).then(|| text.into()),
             Self::Text => is_text(text).then(|| text.into()),
             Self::Email => is_email(text).then(|| text.into()),
             Self::State => UsState::parse(text).map(|state| state.to_string().into()),
-            Self::Money => text.parse::<Money>().ok().map(|it| it.to_string().into()),
+            Self::Money => text
+                .parse::<Money>()
+                .ok()
+                .map(|price| price.to_string().into()),
             Self::Percent => decimal(text, 3)
-                .filter(|it| !it.is_zero() && *it <= Decimal::ONE_HUNDRED)
-                .map(|it| it.to_string().into()),
-            Self::DiscountValue => decimal(text, 10).map(|it| it.to_string().into()),
+                .filter(|percent| !percent.is_zero() && *percent <= Decimal::ONE_HUNDRED)
+                .map(|percent| percent.to_string().into()),
+            Self::DiscountValue => decimal(text, 10).map(|value| value.to_string().into()),
             Self::Quantity { least } => whole(text)
                 .filter(|qty| *qty >= least)
                 .map(|qty| qty.to_string().into()),
             Self::Flag => matches!(text, "true" | "false").then(|| text.into()),
-            Self::Date => date(text).map(|it| it.to_string().into()),
+            Self::Date => date(text).map(|date| date.to_string().into()),
             Self::Time => time(text).map(Into::into),
             Self::OneOf(allowed) => allowed.contains(&text).then(|| text.into()),
             Self::Object => is_object(text).then(|| text.into()),
         };
-        understood.ok_or_else(|| format!("must be {self}"))
+        value.ok_or_else(|| format!("must be {self}"))
     }
 }
 
@@ -137,9 +140,9 @@ fn is_text(text: &str) -> bool {
     text.chars().count() <= TEXT_CHARS_MAX && text.chars().all(is_printable)
 }
 
-/// Whether a letter changes nothing but its own place where it is printed: no control character (a
-/// terminal obeys them, and PostgreSQL can't keep a NUL), no end of a line, nothing that turns around the
-/// direction in which others are read.
+/// True of a character that affects nothing but its own place where it is printed: no control character (a
+/// terminal obeys them, and PostgreSQL can't keep a NUL), no end of a line, none that changes the direction
+/// in which others are read.
 fn is_printable(letter: char) -> bool {
     !letter.is_control()
         && !matches!(
@@ -148,7 +151,7 @@ fn is_printable(letter: char) -> bool {
         )
 }
 
-/// Whether mail arrives is not ours to find out.
+/// A check of the form only: nothing is sent.
 fn is_email(text: &str) -> bool {
     let plain = |part: &str| {
         !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || !is_printable(c))
@@ -188,7 +191,7 @@ fn time(text: &str) -> Option<String> {
     YEARS.contains(&time.year()).then(|| time.to_rfc3339())
 }
 
-/// It is kept with its own digits, which the check would lose.
+/// A check only: the text itself is kept, because parsing would lose digits of its numbers.
 fn is_object(text: &str) -> bool {
     text.len() <= OBJECT_BYTES_MAX
         && serde_json::from_str::<Map<String, Value>>(text)

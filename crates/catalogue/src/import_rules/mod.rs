@@ -1,7 +1,7 @@
-//! What may be imported: the kinds of rows, their columns, and what a field may say.
+//! The kinds of rows that can be imported, their columns, and the formats of fields.
 //!
-//! Owns everything about a row that can be judged without looking anywhere else. Whether the store
-//! exists that a row names is `db::import`'s to say, how rows are cut out of a file `cli::import`'s.
+//! Owns every rule that a row can be checked against alone. Rules that need other rows, such as that a
+//! named store exists, are in `db::import`; rows are cut out of files in `cli::import`.
 
 mod column;
 mod format;

@@ -4,13 +4,13 @@ use serde::Serialize;
 
 use super::{Format, Kind, Need};
 
-/// What stands in one column of a row.
+/// The field of one column in a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Cell {
     /// The file or the row has no such column.
     #[default]
     Absent,
-    /// It is there and empty, or null.
+    /// The column is there and empty, or null.
     Empty,
     /// The text of a field, of a JSON string, number or boolean.
     Text(String),
@@ -18,17 +18,17 @@ pub enum Cell {
     Nested(String),
 }
 
-/// One thing that is wrong with a row.
+/// One problem of a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The column, or none if it is the whole row.
     pub column: Option<String>,
-    /// What is wrong, as a clause: `must be a UUID`.
+    /// A clause such as `must be a UUID`.
     pub problem: String,
 }
 
 impl Problem {
-    /// Something is wrong with a column.
+    /// A problem of one column.
     pub fn of(column: &str, problem: impl Into<String>) -> Self {
         Self {
             column: Some(column.to_owned()),
@@ -36,7 +36,7 @@ impl Problem {
         }
     }
 
-    /// Something is wrong with the whole row.
+    /// A problem of the whole row.
     pub fn of_row(problem: impl Into<String>) -> Self {
         Self {
             column: None,
@@ -48,22 +48,20 @@ impl Problem {
 /// A row that was read as far as it can be read alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// A bit per column of the kind, in its order: whether the row says anything about it.
-    pub given: i32,
+    /// The names of the columns that the row says something about.
+    pub given: Vec<&'static str>,
     /// A value per column; none if it is absent, null or wrong.
     pub values: Vec<Option<String>>,
-    /// Everything that is wrong.
+    /// All problems found.
     pub problems: Vec<Problem>,
 }
 
 impl Row {
-    /// Every bit of [`Row::given`]: such a row is asked for nothing else.
-    const ALL_GIVEN: i32 = -1;
-
-    /// A row that could not even be cut into fields.
+    /// A row that could not even be cut into fields. All columns count as given, so that none is called
+    /// missing on top of it.
     pub fn unreadable(kind: Kind, problems: Vec<Problem>) -> Self {
         Self {
-            given: Self::ALL_GIVEN,
+            given: kind.spec().column_names(),
             values: vec![None; kind.spec().columns.len()],
             problems,
         }
@@ -76,60 +74,60 @@ pub fn read_row(kind: Kind, cells: &[Cell], problems: Vec<Problem>) -> Row {
     let spec = kind.spec();
     assert_eq!(cells.len(), spec.columns.len(), "a cell per column");
     let mut row = Row {
-        given: 0,
+        given: Vec::with_capacity(cells.len()),
         values: Vec::with_capacity(cells.len()),
         problems,
     };
-    for (index, (column, cell)) in spec.columns.iter().zip(cells).enumerate() {
-        let (given, value) = match read_cell(cell, column.format, column.need) {
-            Said::Nothing => (false, None),
-            Said::Value(value) => (true, value),
-            Said::Wrong(problem) => {
+    for (column, cell) in spec.columns.iter().zip(cells) {
+        let (is_given, value) = match read_cell(cell, column.format, column.need) {
+            Reading::Nothing => (false, None),
+            Reading::Value(value) => (true, value),
+            Reading::Wrong(problem) => {
                 row.problems.push(Problem::of(column.name, problem));
                 (true, None)
             }
         };
-        row.given |= i32::from(given) << index;
+        row.given.extend(is_given.then_some(column.name));
         row.values.push(value);
     }
-    if !spec.is_named_by(|name| row.given & kind.bit(name) != 0) {
+    if !spec.is_named_by(|name| row.given.iter().any(|given| *given == name)) {
         if row.problems.is_empty() {
             let problem = format!("names no {}: give {}", spec.noun, spec.ways_to_name());
             row.problems.push(Problem::of_row(problem));
         }
-        row.given = Row::ALL_GIVEN;
+        row.given = spec.column_names();
     }
     row
 }
 
-enum Said {
+enum Reading {
     Nothing,
     Value(Option<String>),
     Wrong(String),
 }
 
-fn read_cell(cell: &Cell, format: Format, need: Need) -> Said {
+fn read_cell(cell: &Cell, format: Format, need: Need) -> Reading {
     let text = match cell {
-        Cell::Absent => return Said::Nothing,
+        Cell::Absent => return Reading::Nothing,
         Cell::Empty => return read_empty(format, need),
         Cell::Nested(_) if format != Format::Object => {
-            return Said::Wrong(format!("must be {format}"));
+            return Reading::Wrong(format!("must be {format}"));
         }
         Cell::Text(text) | Cell::Nested(text) => text,
     };
     match format.read(text) {
-        Ok(value) => Said::Value(Some(value.into_owned())),
-        Err(problem) => Said::Wrong(problem),
+        Ok(value) => Reading::Value(Some(value.into_owned())),
+        Err(problem) => Reading::Wrong(problem),
     }
 }
 
-fn read_empty(format: Format, need: Need) -> Said {
+fn read_empty(format: Format, need: Need) -> Reading {
     match need {
-        Need::Made | Need::Found | Need::Optional => Said::Nothing,
-        Need::Nullable => Said::Value(None),
-        Need::Default(_) if format.takes_empty() => Said::Value(Some(String::new())),
-        Need::New => Said::Wrong(format!("must not be empty, but {format}")),
-        Need::Default(_) => Said::Wrong(format!(
+        Need::GeneratedId | Need::RequiredOrLookup | Need::Optional => Reading::Nothing,
+        Need::Nullable => Reading::Value(None),
+        Need::Default(_) if format.takes_empty() => Reading::Value(Some(String::new())),
+        Need::RequiredForNew => Reading::Wrong(format!("must not be empty, but {format}")),
+        Need::Default(_) => Reading::Wrong(format!(
             "must not be empty, but {format}; without the column, what is there stays"
         )),
     }

@@ -1,8 +1,8 @@
-//! What a field of an imported file may say, and what a row makes of it.
+//! The fields that each format takes, and the rows made of them.
 
 use crate::import_rules::{Cell, Format, Kind, Need, Problem, Row, read_row};
 
-/// What the database is to read, or `None` if the field is refused.
+/// The value for the database, or `None` if the field is refused.
 fn read(format: Format, text: &str) -> Option<String> {
     format.read(text).ok().map(Into::into)
 }
@@ -101,7 +101,7 @@ fn a_field_is_understood_up_to_the_limits_of_its_format_and_not_beyond() {
 
 /// A terminal obeys some of these, and others turn around what a person reads.
 #[test]
-fn a_letter_that_is_no_mere_letter_is_refused_wherever_texts_are_taken() {
+fn a_character_that_controls_a_terminal_or_turns_text_around_is_refused_in_every_text() {
     for letter in [
         '\0', '\t', '\n', '\r', '\u{1b}', '\u{7f}', '\u{85}', '\u{61c}', '\u{200e}', '\u{200f}',
         '\u{2028}', '\u{2029}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}',
@@ -183,12 +183,12 @@ fn an_empty_field_is_null_or_empty_text_or_refused_as_its_column_takes_it() {
         ),
     ] {
         let row = product(&[&key()[..], &[(column, Cell::Empty)]].concat());
-        let told: Vec<_> = problem
+        let expected: Vec<_> = problem
             .map(|problem| Problem::of(column, problem))
             .into_iter()
             .collect();
-        assert_eq!(row.problems, told);
-        assert_ne!(row.given & Kind::Products.bit(column), 0, "{column}");
+        assert_eq!(row.problems, expected);
+        assert!(row.given.contains(&column), "{column}");
     }
 }
 
@@ -196,37 +196,36 @@ fn an_empty_field_is_null_or_empty_text_or_refused_as_its_column_takes_it() {
 fn a_column_that_is_not_there_says_nothing() {
     let row = product(&key());
     assert_eq!(row.problems, []);
-    let said = Kind::Products.bit("vendor_store_id") | Kind::Products.bit("sku");
-    assert_eq!(row.given, said);
+    assert_eq!(row.given, ["vendor_store_id", "sku"]);
 }
 
 #[test]
-fn a_row_that_names_nothing_is_told_how_to() {
+fn a_row_that_names_nothing_is_refused_with_the_ways_to_name_it() {
     let row = product(&[("title", text("Kush"))]);
-    let told = "names no product: give id, or vendor_store_id and sku";
-    assert_eq!(row.problems, [Problem::of_row(told)]);
+    let problem = "names no product: give id, or vendor_store_id and sku";
+    assert_eq!(row.problems, [Problem::of_row(problem)]);
 }
 
 #[test]
 fn an_object_is_no_text_and_a_text_no_object() {
     let nested = Cell::Nested("{}".to_owned());
     let row = product(&[&key()[..], &[("title", nested)]].concat());
-    let told = "must be text of at most 1000 characters, all of them printable";
-    assert_eq!(row.problems, [Problem::of("title", told)]);
+    let problem = "must be text of at most 1000 characters, all of them printable";
+    assert_eq!(row.problems, [Problem::of("title", problem)]);
 }
 
-/// Rows say what they give in the bits of an `i32`, and whoever is to be found needs a way to be
-/// named.
 #[test]
-fn every_kind_can_be_told_by_its_name_and_its_rows_by_their_keys() {
+fn every_kind_is_known_by_its_name_and_its_rows_by_their_keys() {
     for kind in Kind::ALL {
         let spec = kind.spec();
         assert_eq!(Kind::parse(spec.name), Some(kind));
-        assert!(spec.columns.len() <= 31, "{}", spec.name);
         for column in spec.named_by.iter().copied().flatten() {
             assert!(spec.position(column).is_some(), "{column}");
         }
-        let has_id = spec.columns.iter().any(|it| it.need == Need::Made);
+        let has_id = spec
+            .columns
+            .iter()
+            .any(|column| column.need == Need::GeneratedId);
         assert_eq!(spec.is_named_by(|column| column == "id"), has_id);
     }
     assert_eq!(Kind::parse("product"), None);

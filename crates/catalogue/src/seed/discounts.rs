@@ -9,7 +9,7 @@ use splitcart::seed_ids::{Kind, row_id, vendor_store_id};
 use super::{SeedPlan, dice::Dice};
 use crate::db::bulk::StoreDiscountRow;
 
-/// How many discounts a vendor can have: the stride of their ids.
+/// The most discounts of a vendor: the stride of their ids.
 const PER_VENDOR_MAX: u32 = 2;
 
 const PERCENTAGES: [(&str, &str); 6] = [
@@ -46,7 +46,7 @@ pub fn store_discounts(
     })
 }
 
-/// How many discounts vendor `n` has.
+/// The number of discounts of vendor `n`.
 pub(super) fn store_discount_count(plan: &SeedPlan, n: u32) -> u64 {
     count(plan, n).1.into()
 }

@@ -61,12 +61,12 @@ pub fn volume_tiers(plan: &SeedPlan, n: u32) -> impl Iterator<Item = VolumeTierR
     })
 }
 
-/// How many volume tiers product `n` has.
+/// The number of volume tiers of product `n`.
 pub(super) fn volume_tier_count(plan: &SeedPlan, n: u32) -> u64 {
     tiers(plan, n).1.count() as u64
 }
 
-/// What is in stock of product `n`. Nothing is reserved: only checkout reserves.
+/// The stock of product `n`. Nothing is reserved: only checkout reserves.
 pub fn inventory_item(plan: &SeedPlan, n: u32) -> InventoryItemRow {
     let (terms, _) = terms(plan, n);
     let (least, greatest) = terms.line.stock;
@@ -84,7 +84,7 @@ pub fn inventory_item(plan: &SeedPlan, n: u32) -> InventoryItemRow {
     }
 }
 
-/// What other rows need to know of a product; cheap to make again.
+/// The facts about a product that other rows need; cheap to make again.
 struct Terms {
     line: &'static Line,
     moq: i32,
@@ -121,7 +121,7 @@ fn tiers(plan: &SeedPlan, n: u32) -> (Dice, impl Iterator<Item = i32> + use<>) {
     (dice, quantities)
 }
 
-/// A price as it stands in a list: rounder the greater it is.
+/// A price as in a price list: the higher, the rounder.
 fn price(dice: &mut Dice, (least, greatest): (u32, u32)) -> Decimal {
     let step = match greatest {
         0..=1_500 => 5,

@@ -12,9 +12,9 @@ pub(super) struct Line {
     /// The start of its SKUs.
     pub(super) code: &'static str,
     pub(super) category: &'static str,
-    /// What a title starts with.
+    /// The words that a title starts with.
     pub(super) names: &'static [&'static str],
-    /// What a title ends with.
+    /// The words that a title ends with.
     pub(super) form: &'static str,
     pub(super) unit: &'static str,
     pub(super) cents: (u32, u32),
@@ -22,7 +22,7 @@ pub(super) struct Line {
     pub(super) stock: (u32, u32),
 }
 
-/// What grows: growers sell this.
+/// Products that grow: growers sell them.
 #[rustfmt::skip]
 static GROWN: [Line; 7] = [
     grown("FL8", "Flower 3.5 g", "eighth", (900, 2_400), &[4, 8, 10, 16, 20], (600, 6_000)),
@@ -37,7 +37,7 @@ static GROWN: [Line; 7] = [
     },
 ];
 
-/// What is made: producers sell this.
+/// Products that are made: producers sell them.
 #[rustfmt::skip]
 static MADE: [Line; 16] = [
     rolled("PR1", "Pre-Roll 1 g", (250, 600), &[10, 20, 25], (1_000, 9_000)),
@@ -104,7 +104,7 @@ const fn flavoured(
     }
 }
 
-/// What is named after the plant that it comes from.
+/// Products named after the plant that they come from.
 const fn plant(
     code: &'static str,
     category: &'static str,

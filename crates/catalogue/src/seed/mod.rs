@@ -38,7 +38,8 @@ pub const BUYERS_MAX: u32 = 1_000_000;
 /// Every `VIEWER_EVERY`th buyer has a second member who may only look.
 const VIEWER_EVERY: u32 = 10;
 
-/// How much to make, and which of all possible catalogues. [`SeedPlan::validate`] it before use.
+/// The size of a catalogue, and the number that selects one of all possible. Call
+/// [`SeedPlan::validate`] before use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeedPlan {
     /// Vendor stores.
@@ -56,7 +57,7 @@ pub struct SeedPlan {
 #[error("{}", .0.join("; "))]
 pub struct InvalidPlan(Vec<String>);
 
-/// How many rows of each kind a plan makes.
+/// The number of rows of each kind that a plan makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowCounts {
     pub users: u64,
@@ -74,7 +75,7 @@ impl SeedPlan {
     /// Checks the plan.
     ///
     /// # Errors
-    /// All that is wrong with it.
+    /// All problems of the plan.
     pub fn validate(&self) -> Result<(), InvalidPlan> {
         let mut wrong = Vec::new();
         for (name, count, max) in [

@@ -12,7 +12,7 @@ const BASE32: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const VENDORS: u64 = 0x7665_6e64_6f72_7300;
 const BUYERS: u64 = 0x6275_7965_7273_0000;
 
-/// How many bits the eight characters of a licence number hold.
+/// The number of bits in the eight characters of a licence number.
 const NUMBER_MASK: u64 = (1 << 40) - 1;
 
 /// The name of vendor `n`.

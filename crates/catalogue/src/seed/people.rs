@@ -43,7 +43,7 @@ pub fn vendor_owner(plan: &SeedPlan, n: u32) -> UserRow {
     }
 }
 
-/// What makes [`vendor_owner`] the owner of vendor `n`.
+/// The membership that makes [`vendor_owner`] the owner of vendor `n`.
 pub fn vendor_membership(plan: &SeedPlan, n: u32) -> MembershipRow {
     MembershipRow {
         id: row_id(plan.seed, Kind::VendorMembership, n.into()),
@@ -54,7 +54,7 @@ pub fn vendor_membership(plan: &SeedPlan, n: u32) -> MembershipRow {
     }
 }
 
-/// What makes [`owner`] the owner of buyer `n`.
+/// The membership that makes [`owner`] the owner of buyer `n`.
 pub fn owner_membership(plan: &SeedPlan, n: u32) -> MembershipRow {
     MembershipRow {
         id: row_id(plan.seed, Kind::OwnerMembership, n.into()),
@@ -65,7 +65,7 @@ pub fn owner_membership(plan: &SeedPlan, n: u32) -> MembershipRow {
     }
 }
 
-/// What lets [`viewer`] look at buyer `n`.
+/// The membership that lets [`viewer`] look at buyer `n`.
 pub fn viewer_membership(plan: &SeedPlan, n: u32) -> MembershipRow {
     MembershipRow {
         id: row_id(plan.seed, Kind::ViewerMembership, n.into()),

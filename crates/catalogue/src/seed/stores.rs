@@ -22,10 +22,10 @@ const OUT_OF_STATE_EVERY: u32 = 20;
 const LICENSE_EXPIRED_EVERY: u32 = 25;
 const PAST_DUE_EVERY: u32 = 30;
 
-/// How long a licence is issued for.
+/// The validity of a licence.
 const LICENSE_TERM: Months = Months::new(24);
 
-/// What a vendor is licensed to do; it decides what the vendor sells.
+/// The business that a vendor is licensed for; it decides the products that the vendor sells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trade {
     Grower,
@@ -121,7 +121,7 @@ pub fn subscription(plan: &SeedPlan, n: u32, now: DateTime<Utc>) -> Subscription
     }
 }
 
-/// What vendor `n` is licensed to do.
+/// The business that vendor `n` is licensed for.
 pub(super) fn trade(plan: &SeedPlan, n: u32) -> Trade {
     // A stream of its own: whoever asks for a product of this vendor needs this face and no other.
     match Dice::new(plan.seed, Kind::Trade, n.into()).below(8) {
@@ -156,7 +156,7 @@ fn address(dice: &mut Dice, city: &str, state: &str, postal_code: &str) -> Value
     })
 }
 
-/// Oklahoma numbers its licences by what they allow; the neighbours' are told apart by the state.
+/// Oklahoma numbers its licences by what they allow; the state tells the neighbours' licences apart.
 fn license_number(seed: u64, letter: char, state: &str, n: u32) -> String {
     let digits = names::license_digits(seed, letter, n);
     if state == "OK" {

@@ -1,4 +1,4 @@
-//! What holds across the rows of a whole catalogue.
+//! Rules that hold across the rows of a whole catalogue.
 
 use std::collections::HashSet;
 
@@ -114,18 +114,18 @@ fn the_ids_of_all_tables_are_distinct() {
 }
 
 #[test]
-fn exactly_the_vendors_told_of_may_not_sell() {
+fn exactly_the_documented_vendors_may_not_sell() {
     for n in 1..=PLAN.vendors {
         let store = vendor_store(&PLAN, n);
         let license = vendor_license(&PLAN, n, now());
         let subscription = subscription(&PLAN, n, now());
-        let told = [20, 25, 30].iter().any(|every| n % every == 0);
+        let is_documented = [20, 25, 30].iter().any(|every| n % every == 0);
         assert_eq!(
             may_sell(&store, &license, &subscription),
-            !told,
+            !is_documented,
             "vendor {n}"
         );
-        assert!(!told || n >= 20);
+        assert!(!is_documented || n >= 20);
         assert_eq!(license.issuing_state, store.state);
         assert_eq!(store.state == "OK", n % 20 != 0);
         assert_eq!(license.expires_on < now().date_naive(), n % 25 == 0);

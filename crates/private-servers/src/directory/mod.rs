@@ -1,63 +1,37 @@
-//! The data directory of the private services: where it is, that it is ours alone, and the short
-//! paths of the sockets in it.
+//! The data directory of the private services: its lock, its logs, and the short paths of the sockets in
+//! it. It is found and created in `place`.
 //!
 //! The directory itself, its lock, its logs and its secret belong to whoever runs splitcart; only
 //! `postgres`, `redis` and `run` in it belong to the user who runs the services.
 
-use std::env;
-use std::fmt;
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+mod place;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::{self, File},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
 
 use nix::fcntl::OFlag;
 use tempfile::TempDir;
 
-use super::Error;
-use super::account::Account;
-use super::lock::{self, Lock};
-use super::open_directory::OpenDirectory;
+use super::{
+    Error, account::Account, data_dir::DataDir, lock::Lock, open_directory::OpenDirectory,
+};
 
-const DEFAULT: &str = ".splitcart";
-const DEFAULT_FOR_ROOT: &str = "/var/lib/splitcart";
-const TEMPORARY_PREFIX: &str = "splitcart-";
-/// The file that tells a temporary data directory from one that somebody gave a similar name.
+use self::place::{Link, TEMPORARY_PREFIX};
+
+pub(super) use self::place::find;
+
+/// The file that distinguishes a temporary data directory from another one of a similar name.
 const TEMPORARY_MARK: &str = "temporary";
 /// Younger ones may be about to be locked by the process that is making them.
 const ABANDONED_AFTER: Duration = Duration::from_mins(1);
 /// A Unix socket's path has room for 107 bytes on Linux and 103 elsewhere.
 const SOCKET_PATH_BYTES_MAX: usize = 100;
-
-/// Which directory the private services keep their data in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DataDir {
-    /// This one; created if it is not there.
-    Explicit(PathBuf),
-    /// `.splitcart` below the working directory.
-    Default,
-    /// A new one, removed at the end.
-    Temporary,
-}
-
-impl fmt::Display for DataDir {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Explicit(path) => write!(f, "{}", path.display()),
-            Self::Default => f.write_str(DEFAULT),
-            Self::Temporary => f.write_str("a temporary directory"),
-        }
-    }
-}
-
-impl DataDir {
-    /// The one that the command line names, or the default.
-    pub fn named(path: Option<&Path>) -> Self {
-        path.map_or(Self::Default, |path| Self::Explicit(path.to_owned()))
-    }
-}
 
 /// A data directory that is ours until this is dropped. What is given to the services' user is below it.
 #[derive(Debug)]
@@ -73,11 +47,11 @@ impl Directory {
     /// Finds or creates the directory, closes it to others and locks it.
     pub(super) fn open(wanted: &DataDir, account: Account) -> Result<Self, Error> {
         let (opened, temporary) = match wanted {
-            DataDir::Explicit(path) => (create(path, Link::Followed, &account)?, None),
-            DataDir::Default => (create_default(&account)?, None),
+            DataDir::Explicit(path) => (place::create(path, Link::Followed, &account)?, None),
+            DataDir::Default => (place::create_default(&account)?, None),
             DataDir::Temporary => {
-                let temporary = create_temporary(&account)?;
-                (open_canonical(temporary.path())?, Some(temporary))
+                let temporary = place::create_temporary(&account)?;
+                (place::open_canonical(temporary.path())?, Some(temporary))
             }
         };
         let lock = Lock::take(&opened, &account)?;
@@ -98,7 +72,7 @@ impl Directory {
     /// The temporary directories whose owners were killed, taken over. The caller stops what
     /// still runs in them, and removes them.
     pub(super) fn abandoned(account: &Account) -> Vec<Self> {
-        let entries = fs::read_dir(temporary_base(account))
+        let entries = fs::read_dir(place::temporary_base(account))
             .into_iter()
             .flatten()
             .flatten();
@@ -151,7 +125,7 @@ impl Directory {
         &self.account
     }
 
-    /// What is in it is reached through this.
+    /// The directory itself; everything in it is reached through this.
     pub(super) fn opened(&self) -> &OpenDirectory {
         &self.opened
     }
@@ -189,7 +163,7 @@ impl Directory {
                 _temporary: None,
             });
         }
-        let temporary = create_temporary(&self.account)?;
+        let temporary = place::create_temporary(&self.account)?;
         self.account.give(&OpenDirectory::open(temporary.path())?)?;
         Ok(SocketDirectory {
             path: temporary.path().to_owned(),
@@ -205,7 +179,7 @@ pub(super) struct Log {
     pub(super) path: PathBuf,
 }
 
-/// Where a service's socket is.
+/// The directory of a service's socket.
 #[derive(Debug)]
 pub(super) struct SocketDirectory {
     path: PathBuf,
@@ -217,144 +191,3 @@ impl SocketDirectory {
         &self.path
     }
 }
-
-/// Opens the data directory that is there, as whoever only reads in it: nothing is made or locked.
-pub(super) fn find(wanted: &DataDir, account: &Account) -> Result<Option<OpenDirectory>, Error> {
-    let candidates = match wanted {
-        DataDir::Explicit(path) => vec![path.as_path()],
-        DataDir::Default => vec![Path::new(DEFAULT), Path::new(DEFAULT_FOR_ROOT)],
-        DataDir::Temporary => Vec::new(),
-    };
-    for path in candidates {
-        if path.symlink_metadata().is_err() {
-            continue;
-        }
-        let link = if *wanted == DataDir::Default {
-            Link::Refused
-        } else {
-            Link::Followed
-        };
-        let opened = open_named(path, link)?;
-        check_owner(&opened, account)?;
-        if opened.has(lock::FILE_NAME)? {
-            return Ok(Some(opened));
-        }
-    }
-    Ok(None)
-}
-
-/// What to do if the data directory itself is a link.
-#[derive(Clone, Copy)]
-enum Link {
-    /// Somebody has named it and wants it so.
-    Followed,
-    /// It may have come with the directory that we work in.
-    Refused,
-}
-
-fn create_default(account: &Account) -> Result<OpenDirectory, Error> {
-    let here = Path::new(DEFAULT);
-    match create(here, Link::Refused, account) {
-        Err(Error::Unreachable {
-            blocked_at,
-            account: name,
-            ..
-        }) => {
-            tracing::warn!(
-                directory = DEFAULT_FOR_ROOT,
-                blocked_at = %blocked_at.display(),
-                "user `{name}` runs PostgreSQL and cannot reach {DEFAULT} below the working \
-                 directory; keeping the data in {DEFAULT_FOR_ROOT} instead"
-            );
-            create(Path::new(DEFAULT_FOR_ROOT), Link::Refused, account)
-        }
-        result => result,
-    }
-}
-
-fn create(path: &Path, link: Link, account: &Account) -> Result<OpenDirectory, Error> {
-    let path = std::path::absolute(path).map_err(Error::io("find", path))?;
-    let parent = path.parent().unwrap_or(&path);
-    // Before anything is created, so that a refusal leaves no trace; and after, because what we
-    // create may be closed by our umask.
-    let existing = parent
-        .ancestors()
-        .find(|directory| directory.exists())
-        .unwrap_or(parent);
-    check_reachable(&path, existing, account)?;
-    fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-    check_reachable(&path, parent, account)?;
-    match fs::DirBuilder::new().mode(0o700).create(&path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(Error::io("create", &path)(error));
-        }
-        _ => {}
-    }
-    let opened = open_named(&path, link)?;
-    check_owner(&opened, account)?;
-    // Closing a directory of somebody else's, say /tmp, would do harm.
-    if !opened.has(lock::FILE_NAME)? && !opened.is_empty()? {
-        return Err(Error::NotOurs { directory: path });
-    }
-    Ok(opened)
-}
-
-fn open_named(path: &Path, link: Link) -> Result<OpenDirectory, Error> {
-    match (link, path.file_name()) {
-        (Link::Refused, Some(name)) => {
-            let path = std::path::absolute(path).map_err(Error::io("find", path))?;
-            let parent = path.parent().unwrap_or(&path);
-            let parent = fs::canonicalize(parent).map_err(Error::io("find", parent))?;
-            OpenDirectory::open(&parent.join(name))
-        }
-        _ => open_canonical(path),
-    }
-}
-
-fn open_canonical(path: &Path) -> Result<OpenDirectory, Error> {
-    let path = fs::canonicalize(path).map_err(Error::io("find", path))?;
-    OpenDirectory::open(&path)
-}
-
-fn check_owner(opened: &OpenDirectory, account: &Account) -> Result<(), Error> {
-    let metadata = opened.metadata()?;
-    if account.trusts(&metadata) {
-        return Ok(());
-    }
-    Err(Error::SomebodyElses {
-        path: opened.path().to_owned(),
-        owner: metadata.uid(),
-    })
-}
-
-fn check_reachable(path: &Path, ancestor: &Path, account: &Account) -> Result<(), Error> {
-    match account.blocked_at(ancestor)? {
-        Some(blocked_at) => Err(Error::Unreachable {
-            directory: path.to_owned(),
-            blocked_at,
-            account: account.name().to_owned(),
-        }),
-        None => Ok(()),
-    }
-}
-
-fn create_temporary(account: &Account) -> Result<TempDir, Error> {
-    let base = temporary_base(account);
-    tempfile::Builder::new()
-        .prefix(TEMPORARY_PREFIX)
-        .permissions(fs::Permissions::from_mode(0o700))
-        .tempdir_in(&base)
-        .map_err(Error::io("create a directory in", &base))
-}
-
-/// The usual place, unless that is root's own and closed to the user who runs the services.
-fn temporary_base(account: &Account) -> PathBuf {
-    let usual = env::temp_dir();
-    match account.blocked_at(&usual) {
-        Ok(None) => usual,
-        _ => PathBuf::from("/tmp"),
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,11 +1,13 @@
-//! Whose a data directory is, and that nothing in it leads elsewhere.
+//! The owners of data directories, and links in them that lead elsewhere.
 
-use std::io::Write;
-use std::os::unix::fs::{chown, lchown, symlink};
+use std::{
+    io::{self, Write},
+    os::unix::fs::{MetadataExt, PermissionsExt, chown, lchown, symlink},
+};
 
 use nix::unistd::geteuid;
 
-use super::*;
+use super::{place::Link, *};
 
 fn open(path: &Path) -> Result<Directory, Error> {
     Directory::open(
@@ -30,8 +32,8 @@ fn owner(path: &Path) -> u32 {
 
 const STRANGER: u32 = 54_321;
 
-/// The user who runs the services, if that is somebody else because we are root; who is not root is told
-/// what was not tried, past what swallows the output of tests.
+/// The services' user where the tests run as root. Otherwise prints the name of the test that is not tried,
+/// past the capture of a test's output.
 fn other_user(test: &str) -> Option<(u32, u32)> {
     if !geteuid().is_root() {
         let _ = writeln!(io::stderr(), "{test}: NOT TRIED, it needs root");
@@ -103,7 +105,7 @@ fn a_path_that_is_no_good_for_a_socket_gets_a_short_private_one() {
 /// Puts something that leads to the first path in the place of the second.
 type Plant = fn(&Path, &Path);
 
-/// As in a repository that somebody has cloned: the directory is ours, and the link in it is not.
+/// A cloned repository: the directory is ours, and the link in it is not.
 #[test]
 fn a_lock_that_is_planted_is_refused_and_what_it_leads_to_is_left_alone() {
     let root = reachable_tempdir();
@@ -194,7 +196,7 @@ fn a_default_directory_that_is_a_link_is_refused() {
     fs::create_dir(&target).unwrap();
     symlink(&target, &link).unwrap();
     let account = Account::for_services().unwrap();
-    let error = create(&link, Link::Refused, &account).unwrap_err();
+    let error = place::create(&link, Link::Refused, &account).unwrap_err();
     assert!(matches!(error, Error::Planted { .. }), "{error}");
     assert!(fs::read_dir(&target).unwrap().next().is_none());
     let named = open(&link).unwrap();
@@ -235,7 +237,7 @@ fn a_directory_of_an_earlier_version_is_taken_over() {
     assert_eq!(before, "of before");
 }
 
-/// What the services' user could do in a directory of an earlier version, to become root.
+/// The attempts of the services' user to become root through a directory of an earlier version.
 #[test]
 fn root_follows_nothing_that_the_services_user_has_planted() {
     let Some(user) = other_user("root_follows_nothing_that_the_services_user_has_planted") else {
@@ -312,7 +314,7 @@ fn a_directory_or_a_lock_of_somebody_else_is_refused() {
 /// Somebody may make directories in `/tmp` that look like ours.
 #[test]
 fn a_planted_temporary_directory_is_not_taken_over() {
-    let base = temporary_base(&Account::for_services().unwrap());
+    let base = place::temporary_base(&Account::for_services().unwrap());
     let planted = tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)
         .tempdir_in(&base)

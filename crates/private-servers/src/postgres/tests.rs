@@ -1,6 +1,11 @@
 //! With real servers, each in its own temporary directory.
 
+use std::fs;
+
+use sqlx::{Connection, postgres::PgConnection};
 use tempfile::TempDir;
+
+use crate::leftover;
 
 use super::*;
 
@@ -72,11 +77,7 @@ async fn a_server_that_a_killed_owner_left_running_is_stopped_and_started_anew()
     let first = PrivatePostgres::start_at(root.path()).await.unwrap();
     write_row(&first).await;
     let left_running = raw_pid(first.pid());
-    let PrivatePostgres {
-        service, directory, ..
-    } = first;
-    std::mem::forget(service);
-    drop(directory);
+    first.abandon();
     nix::sys::signal::kill(left_running, None).unwrap();
 
     let second = PrivatePostgres::start_at(root.path()).await.unwrap();

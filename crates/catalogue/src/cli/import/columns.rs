@@ -1,5 +1,5 @@
-//! What every column is, as Markdown: `splitcart import --columns` prints it, and a test holds
-//! `docs/import.md` against it.
+//! The description of every column, as Markdown: `splitcart import --columns` prints it, and a test
+//! compares `docs/import.md` with it.
 
 use std::fmt::Write;
 
@@ -22,7 +22,7 @@ fn write(page: &mut String, spec: &Spec) -> std::fmt::Result {
         spec.noun,
         spec.ways_to_name()
     )?;
-    writeln!(page, "| column | what it is | what it says | without it |")?;
+    writeln!(page, "| column | meaning | value | without it |")?;
     writeln!(page, "|---|---|---|---|")?;
     for column in spec.columns {
         let Column {
@@ -42,10 +42,10 @@ fn write(page: &mut String, spec: &Spec) -> std::fmt::Result {
 
 fn without(spec: &Spec, need: Need) -> String {
     match need {
-        Need::Made if spec.named_by.len() == 1 => "the row is refused".to_owned(),
-        Need::Made => "found by the other columns; a new row gets one".to_owned(),
-        Need::New => "a new row is refused, an old one keeps what it has".to_owned(),
-        Need::Found => "found by the other columns".to_owned(),
+        Need::GeneratedId if spec.named_by.len() == 1 => "the row is refused".to_owned(),
+        Need::GeneratedId => "found by the other columns; a new row gets one".to_owned(),
+        Need::RequiredForNew => "a new row is refused, an old one keeps what it has".to_owned(),
+        Need::RequiredOrLookup => "found by the other columns".to_owned(),
         Need::Default("") => {
             "a new row gets an empty text, an old one keeps what it has".to_owned()
         }
@@ -63,9 +63,11 @@ fn without(spec: &Spec, need: Need) -> String {
 mod tests {
     use super::*;
 
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/import.md");
+
     #[test]
     fn the_page_about_importing_has_every_column_as_it_is() {
-        let page = include_str!("../../../../../docs/import.md");
+        let page = std::fs::read_to_string(PAGE).unwrap();
         assert!(
             page.contains(markdown().trim_end()),
             "docs/import.md lacks what `splitcart import --columns` prints"

@@ -18,32 +18,21 @@ use crate::{
 };
 
 use super::{
+    mode::Mode,
     reading::{Originals, Reading},
     refused::RefusedFile,
     report::FileReport,
     source::Source,
 };
 
-/// How many rows of stock are written in one transaction where a file may go in piece by piece: a
-/// few milliseconds, which is what a checkout may have to wait for them.
+/// The number of rows of stock that are written in one transaction where a file may go in piece by
+/// piece: a few milliseconds, which a checkout may have to wait for them.
 const STOCK_ROWS_AT_ONCE: i64 = 500;
-
-/// What is to become of a file with refused rows, and of one without.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// It is imported only if nothing of it is refused.
-    Whole,
-    /// What is accepted is imported.
-    KeepGoing,
-    /// It is only said what would be: the caller rolls back, after all files, so that each sees what
-    /// those before it would bring.
-    DryRun,
-}
 
 /// Imports a file.
 ///
 /// # Errors
-/// The file can't be read, its header is of no use, or the machine failed: nothing of it was
+/// The file can't be read, its header can't be used, or a statement failed: nothing of the file was
 /// imported, or in [`Mode::KeepGoing`] perhaps a part of its stock.
 pub async fn load(
     connection: &mut PgConnection,
@@ -149,7 +138,7 @@ async fn write_in_parts(
         changes += import::apply_stock(&mut transaction, &part).await?;
         transaction::commit(transaction).await?;
     }
-    // Told last: what goes with what is reserved is known only under the locks.
+    // Reported last: only under the locks is it known which rows agree with the reserved stock.
     report.refused = import::refused_count(connection).await?;
     report.shown = refused.take(connection, &report.name).await?;
     report.changes = Some(changes);

@@ -1,13 +1,14 @@
 //! `splitcart import`: takes stores, people, products and stock from CSV and NDJSON files.
 //!
-//! Owns the command's options and the order of the files. What a row may say is `import_rules`',
-//! what it makes of the database `db::import`'s, the transaction of a file `load`'s.
+//! Owns the command's options and the order of the files. The rules for a row are in `import_rules`, its
+//! effect on the database in `db::import`, the transaction of a file in `load`.
 
 mod columns;
-mod fields;
-mod lines;
+mod json_object;
 mod load;
+mod mode;
 mod reading;
+mod records;
 mod refused;
 mod report;
 mod rows;
@@ -37,12 +38,7 @@ use splitcart::{
 
 use crate::import_rules::Kind;
 
-use self::{
-    load::{Mode, load},
-    refused::RefusedFile,
-    report::Report,
-    source::Source,
-};
+use self::{load::load, mode::Mode, refused::RefusedFile, report::Report, source::Source};
 
 pub use source::FileFormat;
 
@@ -57,7 +53,7 @@ Examples:
 
 Importing a file again changes nothing: a row is inserted, or updated where it says something
 else, and nothing is ever deleted. A file is imported whole or, if one of its rows is refused, not
-at all; later files are then left alone. The columns are told in docs/import.md and by --columns.
+at all; later files are then left alone. The columns are described in docs/import.md and by --columns.
 
 The status is 0 if all rows went in, 1 if some were refused, 2 if the import could not be made.";
 
@@ -113,7 +109,7 @@ fn parse_kind(name: &str) -> Result<Kind, String> {
 /// Runs the command; the status says whether every row went in.
 ///
 /// # Errors
-/// PostgreSQL can't be reached, a file can't be used, or the machine failed.
+/// PostgreSQL can't be reached, a file can't be used, or a statement failed.
 pub async fn run(
     args: &ImportArgs,
     config: &Config,
@@ -192,7 +188,7 @@ async fn import_all(
 ) -> anyhow::Result<Report> {
     let mut report = Report::default();
     for source in sources {
-        // What a refused file does not bring, later ones could not refer to.
+        // Later files may refer to rows of the refused one.
         if mode == Mode::Whole && !report.is_clean() {
             report.left.push(source.name());
             continue;
@@ -200,7 +196,7 @@ async fn import_all(
         match load(connection, source, mode, refused, screen).await {
             Ok(file) => report.files.push(file),
             Err(failure) => {
-                // What was imported before it stays imported, and is told.
+                // Earlier files stay imported, and are reported.
                 report.failure = Some(failure);
                 break;
             }

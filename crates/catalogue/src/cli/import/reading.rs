@@ -1,6 +1,5 @@
-//! Reads a file into `COPY` text, on a thread of its own: reading may block for as long as whoever
-//! writes into a pipe likes, and the command must still hear Ctrl-C. A few chunks are in memory at
-//! once, however long the file is.
+//! Reads a file into `COPY` text, on a thread of its own: reading from a pipe may block for any time, and
+//! the command must still react to Ctrl-C. A few chunks are in memory at once, however long the file is.
 
 use std::{io::BufRead, thread};
 
@@ -11,37 +10,35 @@ use uuid::Uuid;
 use crate::db::{bulk::CopyText, import::Line};
 
 use super::{
-    lines::{Breaks, Records},
+    records::Records,
     rows::RowReader,
     source::{FileFormat, Source},
 };
 
-/// How much text is collected before it is sent.
+/// The length of text that is collected before it is sent.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// How many chunks may wait to be sent.
+/// The number of chunks that may wait to be sent.
 const CHUNKS_AHEAD: usize = 2;
 
 /// Some rows of a file.
 pub struct Chunk {
-    /// The rows.
     pub text: CopyText,
-    /// How many bytes of the file were read up to their end.
+    /// The bytes of the file that were read up to the end of these rows.
     pub bytes_read: u64,
 }
 
-/// Whether the rows as they were are kept beside what was read.
+/// The choice to keep the rows as they are in the file, beside the values read from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Originals {
-    /// Somebody wants refused rows back.
+    /// Refused rows are to be handed back.
     Kept,
-    /// Nobody does.
     Dropped,
 }
 
 /// A file that is being read.
 pub struct Reading {
-    /// An empty message is the end. Without it the thread has died, and the file is not whole.
+    /// An empty message is the end. A channel that closes without it means that the thread has died.
     chunks: mpsc::Receiver<anyhow::Result<Option<Chunk>>>,
 }
 
@@ -49,7 +46,7 @@ impl Reading {
     /// Begins to read.
     ///
     /// # Errors
-    /// There can't be another thread.
+    /// The thread can't be started.
     pub fn start(source: &Source, originals: Originals) -> anyhow::Result<Self> {
         let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
         let source = source.clone();
@@ -58,7 +55,7 @@ impl Reading {
             .spawn(move || {
                 let end = read(&source, originals, &sender);
                 let end = end.with_context(|| format!("{} can't be used", source.name()));
-                // Whoever does not listen any more has given the import up.
+                // A receiver that is gone has given the import up.
                 drop(sender.blocking_send(end.map(|()| None)));
             })
             .context("can't start a thread")?;
@@ -78,18 +75,14 @@ fn read(
     originals: Originals,
     chunks: &mpsc::Sender<anyhow::Result<Option<Chunk>>>,
 ) -> anyhow::Result<()> {
-    let breaks = match source.format {
-        FileFormat::Csv => Breaks::InsideQuotes,
-        FileFormat::Ndjson => Breaks::Never,
-    };
-    let mut records = Records::of(source.open()?, breaks);
+    let mut records = Records::new(source.open()?, source.format)?;
     let header = match source.format {
         FileFormat::Csv => records.next()?,
         FileFormat::Ndjson => None,
     };
-    let mut rows = RowReader::of(source, header.as_ref())?;
+    let rows = RowReader::of(source, header.as_ref())?;
     loop {
-        let text = read_chunk(&mut records, &mut rows, originals)?;
+        let text = read_chunk(&mut records, &rows, originals)?;
         let is_last = text.len() < CHUNK_BYTES;
         let bytes_read = records.bytes();
         let chunk = Chunk { text, bytes_read };
@@ -100,10 +93,10 @@ fn read(
     }
 }
 
-/// Less than a chunk only at the end of the file.
+/// Reads a chunk; one that is not full is the last.
 fn read_chunk(
     records: &mut Records<Box<dyn BufRead>>,
-    rows: &mut RowReader,
+    rows: &RowReader,
     originals: Originals,
 ) -> anyhow::Result<CopyText> {
     let mut text = CopyText::with_capacity(CHUNK_BYTES);

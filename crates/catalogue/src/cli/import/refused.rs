@@ -1,4 +1,4 @@
-//! Where refused rows are told: the first of a file on the screen, all of them in a file.
+//! Reports refused rows: the first of each file on the screen, all of them in a file.
 
 use std::{
     fs::{File, OpenOptions, Permissions},
@@ -17,14 +17,14 @@ use crate::db::import::{self, Refused};
 
 use super::{reading::Originals, source::Source};
 
-/// How many refused rows of a file are shown on the screen.
+/// The most refused rows of a file that are shown on the screen.
 pub const SHOWN_MAX: usize = 20;
 
-/// Where all refused rows are written down, if anywhere.
+/// The file for all refused rows, if there is to be one.
 pub struct RefusedFile(Option<BufWriter<File>>);
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct RefusedRow<'a> {
     file: &'a str,
     line: u64,
     problems: &'a Value,
@@ -32,10 +32,10 @@ struct Told<'a> {
 }
 
 impl RefusedFile {
-    /// Makes it anew, if it is wanted.
+    /// Creates the file if it is wanted, or empties it.
     ///
     /// # Errors
-    /// It is one of the sources, or can't be written.
+    /// The file is one of the sources, or can't be written.
     pub fn create(path: Option<&Path>, sources: &[Source]) -> anyhow::Result<Self> {
         let Some(path) = path else {
             return Ok(Self(None));
@@ -50,7 +50,7 @@ impl RefusedFile {
         Ok(Self(Some(BufWriter::new(file))))
     }
 
-    /// What is needed of the rows.
+    /// The rows are kept as they are in the file only if they are to be written down.
     pub fn originals(&self) -> Originals {
         match self.0 {
             Some(_) => Originals::Kept,
@@ -84,7 +84,7 @@ impl RefusedFile {
         Ok(first)
     }
 
-    /// Writes what has not been written yet.
+    /// Writes the rest of the rows.
     ///
     /// # Errors
     /// The file can't be written.
@@ -97,8 +97,8 @@ impl RefusedFile {
     }
 }
 
-/// A file that nobody else can read, also if there was one that others could: people's addresses may be in
-/// what is refused.
+/// Creates a file that nobody else can read, even if it existed and others could: the refused rows may
+/// contain people's addresses.
 fn create_private(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .write(true)
@@ -106,7 +106,7 @@ fn create_private(path: &Path) -> io::Result<File> {
         .truncate(true)
         .mode(0o600)
         .open(path)?;
-    // A terminal or a pipe is as somebody else has made it.
+    // A terminal or a pipe keeps its mode.
     if file.metadata()?.is_file() {
         file.set_permissions(Permissions::from_mode(0o600))?;
     }
@@ -122,13 +122,13 @@ fn is_same(one: &Path, other: &Path) -> bool {
 
 fn write(file: &mut impl Write, source_name: &str, refused: &Refused) -> anyhow::Result<()> {
     let row = refused.text.as_deref();
-    let told = Told {
+    let row = RefusedRow {
         file: source_name,
         line: refused.line,
         problems: &refused.problems,
         row: row.map(serde_json::from_str).transpose()?,
     };
-    serde_json::to_writer(&mut *file, &told)?;
+    serde_json::to_writer(&mut *file, &row)?;
     writeln!(file)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What came of an import, for people and for programs.
+//! The result of an import, as tables for people and as JSON for programs.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::db::import::{Changes, Refused};
 
-use super::{load::Mode, source::Source};
+use super::{mode::Mode, source::Source};
 
-/// Instead of a count that there is not.
+/// Stands for a count that is not known.
 const NONE: &str = "–";
 
 const HEADER: [&str; 7] = [
@@ -21,29 +21,23 @@ const HEADER: [&str; 7] = [
     "seconds",
 ];
 
-/// What came of one file.
+/// The result of one file.
 #[derive(Debug)]
 pub struct FileReport {
-    /// The file.
     pub name: String,
-    /// What its rows are.
     pub kind: &'static str,
-    /// What was asked for.
     pub mode: Mode,
-    /// How many rows it has.
     pub rows: u64,
-    /// How many of them were refused.
     pub refused: u64,
-    /// What the others changed, or in a dry run would change; none if the whole file was refused.
+    /// The changes made, or in a dry run foreseen; none if the whole file was refused.
     pub changes: Option<Changes>,
     /// The first refused rows.
     pub shown: Vec<Refused>,
-    /// How long it took.
     pub elapsed: Duration,
 }
 
 impl FileReport {
-    /// Before anything was applied.
+    /// The report on a file before anything was applied.
     pub fn of(source: &Source, mode: Mode, rows: u64) -> Self {
         Self {
             name: source.name(),
@@ -57,7 +51,7 @@ impl FileReport {
         }
     }
 
-    /// Whether the file, or what is good of it, is in the database now.
+    /// The file, or the accepted part of it, is in the database now.
     pub fn was_imported(&self) -> bool {
         self.mode != Mode::DryRun && self.changes.is_some()
     }
@@ -91,19 +85,19 @@ impl FileReport {
     }
 }
 
-/// What came of all files.
+/// The result of all files.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Those that were read, in the order in which they were.
+    /// The files that were read, in order.
     pub files: Vec<FileReport>,
-    /// Those that were left alone because an earlier one was refused.
+    /// The files that were skipped because an earlier one was refused.
     pub left: Vec<String>,
-    /// What has ended the import before its end.
+    /// The failure that ended the import early.
     pub failure: Option<anyhow::Error>,
 }
 
 impl Report {
-    /// Whether no row was refused.
+    /// No row was refused.
     pub fn is_clean(&self) -> bool {
         self.files.iter().all(|file| file.refused == 0)
     }

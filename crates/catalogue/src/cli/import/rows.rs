@@ -1,17 +1,18 @@
-//! Turns records into rows: what stands in which column.
+//! Turns records into rows: finds the column of each field.
 
 use anyhow::{Context, ensure};
+use csv::StringRecord;
 use serde_json::{Map, Value};
 
 use crate::import_rules::{Cell, Kind, Problem, Row, read_row};
 
 use super::{
-    fields::{Csv, JsonObject},
-    lines::Record,
+    json_object::JsonObject,
+    records::Record,
     source::{FileFormat, Source},
 };
 
-/// How much of an unknown column's name is shown.
+/// The length up to which an unknown column's name is shown.
 const UNKNOWN_CHARS_SHOWN: usize = 60;
 
 /// Reads the records of one file.
@@ -21,20 +22,16 @@ pub struct RowReader {
     layout: Layout,
 }
 
-/// Where a record's columns are.
+/// The places of a record's columns.
 #[derive(Debug)]
 enum Layout {
-    /// Where the header says. For each field: where its column stands in the kind's.
-    Csv {
-        csv: Box<Csv>,
-        positions: Vec<usize>,
-    },
-    /// Behind their names, in every record.
+    /// In the order of the header: for each field, the index of its column in the kind.
+    Csv { positions: Vec<usize> },
+    /// After their names, in every record.
     Ndjson,
 }
 
 impl RowReader {
-    /// What it reads.
     pub const fn kind(&self) -> Kind {
         self.kind
     }
@@ -50,20 +47,19 @@ impl RowReader {
             FileFormat::Csv => {
                 let header =
                     header.context("the file is empty; its first line names the columns")?;
-                let mut csv = Box::<Csv>::default();
-                let positions = read_header(kind, &mut csv, header)
+                let positions = read_header(kind, header)
                     .with_context(|| format!("its header, on line {}", header.line))?;
-                Layout::Csv { csv, positions }
+                Layout::Csv { positions }
             }
         };
         Ok(Self { kind, layout })
     }
 
-    /// Reads a record. Whatever is wrong with it is in the row.
-    pub fn read(&mut self, record: &Record) -> Row {
-        let read = match (&record.text, &mut self.layout) {
+    /// Reads a record. The row holds all its problems.
+    pub fn read(&self, record: &Record) -> Row {
+        let read = match (&record.text, &self.layout) {
             (Err(unreadable), _) => Err(vec![Problem::of_row(unreadable.to_string())]),
-            (Ok(text), Layout::Csv { csv, positions }) => read_csv(self.kind, csv, positions, text),
+            (Ok(_), Layout::Csv { positions }) => read_csv(self.kind, positions, &record.fields),
             (Ok(text), Layout::Ndjson) => read_ndjson(self.kind, text),
         };
         match read {
@@ -72,12 +68,11 @@ impl RowReader {
         }
     }
 
-    /// The record as JSON, to be shown to whoever is to repair it: an object, or its text if it is
-    /// none.
-    pub fn as_json(&mut self, record: &Record) -> Option<String> {
+    /// The record as JSON, to be handed back for repair: an object, or its text if it is none.
+    pub fn as_json(&self, record: &Record) -> Option<String> {
         let text = record.text.as_ref().ok()?;
-        let object = match &mut self.layout {
-            Layout::Csv { csv, positions } => csv_as_json(self.kind, csv, positions, text),
+        let object = match &self.layout {
+            Layout::Csv { positions } => csv_as_json(self.kind, positions, &record.fields),
             Layout::Ndjson => serde_json::from_str::<JsonObject>(text)
                 .is_ok()
                 .then(|| text.clone()),
@@ -88,9 +83,12 @@ impl RowReader {
 
 type Read = Result<(Vec<Cell>, Vec<Problem>), Vec<Problem>>;
 
-fn read_header(kind: Kind, csv: &mut Csv, header: &Record) -> anyhow::Result<Vec<usize>> {
+fn read_header(kind: Kind, header: &Record) -> anyhow::Result<Vec<usize>> {
     let spec = kind.spec();
-    let names = csv.fields(header.text.as_ref().map_err(|error| *error)?)?;
+    if let Err(unreadable) = header.text {
+        return Err(unreadable.into());
+    }
+    let names = &header.fields;
     let unknown: Vec<_> = names
         .iter()
         .filter(|name| spec.position(name).is_none())
@@ -98,7 +96,7 @@ fn read_header(kind: Kind, csv: &mut Csv, header: &Record) -> anyhow::Result<Vec
         .collect();
     ensure!(
         unknown.is_empty(),
-        "names what is no column of {}: {}; known: {}",
+        "names unknown columns of {}: {}; known: {}",
         spec.name,
         unknown.join(", "),
         spec.column_names().join(", ")
@@ -121,11 +119,7 @@ fn read_header(kind: Kind, csv: &mut Csv, header: &Record) -> anyhow::Result<Vec
     Ok(positions)
 }
 
-fn read_csv(kind: Kind, csv: &mut Csv, positions: &[usize], text: &str) -> Read {
-    let fields = match csv.fields(text) {
-        Ok(fields) => fields,
-        Err(error) => return Err(vec![Problem::of_row(format!("is no CSV: {error}"))]),
-    };
+fn read_csv(kind: Kind, positions: &[usize], fields: &StringRecord) -> Read {
     if fields.len() != positions.len() {
         let (is, should_be) = (fields.len(), positions.len());
         let problem = format!("has {is} fields, but the header has {should_be}");
@@ -136,14 +130,13 @@ fn read_csv(kind: Kind, csv: &mut Csv, positions: &[usize], text: &str) -> Read 
         cells[*position] = if field.is_empty() {
             Cell::Empty
         } else {
-            Cell::Text(field)
+            Cell::Text(field.to_owned())
         };
     }
     Ok((cells, Vec::new()))
 }
 
-fn csv_as_json(kind: Kind, csv: &mut Csv, positions: &[usize], text: &str) -> Option<String> {
-    let fields = csv.fields(text).ok()?;
+fn csv_as_json(kind: Kind, positions: &[usize], fields: &StringRecord) -> Option<String> {
     if fields.len() != positions.len() {
         return None;
     }
@@ -159,12 +152,12 @@ fn csv_as_json(kind: Kind, csv: &mut Csv, positions: &[usize], text: &str) -> Op
 fn read_ndjson(kind: Kind, text: &str) -> Read {
     let JsonObject(fields) = match serde_json::from_str(text) {
         Ok(object) => object,
-        // What is there instead may be as long as a record.
+        // Not with the error: it would quote the value, which may be as long as a record.
         Err(error) if error.is_data() => {
-            return Err(vec![Problem::of_row("is no JSON object")]);
+            return Err(vec![Problem::of_row("is not a JSON object")]);
         }
         Err(error) => {
-            let problem = format!("is no JSON object: {error}");
+            let problem = format!("is not a JSON object: {error}");
             return Err(vec![Problem::of_row(problem)]);
         }
     };
@@ -176,10 +169,10 @@ fn read_ndjson(kind: Kind, text: &str) -> Read {
             Some(position) if cells[position] == Cell::Absent => {
                 cells[position] = cell_of(value.get());
             }
-            Some(_) => problems.push(Problem::of(&name, "stands twice")),
+            Some(_) => problems.push(Problem::of(&name, "appears twice")),
             None => {
                 let known = spec.column_names().join(", ");
-                let problem = format!("is no column; known: {known}");
+                let problem = format!("is not a column; known: {known}");
                 problems.push(Problem::of(&shown(&name), problem));
             }
         }
@@ -187,14 +180,14 @@ fn read_ndjson(kind: Kind, text: &str) -> Read {
     Ok((cells, problems))
 }
 
-/// A name that is none of ours, as it can be kept and shown: it may be of any length and have any
-/// character, such as a NUL, which PostgreSQL can't store.
+/// The start of an unknown column's name, escaped: a name may be of any length and have any character, such
+/// as a NUL, which PostgreSQL can't store.
 fn shown(name: &str) -> String {
     let start: String = name.chars().take(UNKNOWN_CHARS_SHOWN).collect();
     start.escape_debug().to_string()
 }
 
-/// A number keeps its digits: it is never read as a float.
+/// The cell of a JSON value. A number keeps its digits: it is never read as a float.
 fn cell_of(json: &str) -> Cell {
     match json.as_bytes() {
         b"null" => Cell::Empty,

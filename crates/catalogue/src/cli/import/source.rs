@@ -1,4 +1,4 @@
-//! Where rows come from: which files, of which kind, in which format.
+//! The files to import, with their kinds and formats.
 
 use std::{
     fs::{self, File},
@@ -11,10 +11,10 @@ use clap::ValueEnum;
 
 use crate::import_rules::Kind;
 
-/// How much of a file is read at once.
+/// The length that is read from a file at once.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// How rows are written down.
+/// The format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum FileFormat {
     /// A header and fields between commas (RFC 4180)
@@ -28,18 +28,16 @@ pub enum FileFormat {
 pub struct Source {
     /// `-` is standard input.
     pub path: PathBuf,
-    /// What its rows are.
     pub kind: Kind,
-    /// How they are written down.
     pub format: FileFormat,
 }
 
 impl Source {
-    /// All files that were named, and those in directories that were, in the order in which they
-    /// depend on each other. `kind` and `format` are what the command line says of all.
+    /// All named files, and those in named directories, in the order in which they depend on each
+    /// other. `kind` and `format` come from the command line and hold for all.
     ///
     /// # Errors
-    /// A file that is not there, or whose kind or format can't be told.
+    /// A file is missing, or its kind or format is unknown.
     pub fn all(
         paths: &[PathBuf],
         kind: Option<Kind>,
@@ -91,7 +89,7 @@ impl Source {
         })
     }
 
-    /// As it is told to people.
+    /// The name for messages.
     pub fn name(&self) -> String {
         if self.is_stdin() {
             "standard input".to_owned()
@@ -100,16 +98,13 @@ impl Source {
         }
     }
 
-    /// How many bytes there are, where that is known.
+    /// The number of bytes, if it is known.
     pub fn len(&self) -> Option<u64> {
         let metadata = fs::metadata(&self.path).ok().filter(fs::Metadata::is_file);
         metadata.map(|metadata| metadata.len())
     }
 
-    /// Opens it.
-    ///
-    /// # Errors
-    /// It can't be opened.
+    /// Opens the file.
     pub fn open(&self) -> io::Result<Box<dyn BufRead>> {
         if self.is_stdin() {
             return Ok(Box::new(io::stdin().lock()));
@@ -123,8 +118,8 @@ impl Source {
     }
 }
 
-/// The files of a directory. Those in other formats are none of ours; one in ours that is called
-/// after no kind is more likely misspelt than meant to be left out.
+/// The files of a directory. Files in other formats are left out; a file in one of these formats whose
+/// name has no kind is more likely misspelt than meant to be left out.
 fn in_directory(directory: &Path) -> anyhow::Result<Vec<Source>> {
     let entries = fs::read_dir(directory)
         .with_context(|| format!("{} can't be read", directory.display()))?;
@@ -135,7 +130,7 @@ fn in_directory(directory: &Path) -> anyhow::Result<Vec<Source>> {
             sources.push(Source::of(&path, None, None)?);
         }
     }
-    // A directory's order is anybody's.
+    // A directory has no order of its own.
     sources.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(sources)
 }

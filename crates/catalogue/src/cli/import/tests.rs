@@ -3,13 +3,14 @@
 
 use std::path::PathBuf;
 
+use ::csv::StringRecord;
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 use super::{
     FileFormat,
-    fields::{Csv, JsonObject},
-    lines::{Breaks, Record, Records, Unreadable},
+    json_object::JsonObject,
+    records::{Record, Records, Unreadable},
     rows::RowReader,
     source::Source,
 };
@@ -76,33 +77,31 @@ mod ndjson {
     fuzz!("ndjson", WORDS, super::check_ndjson);
 }
 
-/// How many rows of an input are read as each kind: more of the same tell nothing new.
+/// The number of rows of an input that are read as each kind: more of the same show nothing new.
 const ROWS_MAX: usize = 50;
 
 fn check_csv(bytes: &[u8]) {
-    let records = all(bytes, Breaks::InsideQuotes);
+    let records = all(bytes, FileFormat::Csv);
     let Some((header, rows)) = records.split_first() else {
         return;
     };
-    let mut csv = Csv::default();
-    for text in records
-        .iter()
-        .filter_map(|record| record.text.as_deref().ok())
-    {
+    for record in &records {
+        let Ok(text) = &record.text else {
+            continue;
+        };
         let fields = fields_of(text).expect("text beside quotes is refused when records are cut");
-        assert_eq!(csv.fields(text).unwrap(), fields, "{text:?}");
+        assert_eq!(record.fields, fields, "{text:?}");
     }
     check_rows(FileFormat::Csv, Some(header), rows);
 }
 
 fn check_ndjson(bytes: &[u8]) {
-    check_rows(FileFormat::Ndjson, None, &all(bytes, Breaks::Never));
+    check_rows(FileFormat::Ndjson, None, &all(bytes, FileFormat::Ndjson));
 }
 
-/// All records; every line that is not empty is a part of one, or what was told of one says that it is
-/// skipped.
-fn all(bytes: &[u8], breaks: Breaks) -> Vec<Record> {
-    let mut reader = Records::of(bytes, breaks);
+/// All records. Every line that is not empty is a part of one, or is reported as skipped.
+fn all(bytes: &[u8], format: FileFormat) -> Vec<Record> {
+    let mut reader = Records::new(bytes, format).unwrap();
     let mut records = Vec::new();
     while let Some(record) = reader.next().unwrap() {
         records.push(record);
@@ -131,7 +130,7 @@ fn all(bytes: &[u8], breaks: Breaks) -> Vec<Record> {
                 end
             }
             Err(Unreadable::TooLong { last_line }) => place(last_line + 1),
-            Err(Unreadable::NotUtf8) if breaks == Breaks::Never => begin + 1,
+            Err(Unreadable::NotUtf8) if format == FileFormat::Ndjson => begin + 1,
             Err(_) => next,
         };
     }
@@ -149,8 +148,8 @@ fn assert_empty(lines: &[&[u8]]) {
     }
 }
 
-/// Every record becomes a row or a problem that is told, of which nothing breaks the database's own format;
-/// and what is handed back to be repaired reads as it did.
+/// Every record becomes a row or a reported problem that the database can store, and a row that is handed
+/// back for repair reads as it did.
 fn check_rows(format: FileFormat, header: Option<&Record>, records: &[Record]) {
     for kind in Kind::ALL {
         let of = |format| Source {
@@ -158,14 +157,14 @@ fn check_rows(format: FileFormat, header: Option<&Record>, records: &[Record]) {
             kind,
             format,
         };
-        let Ok(mut rows) = RowReader::of(&of(format), header) else {
+        let Ok(rows) = RowReader::of(&of(format), header) else {
             continue;
         };
-        let mut again = RowReader::of(&of(FileFormat::Ndjson), None).unwrap();
+        let again = RowReader::of(&of(FileFormat::Ndjson), None).unwrap();
         for record in records.iter().take(ROWS_MAX) {
             let row = rows.read(record);
             assert!(record.text.is_ok() || !row.problems.is_empty());
-            assert_all_told(kind, format, record, &row);
+            assert_all_reported(kind, format, record, &row);
             let original = rows.as_json(record);
             assert_eq!(original.is_some(), record.text.is_ok());
             assert_is_line(kind, record, &row, original.as_deref());
@@ -177,8 +176,12 @@ fn check_rows(format: FileFormat, header: Option<&Record>, records: &[Record]) {
             let is_object = json.trim_start().starts_with('{');
             if is_object {
                 let text = Ok(json);
-                let line = record.line;
-                assert_eq!(again.read(&Record { line, text }), row);
+                let record = Record {
+                    line: record.line,
+                    text,
+                    fields: StringRecord::new(),
+                };
+                assert_eq!(again.read(&record), row);
             } else if format == FileFormat::Csv {
                 let text: Value = serde_json::from_str(&json).unwrap();
                 assert_eq!(text.as_str(), record.text.as_deref().ok());
@@ -188,20 +191,20 @@ fn check_rows(format: FileFormat, header: Option<&Record>, records: &[Record]) {
     }
 }
 
-/// No member of an object is passed over: it is a column's, or told.
-fn assert_all_told(kind: Kind, format: FileFormat, record: &Record, row: &Row) {
+/// Every member of an object belongs to a column, or is reported.
+fn assert_all_reported(kind: Kind, format: FileFormat, record: &Record, row: &Row) {
     let object = record.text.as_deref().ok().map(serde_json::from_str);
     let (FileFormat::Ndjson, Some(Ok(JsonObject(members)))) = (format, object) else {
         return;
     };
     let is_odd = |(index, (name, _)): &(usize, &(String, _))| {
         let stood: &[(String, _)] = &members[..*index];
-        kind.spec().position(name).is_none() || stood.iter().any(|(it, _)| it == name)
+        kind.spec().position(name).is_none() || stood.iter().any(|(earlier, _)| earlier == name)
     };
     let odd = members.iter().enumerate().filter(is_odd).count();
     assert!(
         row.problems.len() >= odd,
-        "{} of {odd} are told",
+        "{} of {odd} are reported",
         row.problems.len()
     );
 }

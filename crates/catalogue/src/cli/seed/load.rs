@@ -1,5 +1,5 @@
 //! Loading a whole catalogue: the order of the tables and the one transaction they are loaded in.
-//! It shows nothing, and reads the clock only to tell how long it took.
+//! Shows nothing, and reads the clock only to measure the load.
 
 use std::time::{Duration, Instant};
 
@@ -12,14 +12,14 @@ use crate::{
     seed::{self, SeedPlan},
 };
 
-/// How far a load has come.
+/// The progress of a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// The table that is being written.
     pub table: &'static str,
-    /// Its rows so far.
+    /// The table's rows so far.
     pub table_rows: u64,
-    /// Its rows in the end.
+    /// The table's rows in the end.
     pub table_total: u64,
     /// The rows of all tables so far.
     pub rows: u64,
@@ -27,7 +27,7 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// What was loaded into one table.
+/// The rows loaded into one table.
 #[derive(Clone, Copy, Debug)]
 pub struct LoadedTable {
     pub table: &'static str,
@@ -35,7 +35,7 @@ pub struct LoadedTable {
     pub elapsed: Duration,
 }
 
-/// What was loaded. The tables' times leave out the commit and the statistics, `elapsed` does not.
+/// The rows loaded into all tables. The tables' times leave out the commit and the statistics, `elapsed` does not.
 #[derive(Clone, Debug)]
 pub struct Summary {
     pub tables: Vec<LoadedTable>,
@@ -74,7 +74,7 @@ pub async fn load(
     })
 }
 
-/// What is referred to comes before what refers to it.
+/// In order: a table comes before those that refer to it.
 async fn load_tables(
     plan: &SeedPlan,
     now: DateTime<Utc>,

@@ -105,7 +105,7 @@ fn show(screen: &Screen, progress: Progress) {
     }
 }
 
-/// How many rows went where, and how long it took.
+/// The number of rows for each table, and the time that they took.
 fn table(summary: &Summary) -> terminal::Table {
     let mut table = terminal::table(&["table", "rows", "seconds"], 1..3);
     for loaded in &summary.tables {

@@ -20,7 +20,7 @@ pub use rows::{
 };
 pub use text::CopyText;
 
-/// How much text is collected before it is sent: enough to make the number of messages irrelevant,
+/// The length of text that is collected before it is sent: enough to make the number of messages irrelevant,
 /// little enough to keep memory flat and progress lively.
 const CHUNK_BYTES: usize = 256 * 1024;
 
@@ -65,7 +65,7 @@ pub async fn copy_rows<R: CopyRow>(
     copy.finish().await
 }
 
-/// Whether the database holds any store, which is to say whether it was seeded or used before.
+/// The database holds a store: it was seeded or used before.
 ///
 /// # Errors
 /// The machine failed.

@@ -42,12 +42,12 @@ impl CopyText {
         self.within_line = false;
     }
 
-    /// Its length in bytes.
+    /// The length in bytes.
     pub fn len(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Whether it holds nothing.
+    /// True of text without a field.
     pub fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The last step: what was accepted is written, and only where it makes a difference.
+//! The last step: writes the accepted rows that change something.
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -6,9 +6,13 @@ use splitcart::db::error::{Doing, Error};
 
 use crate::import_rules::Kind;
 
-use super::{ACCEPTED, plan::stored, plans, run, stock};
+use super::{
+    ACCEPTED,
+    plans::{self, stored},
+    run, stock,
+};
 
-/// What a file has changed, or would change.
+/// The numbers of rows that a file has changed, or would change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     pub inserted: u64,
@@ -33,7 +37,7 @@ pub async fn apply(connection: &mut PgConnection, kind: Kind) -> Result<Changes,
     Ok(Changes { inserted, updated })
 }
 
-/// Counts what applying would change, without a lock and without writing.
+/// Counts the rows that applying would change, without a lock and without writing.
 ///
 /// # Errors
 /// The statement failed.
@@ -61,7 +65,7 @@ pub async fn foresee(connection: &mut PgConnection, kind: Kind) -> Result<Change
     })
 }
 
-/// Gathers statistics on the kind's table, so that what comes next is planned for what is there now.
+/// Gathers statistics on the kind's table, so that the next statements are planned for its new size.
 ///
 /// # Errors
 /// The statement failed.
@@ -71,8 +75,8 @@ pub async fn analyze(connection: &mut PgConnection, kind: Kind) -> Result<(), Er
     Ok(())
 }
 
-/// A column that is never changed is not even assigned: a row's key stays as it was for whoever
-/// holds it, such as a checkout that is about to refer to it.
+/// A column that is never changed is not even assigned: assigning a key would lock it against a checkout
+/// that is about to refer to it.
 fn updating(kind: Kind) -> String {
     let assignments: Vec<_> = changeable(kind)
         .map(|name| format!("{name} = r.{name}"))

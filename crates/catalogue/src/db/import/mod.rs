@@ -1,20 +1,21 @@
 //! Importing: rows are copied into temporary tables, checked there as sets, and applied as sets.
 //!
-//! The statements are put together from a kind's columns (`import_rules`) and from its plan here,
-//! not written out nine times; temporary tables are out of the macros' sight anyway. Only our own
-//! constants are ever put into them. Three temporary tables belong to the connection:
+//! The statements are built from the columns of a kind (`import_rules`) and from its plan (`plans`), not
+//! written out nine times; sqlx's macros could not check them, because they don't see temporary tables.
+//! Only constants of this crate are ever put into them. Three temporary tables belong to the connection:
 //!
-//! | table | what stands in it |
+//! | table | its rows |
 //! |---|---|
-//! | `import_lines` | every row as it was read, with what was wrong with it alone |
-//! | `import_rows` | what each row would make of the database, and which row there it is about |
-//! | `import_refused` | everything that is wrong, one problem a row |
+//! | `import_lines` | every row as it was read, with the problems that it shows alone |
+//! | `import_rows` | the rows that the database would have, and the ids of those that it has |
+//! | `import_refused` | the problems, one in each row |
 //!
-//! Nothing begins or commits here. Whoever applies holds the table's lock ([`lock_table`]), which
-//! other imports wait for and checkouts don't.
+//! Nothing begins or commits here. The caller holds the table's lock while it applies ([`lock_table`]):
+//! other imports wait for it and checkouts don't.
 
 mod apply;
 mod check;
+mod looked_up;
 mod plan;
 mod plans;
 mod refused;
@@ -35,10 +36,10 @@ pub use resolve::resolve;
 pub use stage::{Line, stage};
 pub use stock::{Part, apply_stock, lock_stock, recheck_stock};
 
-/// Of a row `r` of `import_rows`: nothing is wrong with it.
+/// The condition that a row `r` of `import_rows` has no problem.
 const ACCEPTED: &str = "not exists (select from import_refused f where f.line = r.line)";
 
-/// Makes other imports of the kind wait until the transaction ends, so that what was resolved stays
+/// Makes other imports of the kind wait until the transaction ends, so that the resolved rows stay
 /// true. Checkouts and readers go on: they take weaker locks.
 ///
 /// # Errors
@@ -50,7 +51,7 @@ pub async fn lock_table(connection: &mut PgConnection, kind: Kind) -> Result<(),
     Ok(())
 }
 
-/// Runs a statement that was put together here and returns how many rows it wrote.
+/// Runs a statement that was built here and returns the number of rows written.
 async fn run(
     connection: &mut PgConnection,
     statement: String,

@@ -1,30 +1,29 @@
-//! How the rows of a kind become rows of a table: the vocabulary. The plans themselves are `plans`.
+//! The description of how the rows of a kind become rows of a table. [`plans`](super::plans) holds one for each
+//! kind.
 
-use crate::import_rules::{Column, Format, Kind, Need};
+use crate::import_rules::{Column, Format, Need};
 
-use super::plans;
-
-/// How the rows of a kind become rows of a table.
+/// The way from the rows of a kind to the rows of a table.
 pub(super) struct Plan {
-    /// The table.
     pub(super) table: &'static str,
-    /// The natural key, as expressions over `$`, which stands for a row.
+    /// The columns of the natural key, in the table and in `import_rows`.
     pub(super) key: &'static [&'static str],
-    /// The column by whose folded text rows are found, if there is one.
+    /// The text that is compared without regard to capitals, if there is one.
     pub(super) folded: Option<Folding>,
     /// Columns that a row never changes once it is there.
     pub(super) kept: &'static [&'static str],
-    /// How a row is found that is not named by its id.
+    /// The way to find a row that is not named by its id.
     pub(super) lookup: Option<Lookup>,
-    /// What else must be true of a row.
-    pub(super) checks: &'static [Check],
+    /// The other rules that the rows must keep: for each, the query that finds the lines of `import_rows`
+    /// that break it, with the column to blame and the problem.
+    pub(super) checks: &'static [&'static str],
 }
 
 /// A text that is compared as it folds, not as it is written.
 pub(super) struct Folding {
     /// The column of the file.
-    pub(super) of: &'static str,
-    /// The column that has it folded: in the temporary tables, and in the table if it has `of`.
+    pub(super) source: &'static str,
+    /// The column with the folded text: in the temporary tables, and in the table if it stores `source`.
     pub(super) column: &'static str,
 }
 
@@ -34,47 +33,40 @@ pub(super) struct Lookup {
     pub(super) column: &'static str,
     /// The columns that stand for it.
     pub(super) by: &'static [&'static str],
-    /// Where it is looked up, as `f`, for a row `l`.
+    /// The table `f` that has it, joined to a line `l`.
     pub(super) from: &'static str,
 }
 
-/// What must be true of a row. `r` is the row of `import_rows`.
-pub(super) struct Check {
-    /// The column that is to blame.
-    pub(super) column: &'static str,
-    /// True of a row that breaks it.
-    pub(super) broken: &'static str,
-    /// What is said then, as an SQL expression.
-    pub(super) problem: &'static str,
+impl Plan {
+    /// The columns of the file that the key comes from.
+    pub(super) fn key_in_file(&self) -> Vec<&'static str> {
+        let folded = self.folded.as_ref();
+        let in_file = |column: &&'static str| {
+            let folding = folded.filter(|folding| folding.column == *column);
+            folding.map_or(*column, |folding| folding.source)
+        };
+        self.key.iter().map(in_file).collect()
+    }
+
+    /// The columns any of which gives a row a value for `column`: its own, and those that stand for it.
+    pub(super) fn given_by(&self, column: &'static str) -> Vec<&'static str> {
+        let lookup = self.lookup.as_ref();
+        let lookup = lookup.filter(|lookup| lookup.column == column);
+        let by = lookup.map_or(&[][..], |lookup| lookup.by);
+        [&[column], by].concat()
+    }
 }
 
-/// Puts a row's name into an expression over `$`.
-pub(super) fn over(expression: &str, row: &str) -> String {
-    expression.replace('$', row)
-}
-
-/// A condition that two rows have the same key.
-pub(super) fn same_key(key: &[&str], one: &str, other: &str) -> String {
-    let parts: Vec<_> = key
-        .iter()
-        .map(|part| format!("{} = {}", over(part, one), over(part, other)))
-        .collect();
+/// The condition that two rows agree in all of these columns.
+pub(super) fn same(columns: &[&str], one: &str, other: &str) -> String {
+    let equal = |column: &&str| format!("{one}.{column} = {other}.{column}");
+    let parts: Vec<_> = columns.iter().map(equal).collect();
     parts.join(" and ")
 }
 
-/// The columns that are stored under their own name, the id aside.
-pub(super) fn stored(kind: Kind) -> impl Iterator<Item = &'static str> {
-    let columns = kind.spec().columns.iter();
-    let stored = columns
-        .filter(|column| !matches!(column.need, Need::Made | Need::Optional))
-        .map(|column| column.name);
-    let folded = plans::of(kind).folded.as_ref();
-    let is_stored = |folding: &&Folding| {
-        kind.spec().columns.iter().any(|column| {
-            column.name == folding.of && !matches!(column.need, Need::Made | Need::Optional)
-        })
-    };
-    stored.chain(folded.filter(is_stored).map(|folding| folding.column))
+/// An array of columns' names.
+pub(super) fn names(columns: &[&str]) -> String {
+    format!("array['{}']", columns.join("', '"))
 }
 
 /// The type of a column in the temporary tables.
@@ -94,7 +86,7 @@ pub(super) const fn sql_type(format: Format) -> &'static str {
     }
 }
 
-/// What a new row gets where a file says nothing.
+/// The value in a new row where a file says nothing.
 pub(super) fn default_of(column: &Column) -> String {
     let sql_type = sql_type(column.format);
     match column.need {

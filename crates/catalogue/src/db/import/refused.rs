@@ -1,4 +1,4 @@
-//! What was refused, told row by row.
+//! Reads the refused rows and their problems.
 
 use futures_util::{Stream, StreamExt};
 use serde_json::Value;
@@ -11,13 +11,13 @@ use splitcart::db::error::{Doing, Error};
 pub struct Refused {
     /// The line on which it begins.
     pub line: u64,
-    /// All that is wrong with it: a list of `{"column", "problem"}`.
+    /// A list of `{"column", "problem"}`.
     pub problems: Value,
-    /// The row as it was, as JSON, if it was kept.
+    /// The row as JSON, if it was kept.
     pub text: Option<String>,
 }
 
-/// How many rows were refused.
+/// The number of refused rows.
 ///
 /// # Errors
 /// The statement failed.
@@ -29,7 +29,7 @@ pub async fn refused_count(connection: &mut PgConnection) -> Result<u64, Error> 
     Ok(count.unsigned_abs())
 }
 
-/// All rows that were refused, one after the other, by line.
+/// All refused rows, in the order of their lines.
 pub fn refused(
     connection: &mut PgConnection,
 ) -> impl Stream<Item = Result<Refused, Error>> + Unpin + '_ {

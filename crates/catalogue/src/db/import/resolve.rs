@@ -1,4 +1,5 @@
-//! The second step: which row of the database is each line about, and what would it make of it?
+//! The second step: finds the row of the database that each line is about, and the row that the line would
+//! make of it.
 
 use sqlx::PgConnection;
 
@@ -7,11 +8,12 @@ use splitcart::db::error::Error;
 use crate::import_rules::{Column, Kind, Need};
 
 use super::{
-    plan::{Folding, Plan, default_of, same_key, stored},
+    looked_up::looked_up,
+    plan::{Folding, Plan, default_of, names, same},
     plans, run, stock,
 };
 
-/// Nobody gathers statistics on temporary tables but their owner.
+/// PostgreSQL gathers no statistics on temporary tables by itself.
 const ANALYZE: &str = "analyze import_rows";
 
 const REFUSED: &str = "
@@ -45,8 +47,8 @@ fn resolving(kind: Kind) -> String {
         .spec()
         .columns
         .iter()
-        .filter(|column| column.need != Need::Made)
-        .map(|column| effective(kind, plan, column))
+        .filter(|column| column.need != Need::GeneratedId)
+        .map(|column| effective(plan, column))
         .collect();
     columns.extend(plan.folded.as_ref().map(|folding| folded(kind, folding)));
     columns.extend(
@@ -69,61 +71,32 @@ fn resolving(kind: Kind) -> String {
         columns = columns.join(",\n            "),
         lines = looked_up(kind),
         table = plan.table,
-        same_key = same_key(plan.key, "k", "s"),
+        same_key = same(plan.key, "k", "s"),
     )
 }
 
-/// The lines of a file, with ids in the place of what stands for them.
-pub(super) fn looked_up(kind: Kind) -> String {
-    let Some(lookup) = &plans::of(kind).lookup else {
-        return "select * from import_lines".to_owned();
-    };
-    let columns = kind.spec().columns.iter();
-    let columns = columns.map(|column| match column.name {
-        name if name == lookup.column => format!("coalesce(l.{name}, f.id) as {name}"),
-        name => format!("l.{name}"),
-    });
-    let folded = plans::of(kind).folded.as_ref();
-    let columns: Vec<_> = columns
-        .chain(folded.map(|folding| format!("l.{}", folding.column)))
-        .collect();
-    format!(
-        "select l.line, l.given, l.new_id, {columns}
-         from import_lines l
-         left join {from}",
-        columns = columns.join(", "),
-        from = lookup.from,
-    )
-}
-
-/// What the folded copy of a column will say once the row is applied.
+/// The value of the folded copy of a column once the row is applied.
 fn folded(kind: Kind, folding: &Folding) -> String {
-    let Folding { of, column } = folding;
-    if !stored(kind).any(|name| name == *column) {
+    let Folding { source, column } = folding;
+    if !plans::stored(kind).any(|name| name == *column) {
         return format!("s.{column}");
     }
-    format!(
-        "case when s.given & {bit} <> 0 then s.{column} else t.{column} end as {column}",
-        bit = kind.bit(of),
-    )
+    format!("case when '{source}' = any (s.given) then s.{column} else t.{column} end as {column}")
 }
 
-/// What a column will say once the row is applied.
-fn effective(kind: Kind, plan: &Plan, column: &Column) -> String {
+/// The value of a column once the row is applied.
+fn effective(plan: &Plan, column: &Column) -> String {
     let name = column.name;
     if column.need == Need::Optional {
         return format!("s.{name}");
     }
-    let mut bits = kind.bit(name);
-    if let Some(lookup) = plan.lookup.as_ref().filter(|it| it.column == name) {
-        bits = lookup.by.iter().fold(bits, |bits, by| bits | kind.bit(by));
-    }
     format!(
         "case
-                when s.given & {bits} <> 0 then s.{name}
+                when s.given && {given_by} then s.{name}
                 when t.id is not null then t.{name}
                 else {default}
             end as {name}",
+        given_by = names(&plan.given_by(name)),
         default = default_of(column),
     )
 }

@@ -15,21 +15,21 @@ use crate::{
 
 use super::{plan::sql_type, plans, run};
 
-/// A row and where it came from.
+/// A row and its place in the file.
 #[derive(Debug)]
 pub struct Line<'a> {
     /// The line on which it begins, from 1.
     pub number: u64,
-    /// The row as it was, as JSON; kept only if somebody wants it back.
+    /// The row as JSON, if refused rows are to be handed back.
     pub text: Option<&'a str>,
-    /// What was read.
+    /// The values and problems of the row.
     pub row: &'a Row,
-    /// The id that it gets if it turns out to be new and brings none.
+    /// The id of the row if it is new and has none.
     pub new_id: Uuid,
 }
 
 impl Line<'_> {
-    /// Writes it as a line of `COPY` text.
+    /// Writes the row as a line of `COPY` text.
     pub fn encode(&self, kind: Kind, text: &mut CopyText) {
         let problems = (!self.row.problems.is_empty()).then(|| {
             serde_json::to_string(&self.row.problems).expect("a list of strings becomes JSON")
@@ -37,7 +37,7 @@ impl Line<'_> {
         text.field(self.number)
             .nullable(self.text)
             .nullable(problems)
-            .field(self.row.given)
+            .field(format_args!("{{{}}}", self.row.given.join(",")))
             .field(self.new_id);
         for value in &self.row.values {
             text.nullable(value.as_ref());
@@ -45,7 +45,7 @@ impl Line<'_> {
         if let Some(folding) = &plans::of(kind).folded {
             let columns = kind.spec().columns.iter();
             let mut values = columns.zip(&self.row.values);
-            let value = values.find(|(column, _)| column.name == folding.of);
+            let value = values.find(|(column, _)| column.name == folding.source);
             let value = value.and_then(|(_, value)| value.as_deref());
             text.nullable(value.map(Folded::of));
         }
@@ -53,8 +53,7 @@ impl Line<'_> {
     }
 }
 
-/// Makes `import_lines` anew and fills it with what `next` hands over. Returns how many rows there
-/// are.
+/// Creates `import_lines` and fills it with the text that `next` hands over. Returns the number of rows.
 ///
 /// # Errors
 /// The outer: a statement failed. The inner: the source's own; nothing is staged then.
@@ -85,7 +84,7 @@ pub async fn stage<E>(
         }
     }
     let rows = copy.finish().await.doing("finish copying rows")?;
-    // Nobody gathers statistics on temporary tables but their owner.
+    // PostgreSQL gathers no statistics on temporary tables by itself.
     run(
         connection,
         "analyze import_lines".to_owned(),
@@ -107,7 +106,7 @@ fn create_lines(kind: Kind) -> String {
             line bigint not null,
             line_text text,
             problems jsonb,
-            given integer not null,
+            given text[] not null,
             new_id uuid not null,
             {}
         )",

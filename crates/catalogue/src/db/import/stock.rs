@@ -1,10 +1,10 @@
 //! Stock, which checkouts write to while it is imported.
 //!
 //! Rows are locked in ascending vendor and product, as a checkout locks them, and only those that
-//! would change. What a row comes to is computed under its lock, from what is reserved then. Only what
-//! was locked is written: a row that a sale makes differ later comes after us, and to wait for it
-//! then, out of order, could be a deadlock. A file may be applied in parts, each in a transaction of
-//! its own, so that no lock is held for long.
+//! would change. The new values of a row are computed under its lock, from the quantity reserved then.
+//! Only locked rows are written: to wait for a row that a sale changes later, out of order, could be a
+//! deadlock. A file may be applied in parts, each in a transaction of its own, so that no lock is held
+//! for long.
 
 use std::ops::RangeInclusive;
 
@@ -14,16 +14,16 @@ use splitcart::db::error::Error;
 
 use crate::import_rules::Kind;
 
-use super::{ACCEPTED, Changes, check::refuse, resolve::looked_up, run};
+use super::{ACCEPTED, Changes, check::refuse, looked_up::looked_up, run};
 
-/// What stock a row `r` of `import_rows` is about.
+/// The condition that the stock `t` is the one that a row `r` of `import_rows` is about.
 pub(super) const KEY: &str = "t.product_id = r.product_id";
 
-/// What becomes available of the stock `t`.
+/// The new available quantity of the stock `t`.
 const AVAILABLE: &str =
     "coalesce(r.available_qty, r.on_hand_qty - t.reserved_qty, t.available_qty)";
 
-/// What its threshold becomes.
+/// The new threshold of the stock `t`.
 const THRESHOLD: &str = "coalesce(r.low_stock_threshold, t.low_stock_threshold)";
 
 /// Rows by their number in the order of locking, from 1.
@@ -56,8 +56,8 @@ pub(super) fn indexing() -> String {
     "create index on import_rows (number)".to_owned()
 }
 
-/// Locks the rows of a part that would change, in the order in which checkouts lock them, and notes
-/// which they are: a row that a sale changes after this is left as it is.
+/// Locks the rows of a part that would change, in the order in which checkouts lock them, and notes that
+/// they are locked: a row that a sale changes after this is left as it is.
 ///
 /// # Errors
 /// The statement failed; the transaction is lost.
@@ -82,7 +82,7 @@ pub async fn lock_stock(connection: &mut PgConnection, part: &Part) -> Result<()
     Ok(())
 }
 
-/// Refuses what does not go with what is reserved of a part's products.
+/// Refuses the rows of a part that contradict the quantities reserved for orders.
 ///
 /// # Errors
 /// A statement failed; the transaction is lost.
@@ -141,7 +141,7 @@ pub async fn apply_stock(connection: &mut PgConnection, part: &Part) -> Result<C
     Ok(Changes { inserted, updated })
 }
 
-/// Whether a row makes a difference to the stock `t`.
+/// The condition that a row changes the stock `t`.
 pub(super) fn differs() -> String {
     format!("(t.available_qty, t.low_stock_threshold) is distinct from ({AVAILABLE}, {THRESHOLD})")
 }

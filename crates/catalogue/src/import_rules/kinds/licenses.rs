@@ -8,32 +8,32 @@ use super::{
 pub(super) const SPEC: Spec = Spec {
     name: "licenses",
     noun: "licence",
-    about: "Licences. A store trades with one that is verified, of its own state and not past.",
+    about: "Licences. A store trades with one that is verified, issued by its own state and not expired.",
     columns: &[
-        Column::id("which licence"),
+        Column::id("the id of the licence"),
         Column::new(
             "store_id",
             Format::Id,
-            Need::New,
-            "whose it is; never changed once it is there",
+            Need::RequiredForNew,
+            "the store; never changed once the licence is there",
         ),
         Column::new(
             "issuing_state",
             Format::State,
-            Need::New,
+            Need::RequiredForNew,
             "the state that issued it",
         ),
         Column::new(
             "number",
             Format::Name,
-            Need::New,
+            Need::RequiredForNew,
             "its number in that state",
         ),
         Column::new(
             "type",
             Format::OneOf(&["grower", "producer", "distributor", "dispensary"]),
-            Need::New,
-            "what it licenses",
+            Need::RequiredForNew,
+            "the licensed business",
         ),
         Column::new(
             "status",

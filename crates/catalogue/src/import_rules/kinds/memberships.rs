@@ -1,4 +1,4 @@
-//! Who acts for which store.
+//! Memberships: the users who act for a store.
 
 use super::{
     super::{Column, Format, Need},
@@ -8,16 +8,21 @@ use super::{
 pub(super) const SPEC: Spec = Spec {
     name: "memberships",
     noun: "membership",
-    about: "Who acts for which store. Without one nobody can buy.",
+    about: "The users who act for each store. Nobody can buy without a membership.",
     columns: &[
-        Column::id("which membership"),
-        Column::new("store_id", Format::Id, Need::New, "the store"),
-        Column::new("user_id", Format::Id, Need::Found, "the user"),
-        Column::new("email", Format::Email, Need::Optional, "the user, instead"),
+        Column::id("the id of the membership"),
+        Column::new("store_id", Format::Id, Need::RequiredForNew, "the store"),
+        Column::new("user_id", Format::Id, Need::RequiredOrLookup, "the user"),
+        Column::new(
+            "email",
+            Format::Email,
+            Need::Optional,
+            "another way to name the user",
+        ),
         Column::new(
             "role",
             Format::OneOf(&["owner", "admin", "manager", "ops", "staff", "viewer"]),
-            Need::New,
+            Need::RequiredForNew,
             "`staff` and `viewer` may only look",
         ),
         Column::new(

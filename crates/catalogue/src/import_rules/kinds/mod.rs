@@ -12,8 +12,8 @@ mod users;
 
 use super::Column;
 
-/// What a file's rows are. The order is the order in which files are taken: what is referred to
-/// comes first.
+/// The kind of a file's rows. Files are imported in this order: a kind comes before those that refer to
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     Stores,
@@ -27,23 +27,23 @@ pub enum Kind {
     Stock,
 }
 
-/// What a kind's rows look like.
+/// The description of a kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Spec {
-    /// What files of it are called.
+    /// The name of its files.
     pub name: &'static str,
-    /// One of it.
+    /// The word for one of its rows.
     pub noun: &'static str,
-    /// What it is good for, for people.
+    /// A sentence for people.
     pub about: &'static str,
-    /// Its columns, at most 31.
+    /// The columns of its files.
     pub columns: &'static [Column],
-    /// The sets of columns any of which says which one a row is about.
+    /// The sets of columns any of which names the thing that a row is about.
     pub named_by: &'static [&'static [&'static str]],
 }
 
 impl Kind {
-    /// All of them, in order.
+    /// All kinds, in order.
     pub const ALL: [Self; 9] = [
         Self::Stores,
         Self::Users,
@@ -56,7 +56,7 @@ impl Kind {
         Self::Stock,
     ];
 
-    /// What its rows look like.
+    /// The description of this kind.
     pub const fn spec(self) -> &'static Spec {
         match self {
             Self::Stores => &stores::SPEC,
@@ -75,18 +75,12 @@ impl Kind {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.spec().name == name)
     }
-
-    /// Where a column stands in [`super::Row::given`].
-    pub fn bit(self, column: &str) -> i32 {
-        let index = self.spec().position(column);
-        1 << index.expect("only columns of the kind are asked for")
-    }
 }
 
 impl Spec {
-    /// Where a column stands.
+    /// The index of a column.
     pub fn position(&self, column: &str) -> Option<usize> {
-        self.columns.iter().position(|it| it.name == column)
+        self.columns.iter().position(|known| known.name == column)
     }
 
     /// The names of all columns.
@@ -94,16 +88,20 @@ impl Spec {
         self.columns.iter().map(|column| column.name).collect()
     }
 
-    /// Whether the columns that are there say which one a row is about.
+    /// The columns that are there name the thing that a row is about.
     pub fn is_named_by(&self, is_there: impl Fn(&str) -> bool) -> bool {
         self.named_by
             .iter()
             .any(|columns| columns.iter().all(|name| is_there(name)))
     }
 
-    /// Such as `id, or vendor_store_id and sku`.
+    /// A list for people, such as `id, or vendor_store_id and sku`.
     pub fn ways_to_name(&self) -> String {
-        let ways: Vec<_> = self.named_by.iter().map(|it| it.join(" and ")).collect();
+        let ways: Vec<_> = self
+            .named_by
+            .iter()
+            .map(|columns| columns.join(" and "))
+            .collect();
         ways.join(", or ")
     }
 }

@@ -1,7 +1,7 @@
 //! Stock.
 //!
-//! Only figures that a file may repeat: "forty more" would be forty more each time. What is on hand
-//! is what a count of the shelf says, and selling does not change it until goods leave.
+//! A row holds absolute quantities, which a file may repeat: "forty more" would be forty more each time.
+//! The quantity on hand is the count of the shelf; selling does not change it until goods leave.
 
 use super::{
     super::{Column, Format, Need},
@@ -11,38 +11,43 @@ use super::{
 pub(super) const SPEC: Spec = Spec {
     name: "stock",
     noun: "stock of a product",
-    about: "How much of a product there is. A row gives `on_hand_qty` or `available_qty`, not both.",
+    about: "The quantity of each product. A row gives `on_hand_qty` or `available_qty`, not both.",
     columns: &[
-        Column::new("product_id", Format::Id, Need::Found, "the product"),
+        Column::new(
+            "product_id",
+            Format::Id,
+            Need::RequiredOrLookup,
+            "the product",
+        ),
         Column::new(
             "vendor_store_id",
             Format::Id,
             Need::Optional,
-            "the product, instead, with `sku`",
+            "with `sku`, another way to name the product",
         ),
         Column::new(
             "sku",
             Format::Name,
             Need::Optional,
-            "the product, instead, with `vendor_store_id`",
+            "with `vendor_store_id`, another way to name the product",
         ),
         Column::new(
             "on_hand_qty",
             Format::Quantity { least: 0 },
             Need::Optional,
-            "what is on the shelf, reserved units included; the rest becomes available",
+            "the quantity on the shelf, with the reserved units; the rest becomes available",
         ),
         Column::new(
             "available_qty",
             Format::Quantity { least: 0 },
             Need::Optional,
-            "what may still be sold, whatever is reserved",
+            "the quantity that may still be sold, without the reserved units",
         ),
         Column::new(
             "low_stock_threshold",
             Format::Quantity { least: 0 },
             Need::Default("0"),
-            "below this the stock counts as low",
+            "the quantity below which the stock counts as low",
         ),
     ],
     named_by: &[&["product_id"], &["vendor_store_id", "sku"]],

@@ -1,4 +1,4 @@
-//! Stores. Two may well have one name, so a store is known by its id and nothing else.
+//! Stores. Two may have the same name, so a store is known by its id alone.
 
 use super::{
     super::{Column, Format, Need},
@@ -8,21 +8,26 @@ use super::{
 pub(super) const SPEC: Spec = Spec {
     name: "stores",
     noun: "store",
-    about: "Who buys and who sells.",
+    about: "The stores that buy and the stores that sell.",
     columns: &[
-        Column::id("which store; every other file refers to it by this"),
+        Column::id("the id of the store; every other file refers to it"),
         Column::new(
             "type",
             Format::OneOf(&["buyer", "vendor"]),
-            Need::New,
-            "which side it is on; never changed once it is there",
+            Need::RequiredForNew,
+            "its side of the market; never changed once the store is there",
         ),
-        Column::new("name", Format::Text, Need::New, "for people"),
+        Column::new(
+            "name",
+            Format::Text,
+            Need::RequiredForNew,
+            "a name for people",
+        ),
         Column::new(
             "state",
             Format::State,
-            Need::New,
-            "where it is: a buyer buys in its own state only",
+            Need::RequiredForNew,
+            "its state: a buyer buys in its own state only",
         ),
         Column::new(
             "kyc_status",

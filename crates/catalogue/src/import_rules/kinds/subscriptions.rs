@@ -8,27 +8,27 @@ use super::{
 pub(super) const SPEC: Spec = Spec {
     name: "subscriptions",
     noun: "subscription",
-    about: "A vendor's subscription, one each. It sells while it is `trialing` or `active` and the \
-            period has not ended.",
+    about: "The subscriptions of vendors, one each. A vendor sells while it is `trialing` or `active` \
+            and the period has not ended.",
     columns: &[
-        Column::id("which subscription"),
+        Column::id("the id of the subscription"),
         Column::new(
             "vendor_store_id",
             Format::Id,
-            Need::New,
-            "whose it is; never changed once it is there",
+            Need::RequiredForNew,
+            "the vendor; never changed once the subscription is there",
         ),
         Column::new(
             "status",
             Format::OneOf(&["trialing", "active", "past_due", "canceled", "paused"]),
-            Need::New,
-            "where it stands",
+            Need::RequiredForNew,
+            "the state of the subscription",
         ),
         Column::new(
             "current_period_end",
             Format::Time,
-            Need::New,
-            "when the paid period ends",
+            Need::RequiredForNew,
+            "the end of the paid period",
         ),
     ],
     named_by: &[&["id"], &["vendor_store_id"]],

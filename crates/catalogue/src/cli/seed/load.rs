@@ -36,7 +36,8 @@ pub struct LoadedTable {
     pub elapsed: Duration,
 }
 
-/// The rows loaded into all tables. The tables' times leave out the commit and the statistics, `elapsed` does not.
+/// The rows loaded into all tables. The tables' times leave out the commit and the statistics; `elapsed` does
+/// not.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Summary {

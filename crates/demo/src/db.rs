@@ -19,9 +19,7 @@ pub struct Shopper {
 /// Something worth buying, from a vendor that may sell.
 #[derive(Clone, Debug)]
 pub struct Offer {
-    /// What.
     pub product_id: ProductId,
-    /// Whose.
     pub vendor_store_id: VendorStoreId,
     /// The least quantity that earns a volume tier.
     pub qty: i32,

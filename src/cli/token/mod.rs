@@ -30,7 +30,8 @@ Examples:
 
 The token is signed with auth.hs256_secret (SPLITCART_AUTH_HS256_SECRET, or the file that
 SPLITCART_AUTH_HS256_SECRET_FILE names), which must be the server's; if none is set, with the secret that
-a private server keeps in its --data-dir; or with --private-key, if the server has the public one. It says who calls, not what they may do: that is read from the database.";
+a private server keeps in its --data-dir; or with --private-key, if the server has the public one. The token says who calls; their rights are read
+from the database.";
 
 /// Print a token for a person acting for a store
 #[derive(Args, Clone, Debug)]

@@ -268,12 +268,12 @@ async fn what_can_not_be_used_is_told_and_changes_nothing() {
         (
             "products.csv",
             "sku,colour\nx,red\n",
-            "line 1: names what is no column of products: \"colour\"; known: id, vendor_store_id",
+            "line 1: names unknown columns of products: \"colour\"; known: id, vendor_store_id",
         ),
         (
             "products.csv",
             "\ncolour,sku,size\n",
-            "line 2: names what is no column of products: \"colour\", \"size\";",
+            "line 2: names unknown columns of products: \"colour\", \"size\";",
         ),
         ("products.csv", "sku,sku\nx,y\n", "names sku twice"),
         ("products.csv", "sku,\"title\nx,y\n", "never closed"),

@@ -90,7 +90,7 @@ pub fn read_row(kind: Kind, cells: &[Cell], problems: Vec<Problem>) -> Row {
         row.given.extend(is_given.then_some(column.name));
         row.values.push(value);
     }
-    if !spec.is_named_by(|name| row.given.iter().any(|given| *given == name)) {
+    if !spec.is_named_by(|name| row.given.contains(&name)) {
         if row.problems.is_empty() {
             let problem = format!("names no {}: give {}", spec.noun, spec.ways_to_name());
             row.problems.push(Problem::of_row(problem));

@@ -1,4 +1,4 @@
-//! What is sold: one entry per kind of product, with prices, quantities and stock that fit its
+//! The products of the seed: one entry per kind of product, with prices, quantities and stock that fit its
 //! unit.
 
 use super::{

@@ -1,10 +1,10 @@
 //! The data directory of the private services: its lock, its logs, and the short paths of the sockets in
-//! it. It is found and created in `place`.
+//! it. It is found and created in `find_or_create`.
 //!
 //! The directory itself, its lock, its logs and its secret belong to whoever runs splitcart; only
 //! `postgres`, `redis` and `run` in it belong to the user who runs the services.
 
-mod place;
+mod find_or_create;
 #[cfg(test)]
 mod tests;
 
@@ -22,9 +22,9 @@ use super::{
     Error, account::Account, data_dir::DataDir, lock::Lock, open_directory::OpenDirectory,
 };
 
-use self::place::{Link, TEMPORARY_PREFIX};
+use self::find_or_create::{Link, TEMPORARY_PREFIX};
 
-pub(super) use self::place::find;
+pub(super) use self::find_or_create::find;
 
 /// The file that distinguishes a temporary data directory from another one of a similar name.
 const TEMPORARY_MARK: &str = "temporary";
@@ -47,11 +47,17 @@ impl Directory {
     /// Finds or creates the directory, closes it to others and locks it.
     pub(super) fn open(wanted: &DataDir, account: Account) -> Result<Self, Error> {
         let (opened, temporary) = match wanted {
-            DataDir::Explicit(path) => (place::create(path, Link::Followed, &account)?, None),
-            DataDir::Default => (place::create_default(&account)?, None),
+            DataDir::Explicit(path) => (
+                find_or_create::create(path, Link::Followed, &account)?,
+                None,
+            ),
+            DataDir::Default => (find_or_create::create_default(&account)?, None),
             DataDir::Temporary => {
-                let temporary = place::create_temporary(&account)?;
-                (place::open_canonical(temporary.path())?, Some(temporary))
+                let temporary = find_or_create::create_temporary(&account)?;
+                (
+                    find_or_create::open_canonical(temporary.path())?,
+                    Some(temporary),
+                )
             }
         };
         let lock = Lock::take(&opened, &account)?;
@@ -72,7 +78,7 @@ impl Directory {
     /// The temporary directories whose owners were killed, taken over. The caller stops what
     /// still runs in them, and removes them.
     pub(super) fn abandoned(account: &Account) -> Vec<Self> {
-        let entries = fs::read_dir(place::temporary_base(account))
+        let entries = fs::read_dir(find_or_create::temporary_base(account))
             .into_iter()
             .flatten()
             .flatten();
@@ -163,7 +169,7 @@ impl Directory {
                 _temporary: None,
             });
         }
-        let temporary = place::create_temporary(&self.account)?;
+        let temporary = find_or_create::create_temporary(&self.account)?;
         self.account.give(&OpenDirectory::open(temporary.path())?)?;
         Ok(SocketDirectory {
             path: temporary.path().to_owned(),

@@ -7,7 +7,7 @@ use std::{
 
 use nix::unistd::geteuid;
 
-use super::{place::Link, *};
+use super::{find_or_create::Link, *};
 
 fn open(path: &Path) -> Result<Directory, Error> {
     Directory::open(
@@ -196,7 +196,7 @@ fn a_default_directory_that_is_a_link_is_refused() {
     fs::create_dir(&target).unwrap();
     symlink(&target, &link).unwrap();
     let account = Account::for_services().unwrap();
-    let error = place::create(&link, Link::Refused, &account).unwrap_err();
+    let error = find_or_create::create(&link, Link::Refused, &account).unwrap_err();
     assert!(matches!(error, Error::Planted { .. }), "{error}");
     assert!(fs::read_dir(&target).unwrap().next().is_none());
     let named = open(&link).unwrap();
@@ -314,7 +314,7 @@ fn a_directory_or_a_lock_of_somebody_else_is_refused() {
 /// Somebody may make directories in `/tmp` that look like ours.
 #[test]
 fn a_planted_temporary_directory_is_not_taken_over() {
-    let base = place::temporary_base(&Account::for_services().unwrap());
+    let base = find_or_create::temporary_base(&Account::for_services().unwrap());
     let planted = tempfile::Builder::new()
         .prefix(TEMPORARY_PREFIX)
         .tempdir_in(&base)

@@ -45,10 +45,10 @@ pub use source::FileFormat;
 const EXAMPLES: &str = "\
 Examples:
   splitcart import docs/examples                  all files of a directory, in the right order
-  splitcart import products.csv stock.ndjson      some files; what they are is in their names
+  splitcart import products.csv stock.ndjson      some files; their names say their kinds
   splitcart import --dry-run --refused bad.ndjson products.csv
-                                                  what would happen, and what would be refused
-  splitcart import --keep-going stock.csv         take what is good, in short transactions
+                                                  show what would change, write only the refused rows down
+  splitcart import --keep-going stock.csv         take the good rows, in short transactions
   gunzip -c all.csv.gz | splitcart import --kind stock --format csv -
 
 Importing a file again changes nothing: a row is inserted, or updated where it says something
@@ -66,10 +66,10 @@ pub struct ImportArgs {
     /// input
     #[arg(required_unless_present = "columns", value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// What the rows are, whatever the file is called
+    /// The kind of the rows, whatever the file is called
     #[arg(long, value_parser = parse_kind)]
     pub kind: Option<Kind>,
-    /// How they are written down, whatever the file is called
+    /// The format of the rows, whatever the file is called
     #[arg(long, value_enum)]
     pub format: Option<FileFormat>,
     /// Import the rows that are good, even if others are refused

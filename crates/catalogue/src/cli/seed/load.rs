@@ -35,7 +35,8 @@ pub struct LoadedTable {
     pub elapsed: Duration,
 }
 
-/// The rows loaded into all tables. The tables' times leave out the commit and the statistics, `elapsed` does not.
+/// The rows loaded into all tables. The tables' times leave out the commit and the statistics; `elapsed` does
+/// not.
 #[derive(Clone, Debug)]
 pub struct Summary {
     pub tables: Vec<LoadedTable>,

@@ -1,5 +1,5 @@
-//! The description of how the rows of a kind become rows of a table. [`plans`](super::plans) holds one for each
-//! kind.
+//! The way from the rows of a kind to the rows of a table, as a description. There is one for each kind in
+//! [`plans`](super::plans).
 
 use crate::import_rules::{Column, Format, Need};
 

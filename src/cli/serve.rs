@@ -11,8 +11,6 @@ use super::{
     signals::{StopSignal, first_stop_signal},
 };
 
-pub use super::signals::stop_signal;
-
 /// Serves until Ctrl-C, SIGTERM or SIGHUP, then finishes what was accepted.
 ///
 /// # Errors

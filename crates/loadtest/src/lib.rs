@@ -66,7 +66,11 @@ use futures_util::FutureExt;
 
 use catalogue::seed::SeedPlan;
 use splitcart::{
-    cli::{serve, services::with_token_keys},
+    cli::{
+        serve,
+        services::{for_own_server, with_token_keys},
+        signals, token,
+    },
     config::Config,
 };
 
@@ -86,7 +90,7 @@ pub async fn run(
 ) -> anyhow::Result<ExitCode> {
     checks::check(args)?;
     serve::raise_the_limit_of_open_files();
-    let stop_signal = serve::stop_signal()?.shared();
+    let stop_signal = signals::stop_signal()?.shared();
     if !args.place.private {
         let place = Place::running(args, config).await?;
         let config = &with_token_keys(config, data_dir)?;
@@ -95,7 +99,7 @@ pub async fn run(
         }
         return trial::run(args, config, &place, stop_signal).await;
     }
-    let config = &private::for_this_process(config);
+    let config = &for_own_server(config, token::fresh_secret);
     let plan = SeedPlan {
         vendors: args.place.seed_vendors,
         products: args.place.seed_products,

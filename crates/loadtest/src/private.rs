@@ -9,11 +9,7 @@ use secrecy::ExposeSecret;
 use tokio::process::{Child, Command};
 
 use catalogue::{cli::seed, db::bulk, seed::SeedPlan};
-use splitcart::{
-    cli::{token, tool::program_beside},
-    config::{Config, TokenKeys},
-    db,
-};
+use splitcart::{cli::tool::program_beside, config::Config, db};
 
 use private_servers::{DataDir, EmbeddedServices, Options, SERVING_ROLE};
 
@@ -24,19 +20,7 @@ const END_WAIT: Duration = Duration::from_secs(10);
 /// A line per request is no part of what is measured, unless it is asked for.
 const LOG_FILTER: &str = "warn,actix_http=off,sqlx_postgres::options=off";
 
-/// The settings for a server of this process alone: without TLS, and with a fresh secret unless the user
-/// has set one.
-pub fn for_this_process(config: &Config) -> Config {
-    let mut config = config.clone();
-    let has_own_secret = matches!(config.auth.token_keys(), TokenKeys::Secret(_));
-    if !has_own_secret || !config.auth.has_keys() {
-        config.auth.trust_only(token::fresh_secret());
-    }
-    config.http.speak_plainly();
-    config
-}
-
-/// Settings of a user's own server that [`for_this_process`] has put aside.
+/// Settings of a user's own server that `services::for_own_server` replaces.
 const NOT_OF_USE: [&str; 7] = [
     "SPLITCART_DATABASE_URL_FILE",
     "SPLITCART_REDIS_URL_FILE",

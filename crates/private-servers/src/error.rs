@@ -8,7 +8,6 @@ use std::{
 
 /// The reason why a private PostgreSQL or Redis can't be started, kept running or stopped.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "the names of the fields say it")]
 pub enum Error {
     /// A program is not installed, or too old.
     #[error(

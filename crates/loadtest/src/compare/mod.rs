@@ -40,7 +40,7 @@ use std::{process::ExitCode, time::Instant};
 use anyhow::Context;
 use catalogue::seed::SeedPlan;
 use clap::Parser;
-use splitcart::cli::serve;
+use splitcart::cli::signals;
 
 use crate::compare::{
     cluster::Cluster, conditions::Conditions, options::Options, plan::Plan, report::Everything,
@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
 
 /// Runs until a signal. Whatever is dropped then ends.
 async fn unless_stopped(options: &Options) -> anyhow::Result<ExitCode> {
-    let stop_signal = serve::stop_signal()?;
+    let stop_signal = signals::stop_signal()?;
     tokio::select! {
         result = run(options) => result,
         () = stop_signal => Err(anyhow::anyhow!("stopped by a signal")),

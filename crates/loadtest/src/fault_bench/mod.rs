@@ -39,7 +39,7 @@ use std::{process::ExitCode, time::Instant};
 use anyhow::Context;
 use clap::Parser;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use splitcart::cli::{serve, tool::program_beside};
+use splitcart::cli::{signals, tool::program_beside};
 
 use crate::fault_bench::{
     environment::Environment, judge::Measured, options::Options, rows::Row, run::Times,
@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
 
 /// Runs until a signal. Whatever is dropped then ends.
 async fn unless_stopped(options: &Options) -> anyhow::Result<ExitCode> {
-    let stop_signal = serve::stop_signal()?;
+    let stop_signal = signals::stop_signal()?;
     tokio::select! {
         result = run(options) => result,
         () = stop_signal => Err(anyhow::anyhow!("stopped by a signal")),

@@ -66,10 +66,12 @@ impl Server {
         let lines = Arc::clone(&log);
         std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                if let Some(pair) = addresses_in(&line) {
+                let listening = addresses_in(&line);
+                lines.lock().unwrap().push(line);
+                // The line is in the log before the test goes on.
+                if let Some(pair) = listening {
                     drop(found.send(pair));
                 }
-                lines.lock().unwrap().push(line);
             }
         });
         let addresses =

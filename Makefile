@@ -58,7 +58,7 @@ fault-check: install-missing ## Compare the first faults with crates/loadtest/fa
 lint: install-missing ## Check format, clippy, documentation, .sqlx and dependencies
 	cargo fmt --all -- --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --all-features
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --all-features --document-private-items
 	scripts/sqlx-prepare --check
 	scripts/check-dependencies
 

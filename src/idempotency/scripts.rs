@@ -5,7 +5,7 @@ use redis::Script;
 
 /// Claims a key or returns its present state.
 ///
-/// KEYS[1] the scope; ARGV: fingerprint, owner, lease in ms. Returns nil if the key is claimed now, else
+/// `KEYS[1]` the scope; ARGV: fingerprint, owner, lease in ms. Returns nil if the key is claimed now, else
 /// fingerprint, status and body; without a status a request is at work.
 const BEGIN: &str = r"
 local found = redis.call('hmget', KEYS[1], 'fingerprint', 'status', 'body')
@@ -14,14 +14,14 @@ redis.call('hset', KEYS[1], 'fingerprint', ARGV[1], 'owner', ARGV[2])
 redis.call('pexpire', KEYS[1], ARGV[3])
 return nil
 ";
-/// Renews a lease, for its owner only. KEYS[1] the scope; ARGV: owner, lease in ms.
+/// Renews a lease, for its owner only. `KEYS[1]` the scope; ARGV: owner, lease in ms.
 const RENEW: &str = r"
 if redis.call('hget', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
 return redis.call('pexpire', KEYS[1], ARGV[2])
 ";
 /// Replaces a claim by the answer, even if another attempt holds the claim by now; an earlier answer stays.
 ///
-/// KEYS[1] the scope, KEYS[2] the counter of bytes recently kept for the store; ARGV: fingerprint, status,
+/// `KEYS[1]` the scope, `KEYS[2]` the counter of bytes recently kept for the store; ARGV: fingerprint, status,
 /// body, time to live in ms, bytes that the answer counts for, the store's limit of bytes, lifetime of the
 /// counter in ms. Returns 0 if the answer is not kept.
 const FINISH: &str = r"
@@ -35,7 +35,7 @@ redis.call('incrby', KEYS[2], ARGV[5])
 if kept == 0 then redis.call('pexpire', KEYS[2], ARGV[7]) end
 return 1
 ";
-/// Releases a claim, for its owner only. KEYS[1] the scope; ARGV: owner.
+/// Releases a claim, for its owner only. `KEYS[1]` the scope; ARGV: owner.
 const RELEASE: &str = r"
 if redis.call('hget', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
 return redis.call('del', KEYS[1])

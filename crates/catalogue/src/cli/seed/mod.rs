@@ -2,7 +2,7 @@
 //!
 //! Owns the command's options. What the rows say is `seed`'s, how they are written is `db::bulk`'s,
 //! in which order is `load`'s. It does not connect: [`run`] and
-//! [`load`](load()) take a connection, so that `demo` can load in silence.
+//! [`load()`](load()) take a connection, so that `demo` can load in silence.
 
 mod load;
 
@@ -53,7 +53,7 @@ pub struct SeedArgs {
 }
 
 impl SeedArgs {
-    /// The plan that is asked for; [`load`] checks it.
+    /// The plan that is asked for; [`load()`] checks it.
     pub fn plan(&self) -> SeedPlan {
         SeedPlan {
             vendors: self.vendors,
@@ -67,7 +67,7 @@ impl SeedArgs {
 /// Connects, applies missing migrations, and runs the command.
 ///
 /// # Errors
-/// PostgreSQL can't be reached, or see [`load`](load()).
+/// PostgreSQL can't be reached, or see [`load()`](load()).
 pub async fn run_command(
     args: &SeedArgs,
     config: &Config,
@@ -84,7 +84,7 @@ pub async fn run_command(
 /// Loads on a connection, shows how far it is on stderr and what it did on stdout.
 ///
 /// # Errors
-/// See [`load`].
+/// See [`load()`].
 pub async fn run(args: &SeedArgs, conn: &mut PgConnection) -> anyhow::Result<()> {
     let screen = Screen::on_stderr();
     let loaded = load(&args.plan(), Utc::now(), conn, &|progress| {

@@ -8,6 +8,8 @@ release := $(or $(CARGO_TARGET_DIR),target)/release
 # The installation directory; `splitcart NAME` finds the tools beside the service.
 prefix := $(or $(PREFIX),$(CARGO_HOME),$(HOME)/.cargo)
 build = cargo build --locked --release -p splitcart $(addprefix -p splitcart-,$(1))
+# The tools of both benchmarks: with one set for both, cargo builds nothing twice.
+benchmarks := audit catalogue loadtest
 
 .DEFAULT_GOAL := help
 .PHONY: help demo install test contract clients bench bench-compare bench-check fault-bench fault-check lint deny fuzz sqlx clean install-missing
@@ -40,19 +42,19 @@ bench: install-missing ## Run the Criterion benchmarks (ARGS=... for cargo bench
 	cargo bench --locked -p splitcart $(or $(ARGS),--bench domain --bench checkout)
 
 bench-compare: install-missing ## Measure every target of the design and compare it (ARGS=--help)
-	$(call build,loadtest)
+	$(call build,$(benchmarks))
 	$(release)/compare $(ARGS)
 
 bench-check: install-missing ## Compare ratios with crates/loadtest/floors.toml, in under three minutes
-	$(call build,loadtest)
+	$(call build,$(benchmarks))
 	$(release)/compare --check $(ARGS)
 
 fault-bench: install-missing ## Cause every fault of docs/reliability.md and measure its effect (ARGS=--help)
-	$(call build,audit catalogue loadtest)
+	$(call build,$(benchmarks))
 	$(release)/fault-bench $(ARGS)
 
 fault-check: install-missing ## Compare the first faults with crates/loadtest/fault_floors.toml, in under three minutes
-	$(call build,audit catalogue loadtest)
+	$(call build,$(benchmarks))
 	$(release)/fault-bench --check $(ARGS)
 
 lint: install-missing ## Check format, clippy, documentation, .sqlx and dependencies

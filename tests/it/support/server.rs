@@ -212,6 +212,8 @@ pub fn serve() -> Command {
         .env("SPLITCART_OPS_ADDR", "127.0.0.1:0")
         .env("SPLITCART_AUTH_HS256_SECRET", SECRET)
         .env("SPLITCART_LOG_FORMAT", "json")
+        // In a development build a backtrace holds the actors' thread up for longer than a batch may take.
+        .env("RUST_BACKTRACE", "0")
         // A test sends requests as fast as it can; the tests of the limits turn them on.
         .env("SPLITCART_RATE_LIMIT", "off")
         // No balancer needs time to notice; the tests of the delay set it.

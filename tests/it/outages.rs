@@ -52,8 +52,9 @@ async fn redis_is_named_when_it_is_away_and_when_it_is_back() {
     };
     assert_eq!((away.as_str(), back.as_str()), ("ERROR", "INFO"));
     assert!(cause.starts_with("Redis at "), "{cause}");
-    // The system's error: "Connection refused", or what the probe of the start saw if the kill struck it.
-    assert!(cause.contains("(os error "), "{cause}");
+    // A probe that was under way when the kill struck sees its connection cut; any other one is refused.
+    let causes = ["Connection refused", "Connection reset", "Broken pipe"];
+    assert!(causes.iter().any(|known| cause.contains(known)), "{cause}");
     assert!(end.contains("is back after "), "{end}");
 }
 

@@ -16,7 +16,7 @@ use actix_rt::System;
 use mimalloc::MiMalloc;
 use nix::time::{ClockId, clock_gettime};
 use splitcart::{
-    checkout::vendors::directory::VendorDirectory, domain::ids::VendorStoreId, metrics::Metrics,
+    domain::ids::VendorStoreId, metrics::Metrics, vendors::directory::VendorDirectory,
 };
 use uuid::Uuid;
 

@@ -20,12 +20,11 @@ use chrono::{TimeDelta, Utc};
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use private_servers::{DataDir, EmbeddedServices, Options};
 use splitcart::{
-    app::options,
+    app::{actors::Actors, options},
     carts::{self, EarlierAttempts, FreezeCart, Promises},
     checkout::{
         batch::CheckoutDesk,
         command::{CheckoutCommand, Decision},
-        start::CheckoutActors,
     },
     config::Config,
     db::{self, inventory::StockCheck},
@@ -243,8 +242,8 @@ fn measure_checkouts(bencher: &mut Bencher<'_>, stage: &Stage, batch: usize, hot
         let config = Config::load(None, settings).unwrap();
         // The events are not received; they remain in the outbox.
         let (committed_events, _) = mpsc::channel(1);
-        let options = options::checkout(&config);
-        CheckoutActors::start(options, &stage.url, &Metrics::new(), committed_events)
+        let options = options::actors(&config);
+        Actors::start(options, &stage.url, &Metrics::new(), committed_events)
             .await
             .unwrap()
     });
@@ -256,14 +255,14 @@ fn measure_checkouts(bencher: &mut Bencher<'_>, stage: &Stage, batch: usize, hot
                 round += 1;
                 let commands = freeze_carts(&stage.pool, batch, hot, round).await;
                 let started = Instant::now();
-                check_out_at_once(&actors.desk, commands).await;
+                check_out_at_once(&actors.desks.checkouts, commands).await;
                 spent += started.elapsed();
             }
             spent
         })
     });
     stage.system.block_on(async {
-        actors.desk.close();
+        actors.desks.close();
         actors.stop().await;
     });
 }

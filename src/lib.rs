@@ -12,7 +12,8 @@
 //! | commands | [`cli`]: serve, migrate, token, embedded, openapi, errors; and it starts the tools of `crates/`: demo, seed, import, audit, loadtest |
 //! | the running service | [`app`]: start order, drain order |
 //! | listeners | [`http`]: the public API · `ops`: health and metrics |
-//! | services | [`checkout`]: batches, vendors · [`carts`] · [`idempotency`]: the Redis fast path · `outbox`: the relay · `sweeper` |
+//! | services | [`checkout`] · [`carts`] · [`idempotency`]: the Redis fast path · `outbox`: the relay · `sweeper` |
+//! | turns | [`vendors`]: actors that give the turns, the transaction that is lent to them · `held_rows`: rows that others hold |
 //! | group commit | [`batching`]: queues, and the members of each transaction |
 //! | SQL | [`db`], and only there |
 //! | rules | [`domain`]: no I/O, no async, no clock, no randomness |
@@ -30,6 +31,7 @@ pub mod config;
 pub mod db;
 pub mod domain;
 mod faults;
+mod held_rows;
 pub mod http;
 pub mod idempotency;
 mod log_floods;
@@ -42,3 +44,4 @@ mod request_id;
 pub mod seed_ids;
 mod sweeper;
 pub mod telemetry;
+pub mod vendors;

@@ -10,7 +10,7 @@ use std::{
 use actix_rt::System;
 use mimalloc::MiMalloc;
 use splitcart::{
-    checkout::vendors::directory::VendorDirectory, domain::ids::VendorStoreId, metrics::Metrics,
+    domain::ids::VendorStoreId, metrics::Metrics, vendors::directory::VendorDirectory,
 };
 use uuid::Uuid;
 

@@ -4,6 +4,7 @@
 //! Stop: public listener (requests under way are finished), actors, relay (what was committed is
 //! published), private listener.
 
+pub mod actors;
 mod background;
 mod database;
 mod error;
@@ -24,7 +25,6 @@ use tokio::{
 
 use crate::{
     carts::start::Carts,
-    checkout::start::CheckoutActors,
     config::{BACKGROUND_CONNECTIONS, Config, RELAY_CONNECTIONS, RateLimit, TokenKeys},
     http::{
         options::Options as HttpOptions,
@@ -44,6 +44,7 @@ use crate::{
 };
 
 use self::{
+    actors::Actors,
     background::{background_pool, beside_the_listener, in_the_background, watch_dependencies},
     listeners::{Listener, OPS_CLOSE_MAX_S, bind, certificate, serve_ops},
 };
@@ -69,7 +70,7 @@ pub struct App {
     ops_addr: SocketAddr,
     http: Listener,
     ops: Listener,
-    actors: CheckoutActors,
+    actors: Actors,
     carts: Carts,
     relay: JoinHandle<()>,
     /// Tasks that have no end of their own and nothing to finish.
@@ -112,9 +113,8 @@ impl App {
         let (http_addr, ops_addr) = (http_listener.local_addr()?, ops_listener.local_addr()?);
 
         let incarnation = Incarnation::read(&relay_pool).await?;
-        let (checkout, carts) = (options::checkout(config), options::carts(config));
-        let actors =
-            CheckoutActors::start(checkout, database_url, &metrics, committed_events).await?;
+        let (actors, carts) = (options::actors(config), options::carts(config));
+        let actors = Actors::start(actors, database_url, &metrics, committed_events).await?;
         let carts = Carts::start(carts, database_url, &metrics).await?;
         let (stopping, stops) = watch::channel(false);
         // The relay's own: it must outlive the last commit.
@@ -138,7 +138,7 @@ impl App {
             database: KeptConnection::to(database_url),
             remembered: Remembered::default(),
             redis_url: redis_url.clone(),
-            checkouts: actors.desk.clone(),
+            checkouts: actors.desks.checkouts.clone(),
             carts: carts.desk.clone(),
             directory: actors.directory.clone(),
             metrics: metrics.clone(),
@@ -151,7 +151,7 @@ impl App {
             settings: http_options::settings(config, connections),
             database_url: database_url.clone(),
             redis_url: redis_url.clone(),
-            checkouts: actors.desk.clone(),
+            checkouts: actors.desks.checkouts.clone(),
             carts: carts.desk.clone(),
             incarnation,
             tokens: TokenVerifier::new(keys.current(), &config.auth, &metrics),
@@ -221,7 +221,7 @@ impl App {
         let rest = self.drain_max / AFTERWARDS;
         drop(timeout_at(give_up - rest / 2, self.http.stop()).await);
         // The listener has waited for its requests, but not for tasks whose clients have hung up.
-        self.actors.desk.close();
+        self.actors.desks.close();
         self.carts.desk.close();
         let both = async { tokio::join!(self.actors.stop(), self.carts.stop()) };
         if timeout_at(give_up - rest / 4, both).await.is_err() {

@@ -13,7 +13,26 @@ use crate::{
         cart::PriceHold,
         terms::{PaymentPolicy, Terms},
     },
+    vendors,
 };
+
+/// The options of everything that takes vendors' turns.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub vendors: vendors::Options,
+    pub checkouts: checkout::start::Options,
+}
+
+/// The options of the actors.
+pub fn actors(config: &Config) -> Options {
+    Options {
+        vendors: vendors::Options {
+            transactions_max: config.checkout_transactions(),
+            idle_max: Duration::from_secs(config.vendors.idle_s_max),
+        },
+        checkouts: checkout(config),
+    }
+}
 
 /// The terms on which this service sells.
 pub fn terms(config: &Config) -> Terms {
@@ -43,18 +62,16 @@ pub fn promises(config: &Config) -> Promises {
 }
 
 /// The options of checkouts.
-pub fn checkout(config: &Config) -> checkout::start::Options {
+fn checkout(config: &Config) -> checkout::start::Options {
     checkout::start::Options {
         terms: terms(config),
         connections_max: config.checkout_connections(),
-        transactions_max: config.checkout_transactions(),
         acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
         transaction_max: config.transaction_limit(),
         commit_wait_max: Duration::from_millis(config.commit_ms_max),
         lock_wait_max: Duration::from_millis(config.lock_ms_max),
         held_wait_max: Duration::from_millis(config.held_wait_ms_max),
         attempts_max: config.attempts_max,
-        vendor_idle_max: Duration::from_secs(config.vendors.idle_s_max),
         keep_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),
         claim_lease: Duration::from_secs(config.outbox.claim_lease_s),
         limits: batching::Limits {

@@ -4,18 +4,15 @@
 //! |---|---|
 //! | [`command`] | the commands of the checkout desk, and its decisions |
 //! | [`batch`] | the transactions: the only `begin` and `commit` of a checkout |
-//! | [`vendors`] | vendors' actors, and the transaction that is lent to them |
-//! | `held_rows` | rows that others hold, and the checkouts that wait for them |
 //! | [`preview`] | a checkout that is not carried out |
 //! | `loaded_carts` | carts with everything that their plans depend on, for checkouts and previews |
-//! | [`start`] | starting and stopping all of it |
+//! | [`start`] | opening the desk |
 //!
-//! The desk and its queue are [`crate::batching`]'s.
+//! The desk and its queue are [`crate::batching`]'s, vendors' actors [`crate::vendors`]', and the memory of
+//! rows that others hold `crate::held_rows`'.
 
 pub mod batch;
 pub mod command;
-pub(crate) mod held_rows;
 mod loaded_carts;
 pub mod preview;
 pub mod start;
-pub mod vendors;

@@ -1,28 +1,22 @@
-//! Starts the desk, the coordinator and the vendors' actors on an arbiter of their own, with the pool that
-//! they use.
+//! Opens the desk of checkouts, with the pool that it uses.
 
 use std::time::Duration;
 
-use actix_rt::Arbiter;
 use secrecy::SecretString;
 use tokio::sync::mpsc;
 
 use crate::{
-    batching::{Limits, arbiter},
+    batching::Limits,
     db::{
         self,
         outbox::ClaimedEvent,
         pool::{Limits as PoolLimits, Workload},
     },
     domain::terms::Terms,
-    metrics::Metrics,
+    vendors::Vendors,
 };
 
-use super::{
-    batch::{BatchContext, CheckoutDesk},
-    held_rows::HeldRows,
-    vendors::directory::VendorDirectory,
-};
+use super::batch::{BatchContext, CheckoutDesk};
 
 /// The time for which the writer of an event has it to itself, before any relay may publish it: what a
 /// crash right after a commit delays the event by.
@@ -41,8 +35,6 @@ pub struct Options {
     pub terms: Terms,
     /// The connections of the pool.
     pub connections_max: u32,
-    /// The transactions that can run at a time, overdue ones and the slow lane included.
-    pub transactions_max: usize,
     /// The longest wait for a connection.
     pub acquire_wait_max: Duration,
     /// The time that a transaction may take up to its commit.
@@ -55,8 +47,6 @@ pub struct Options {
     pub held_wait_max: Duration,
     /// The most attempts at a lone checkout.
     pub attempts_max: u32,
-    /// The time after which an idle vendor's actor is put away.
-    pub vendor_idle_max: Duration,
     /// The time for which a first answer is kept.
     pub keep_answers_for: Duration,
     /// The time for which a relay claims events.
@@ -65,51 +55,22 @@ pub struct Options {
     pub limits: Limits,
 }
 
-/// The running actors.
-#[derive(Debug)]
-pub struct CheckoutActors {
-    /// Takes checkouts.
-    pub desk: CheckoutDesk,
-    /// The vendors' actors.
-    pub directory: VendorDirectory,
-    arbiter: Arbiter,
-}
-
-impl CheckoutActors {
-    /// Starts everything. The pool connects when it is first used.
-    ///
-    /// # Errors
-    /// The database URL is malformed.
-    pub async fn start(
-        options: Options,
-        database_url: &SecretString,
-        metrics: &Metrics,
-        committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
-    ) -> Result<Self, db::Error> {
-        let (url, metrics) = (database_url.clone(), metrics.clone());
-        let open = move || open(&options, &url, &metrics, committed_events);
-        let (opened, arbiter) = arbiter::open_on_new(open).await;
-        let (desk, directory) = opened?;
-        Ok(Self {
-            desk,
-            directory,
-            arbiter,
-        })
-    }
-
-    /// Waits until nothing is queued or running, then stops the arbiter.
-    pub async fn stop(self) {
-        self.desk.drained().await;
-        arbiter::stop(self.arbiter).await;
-    }
-}
-
-fn open(
+/// Opens the desk. Must be called on the arbiter of the vendors' actors. The pool connects when it is first
+/// used.
+///
+/// # Errors
+/// The database URL is malformed.
+pub fn open(
     options: &Options,
     url: &SecretString,
-    metrics: &Metrics,
+    vendors: &Vendors,
     committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
-) -> Result<(CheckoutDesk, VendorDirectory), db::Error> {
+) -> Result<CheckoutDesk, db::Error> {
+    let Vendors {
+        directory,
+        held_rows,
+        metrics,
+    } = vendors.clone();
     let pool_limits = PoolLimits {
         workload: Workload::KeyLookups,
         connections_max: options.connections_max,
@@ -119,17 +80,10 @@ fn open(
     };
     let pool = db::pool::lazy(url, "splitcart checkout", pool_limits)?;
     metrics.watch_pool("checkout", pool.clone());
-    let directory = VendorDirectory::new(options.transactions_max, metrics.clone());
-    let held_rows = HeldRows::new(metrics.clone());
     actix_rt::spawn(held_rows.clone().watch(pool.clone()));
-    actix_rt::spawn(
-        directory
-            .clone()
-            .put_away_idle_actors(options.vendor_idle_max),
-    );
     let context = BatchContext {
         pool,
-        directory: directory.clone(),
+        directory,
         held_rows,
         terms: options.terms,
         batch_lines_max: options.limits.batch_weight_max,
@@ -142,7 +96,7 @@ fn open(
         keep_answers_for: options.keep_answers_for,
         claim_events_for: FRESH_CLAIM.min(options.claim_lease),
         committed_events,
-        metrics: metrics.clone(),
+        metrics,
     };
-    Ok((CheckoutDesk::open(context, options.limits), directory))
+    Ok(CheckoutDesk::open(context, options.limits))
 }

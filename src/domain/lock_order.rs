@@ -1,7 +1,7 @@
 //! The order in which a checkout takes locks. Every checkout follows it, so waits never form a cycle.
 //!
 //! 1. Carts, in ascending id (`db::carts::lock`).
-//! 2. The turns of vendors, in ascending id (`checkout::vendors::lent_tx`).
+//! 2. The turns of vendors, in ascending id (`vendors::lent_tx`).
 //! 3. Rows of stock, in ascending [`StockKey`] (`db::inventory`).
 
 use super::ids::{ProductId, VendorStoreId};

@@ -20,10 +20,11 @@ use tokio::sync::watch;
 
 use crate::{
     carts::batch::CartDesk,
-    checkout::{batch::CheckoutDesk, vendors::directory::VendorDirectory},
+    checkout::batch::CheckoutDesk,
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
     outbox::sink_state::SinkState,
     telemetry,
+    vendors::directory::VendorDirectory,
 };
 
 pub use self::health::{KeptConnection, Remembered, connect_early};

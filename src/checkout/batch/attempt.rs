@@ -12,10 +12,10 @@ use crate::{
     db::{self, Fault},
     domain::ids::ProductId,
     faults,
+    vendors::lent_tx::{CommitLimits, LentTx},
 };
 
 use super::{
-    super::vendors::lent_tx::{CommitLimits, LentTx},
     BatchContext, CheckoutMember, causes,
     failure::{AttemptError, Cause, Failure},
     labels,

@@ -3,17 +3,14 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::{db, domain::ids::ProductId};
-
-use super::{
-    super::{
-        held_rows::{LOOK_MAX, Row},
-        vendors::lent_tx::LentTx,
-    },
-    BatchContext, CheckoutMember,
-    failure::Cause,
-    needs::Needs,
+use crate::{
+    db,
+    domain::ids::ProductId,
+    held_rows::{LOOK_MAX, Row},
+    vendors::lent_tx::LentTx,
 };
+
+use super::{BatchContext, CheckoutMember, failure::Cause, needs::Needs};
 
 /// Marks the members that want products whose stock has moved.
 pub(super) fn find_moved(moved: &[ProductId], needs: &Needs, causes: &mut [Cause]) {

@@ -19,13 +19,11 @@ use std::time::Duration;
 use crate::{
     batching::Undecided,
     db::{self, Fault},
+    held_rows::Row,
+    vendors::actor::ReserveError,
 };
 
-use super::{
-    super::{held_rows::Row, vendors::actor::ReserveError},
-    BatchContext, CheckoutMember,
-    outcome::refuse,
-};
+use super::{BatchContext, CheckoutMember, outcome::refuse};
 
 /// The reason for which an attempt failed. Its transaction is rolled back, unless the commit's outcome is
 /// unknown.

@@ -17,12 +17,12 @@ use crate::{
         refusal::Refusal,
         terms::Terms,
     },
+    vendors::lent_tx::LentTx,
 };
 
 use super::super::{
     command::{CheckoutCommand, Decision},
     loaded_carts::LoadedCarts,
-    vendors::lent_tx::LentTx,
 };
 
 /// The verdict about one command.

@@ -40,15 +40,13 @@ use crate::{
     batching::{Answer, Ended, Member, Work, desk::Desk},
     db::outbox::ClaimedEvent,
     domain::terms::Terms,
+    held_rows::HeldRows,
     metrics::{Meters, Metrics, ReplayLabel},
+    vendors::directory::VendorDirectory,
 };
 
 use self::failure::AttemptError;
-use super::{
-    command::{CheckoutCommand, Decision, Lane},
-    held_rows::HeldRows,
-    vendors::directory::VendorDirectory,
-};
+use super::command::{CheckoutCommand, Decision, Lane};
 
 /// The limits and tools that every batch works with.
 #[derive(Clone, Debug)]

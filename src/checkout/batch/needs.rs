@@ -1,8 +1,8 @@
 //! The rows that the members of a batch need, as far as is known.
 
-use crate::domain::checkout::CheckoutPlan;
+use crate::{domain::checkout::CheckoutPlan, held_rows::Row};
 
-use super::super::{command::CheckoutCommand, held_rows::Row};
+use super::super::command::CheckoutCommand;
 
 /// The rows that each member needs, by its index.
 pub(super) struct Needs(Vec<Vec<Row>>);

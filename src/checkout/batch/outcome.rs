@@ -3,12 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::batching::{Ended, Next, SetAside, Undecided, desk::retry_after};
-
-use super::{
-    super::{command::Decision, held_rows::Row},
-    BatchContext, CheckoutMember,
+use crate::{
+    batching::{Ended, Next, SetAside, Undecided, desk::retry_after},
+    held_rows::Row,
 };
+
+use super::{super::command::Decision, BatchContext, CheckoutMember};
 
 /// The longest time after which a caller that needs a held row is asked to come back.
 const RETRY_AFTER_HELD_MAX: Duration = Duration::from_secs(8);

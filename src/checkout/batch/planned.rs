@@ -3,16 +3,16 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::domain::{
-    checkout::CheckoutPlan,
-    reservation::{Bid, BidOutcomes},
+use crate::{
+    domain::{
+        checkout::CheckoutPlan,
+        reservation::{Bid, BidOutcomes},
+    },
+    held_rows::Row,
 };
 
 use super::{
-    super::{
-        command::{CheckoutCommand, Decision},
-        held_rows::Row,
-    },
+    super::command::{CheckoutCommand, Decision},
     inputs::Verdict,
     outcome::Outcome,
     settled::{NewRows, Settled},

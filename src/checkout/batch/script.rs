@@ -13,17 +13,15 @@ use std::time::Instant;
 use crate::{
     domain::{ids::ProductId, optimistic::speculate},
     faults,
+    vendors::{
+        actor::StockReserved,
+        lent_tx::LentTx,
+        reservation::{Reservation, Reserved},
+    },
 };
 
 use super::{
-    super::{
-        command::CheckoutCommand,
-        vendors::{
-            actor::StockReserved,
-            lent_tx::LentTx,
-            reservation::{Reservation, Reserved},
-        },
-    },
+    super::command::CheckoutCommand,
     BatchContext, CheckoutMember,
     failure::AttemptError,
     inputs::{Verdicts, decide},

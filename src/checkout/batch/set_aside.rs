@@ -3,15 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::db;
+use crate::{db, held_rows::Row, vendors::lent_tx::LentTx};
 
-use super::{
-    super::{held_rows::Row, vendors::lent_tx::LentTx},
-    BatchContext, CheckoutMember,
-    needs::Needs,
-    outcome::Outcome,
-    planned::Planned,
-};
+use super::{BatchContext, CheckoutMember, needs::Needs, outcome::Outcome, planned::Planned};
 
 /// Sets the members aside that need rows which others hold.
 pub(super) async fn set_held_aside(

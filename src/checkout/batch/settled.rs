@@ -14,13 +14,11 @@ use crate::{
         ids::EventId,
         order::Checkout,
     },
+    vendors::lent_tx::LentTx,
 };
 
 use super::{
-    super::{command::CheckoutCommand, vendors::lent_tx::LentTx},
-    BatchContext,
-    failure::AttemptError,
-    outcome::Outcome,
+    super::command::CheckoutCommand, BatchContext, failure::AttemptError, outcome::Outcome,
 };
 
 /// The members of a batch, settled and not yet written.

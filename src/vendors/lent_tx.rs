@@ -12,12 +12,14 @@ use std::{pin::pin, time::Duration};
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
 
-use crate::{db, domain::ids::VendorStoreId, faults};
-
-use super::{
-    super::held_rows::{HeldRows, OwnTransaction},
-    turn::Turn,
+use crate::{
+    db,
+    domain::ids::VendorStoreId,
+    faults,
+    held_rows::{HeldRows, OwnTransaction},
 };
+
+use super::turn::Turn;
 
 /// An open transaction, and the turns that it holds.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub(crate) struct LentTx {
 
 /// The times for which a commit is waited for.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::checkout) struct CommitLimits {
+pub(crate) struct CommitLimits {
     /// After this time the vendors' turns are given back.
     pub slow_after: Duration,
     /// After this time the outcome of the commit is unknown.
@@ -45,7 +47,7 @@ pub(in crate::checkout) struct CommitLimits {
 
 impl LentTx {
     /// Begins a transaction within `wait_max`, and registers it with `held_rows` as one of this process.
-    pub(in crate::checkout) async fn begin(
+    pub(crate) async fn begin(
         pool: &PgPool,
         wait_max: Duration,
         lock_wait_max: Option<Duration>,
@@ -62,14 +64,14 @@ impl LentTx {
     }
 
     /// The time at which the transaction began, by PostgreSQL's clock: the time of everything in it.
-    pub(in crate::checkout) fn began_at(&self) -> DateTime<Utc> {
+    pub(crate) fn began_at(&self) -> DateTime<Utc> {
         self.began_at
     }
 
     /// Commits and gives the connection back to its pool; a connection whose commit failed is closed. A
     /// commit that is slow does not keep the vendors' turns: `when_slow` is called, and they are given
     /// back.
-    pub(in crate::checkout) async fn commit(
+    pub(crate) async fn commit(
         mut self,
         limits: CommitLimits,
         when_slow: impl FnOnce(),
@@ -96,12 +98,12 @@ impl LentTx {
     }
 
     /// Rolls back and keeps the turns. The connection can be used again.
-    pub(in crate::checkout) async fn roll_back(&mut self) -> Result<(), db::Error> {
+    pub(crate) async fn roll_back(&mut self) -> Result<(), db::Error> {
         db::transaction::roll_back_opened(self.connection()).await
     }
 
     /// Gives the connection back to its pool. It must be in no transaction any more.
-    pub(in crate::checkout) fn give_back(mut self) {
+    pub(crate) fn give_back(mut self) {
         self.connection = None;
     }
 

@@ -401,7 +401,7 @@ fn checkout_command(caller: &Caller, cart_id: CartId) -> CheckoutCommand {
             user_id: caller.user_id,
             store_id: StoreId::from(caller.buyer.id),
             method: "POST",
-            path: "/api/v1/checkout",
+            path: "/api/v1/checkout".into(),
             key: IdempotencyKey::parse(Uuid::now_v7().to_string().as_bytes()).unwrap(),
         },
         fingerprint: Fingerprint::new([0; 32]),

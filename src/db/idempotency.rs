@@ -223,7 +223,7 @@ impl ScopeColumns {
             columns.user_ids.push(scope.user_id);
             columns.store_ids.push(scope.store_id);
             columns.methods.push(scope.method.to_owned());
-            columns.paths.push(scope.path.to_owned());
+            columns.paths.push(scope.path.to_string());
             columns.keys.push(scope.key.as_str().to_owned());
         }
         columns

@@ -40,9 +40,9 @@ pub enum MembershipStatus {
 /// The kind of access that a caller wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// To look at carts and orders.
+    /// To look at carts, orders and stock.
     Read,
-    /// To change the cart and check out.
+    /// To change any of them.
     Change,
 }
 
@@ -62,7 +62,7 @@ pub enum Forbidden {
     NoActiveStore,
     #[error("you are not an active member of this store")]
     NotAMember,
-    #[error("your role may look but not change the cart or check out")]
+    #[error("your role may look but change nothing")]
     RoleNotAllowed,
     #[error(transparent)]
     StoreMayNotBuy(#[from] BuyerIneligible),
@@ -105,6 +105,18 @@ impl<'a> Member<'a> {
         }
     }
 
+    /// The gate for what a vendor does with its stock and its orders, whatever has become of the store's
+    /// licence or subscription: what was sold is to be handled.
+    ///
+    /// # Errors
+    /// The store is not a vendor.
+    pub fn of_vendor(self) -> Result<VendorStoreId, Forbidden> {
+        match self.0.store_type {
+            StoreType::Vendor => Ok(VendorStoreId::new(self.0.id.uuid())),
+            StoreType::Buyer => Err(Forbidden::NotAVendor),
+        }
+    }
+
     /// The gate for the cart, for previews, and for buying.
     ///
     /// # Errors
@@ -138,10 +150,7 @@ impl Perspective {
         let store = member.0;
         match side.unwrap_or(store.store_type) {
             StoreType::Buyer => Ok(Self::Buyer(member.of_buyer()?)),
-            StoreType::Vendor if store.store_type == StoreType::Vendor => {
-                Ok(Self::Vendor(VendorStoreId::new(store.id.uuid())))
-            }
-            StoreType::Vendor => Err(Forbidden::NotAVendor),
+            StoreType::Vendor => Ok(Self::Vendor(member.of_vendor()?)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Idempotency: the identity of requests, and the first answer that was given to one.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -45,8 +45,8 @@ pub struct Scope {
     /// The store for which the user acts.
     pub store_id: StoreId,
     pub method: &'static str,
-    /// The route, such as `/api/v1/checkout`.
-    pub path: &'static str,
+    /// The path, such as `/api/v1/checkout`, with the ids that are in it.
+    pub path: Cow<'static, str>,
     pub key: IdempotencyKey,
 }
 

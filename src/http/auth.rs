@@ -11,7 +11,7 @@ use crate::{
     db,
     domain::{
         caller::{Access, Forbidden, Member, Membership},
-        ids::{BuyerStoreId, StoreId, UserId},
+        ids::{BuyerStoreId, StoreId, UserId, VendorStoreId},
         store::EligibleBuyer,
     },
 };
@@ -107,6 +107,19 @@ pub async fn admit_to_read_bought(
 ) -> Result<BuyerStoreId, ApiError> {
     let membership = membership(state, identity).await?;
     Ok(Member::admit(membership.as_ref(), Access::Read)?.of_buyer()?)
+}
+
+/// The gate for what a vendor has: an active member of a vendor, whatever has become of its licence.
+///
+/// # Errors
+/// 403 for those who may not, 503 without a database.
+pub async fn admit_vendor(
+    state: &State,
+    identity: Identity,
+    access: Access,
+) -> Result<VendorStoreId, ApiError> {
+    let membership = membership(state, identity).await?;
+    Ok(Member::admit(membership.as_ref(), access)?.of_vendor()?)
 }
 
 /// The gate for the key of a request that changes something: it comes before the store's licence.

@@ -27,7 +27,7 @@ use super::{
     error::{ApiError, Code},
     idempotent::{self, Answer},
     json,
-    keyed::{Keyed, KeyedBody},
+    keyed::{Gate, Keyed, KeyedBody},
     paths::CART,
     precondition,
     state::State,
@@ -36,6 +36,8 @@ use super::{
 impl KeyedBody for CartRequestBody {
     const METHOD: &'static str = "PUT";
     const PATH: &'static str = CART;
+    const GATE: Gate = Gate::EligibleBuyer;
+    type Target = ();
     type Condition = Precondition;
 
     fn check_room(state: &State) -> Result<(), Undecided> {
@@ -58,6 +60,7 @@ pub async fn put(keyed: Keyed<CartRequestBody>) -> Result<HttpResponse, ApiError
         attempt,
         condition,
         body,
+        ..
     } = keyed;
     let command = FreezeCart {
         user_id: attempt.scope.user_id,

@@ -21,7 +21,7 @@ use super::{
     error::ApiError,
     idempotent::{self, Answer},
     json,
-    keyed::{Keyed, KeyedBody},
+    keyed::{Gate, Keyed, KeyedBody},
     paths::CHECKOUT,
     state::State,
 };
@@ -29,6 +29,8 @@ use super::{
 impl KeyedBody for CheckoutRequestBody {
     const METHOD: &'static str = "POST";
     const PATH: &'static str = CHECKOUT;
+    const GATE: Gate = Gate::EligibleBuyer;
+    type Target = ();
     type Condition = ();
 
     fn check_room(state: &State) -> Result<(), Undecided> {

@@ -16,18 +16,25 @@ use crate::{
 };
 
 use super::{
-    auth, body,
+    auth::{self, Identity},
+    body,
     error::ApiError,
     json::{self, FromJson},
     state::State,
+    target::Target,
 };
 
 /// The body of a request that takes a key, with what belongs to its route.
 pub trait KeyedBody: FromJson + 'static {
     /// The method of the route, a part of the key's scope.
     const METHOD: &'static str;
-    /// The path of the route, likewise.
+    /// The path of the route, likewise. An `{id}` in it is replaced by the request's.
     const PATH: &'static str;
+    /// The side of the market that may send the request: for others, 403 comes before the problems of
+    /// the body.
+    const GATE: Gate;
+    /// The thing that the request is about.
+    type Target: Target;
     /// The conditions in the headers beside the key.
     type Condition;
 
@@ -41,10 +48,37 @@ pub trait KeyedBody: FromJson + 'static {
     fn keep_for(state: &State) -> Duration;
 }
 
+/// Who may send a request, as far as it can be said without what the request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// A store that may buy.
+    EligibleBuyer,
+    /// A vendor, whatever has become of its licence.
+    Vendor,
+    /// Either side: it depends on the order.
+    Member,
+}
+
+impl Gate {
+    async fn admit(self, state: &State, identity: Identity) -> Result<(), ApiError> {
+        match self {
+            Self::EligibleBuyer => {
+                auth::admit_to_buy(state, identity, Access::Change).await?;
+            }
+            Self::Vendor => {
+                auth::admit_vendor(state, identity, Access::Change).await?;
+            }
+            Self::Member => auth::admit_to_key(state, identity).await?,
+        }
+        Ok(())
+    }
+}
+
 /// A request that takes a key.
 pub struct Keyed<T: KeyedBody> {
     pub state: web::Data<State>,
     pub attempt: Attempt,
+    pub target: T::Target,
     pub condition: T::Condition,
     pub body: T,
 }
@@ -78,9 +112,9 @@ impl<T: KeyedBody> Keyed<T> {
         let identity = auth::identity(request, &state)?;
         // Under overload requests are refused early, before anything is parsed or queried.
         T::check_room(&state)?;
-        let headers =
-            body::idempotency_key(request).and_then(|key| Ok((key, T::condition(request)?)));
-        let (key, condition) = match headers {
+        let headers = body::idempotency_key(request)
+            .and_then(|key| Ok((key, T::condition(request)?, T::Target::read(request)?)));
+        let (key, condition, target) = match headers {
             Ok(headers) => headers,
             Err(error) => {
                 // Boxed, here and below: a query's future is large and rarely needed.
@@ -91,8 +125,7 @@ impl<T: KeyedBody> Keyed<T> {
         let (body, fingerprint) = match read_body(request, payload).await {
             Ok(read) => read,
             Err(error) => {
-                // For a store that may not buy, 403 comes before the problems of the body.
-                Box::pin(auth::admit_to_buy(&state, identity, Access::Change)).await?;
+                Box::pin(T::GATE.admit(&state, identity)).await?;
                 return Err(error);
             }
         };
@@ -101,7 +134,7 @@ impl<T: KeyedBody> Keyed<T> {
                 user_id: identity.user_id,
                 store_id: identity.store_id,
                 method: T::METHOD,
-                path: T::PATH,
+                path: target.path(T::PATH),
                 key,
             },
             fingerprint,
@@ -110,6 +143,7 @@ impl<T: KeyedBody> Keyed<T> {
         Ok(Self {
             state,
             attempt,
+            target,
             condition,
             body,
         })

@@ -45,6 +45,7 @@ pub(crate) mod security;
 pub(crate) mod server;
 pub(crate) mod single_headers;
 pub(crate) mod state;
+mod target;
 pub(crate) mod tls;
 pub mod token;
 pub(crate) mod trace;

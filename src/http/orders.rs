@@ -2,7 +2,6 @@
 //! `GET /api/v1/checkout-groups/{id}`.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use uuid::Uuid;
 
 use crate::{
     db::{
@@ -15,9 +14,9 @@ use crate::{
 use super::{
     auth, bodies, cursor,
     error::{ApiError, Code},
-    json::FieldProblem,
     query::Query,
     state::State,
+    target,
 };
 
 /// The number of orders on a page, unless the request says otherwise.
@@ -57,14 +56,10 @@ pub async fn list(request: HttpRequest, state: web::Data<State>) -> Result<HttpR
 ///
 /// # Errors
 /// See the contract.
-pub async fn get(
-    request: HttpRequest,
-    id: web::Path<String>,
-    state: web::Data<State>,
-) -> Result<HttpResponse, ApiError> {
+pub async fn get(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, ApiError> {
     let identity = auth::identity(&request, &state)?;
     let perspective = perspective(&state, identity, None).await?;
-    let id = read_id(&id)?;
+    let id = target::id(&request)?;
     let found = state
         .read_snapshot(async |snapshot| db::orders::find_order(snapshot, id, perspective).await)
         .await?;
@@ -81,12 +76,11 @@ pub async fn get(
 /// See the contract.
 pub async fn get_group(
     request: HttpRequest,
-    id: web::Path<String>,
     state: web::Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let identity = auth::identity(&request, &state)?;
     let buyer = auth::admit_to_read_bought(&state, identity).await?;
-    let id = read_id(&id)?;
+    let id = target::id(&request)?;
     let checkout = state
         .read_snapshot(async |snapshot| db::orders::find_checkout(snapshot, id, buyer).await)
         .await?;
@@ -132,16 +126,6 @@ fn read(request: &HttpRequest) -> Result<ListParameters, ApiError> {
         status,
         behind: behind.unwrap_or(Position::START),
         limit: limit.unwrap_or(LIMIT_DEFAULT),
-    })
-}
-
-fn read_id<T: From<Uuid>>(text: &str) -> Result<T, ApiError> {
-    let id = (text.len() == 36).then(|| Uuid::try_parse(text).ok());
-    id.flatten().map(T::from).ok_or_else(|| {
-        ApiError::malformed(&[FieldProblem {
-            path: "id".to_owned(),
-            problem: "must be a UUID".to_owned(),
-        }])
     })
 }
 

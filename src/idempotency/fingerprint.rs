@@ -15,7 +15,7 @@ pub(crate) fn of_scope(scope: &Scope) -> ScopeDigest {
     digest.update(scope.user_id.uuid().as_bytes());
     digest.update(scope.store_id.uuid().as_bytes());
     // No method, path or key can contain the separator.
-    for part in [scope.method, scope.path, scope.key.as_str()] {
+    for part in [scope.method, &scope.path, scope.key.as_str()] {
         digest.update(part.as_bytes());
         digest.update([0]);
     }

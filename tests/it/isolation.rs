@@ -203,7 +203,7 @@ fn scope_of(shopper: &Shopper) -> Scope {
         user_id: UserId::new(shopper.buyer.user_id),
         store_id: StoreId::new(shopper.buyer.store_id),
         method: "POST",
-        path: "/api/v1/checkout",
+        path: "/api/v1/checkout".into(),
         key: IdempotencyKey::parse(shopper.key.as_bytes()).unwrap(),
     }
 }

@@ -29,10 +29,7 @@ impl From<Forbidden> for ApiError {
                 "not_a_member",
                 "You are not an active member of this store.",
             ),
-            Forbidden::RoleNotAllowed => (
-                "role",
-                "Your role may read but not change the cart or check out.",
-            ),
+            Forbidden::RoleNotAllowed => ("role", "Your role may read but not change anything."),
             Forbidden::StoreMayNotBuy(BuyerIneligible::NotABuyer) => {
                 ("not_a_buyer", "This store is not a buyer.")
             }

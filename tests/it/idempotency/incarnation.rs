@@ -146,7 +146,7 @@ async fn the_first_answer_that_redis_was_told_stays() {
         user_id: UserId::new(Uuid::now_v7()),
         store_id: StoreId::new(Uuid::now_v7()),
         method: "PUT",
-        path: "/api/v1/cart",
+        path: "/api/v1/cart".into(),
         key: IdempotencyKey::parse(b"key").unwrap(),
     };
     let fingerprint = Fingerprint::new([7; 32]);

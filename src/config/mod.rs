@@ -7,6 +7,8 @@ mod auth;
 mod checks;
 mod connections;
 mod http;
+mod off_or_time;
+mod orders;
 mod outbox;
 mod rate_limits;
 mod sources;
@@ -29,6 +31,7 @@ pub use self::{
     auth::{Auth, TokenKeys},
     connections::{BACKGROUND_CONNECTIONS, RELAY_CONNECTIONS},
     http::{Http, Origin, Protocol, Proxy},
+    orders::{DecideWithin, Orders},
     outbox::{Outbox, Retention},
     rate_limits::{Limits, RateLimit},
 };
@@ -68,6 +71,7 @@ pub struct Config {
     pub auth: Auth,
     pub limits: Limits,
     pub cart: Cart,
+    pub orders: Orders,
     pub vendors: Vendors,
     pub idempotency: Idempotency,
     pub outbox: Outbox,
@@ -126,17 +130,8 @@ impl TryFrom<String> for PriceHold {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        const MAX: Duration = Duration::from_hours(366 * 24);
-        if text == "off" {
-            return Ok(Self::Off);
-        }
-        match humantime::parse_duration(&text) {
-            Ok(time) if (Duration::from_secs(1)..=MAX).contains(&time) => Ok(Self::Lasting(time)),
-            _ => Err(format!(
-                "cart.price_hold is {text:?}; it must be \"off\" or a time from \"1s\" to \"366days\", \
-                 such as \"24h\""
-            )),
-        }
+        let time = off_or_time::read("cart.price_hold", &text, 366, "24h")?;
+        Ok(time.map_or(Self::Off, Self::Lasting))
     }
 }
 

@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use super::off_or_time;
+
 /// `[outbox]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,16 +45,7 @@ impl TryFrom<String> for Retention {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        const MAX: Duration = Duration::from_hours(10 * 366 * 24);
-        if text == "off" {
-            return Ok(Self::Off);
-        }
-        match humantime::parse_duration(&text) {
-            Ok(time) if (Duration::from_secs(1)..=MAX).contains(&time) => Ok(Self::Lasting(time)),
-            _ => Err(format!(
-                "outbox.retention is {text:?}; it must be \"off\" or a time from \"1s\" to \
-                 \"3660days\", such as \"7days\""
-            )),
-        }
+        let time = off_or_time::read("outbox.retention", &text, 3660, "7days")?;
+        Ok(time.map_or(Self::Off, Self::Lasting))
     }
 }

@@ -68,6 +68,10 @@ pub enum Forbidden {
     StoreMayNotBuy(#[from] BuyerIneligible),
     #[error("this store is not a vendor")]
     NotAVendor,
+    #[error("only the order's vendor may do this")]
+    NotTheVendorOfTheOrder,
+    #[error("only the order's buyer may do this")]
+    NotTheBuyerOfTheOrder,
 }
 
 /// An active member of a store whose role allows what is asked: made by [`Member::admit`] only.

@@ -22,7 +22,11 @@
 //! | optimistic concurrency: for which stock a result is right | [`optimistic`] |
 //! | the order in which locks are taken | [`lock_order`] |
 //! | orders, lines, intents and their statuses | [`order`] |
+//! | decision, fulfilment, cancellation, expiry: from which status, to which, and what becomes of stock | [`order_moves`] |
+//! | the figures of an order of which lines are gone | [`order_figures`] |
 //! | why lines and orders are rejected | [`rejection`] |
+//! | how many of a product a buyer may have | [`purchase_limit`] |
+//! | words that go with a rejection | [`note`] |
 //! | what is announced | [`event`] |
 
 pub mod caller;
@@ -35,12 +39,16 @@ pub mod idempotency;
 pub mod ids;
 pub mod lock_order;
 pub mod money;
+pub mod note;
 pub mod optimistic;
 pub mod order;
+pub mod order_figures;
+pub mod order_moves;
 pub mod plan_inputs;
 pub mod precondition;
 pub mod pricing;
 pub mod product;
+pub mod purchase_limit;
 pub mod refusal;
 pub mod rejection;
 pub mod reservation;

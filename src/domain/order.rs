@@ -48,6 +48,12 @@ impl OrderStatus {
         ("canceled", Self::Canceled),
         ("expired", Self::Expired),
     ];
+
+    /// The status as clients see it.
+    pub fn word(self) -> &'static str {
+        let word = Self::WORDS.iter().find(|(_, status)| *status == self);
+        word.map_or("", |(word, _)| *word)
+    }
 }
 
 /// The status of a line. A checkout makes the first two: `pending` holds stock, `rejected` does not.

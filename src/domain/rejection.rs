@@ -1,9 +1,13 @@
-//! The reasons for which lines and whole orders are rejected at checkout.
+//! The reasons for which lines and whole orders are rejected, at checkout and afterwards.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::ids::{ProductId, VendorStoreId};
+use super::{
+    ids::{ProductId, VendorStoreId},
+    note::Note,
+    purchase_limit::LimitReached,
+};
 
 /// The reason for which a line was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
@@ -17,17 +21,29 @@ pub enum LineRejectionReason {
     VendorStateMismatch,
     /// Another line of the vendor could not be had whole, and the buyer wanted all of them or none.
     VendorOrderIncomplete,
+    /// The buyer would have had more of the product than it may.
+    PurchaseLimitReached,
+    /// The vendor has decided against the line.
+    VendorRejected,
+    /// The buyer has canceled the order.
+    OrderCanceled,
+    /// The vendor has not decided in time.
+    OrderExpired,
 }
 
 impl LineRejectionReason {
     /// All reasons, in the order of the documentation.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::InsufficientInventory,
         Self::ProductUnavailable,
         Self::VendorLicenseInvalid,
         Self::VendorSubscriptionInactive,
         Self::VendorStateMismatch,
         Self::VendorOrderIncomplete,
+        Self::PurchaseLimitReached,
+        Self::VendorRejected,
+        Self::OrderCanceled,
+        Self::OrderExpired,
     ];
 }
 
@@ -40,10 +56,12 @@ pub enum OrderRejectionReason {
     VendorSubscriptionInactive,
     VendorStateMismatch,
     NoLineReserved,
+    /// The vendor has decided against all lines.
+    VendorRejected,
 }
 
-/// A rejected line's reason, with what was left where stock was short.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A rejected line's reason, with what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     pub reason: LineRejectionReason,
     /// The stock that was left for this line; only for `insufficient_inventory`.
@@ -52,6 +70,10 @@ pub struct Rejection {
     pub reserved_qty: Option<i32>,
     /// The fewest units that the vendor sells at once, if some are left but fewer than that.
     pub moq: Option<i32>,
+    /// The purchase limit; only for `purchase_limit_reached`.
+    pub limit: Option<LimitReached>,
+    /// The words of the person who ended the line.
+    pub note: Option<Note>,
 }
 
 impl Rejection {
@@ -62,6 +84,8 @@ impl Rejection {
             available_qty: None,
             reserved_qty: None,
             moq: None,
+            limit: None,
+            note: None,
         }
     }
 
@@ -75,7 +99,7 @@ impl Rejection {
     }
 
     /// The rejection of the rest of a line that was filled in part.
-    pub const fn rest(available_qty: i32) -> Self {
+    pub fn rest(available_qty: i32) -> Self {
         Self {
             available_qty: Some(available_qty),
             reserved_qty: Some(available_qty),
@@ -85,7 +109,7 @@ impl Rejection {
 }
 
 /// A line that can't be had whole, of a checkout that is all or nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ShortLine {
     pub product_id: ProductId,
     pub vendor_store_id: VendorStoreId,

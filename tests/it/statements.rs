@@ -132,7 +132,10 @@ async fn a_checkout_is_fetched_whole_by_its_owner_only() {
     };
     assert!(sold.payment_intent.is_some() && sold.lines[0].rejection.is_none());
     assert!(rejected.payment_intent.is_none());
-    assert_eq!(rejected.lines[0].rejection.unwrap().available_qty, Some(1));
+    assert_eq!(
+        rejected.lines[0].rejection.as_ref().unwrap().available_qty,
+        Some(1)
+    );
     let foreign = BuyerStoreId::new(stranger.store_id);
     let hidden = db::orders::find_checkout(&mut connection, group_id, foreign)
         .await

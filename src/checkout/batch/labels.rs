@@ -33,7 +33,7 @@ pub(super) fn of_answer(answer: &Answer<BatchContext>) -> &'static str {
 pub(super) fn count_lines(metrics: &Metrics, checkouts: &[Checkout]) {
     let orders = checkouts.iter().flat_map(|checkout| &checkout.orders);
     for line in orders.flat_map(|order| &order.lines) {
-        let label = match line.rejection {
+        let label = match &line.rejection {
             None => "reserved",
             // The other part of the line is reserved, and counts as that.
             Some(rejection) if rejection.reserved_qty.is_some() => "filled_rest",
@@ -44,6 +44,12 @@ pub(super) fn count_lines(metrics: &Metrics, checkouts: &[Checkout]) {
                 LineRejectionReason::VendorSubscriptionInactive => "vendor_subscription_inactive",
                 LineRejectionReason::VendorStateMismatch => "vendor_state_mismatch",
                 LineRejectionReason::VendorOrderIncomplete => "vendor_order_incomplete",
+                LineRejectionReason::PurchaseLimitReached => "purchase_limit_reached",
+                LineRejectionReason::VendorRejected
+                | LineRejectionReason::OrderCanceled
+                | LineRejectionReason::OrderExpired => {
+                    unreachable!("a checkout does not end what it has just created")
+                }
             },
         };
         Metrics::count(&metrics.reservations, label);

@@ -17,12 +17,12 @@ use crate::domain::{
         PlacedOrder, VendorOrder,
     },
     product::Unit,
-    rejection::{LineRejectionReason, OrderRejectionReason, Rejection},
+    rejection::{LineRejectionReason, OrderRejectionReason},
 };
 
 use super::{
     super::error::{Doing, Error},
-    RejectionDetail,
+    detail::{RejectionDetail, rejection},
 };
 
 /// Loads orders in the sequence of `ids`. Unknown ids and orders of other stores are left out.
@@ -170,14 +170,4 @@ async fn find_lines(
         });
     }
     Ok(lines)
-}
-
-fn rejection(reason: LineRejectionReason, detail: Option<Json<RejectionDetail>>) -> Rejection {
-    let detail = detail.map(|Json(detail)| detail);
-    Rejection {
-        reason,
-        available_qty: detail.map(|detail| detail.available_qty),
-        reserved_qty: detail.and_then(|detail| detail.reserved_qty),
-        moq: detail.and_then(|detail| detail.moq),
-    }
 }

@@ -14,7 +14,7 @@ use crate::domain::{
         VendorOrder,
     },
     product::Unit,
-    rejection::{LineRejectionReason, OrderRejectionReason, Rejection},
+    rejection::{LineRejectionReason, OrderRejectionReason},
 };
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
         column,
         error::{Doing, Error},
     },
-    RejectionDetail,
+    detail::{RejectionDetail, detail},
 };
 
 /// Writes any number of checkouts into four tables, in one statement: a round trip less for each table
@@ -125,9 +125,12 @@ pub async fn insert_checkouts(
         &column(&lines, |(.., line)| line.status) as &[LineStatus],
         &column(&lines, |(.., line)| line
             .rejection
+            .as_ref()
             .map(|rejection| rejection.reason)) as &[Option<LineRejectionReason>],
-        &column(&lines, |(.., line)| line.rejection.and_then(detail))
-            as &[Option<Json<RejectionDetail>>],
+        &column(&lines, |(.., line)| line
+            .rejection
+            .as_ref()
+            .and_then(detail)) as &[Option<Json<RejectionDetail>>],
     )
     .execute(connection)
     .await
@@ -148,12 +151,4 @@ fn lines_of<'a>(
         .lines
         .iter()
         .map(move |line| (group_id, order_id, line))
-}
-
-fn detail(rejection: Rejection) -> Option<Json<RejectionDetail>> {
-    Some(Json(RejectionDetail {
-        available_qty: rejection.available_qty?,
-        reserved_qty: rejection.reserved_qty,
-        moq: rejection.moq,
-    }))
 }

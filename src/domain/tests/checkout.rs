@@ -193,7 +193,7 @@ fn an_ineligible_vendor_beside_an_eligible_one_gets_a_rejected_order_with_its_ow
         assert_eq!(order.rejection_reason, Some(order_reason));
         assert_eq!(order.payment_intent, None);
         for line in &order.lines {
-            let rejection = line.rejection.unwrap();
+            let rejection = line.rejection.as_ref().unwrap();
             assert_eq!(rejection.reason, line_reason);
             assert_eq!(rejection.available_qty, None);
         }
@@ -222,7 +222,11 @@ fn a_vendors_reason_goes_before_a_products() {
         .selling(product(2).sold_by(2).withdrawn());
     let checkout = after.check_out(&cart, &[]);
     assert_eq!(
-        checkout.orders[1].lines[0].rejection.unwrap().reason,
+        checkout.orders[1].lines[0]
+            .rejection
+            .as_ref()
+            .unwrap()
+            .reason,
         LineRejectionReason::VendorSubscriptionInactive
     );
 }

@@ -67,7 +67,7 @@ fn a_filled_line_is_two_that_add_up_to_it() {
     }
     assert_eq!(filled.total + rest.total, money("95.00"));
     assert_eq!(filled.discount + rest.discount, money("5.00"));
-    let rejection = rest.rejection.unwrap();
+    let rejection = rest.rejection.as_ref().unwrap();
     assert_eq!(rejection.reason, LineRejectionReason::InsufficientInventory);
     assert_eq!(rejection.available_qty, Some(4));
     assert_eq!(rejection.reserved_qty, Some(4));
@@ -112,7 +112,7 @@ fn a_vendor_with_one_line_barred_has_none_reserved() {
     let reasons = |nr: usize| -> Vec<_> {
         let lines = checkout.orders[nr].lines.iter();
         lines
-            .map(|line| line.rejection.map(|rejection| rejection.reason))
+            .map(|line| line.rejection.as_ref().map(|rejection| rejection.reason))
             .collect()
     };
     assert_eq!(

@@ -62,6 +62,18 @@ pub struct RejectionBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, nullable = false)]
     reserved_qty: Option<i32>,
+    /// The most units that your store may have of the product; only for `purchase_limit_reached`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, nullable = false)]
+    limit_qty: Option<i32>,
+    /// The units of them that it had before; only for `purchase_limit_reached`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, nullable = false)]
+    bought_qty: Option<i64>,
+    /// The words of the vendor who declined the line, or of the buyer who canceled the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 500, nullable = false)]
+    note: Option<String>,
 }
 
 /// A line without its id.
@@ -77,17 +89,20 @@ pub(super) fn line(line: &OrderLine) -> LineBody<'_> {
         discount: line.discount,
         total: line.total,
         status: line.status,
-        rejection: line.rejection.map(RejectionBody::from),
+        rejection: line.rejection.as_ref().map(RejectionBody::from),
     }
 }
 
-impl From<Rejection> for RejectionBody {
-    fn from(rejection: Rejection) -> Self {
+impl From<&Rejection> for RejectionBody {
+    fn from(rejection: &Rejection) -> Self {
         Self {
             reason: rejection.reason,
-            message: rejections::sentence(&rejection),
+            message: rejections::sentence(rejection),
             available_qty: rejection.available_qty,
             reserved_qty: rejection.reserved_qty,
+            limit_qty: rejection.limit.map(|limit| limit.limit_qty),
+            bought_qty: rejection.limit.map(|limit| limit.bought_qty),
+            note: rejection.note.as_ref().map(|note| note.as_str().to_owned()),
         }
     }
 }

@@ -20,6 +20,7 @@ pub enum Code {
     CartChanged,
     CartExpired,
     StockChanged,
+    OrderStateConflict,
     CartInvalid,
     CheckoutInvalid,
     RateLimited,
@@ -43,7 +44,7 @@ pub struct Entry {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::ValidationError,
         Self::Unauthorized,
         Self::Forbidden,
@@ -59,6 +60,7 @@ impl Code {
         Self::CartChanged,
         Self::CartExpired,
         Self::StockChanged,
+        Self::OrderStateConflict,
         Self::CartInvalid,
         Self::CheckoutInvalid,
         Self::RateLimited,
@@ -102,7 +104,7 @@ impl Code {
                 when: "The token is good, but names no active store, or its user is not an active \
                        member of that store, or has a role that may only read, or the store may \
                        not buy (it is no buyer, not verified, or without a valid licence), or is \
-                       not on the side of the market whose orders were asked for.",
+                       not on the side of the market that may do this.",
                 remedy: "Do not repeat the request as it is: `message` gives the reason. Choose a store, \
                          ask its owner for a role, or renew its licence.",
             },
@@ -191,6 +193,14 @@ impl Code {
                        requested. Nothing was bought.",
                 remedy: "PUT a cart without the lines of `details.lines`, or with what is \
                          available of them, or check out under another policy.",
+            },
+            Self::OrderStateConflict => Entry {
+                name: "ORDER_STATE_CONFLICT",
+                status: StatusCode::CONFLICT,
+                when: "The order, or a line of it, is in a status from which this is not possible: it was \
+                       decided, fulfilled, canceled or has expired meanwhile. Nothing was changed.",
+                remedy: "Read the order with `GET /api/v1/orders/{id}`; `details.allowed` has the statuses \
+                         from which the request is possible.",
             },
             Self::CartInvalid => Entry {
                 name: "CART_INVALID",

@@ -15,6 +15,8 @@ use crate::{
         caller::Forbidden,
         expected_cart::CartChange,
         money::Money,
+        order::OrderStatus,
+        order_moves::{Move, StateConflict},
         precondition::CartTag,
         refusal::Refusal,
         rejection::{Rejection, ShortLine},
@@ -79,6 +81,12 @@ pub fn error(code: Code) -> ApiError {
             rejection: Rejection::short(4, 1),
         }])
         .into(),
+        Code::OrderStateConflict => StateConflict {
+            order: Some((Uuid::from_u128(ORDER).into(), OrderStatus::Canceled)),
+            allowed: Move::Fulfil.allowed(),
+            line_item_ids: Vec::new(),
+        }
+        .into(),
         Code::CartInvalid => carts::Refusal::Invalid(cart_violations()).into(),
         Code::CheckoutInvalid => Refusal::Invalid(vec![payment_violation()]).into(),
         Code::RateLimited => ApiError::rate_limited("user", Duration::from_secs(1)),
@@ -97,6 +105,8 @@ const GROUP: u128 = 0x0194_1f29_7c00_7000_8000_0000_0000_0002;
 /// The first product and the first vendor of the demo catalogue.
 const PRODUCT: u128 = 0x0194_1f29_7c01_7a37_9bad_1e97_eeb7_f7f1;
 const VENDOR: u128 = 0x0194_1f29_7c01_7446_81ff_f41d_2a45_a132;
+
+const ORDER: u128 = 0x0194_1f29_7c00_7000_8000_0000_0000_0004;
 
 const CART: u128 = 0x0194_1f29_7c00_7000_8000_0000_0000_0003;
 

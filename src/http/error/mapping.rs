@@ -10,6 +10,7 @@ use crate::{
     db::{self, Fault},
     domain::{
         caller::Forbidden,
+        order_moves::StateConflict,
         refusal::Refusal,
         store::BuyerIneligible,
         violation::{Violation, ViolationCode},
@@ -38,6 +39,12 @@ impl From<Forbidden> for ApiError {
                 "This store is not verified, or has no valid licence in its own state.",
             ),
             Forbidden::NotAVendor => ("not_a_vendor", "This store is not a vendor."),
+            Forbidden::NotTheVendorOfTheOrder => {
+                ("not_its_vendor", "Only the order's vendor may do this.")
+            }
+            Forbidden::NotTheBuyerOfTheOrder => {
+                ("not_its_buyer", "Only the order's buyer may do this.")
+            }
         };
         Self {
             auth_reason: Some(word),
@@ -80,6 +87,39 @@ impl From<carts::Refusal> for ApiError {
                 )
             }
         }
+    }
+}
+
+impl From<StateConflict> for ApiError {
+    fn from(conflict: StateConflict) -> Self {
+        let StateConflict {
+            order,
+            allowed,
+            line_item_ids,
+        } = conflict;
+        let message = match order {
+            Some((_, status)) if line_item_ids.is_empty() => format!(
+                "The order is {}; this is not possible any more, or not yet. Nothing was changed.",
+                status.word()
+            ),
+            Some(_) => {
+                "The decision names lines that are not pending. Nothing was changed.".to_owned()
+            }
+            None => {
+                "No order of the group can be canceled any more. Nothing was changed.".to_owned()
+            }
+        };
+        let allowed: Vec<_> = allowed.iter().map(|status| status.word()).collect();
+        let mut details = json!({});
+        if let Some((id, status)) = order {
+            details["order_id"] = json!(id);
+            details["status"] = json!(status);
+        }
+        details["allowed"] = json!(allowed);
+        if !line_item_ids.is_empty() {
+            details["line_item_ids"] = json!(line_item_ids);
+        }
+        Self::new(Code::OrderStateConflict, message).details(details)
     }
 }
 

@@ -45,6 +45,18 @@ pub fn sentence(rejection: &Rejection) -> String {
             "Another line of this vendor could not be had whole, and you asked for all or none."
                 .to_owned()
         }
+        (LineRejectionReason::PurchaseLimitReached, _) => match rejection.limit {
+            Some(limit) => format!(
+                "Your store may have {} of this product, and has {} already.",
+                limit.limit_qty, limit.bought_qty
+            ),
+            None => "Your store may not have more of this product.".to_owned(),
+        },
+        (LineRejectionReason::VendorRejected, _) => "The vendor has declined this line.".to_owned(),
+        (LineRejectionReason::OrderCanceled, _) => {
+            "The order was canceled by your store.".to_owned()
+        }
+        (LineRejectionReason::OrderExpired, _) => "The vendor did not decide in time.".to_owned(),
     }
 }
 

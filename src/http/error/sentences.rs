@@ -131,5 +131,21 @@ pub const fn rejection(reason: LineRejectionReason) -> Rule {
                    was `reject_vendor`.",
             remedy: "Look at the vendor's other rejected lines, or buy under another policy.",
         },
+        LineRejectionReason::PurchaseLimitReached => Rule {
+            when: "With this line your store would have had more of the product than one store may.",
+            remedy: "Order at most `limit_qty` less `bought_qty`, or later if the limit is per time.",
+        },
+        LineRejectionReason::VendorRejected => Rule {
+            when: "The vendor has declined the line.",
+            remedy: "Read its `note`, if there is one, and buy elsewhere.",
+        },
+        LineRejectionReason::OrderCanceled => Rule {
+            when: "The buyer has canceled the order.",
+            remedy: "Nothing: its units are for sale again.",
+        },
+        LineRejectionReason::OrderExpired => Rule {
+            when: "The vendor did not decide about the order in time.",
+            remedy: "Buy again, or elsewhere: its units are for sale again.",
+        },
     }
 }

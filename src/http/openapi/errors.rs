@@ -172,6 +172,26 @@ fn details(code: Code) -> Option<Value> {
             "required": ["valid_until"],
             "properties": { "valid_until": { "type": "string", "format": "date-time" } },
         })),
+        Code::OrderStateConflict => Some(json!({
+            "type": "object",
+            "required": ["allowed"],
+            "properties": {
+                "order_id": schema("OrderId"),
+                "status": schema("OrderStatus"),
+                "allowed": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": schema("OrderStatus"),
+                    "description": "The statuses from which the request is possible.",
+                },
+                "line_item_ids": {
+                    "type": "array",
+                    "minItems": 1,
+                    "items": schema("LineItemId"),
+                    "description": "The lines of the decision that are not pending.",
+                },
+            },
+        })),
         Code::StockChanged => Some(bounded("lines", schema("ShortLine"))),
         _ => None,
     }

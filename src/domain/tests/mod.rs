@@ -14,6 +14,7 @@ mod money;
 mod policies;
 mod pricing;
 mod properties;
+mod purchase_limits;
 mod reservation;
 mod rules;
 mod settlement;

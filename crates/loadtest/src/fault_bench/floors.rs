@@ -1,6 +1,6 @@
 //! The guard: the first rows against the floors in `crates/loadtest/fault_floors.toml`. These are far
 //! below measurements on a quiet machine, but a neighbour can be worse than any floor. So a row that
-//! falls below is measured a second time, and it is the fault's doing only if it falls below again.
+//! falls below is measured a second time, and the check fails only if it falls below again.
 //! Answers or data that are wrong are wrong the first time. Pure, but for the output.
 
 use std::collections::BTreeMap;
@@ -126,8 +126,7 @@ fn below(row: &Measured, floors: &Floors) -> Vec<String> {
     }
     if row.back_to_slow_s.is_none_or(|it| it > floor.back_s) {
         texts.push(format!(
-            "the others' rate was not back at {:.0} %, as the quiet phase's slow moments had it, \
-             within {} s",
+            "the others' rate was not back at {:.0} % within {} s",
             100.0 * row.slow_share,
             floor.back_s
         ));
@@ -148,7 +147,12 @@ pub fn print(verdict: &Verdict) -> bool {
         );
     }
     if verdict.complaints.is_empty() {
-        println!("No row is below its floor.");
+        let twice = if verdict.once.is_empty() {
+            ""
+        } else {
+            " twice"
+        };
+        println!("No row is below its floor{twice}.");
     }
     verdict.complaints.is_empty()
 }

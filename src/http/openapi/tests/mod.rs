@@ -168,11 +168,13 @@ fn numbers_say_their_size_and_what_may_be_null_its_meaning() {
     each(&read(), "", &mut |path, fields| {
         let kinds = fields.get("type").map(Value::to_string).unwrap_or_default();
         if kinds.contains("\"integer\"") {
-            assert_eq!(fields["format"], "int32", "{path}");
-            assert!(
-                fields["maximum"].as_i64().unwrap() <= i64::from(i32::MAX),
-                "{path}"
-            );
+            if fields["format"] != "int64" {
+                assert_eq!(fields["format"], "int32", "{path}");
+                assert!(
+                    fields["maximum"].as_i64().unwrap() <= i64::from(i32::MAX),
+                    "{path}"
+                );
+            }
             numbers += 1;
         }
         let kinds = fields.get("oneOf").and_then(Value::as_array);

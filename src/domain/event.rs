@@ -86,7 +86,10 @@ impl OrderMoved {
             Move::Expire => ("order_expired", false),
         };
         let PlacedOrder { order: it, .. } = order;
-        let changed = it.lines.iter().filter(|line| moved.lines.contains(&line.id));
+        let changed = it
+            .lines
+            .iter()
+            .filter(|line| moved.lines.contains(&line.id));
         let event = Self {
             order_id: it.id,
             checkout_group_id: order.checkout_group_id,

@@ -93,8 +93,10 @@ pub async fn announce_moves(
     .fetch_all(connection)
     .await
     .doing("write the events of moves")?;
-    let claims: HashMap<EventId, DateTime<Utc>> =
-        written.into_iter().map(|row| (row.id, row.ends_at)).collect();
+    let claims: HashMap<EventId, DateTime<Utc>> = written
+        .into_iter()
+        .map(|row| (row.id, row.ends_at))
+        .collect();
     let claimed = events.into_iter().filter_map(|event| {
         let fencing_token = *claims.get(&event.id)?;
         Some(ClaimedEvent {

@@ -9,6 +9,7 @@ use crate::{
     checkout::{self, batch::CheckoutDesk},
     db::{self, outbox::ClaimedEvent},
     metrics::Metrics,
+    orders::{self, batch::OrderDesk},
     vendors::{Vendors, directory::VendorDirectory},
 };
 
@@ -26,6 +27,7 @@ pub struct Actors {
 #[derive(Clone, Debug)]
 pub struct Desks {
     pub checkouts: CheckoutDesk,
+    pub orders: OrderDesk,
 }
 
 impl Actors {
@@ -47,8 +49,9 @@ impl Actors {
                     &options.checkouts,
                     &url,
                     &vendors,
-                    committed_events,
+                    committed_events.clone(),
                 )?,
+                orders: orders::start::open(&options.orders, &url, &vendors, committed_events)?,
             };
             Ok((desks, vendors.directory))
         };
@@ -72,9 +75,11 @@ impl Desks {
     /// Refuses whatever is handed in from now on.
     pub fn close(&self) {
         self.checkouts.close();
+        self.orders.close();
     }
 
     async fn drained(&self) {
         self.checkouts.drained().await;
+        self.orders.drained().await;
     }
 }

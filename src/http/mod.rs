@@ -32,6 +32,7 @@ pub(crate) mod idempotent;
 pub mod json;
 pub(crate) mod keyed;
 pub(crate) mod listener;
+pub mod moves;
 pub mod openapi;
 pub(crate) mod options;
 pub(crate) mod orders;

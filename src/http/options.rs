@@ -13,6 +13,7 @@ use crate::{
     domain::terms::Terms,
     idempotency::{incarnation::Incarnation, redis_claims::Limits as ClaimLimits},
     metrics::Metrics,
+    orders::batch::OrderDesk,
 };
 
 use super::{
@@ -30,6 +31,7 @@ pub struct Options {
     pub redis_url: SecretString,
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
+    pub orders: OrderDesk,
     /// The database that the answers in Redis belong to.
     pub incarnation: Incarnation,
     pub tokens: TokenVerifier,

@@ -13,6 +13,7 @@ use crate::{
     domain::terms::Terms,
     idempotency::{incarnation::Incarnation, redis_claims::Claims},
     metrics::Metrics,
+    orders::batch::OrderDesk,
 };
 
 use super::{
@@ -33,6 +34,7 @@ pub struct State {
     pub incarnation: Incarnation,
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
+    pub orders: OrderDesk,
     pub terms: Terms,
     pub tokens: TokenVerifier,
     /// `None` where rate limits are off.
@@ -73,6 +75,7 @@ impl State {
             incarnation: options.incarnation.clone(),
             checkouts: options.checkouts.clone(),
             carts: options.carts.clone(),
+            orders: options.orders.clone(),
             terms: settings.terms,
             tokens: options.tokens.clone(),
             rate_limits: options.rate_limits.clone(),

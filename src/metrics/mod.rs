@@ -22,7 +22,7 @@ use self::registrar::Registrar;
 
 pub use self::labels::{
     FileLabel, LimitLabel, OutcomeLabel, PoolLabel, PoolNameLabel, ReasonLabel, RefusedBecause,
-    RefusedLabel, ReplayLabel, RequestLabel, VendorLabel,
+    RefusedLabel, ReplayLabel, RequestLabel, StatusLabel, VendorLabel,
 };
 
 /// The most vendors whose mailboxes' depths are reported.
@@ -53,6 +53,18 @@ impl Meters {
         }
     }
 
+    #[rustfmt::skip]
+    fn of_orders(r: &mut Registrar) -> Self {
+        Self {
+            depth: r.add("order_mailbox_depth", "Moves of orders waiting for a transaction"),
+            wait: r.durations("order_mailbox_wait", "Time that moves of orders waited for a transaction"),
+            rejected: r.add("order_rejected", "Moves of orders refused before any work was done, by reason"),
+            overdue: r.add("order_overdue", "Running transactions of moves that are much slower than the others"),
+            set_aside: r.add("order_set_aside", "Moves of orders waiting, outside any transaction, for a row that another transaction holds"),
+            slow_lane: r.add("order_slow_lane_depth", "Moves of orders whose transaction failed, waiting to be tried again alone"),
+        }
+    }
+
     /// Registers only what can happen to a cart PUT: none is ever set aside or in a slow lane.
     #[rustfmt::skip]
     fn of_carts(r: &mut Registrar) -> Self {
@@ -72,6 +84,10 @@ impl Meters {
 pub struct Metrics {
     pub checkout_queue: Meters,
     pub cart_queue: Meters,
+    pub order_queue: Meters,
+    pub order_batch_size: Histogram,
+    pub order_moves: Family<OutcomeLabel, Counter>,
+    orders_moved: Family<StatusLabel, Counter>,
     pub cart_batch_size: Histogram,
     pub vendor_mailbox_depth: Gauge,
     pub vendor_mailbox_wait: Histogram,
@@ -130,6 +146,10 @@ impl Metrics {
         let mut metrics = Self {
             checkout_queue: Meters::of_checkouts(r),
             cart_queue: Meters::of_carts(r),
+            order_queue: Meters::of_orders(r),
+            order_batch_size: r.batch_sizes("order_batch_size", "Moves of orders per transaction"),
+            order_moves: r.add("order_moves", "Decisions, fulfilments, cancellations and expiries of orders, by outcome"),
+            orders_moved: r.add("orders_moved", "Orders moved to a status after their checkout"),
             held_rows: r.add("held_rows", "Rows needed by checkouts that other transactions are known to hold"),
             cart_batch_size: r.batch_sizes("cart_batch_size", "Cart PUTs per transaction"),
             vendor_mailbox_depth: r.add("vendor_mailbox_depth", "Reservations in the mailboxes of all vendor actors, those being carried out included"),
@@ -193,7 +213,7 @@ impl Metrics {
             RefusedBecause::TooManySetAside,
             RefusedBecause::Draining,
         ] {
-            for meters in [&self.checkout_queue, &self.cart_queue] {
+            for meters in [&self.checkout_queue, &self.cart_queue, &self.order_queue] {
                 drop(meters.rejected.get_or_create(&RefusedLabel { reason }));
             }
         }
@@ -214,6 +234,13 @@ impl Metrics {
     /// Counts an outcome.
     pub fn count(family: &Family<OutcomeLabel, Counter>, outcome: &'static str) {
         family.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Counts an order that a move has brought to a status.
+    pub fn count_order_moved_to(&self, status: &'static str) {
+        self.orders_moved
+            .get_or_create(&StatusLabel { status })
+            .inc();
     }
 
     /// Counts a connection that the server closed early.

@@ -12,6 +12,7 @@ mod figures;
 mod folding;
 mod market;
 mod money;
+mod order_moves;
 mod policies;
 mod pricing;
 mod properties;

@@ -13,16 +13,20 @@ use crate::http::{
     bodies::{
         cart::{CartBody, CartRequestBody},
         checkout::{CheckoutBody, CheckoutRequestBody},
+        moves::{CanceledGroupBody, CancellationFields, DecisionFields, FulfillmentBody},
         orders::{PageBody, PlacedOrderBody},
         preview::PreviewBody,
         quote::{QuoteBody, QuoteRequestBody},
     },
     error::{Code, rejections::ShortLineBody},
     json::FieldProblem,
-    paths::{self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, ORDER, ORDERS},
+    paths::{
+        self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, GROUP_CANCELLATION,
+        ORDER, ORDER_CANCELLATION, ORDER_DECISION, ORDER_FULFILLMENT, ORDERS,
+    },
 };
 
-use super::{cart, checkout, enumerations, errors, finish, meta, orders, parts};
+use super::{cart, checkout, enumerations, errors, finish, meta, moves, orders, parts};
 
 const DESCRIPTION: &str = "\
 The checkout core of a B2B marketplace: a cart is frozen on the server, split by vendor, and bought \
@@ -47,9 +51,9 @@ and `exp`. It says who calls; what that person may do is read from the database.
 
 const KEY: &str = "\
 Makes the request safe to repeat: the same key with the same body gets the first success again, to \
-the byte, with `Idempotency-Replayed: true`. A fresh one per attempt to buy, the same one for its \
+the byte, with `Idempotency-Replayed: true`. A fresh one per request, the same one for its \
 retries. It counts for your user, store and route, and is kept as long as the operator has configured (by default \
-24 hours for a cart, 7 days for a checkout). Errors do not use it up.";
+24 hours for a cart, 7 days for a checkout and for what is done with an order). Errors do not use it up.";
 
 /// The document, for those who use the API.
 pub fn document() -> &'static str {
@@ -112,8 +116,12 @@ fn build() -> Value {
             CHECKOUT: checkout::path(),
             CHECKOUT_PREVIEW: checkout::preview_path(),
             CHECKOUT_GROUP: checkout::group_path(),
+            GROUP_CANCELLATION: moves::group_cancellation_path(),
             ORDERS: orders::list_path(),
             ORDER: orders::path(),
+            ORDER_DECISION: moves::decision_path(),
+            ORDER_FULFILLMENT: moves::fulfillment_path(),
+            ORDER_CANCELLATION: moves::cancellation_path(),
             paths::OPENAPI: meta::document_path(),
             paths::DOCS: meta::page_path(),
             paths::DOCS_FILE: meta::file_path(),
@@ -199,6 +207,8 @@ fn schemas() -> Map<String, Value> {
     add::<PreviewBody<'_>>(&mut all);
     add::<PlacedOrderBody<'_>>(&mut all);
     add::<PageBody>(&mut all);
+    add::<CanceledGroupBody<'_>>(&mut all);
+    add::<ids::LineItemId>(&mut all);
     add::<FieldProblem>(&mut all);
     add::<Violation>(&mut all);
     add::<LineRejectionReason>(&mut all);
@@ -209,6 +219,9 @@ fn schemas() -> Map<String, Value> {
     add::<CartRequestBody>(&mut all);
     add::<QuoteRequestBody>(&mut all);
     add::<CheckoutRequestBody>(&mut all);
+    add::<DecisionFields>(&mut all);
+    add::<FulfillmentBody>(&mut all);
+    add::<CancellationFields>(&mut all);
     refuse_unknown_fields(&mut all, &answered);
     // Money is a text, too: a figure may be of several kinds at once.
     if let Some(kinds) = all["Figure"]["oneOf"].as_array().cloned() {

@@ -22,6 +22,7 @@ const FLOORS: [&[&str]; 9] = [
     &[
         "carts",
         "checkout",
+        "expiry",
         "idempotency",
         "orders",
         "outbox",

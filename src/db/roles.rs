@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::error::{Doing, Error};
 
 /// The privileges on each table. One test serves with them, another one tries to do more.
-const GRANTS: [(&str, &str); 20] = [
+const GRANTS: [(&str, &str); 21] = [
     ("_sqlx_migrations", "select"),
     // A row is locked to find out whether a foreign key could refer to it now. For that PostgreSQL requires
     // the right to update some column; this one is of no consequence.
@@ -44,6 +44,7 @@ const GRANTS: [(&str, &str); 20] = [
     ),
     ("idempotency_keys", "select, insert, update, delete"),
     ("outbox_events", "select, insert, update, delete"),
+    ("expiry_progress", "select, update (walked_to, updated_at)"),
 ];
 /// Dead letters are only written; operators read and remove them.
 const DEAD_LETTERS: (&str, &str) = ("outbox_dead_letters", "insert");

@@ -17,5 +17,6 @@ mod properties;
 mod reservation;
 mod rules;
 mod settlement;
+mod stock_count;
 mod store_gate;
 mod support;

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::error::{Doing, Error};
 
 /// The privileges on each table. One test serves with them, another one tries to do more.
-const GRANTS: [(&str, &str); 20] = [
+const GRANTS: [(&str, &str); 21] = [
     ("_sqlx_migrations", "select"),
     // A row is locked to find out whether a foreign key could refer to it now. For that PostgreSQL requires
     // the right to update some column; this one is of no consequence.
@@ -20,12 +20,14 @@ const GRANTS: [(&str, &str); 20] = [
     ("store_discounts", "select"),
     (
         "inventory_items",
-        "select, update (available_qty, reserved_qty, updated_at)",
+        "select, insert, \
+         update (available_qty, reserved_qty, low_stock_threshold, version, updated_at)",
     ),
     ("cart_records", "select, insert, update"),
     ("cart_items", "select, insert, delete"),
     ("cart_vendor_discounts", "select, insert, delete"),
     ("cart_put_keys", "select, insert, update, delete"),
+    ("inventory_keys", "select, insert, update, delete"),
     ("checkout_groups", "select, insert"),
     ("vendor_orders", "select, insert"),
     ("order_line_items", "select, insert"),

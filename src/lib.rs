@@ -34,6 +34,7 @@ mod faults;
 mod held_rows;
 pub mod http;
 pub mod idempotency;
+pub mod inventory;
 mod log_floods;
 pub mod metrics;
 mod ops;

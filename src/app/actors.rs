@@ -8,6 +8,7 @@ use crate::{
     batching::arbiter,
     checkout::{self, batch::CheckoutDesk},
     db::{self, outbox::ClaimedEvent},
+    inventory::{self, desk::CountDesk},
     metrics::Metrics,
     vendors::{Vendors, directory::VendorDirectory},
 };
@@ -26,6 +27,7 @@ pub struct Actors {
 #[derive(Clone, Debug)]
 pub struct Desks {
     pub checkouts: CheckoutDesk,
+    pub counts: CountDesk,
 }
 
 impl Actors {
@@ -49,6 +51,7 @@ impl Actors {
                     &vendors,
                     committed_events,
                 )?,
+                counts: inventory::start::open(&options.counts, &url, &vendors)?,
             };
             Ok((desks, vendors.directory))
         };
@@ -72,9 +75,11 @@ impl Desks {
     /// Refuses whatever is handed in from now on.
     pub fn close(&self) {
         self.checkouts.close();
+        self.counts.close();
     }
 
     async fn drained(&self) {
         self.checkouts.drained().await;
+        self.counts.drained().await;
     }
 }

@@ -18,8 +18,9 @@ impl Config {
         let reads = workers * u64::from(self.database.pool_per_worker);
         let checkouts = self.checkout_connections();
         let carts = self.cart_connections();
+        let counts = self.count_connections();
         let others = RELAY_CONNECTIONS + BACKGROUND_CONNECTIONS + READINESS_CONNECTIONS;
-        reads + u64::from(checkouts + carts + others)
+        reads + u64::from(checkouts + carts + counts + others)
     }
 
     /// `http.workers`, or one per core.
@@ -44,6 +45,16 @@ impl Config {
     /// Connections of cart PUTs: when a batch fails, its members are tried at the same time.
     pub fn cart_connections(&self) -> u32 {
         twice(self.cart.transactions_in_flight)
+    }
+
+    /// The most transactions of stock counts at a time: in slots, and overdue ones beside them.
+    pub fn count_transactions(&self) -> usize {
+        self.inventory.transactions_in_flight * 2
+    }
+
+    /// Connections of stock counts: one for each transaction.
+    pub fn count_connections(&self) -> u32 {
+        twice(self.inventory.transactions_in_flight)
     }
 }
 

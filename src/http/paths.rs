@@ -14,6 +14,8 @@ pub const ORDERS: &str = "/api/v1/orders";
 pub const ORDER: &str = "/api/v1/orders/{id}";
 /// The orders of one checkout.
 pub const CHECKOUT_GROUP: &str = "/api/v1/checkout-groups/{id}";
+/// A vendor's stock.
+pub const INVENTORY: &str = "/api/v1/inventory";
 /// The OpenAPI document.
 pub const OPENAPI: &str = "/openapi.json";
 /// The document as a page.
@@ -23,7 +25,7 @@ pub const DOCS_FILE: &str = "/docs/{file}";
 
 /// Every route with the methods that it takes, as `Allow` names them. The OpenAPI document has just
 /// these, but for HEAD.
-pub const ALL: [(&str, &str); 10] = [
+pub const ALL: [(&str, &str); 11] = [
     (CART, "GET, HEAD, PUT"),
     (CART_QUOTE, "POST"),
     (CHECKOUT, "POST"),
@@ -31,6 +33,7 @@ pub const ALL: [(&str, &str); 10] = [
     (CHECKOUT_GROUP, "GET, HEAD"),
     (ORDERS, "GET, HEAD"),
     (ORDER, "GET, HEAD"),
+    (INVENTORY, "GET, HEAD, PUT"),
     (OPENAPI, "GET, HEAD"),
     (DOCS, "GET, HEAD"),
     (DOCS_FILE, "GET, HEAD"),

@@ -5,11 +5,12 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 use super::{
     carts, checkout,
     error::{ApiError, Code},
+    inventory,
     openapi::serve,
     orders,
     paths::{
         ALL, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, DOCS, DOCS_FILE,
-        OPENAPI, ORDER, ORDERS,
+        INVENTORY, OPENAPI, ORDER, ORDERS,
     },
 };
 
@@ -22,6 +23,7 @@ pub fn configure(app: &mut web::ServiceConfig, docs: bool) {
         .service(read(CHECKOUT_GROUP, orders::get_group))
         .service(read(ORDERS, orders::list))
         .service(read(ORDER, orders::get))
+        .service(read(INVENTORY, inventory::list).route(web::put().to(inventory::put)))
         .default_service(web::to(unknown_route));
     if docs {
         app.service(read(OPENAPI, serve::get_document))

@@ -102,10 +102,10 @@ impl Remembered {
     }
 }
 
-/// Answers that the process is live: its event loop runs, and so do the coordinators of checkouts and
-/// carts.
+/// Answers that the process is live: its event loop runs, and so do the coordinators of checkouts, carts
+/// and stock counts.
 pub(super) async fn live(ops: web::Data<Ops>) -> HttpResponse {
-    if ops.checkouts.has_ended() || ops.carts.has_ended() {
+    if ops.checkouts.has_ended() || ops.carts.has_ended() || ops.counts.has_ended() {
         return HttpResponse::ServiceUnavailable()
             .json(json!({ "status": "dead", "reasons": ["a coordinator has ended"] }));
     }
@@ -129,6 +129,7 @@ pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
     for (what, stalled_for) in [
         ("checkouts", ops.checkouts.stalled_for()),
         ("carts", ops.carts.stalled_for()),
+        ("stock counts", ops.counts.stalled_for()),
     ] {
         if stalled_for.is_some_and(|time| time >= STALLED_AFTER) {
             reasons.push(format!(

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use crate::{
     carts::batch::CartDesk,
     checkout::batch::CheckoutDesk,
+    inventory::desk::CountDesk,
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
     outbox::sink_state::SinkState,
     telemetry,
@@ -39,6 +40,7 @@ pub struct Ops {
     pub redis_url: SecretString,
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
+    pub counts: CountDesk,
     pub directory: VendorDirectory,
     pub metrics: Metrics,
     pub sink: watch::Receiver<SinkState>,

@@ -13,16 +13,20 @@ use crate::http::{
     bodies::{
         cart::{CartBody, CartRequestBody},
         checkout::{CheckoutBody, CheckoutRequestBody},
+        inventory::{InventoryItemBody, StockCountAnswerBody, StockCountBody},
         orders::{PageBody, PlacedOrderBody},
         preview::PreviewBody,
         quote::{QuoteBody, QuoteRequestBody},
     },
     error::{Code, rejections::ShortLineBody},
     json::FieldProblem,
-    paths::{self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, ORDER, ORDERS},
+    paths::{
+        self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, INVENTORY, ORDER,
+        ORDERS,
+    },
 };
 
-use super::{cart, checkout, enumerations, errors, finish, meta, orders, parts};
+use super::{cart, checkout, enumerations, errors, finish, inventory, meta, orders, parts};
 
 const DESCRIPTION: &str = "\
 The checkout core of a B2B marketplace: a cart is frozen on the server, split by vendor, and bought \
@@ -49,7 +53,7 @@ const KEY: &str = "\
 Makes the request safe to repeat: the same key with the same body gets the first success again, to \
 the byte, with `Idempotency-Replayed: true`. A fresh one per attempt to buy, the same one for its \
 retries. It counts for your user, store and route, and is kept as long as the operator has configured (by default \
-24 hours for a cart, 7 days for a checkout). Errors do not use it up.";
+24 hours for a cart or a stock count, 7 days for a checkout). Errors do not use it up.";
 
 /// The document, for those who use the API.
 pub fn document() -> &'static str {
@@ -104,6 +108,7 @@ fn build() -> Value {
             { "name": "cart", "description": "What a buyer is about to buy." },
             { "name": "checkout", "description": "Buying it, and what became of it." },
             { "name": "orders", "description": "What was bought, and what is to be delivered." },
+            { "name": "inventory", "description": "What a vendor has of its products." },
             { "name": meta::CONTRACT, "description": "This document." },
         ],
         "paths": {
@@ -114,6 +119,7 @@ fn build() -> Value {
             CHECKOUT_GROUP: checkout::group_path(),
             ORDERS: orders::list_path(),
             ORDER: orders::path(),
+            INVENTORY: inventory::path(),
             paths::OPENAPI: meta::document_path(),
             paths::DOCS: meta::page_path(),
             paths::DOCS_FILE: meta::file_path(),
@@ -199,6 +205,8 @@ fn schemas() -> Map<String, Value> {
     add::<PreviewBody<'_>>(&mut all);
     add::<PlacedOrderBody<'_>>(&mut all);
     add::<PageBody>(&mut all);
+    add::<StockCountAnswerBody<'_>>(&mut all);
+    add::<InventoryItemBody<'_>>(&mut all);
     add::<FieldProblem>(&mut all);
     add::<Violation>(&mut all);
     add::<LineRejectionReason>(&mut all);
@@ -209,7 +217,9 @@ fn schemas() -> Map<String, Value> {
     add::<CartRequestBody>(&mut all);
     add::<QuoteRequestBody>(&mut all);
     add::<CheckoutRequestBody>(&mut all);
+    add::<StockCountBody>(&mut all);
     refuse_unknown_fields(&mut all, &answered);
+    inventory::restrict(&mut all);
     // Money is a text, too: a figure may be of several kinds at once.
     if let Some(kinds) = all["Figure"]["oneOf"].as_array().cloned() {
         all["Figure"] = json!({ "anyOf": kinds, "description": all["Figure"]["description"] });

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, time::Instant};
 use crate::{
     db::{
         self,
-        inventory::{FoundStock, NewAnswer},
+        inventory::{FoundStock, NewAnswer, Written},
     },
     domain::{
         caller::{Access, Member},
@@ -111,7 +111,11 @@ impl Script<'_> {
             .partition(|(key, _)| locked.contains_key(&key.product_id));
         let written =
             db::inventory::write_counts(tx.connection(), &there, &missing, Some(&answer), now);
-        if !written.await? {
+        let all = Written {
+            updated: there.len() as u64,
+            inserted: missing.len() as u64,
+        };
+        if written.await? != all {
             return Err(AttemptError::RowAppeared);
         }
         faults::place("stock_written").await;

@@ -86,6 +86,13 @@ pub async fn find_products(
     Ok(found)
 }
 
+/// The numbers of rows that were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub updated: u64,
+    pub inserted: u64,
+}
+
 /// The statement that locks rows in the order of their keys, with a variable ending.
 macro_rules! lock {
     ($ending:tt, $connection:expr, $keys:expr) => {{
@@ -141,7 +148,7 @@ pub async fn lock_free_rows(
 /// Writes rows that are locked and inserts those that are missing, and the answer about them. One
 /// statement, so that a key costs no round trip while the rows are locked.
 ///
-/// Returns false if a row to be inserted has appeared meanwhile: the caller must roll back.
+/// A row to be inserted that has appeared meanwhile is left as it is, and counts as not written.
 ///
 /// # Errors
 /// With the constraint [`COUNT_KEY_TAKEN`](super::COUNT_KEY_TAKEN) if the key is in use.
@@ -151,7 +158,7 @@ pub async fn write_counts(
     missing: &[(StockKey, StockRow)],
     answer: Option<&NewAnswer>,
     now: DateTime<Utc>,
-) -> Result<bool, Error> {
+) -> Result<Written, Error> {
     let answers: Vec<_> = answer.into_iter().collect();
     let done = sqlx::query!(
         r#"
@@ -206,6 +213,8 @@ pub async fn write_counts(
     .fetch_one(connection)
     .await
     .doing("write counted stock")?;
-    let is_all = |count: i64, rows: &[_]| count.unsigned_abs() == rows.len() as u64;
-    Ok(is_all(done.written, locked) && is_all(done.inserted, missing))
+    Ok(Written {
+        updated: done.written.unsigned_abs(),
+        inserted: done.inserted.unsigned_abs(),
+    })
 }

@@ -13,6 +13,6 @@ mod list;
 mod reserve;
 
 pub use answers::{COUNT_KEY_TAKEN, NewAnswer, find_first_answer, sweep_expired_answers};
-pub use counts::{FoundStock, find_products, lock_free_rows, lock_rows, write_counts};
+pub use counts::{FoundStock, Written, find_products, lock_free_rows, lock_rows, write_counts};
 pub use list::{ListedStock, StockFilter, find_page};
 pub use reserve::{StockCheck, lock, reserve_allocated, reserve_expected};

@@ -8,7 +8,9 @@ use crate::{
     batching::arbiter,
     checkout::{self, batch::CheckoutDesk},
     db::{self, outbox::ClaimedEvent},
+    inventory::{self, desk::CountDesk},
     metrics::Metrics,
+    orders::{self, batch::OrderDesk},
     vendors::{Vendors, directory::VendorDirectory},
 };
 
@@ -26,6 +28,8 @@ pub struct Actors {
 #[derive(Clone, Debug)]
 pub struct Desks {
     pub checkouts: CheckoutDesk,
+    pub orders: OrderDesk,
+    pub counts: CountDesk,
 }
 
 impl Actors {
@@ -47,8 +51,10 @@ impl Actors {
                     &options.checkouts,
                     &url,
                     &vendors,
-                    committed_events,
+                    committed_events.clone(),
                 )?,
+                orders: orders::start::open(&options.orders, &url, &vendors, committed_events)?,
+                counts: inventory::start::open(&options.counts, &url, &vendors)?,
             };
             Ok((desks, vendors.directory))
         };
@@ -72,9 +78,13 @@ impl Desks {
     /// Refuses whatever is handed in from now on.
     pub fn close(&self) {
         self.checkouts.close();
+        self.orders.close();
+        self.counts.close();
     }
 
     async fn drained(&self) {
         self.checkouts.drained().await;
+        self.orders.drained().await;
+        self.counts.drained().await;
     }
 }

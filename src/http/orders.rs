@@ -11,13 +11,7 @@ use crate::{
     domain::{caller::Perspective, order::OrderStatus, store::StoreType},
 };
 
-use super::{
-    auth, bodies, cursor,
-    error::{ApiError, Code},
-    query::Query,
-    state::State,
-    target,
-};
+use super::{auth, bodies, cursor, error::ApiError, query::Query, state::State, target};
 
 /// The number of orders on a page, unless the request says otherwise.
 pub const LIMIT_DEFAULT: usize = 20;
@@ -63,10 +57,7 @@ pub async fn get(request: HttpRequest, state: web::Data<State>) -> Result<HttpRe
     let found = state
         .read_snapshot(async |snapshot| db::orders::find_order(snapshot, id, perspective).await)
         .await?;
-    let order = found.ok_or_else(|| {
-        let message = "Your store has no such order; GET /api/v1/orders lists those it has.";
-        ApiError::new(Code::NotFound, message)
-    })?;
+    let order = found.ok_or_else(ApiError::order_not_found)?;
     Ok(json(bodies::orders::render(&order)))
 }
 
@@ -84,8 +75,7 @@ pub async fn get_group(
     let checkout = state
         .read_snapshot(async |snapshot| db::orders::find_checkout(snapshot, id, buyer).await)
         .await?;
-    let checkout = checkout
-        .ok_or_else(|| ApiError::new(Code::NotFound, "Your store has no such checkout group."))?;
+    let checkout = checkout.ok_or_else(ApiError::group_not_found)?;
     Ok(json(bodies::checkout::render(&checkout)))
 }
 
@@ -111,13 +101,7 @@ fn read(request: &HttpRequest) -> Result<ListParameters, ApiError> {
     let sides = [("buyer", StoreType::Buyer), ("vendor", StoreType::Vendor)];
     let side = query.one_of("perspective", &sides);
     let status = query.one_of("status", &OrderStatus::WORDS);
-    let expected = format!("a whole number from 1 to {LIMIT_MAX}");
-    let limit = query.optional("limit", &expected, |text| {
-        let limit: usize = text.parse().ok()?;
-        let is_in_range = (1..=LIMIT_MAX).contains(&limit);
-        // One number is written in one way: no sign, no leading zero.
-        (is_in_range && limit.to_string() == text).then_some(limit)
-    });
+    let limit = query.limit(LIMIT_MAX);
     let expected = "the next_cursor of a page, as it was answered";
     let behind = query.optional("cursor", expected, cursor::read);
     query.finish()?;

@@ -12,7 +12,9 @@ use crate::{
     db,
     domain::terms::Terms,
     idempotency::{incarnation::Incarnation, redis_claims::Claims},
+    inventory::desk::CountDesk,
     metrics::Metrics,
+    orders::batch::OrderDesk,
 };
 
 use super::{
@@ -33,6 +35,8 @@ pub struct State {
     pub incarnation: Incarnation,
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
+    pub orders: OrderDesk,
+    pub counts: CountDesk,
     pub terms: Terms,
     pub tokens: TokenVerifier,
     /// `None` where rate limits are off.
@@ -43,6 +47,7 @@ pub struct State {
     pub is_under_tls: bool,
     pub statements_max: Duration,
     pub keep_cart_answers_for: Duration,
+    pub keep_count_answers_for: Duration,
     pub keep_checkout_answers_for: Duration,
 }
 
@@ -73,6 +78,8 @@ impl State {
             incarnation: options.incarnation.clone(),
             checkouts: options.checkouts.clone(),
             carts: options.carts.clone(),
+            orders: options.orders.clone(),
+            counts: options.counts.clone(),
             terms: settings.terms,
             tokens: options.tokens.clone(),
             rate_limits: options.rate_limits.clone(),
@@ -82,6 +89,7 @@ impl State {
             is_under_tls: settings.is_under_tls,
             statements_max: settings.statements_max,
             keep_cart_answers_for: settings.keep_cart_answers_for,
+            keep_count_answers_for: settings.keep_count_answers_for,
             keep_checkout_answers_for: settings.keep_checkout_answers_for,
         })
     }

@@ -21,7 +21,9 @@ use tokio::sync::watch;
 use crate::{
     carts::batch::CartDesk,
     checkout::batch::CheckoutDesk,
+    inventory::desk::CountDesk,
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
+    orders::batch::OrderDesk,
     outbox::sink_state::SinkState,
     telemetry,
     vendors::directory::VendorDirectory,
@@ -39,6 +41,8 @@ pub struct Ops {
     pub redis_url: SecretString,
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
+    pub orders: OrderDesk,
+    pub counts: CountDesk,
     pub directory: VendorDirectory,
     pub metrics: Metrics,
     pub sink: watch::Receiver<SinkState>,

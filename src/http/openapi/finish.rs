@@ -29,16 +29,25 @@ fn complete(node: &mut Value) {
     }
 }
 
-/// All our whole numbers are of 32 bits.
+/// Our whole numbers are of 32 bits, unless their type says otherwise.
 fn size_integer(fields: &mut Map<String, Value>) {
+    if fields.get("format").is_some_and(|format| format == "int64") {
+        return;
+    }
     let is_integer = match fields.get("type") {
         Some(Value::String(kind)) => kind == "integer",
         Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "integer"),
         _ => false,
     };
     if is_integer {
-        fields.insert("format".to_owned(), json!("int32"));
-        fields.entry("maximum").or_insert(json!(i32::MAX));
+        let most = match fields.get("format") {
+            Some(format) if format == "int64" => json!(i64::MAX),
+            _ => {
+                fields.insert("format".to_owned(), json!("int32"));
+                json!(i32::MAX)
+            }
+        };
+        fields.entry("maximum").or_insert(most);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::domain::{
     optimistic::ExpectedStock,
 };
 
-use super::{
+use super::super::{
     column,
     error::{Doing, Error},
 };

@@ -8,6 +8,7 @@ pub mod actors;
 mod background;
 mod database;
 mod error;
+mod expiry;
 mod http_options;
 mod listeners;
 pub mod options;
@@ -53,7 +54,8 @@ pub use self::error::Error;
 
 /// The name of the relay's pool, and the number of its connections.
 const RELAY: (&str, u32) = ("relay", RELAY_CONNECTIONS);
-/// The same of the pool for gauges and sweepers: a gauge is measured while a sweep takes its time.
+/// The same of the pool for gauges, sweepers and the search for late orders: a gauge is measured while a
+/// sweep takes its time.
 const BACKGROUND: (&str, u32) = ("background", BACKGROUND_CONNECTIONS);
 /// The longest time that closing the background connections may take at a stop.
 const POOL_CLOSE_MAX: Duration = Duration::from_secs(1);
@@ -132,6 +134,8 @@ impl App {
         let redis_concerns =
             redis_concerns::watch_redis(stream_url, stream, sink_report.clone(), stops.clone())?;
         let in_the_background = in_the_background(config, &background_pool, &metrics, &stops);
+        let orders = &actors.desks.orders;
+        let expiry = expiry::start(config, &background_pool, orders, &metrics, &stops);
         let named = incarnation.clone();
         let named = actix_rt::spawn(named.keep_current(background_pool.clone(), stops.clone()));
         let ops = Ops {
@@ -167,6 +171,7 @@ impl App {
         background.push(actix_rt::spawn(redis_concerns));
         background.extend(watch_dependencies(config, database_url, redis_url)?);
         background.extend(in_the_background);
+        background.extend(expiry);
         background.push(named);
         let http = listeners::spawn(server::serve(http_listener, http_options, tls)?);
         tracing::info!(

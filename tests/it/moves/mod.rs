@@ -3,6 +3,7 @@
 mod cancellation;
 mod decision;
 mod fulfillment;
+mod late;
 mod requests;
 mod together;
 

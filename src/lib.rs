@@ -35,6 +35,7 @@ mod faults;
 mod held_rows;
 pub mod http;
 pub mod idempotency;
+pub mod inventory;
 mod log_floods;
 pub mod metrics;
 mod ops;

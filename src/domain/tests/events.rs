@@ -11,8 +11,8 @@ use crate::domain::{
 };
 
 use super::{
-    market::{market, product},
-    support::{buyer_id, now, product_id, vendor_id},
+    market::market,
+    support::{buyer_id, now, product, product_id, vendor_id},
 };
 
 /// An order of one vendor with three lines of 10.00 each.

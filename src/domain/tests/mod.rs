@@ -19,5 +19,6 @@ mod properties;
 mod reservation;
 mod rules;
 mod settlement;
+mod stock_count;
 mod store_gate;
 mod support;

@@ -7,6 +7,7 @@ use serde_json::json;
 use splitcart::db;
 use sqlx::{AssertSqlSafe, PgConnection};
 
+use super::moves;
 use crate::support::{Client, Shopper, World, assert_consistent, audit::PATIENT, market::cart_of};
 
 /// Changes to a sound database, each with the rules that it breaks.
@@ -97,6 +98,7 @@ const FAULTS: &[(&str, &[&str])] = &[
             "stock_reserved_by_lines",
             "order_figures",
             "order_rejected_if_empty",
+            "order_fits_its_lines",
             "payment_per_reserved_order",
         ],
     ),
@@ -254,6 +256,7 @@ const POLICY_FAULTS: &[(&str, &[&str])] = &[
             "order_figures",
             "order_rejected_if_empty",
             "line_withheld",
+            "payment_per_reserved_order",
         ],
     ),
 ];
@@ -274,7 +277,9 @@ const NO_FAULTS: &[&str] = &[
      update vendor_orders set balance_due = 0",
     "update order_line_items set status = 'accepted';
      update vendor_orders set status = 'accepted'",
-    "update order_line_items set status = 'fulfilled';
+    // Fulfilled by a system behind this one, before orders were moved by the service.
+    "update order_line_items set status = 'fulfilled', updated_at = now() - interval '9 days';
+     update vendor_orders set status = 'fulfilled', updated_at = now() - interval '9 days';
      update inventory_items set reserved_qty = 0",
     "update products set price = price + 1, title = 'Another name'",
     // Foreign events do not concern the audit while they are published in time.
@@ -288,6 +293,7 @@ async fn every_rule_finds_the_fault_that_is_planted_for_it() {
     for (world, faults) in [
         (world_with_two_checkouts().await, FAULTS),
         (world_of_policies().await, POLICY_FAULTS),
+        (moves::world_of_moves().await, moves::FAULTS),
     ] {
         for (fault, rules) in faults {
             let mut transaction = world.market.database.pool.begin().await.unwrap();
@@ -306,14 +312,18 @@ async fn every_rule_finds_the_fault_that_is_planted_for_it() {
 
 #[tokio::test]
 async fn what_may_happen_to_a_sound_database_breaks_no_rule() {
-    let world = world_with_two_checkouts().await;
-    for change in NO_FAULTS {
-        let mut transaction = world.market.database.pool.begin().await.unwrap();
+    for (world, changes) in [
+        (world_with_two_checkouts().await, NO_FAULTS),
+        (moves::world_of_moves().await, moves::NO_FAULTS),
+    ] {
+        for change in changes {
+            let mut transaction = world.market.database.pool.begin().await.unwrap();
 
-        let broken = broken_by(change, &mut transaction).await;
+            let broken = broken_by(change, &mut transaction).await;
 
-        assert!(broken.is_empty(), "{change}: {broken:?}");
-        transaction.rollback().await.unwrap();
+            assert!(broken.is_empty(), "{change}: {broken:?}");
+            transaction.rollback().await.unwrap();
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod cancellation;
 mod decision;
 mod expiry;
 mod fulfillment;
+mod late;
 mod requests;
 mod together;
 

@@ -49,6 +49,7 @@ mod log_lines;
 mod log_reader;
 mod logins;
 mod misconfigurations;
+mod model;
 mod moves;
 mod nothing_to_collect;
 mod one_bad_checkout;

@@ -376,8 +376,8 @@ const NO_POLICY_FAULTS: &[&str] = &[
 async fn what_may_happen_to_a_sound_database_breaks_no_rule() {
     for (world, changes) in [
         (world_with_two_checkouts().await, NO_FAULTS),
-        (world_of_policies().await, NO_POLICY_FAULTS),
         (moves::world_of_moves().await, moves::NO_FAULTS),
+        (world_of_policies().await, NO_POLICY_FAULTS),
     ] {
         for change in changes {
             let mut transaction = world.market.database.pool.begin().await.unwrap();

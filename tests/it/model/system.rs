@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest_state_machine::StateMachineTest;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
 use crate::support::{
@@ -55,7 +55,8 @@ impl StateMachineTest for Service {
     type Reference = Model;
 
     fn init_test(_: &Model) -> Self {
-        let runtime = Arc::new(Runtime::new().unwrap());
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = Arc::new(runtime.unwrap());
         let (world, vendors, buyers, products) = runtime.block_on(stage());
         Self {
             runtime,

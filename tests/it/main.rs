@@ -63,6 +63,7 @@ mod postgres_faults;
 mod postgres_restart;
 mod preview;
 mod public_keys;
+mod purchase_limits;
 mod query_plans;
 mod quote;
 mod rate_limits;

@@ -166,7 +166,10 @@ impl ReferenceStateMachine for Model {
             Step::DecideAll { order, accepts } => {
                 let order = state.place(*order);
                 let lines = state.pending(order);
-                state.decide(order, lines.into_iter().map(|line| (line, *accepts)).collect())
+                state.decide(
+                    order,
+                    lines.into_iter().map(|line| (line, *accepts)).collect(),
+                )
             }
             Step::DecideLines { order, verdicts } => {
                 let lines = state.named(*order, verdicts);
@@ -208,7 +211,9 @@ impl Model {
     /// The lines that a decision names, with its verdicts.
     pub fn named(&self, order: Index, verdicts: &[Option<bool>]) -> Vec<(usize, bool)> {
         let pending = self.pending(self.place(order)).into_iter();
-        let named = pending.zip(verdicts).filter_map(|(line, it)| Some((line, (*it)?)));
+        let named = pending
+            .zip(verdicts)
+            .filter_map(|(line, it)| Some((line, (*it)?)));
         named.collect()
     }
 
@@ -272,7 +277,11 @@ impl Model {
                 group: self.groups,
                 buyer,
                 vendor,
-                status: if is_rejected { "rejected" } else { "created_pending" },
+                status: if is_rejected {
+                    "rejected"
+                } else {
+                    "created_pending"
+                },
                 lines,
             });
         }
@@ -318,7 +327,11 @@ impl Model {
             return Expected::Status(409);
         }
         order.status = "fulfilled";
-        for line in order.lines.iter_mut().filter(|line| line.status == "accepted") {
+        for line in order
+            .lines
+            .iter_mut()
+            .filter(|line| line.status == "accepted")
+        {
             line.status = "fulfilled";
             self.stock[line.product].reserved -= line.qty;
             self.stock[line.product].fulfilled += line.qty;
@@ -346,7 +359,10 @@ impl Model {
         let orders: Vec<_> = (0..self.orders.len())
             .filter(|order| self.orders[*order].group == group)
             .collect();
-        let canceled = orders.into_iter().filter(|order| self.cancel(*order)).count();
+        let canceled = orders
+            .into_iter()
+            .filter(|order| self.cancel(*order))
+            .count();
         Expected::Status(if canceled > 0 { 200 } else { 409 })
     }
 

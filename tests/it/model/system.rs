@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest_state_machine::StateMachineTest;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use uuid::Uuid;
 
 use crate::support::{
@@ -55,7 +55,8 @@ impl StateMachineTest for Service {
     type Reference = Model;
 
     fn init_test(_: &Model) -> Self {
-        let runtime = Arc::new(Runtime::new().unwrap());
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = Arc::new(runtime.unwrap());
         let (world, vendors, buyers, products) = runtime.block_on(stage());
         Self {
             runtime,
@@ -123,7 +124,9 @@ impl Service {
                     .collect();
                 let client = self.buyers[buyer].clone();
                 let cart = cart_of(&lines);
-                let reply = self.send(client, Method::PUT, "/api/v1/cart".to_owned(), cart).await;
+                let reply = self
+                    .send(client, Method::PUT, "/api/v1/cart".to_owned(), cart)
+                    .await;
                 check(&reply, &model.expected);
                 if reply.status == 200 {
                     let id = reply.data()["id"].as_str().unwrap().parse().unwrap();
@@ -156,10 +159,12 @@ impl Service {
                 self.act(model, place, "decision", body).await;
             }
             Step::Fulfil(order) => {
-                self.act(model, model.place(order), "fulfillment", json!({})).await;
+                self.act(model, model.place(order), "fulfillment", json!({}))
+                    .await;
             }
             Step::Cancel(order) => {
-                self.act(model, model.place(order), "cancellation", json!({})).await;
+                self.act(model, model.place(order), "cancellation", json!({}))
+                    .await;
             }
             Step::CancelGroup(order) => {
                 let order = model.place(order);

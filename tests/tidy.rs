@@ -24,6 +24,7 @@ const FLOORS: [&[&str]; 9] = [
         "checkout",
         "idempotency",
         "inventory",
+        "orders",
         "outbox",
         "sweeper",
     ],
@@ -260,7 +261,15 @@ fn no_floor_knows_one_above_it() {
 #[test]
 fn services_get_options_and_know_no_settings() {
     assert_nowhere("app turns settings into options", |source, line| {
-        ["batching", "carts", "checkout", "inventory"].contains(&source.room())
+        [
+            "batching",
+            "carts",
+            "checkout",
+            "inventory",
+            "orders",
+            "vendors",
+        ]
+        .contains(&source.room())
             && line.contains("Config")
     });
 }
@@ -328,7 +337,10 @@ fn only_the_owners_of_units_of_work_begin_and_commit() {
         "only owners of a unit of work begin and commit",
         |source, line| {
             // An attempt begins and commits the transaction that it lends.
-            let lenders = ["src/checkout/batch/attempt.rs", "src/inventory/attempt.rs"];
+            let lenders = [
+                "src/checkout/batch/attempt.rs",
+                "src/vendors/unit_of_work.rs",
+            ];
             let by_lending = lenders.contains(&source.path.as_str())
                 && ["LentTx::begin(", "tx.commit(", "self.commit("]
                     .iter()

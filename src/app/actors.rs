@@ -10,6 +10,7 @@ use crate::{
     db::{self, outbox::ClaimedEvent},
     inventory::{self, desk::CountDesk},
     metrics::Metrics,
+    orders::{self, batch::OrderDesk},
     vendors::{Vendors, directory::VendorDirectory},
 };
 
@@ -28,6 +29,7 @@ pub struct Actors {
 pub struct Desks {
     pub checkouts: CheckoutDesk,
     pub counts: CountDesk,
+    pub orders: OrderDesk,
 }
 
 impl Actors {
@@ -49,9 +51,10 @@ impl Actors {
                     &options.checkouts,
                     &url,
                     &vendors,
-                    committed_events,
+                    committed_events.clone(),
                 )?,
                 counts: inventory::start::open(&options.counts, &url, &vendors)?,
+                orders: orders::start::open(&options.orders, &url, &vendors, committed_events)?,
             };
             Ok((desks, vendors.directory))
         };
@@ -76,10 +79,12 @@ impl Desks {
     pub fn close(&self) {
         self.checkouts.close();
         self.counts.close();
+        self.orders.close();
     }
 
     async fn drained(&self) {
         self.checkouts.drained().await;
         self.counts.drained().await;
+        self.orders.drained().await;
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         cart::PriceHold,
         terms::{PaymentPolicy, Terms},
     },
-    inventory, vendors,
+    inventory, orders, vendors,
 };
 
 /// The options of everything that takes vendors' turns.
@@ -21,6 +21,7 @@ use crate::{
 pub struct Options {
     pub vendors: vendors::Options,
     pub checkouts: checkout::start::Options,
+    pub orders: orders::start::Options,
     pub counts: inventory::start::Options,
 }
 
@@ -28,10 +29,13 @@ pub struct Options {
 pub fn actors(config: &Config) -> Options {
     Options {
         vendors: vendors::Options {
-            transactions_max: config.checkout_transactions() + config.count_transactions(),
+            transactions_max: config.checkout_transactions()
+                + config.order_transactions()
+                + config.count_transactions(),
             idle_max: Duration::from_secs(config.vendors.idle_s_max),
         },
         checkouts: checkout(config),
+        orders: orders(config),
         counts: counts(config),
     }
 }
@@ -83,6 +87,32 @@ fn checkout(config: &Config) -> checkout::start::Options {
             transactions_overdue_max: config.transactions_overdue_max,
             batch_min_in_parallel: config.batch_min_in_parallel,
             queue_max: config.queue_max,
+            aside_max: config.aside_max,
+            queue_wait_max: Duration::from_millis(config.queue_wait_ms_max),
+            answer_wait_max: config.answer_wait_max(),
+        },
+    }
+}
+
+fn orders(config: &Config) -> orders::start::Options {
+    let slots = config.orders.transactions_in_flight;
+    orders::start::Options {
+        connections_max: config.order_connections(),
+        acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
+        transaction_max: config.transaction_limit(),
+        commit_wait_max: Duration::from_millis(config.commit_ms_max),
+        lock_wait_max: Duration::from_millis(config.lock_ms_max),
+        held_wait_max: Duration::from_millis(config.held_wait_ms_max),
+        attempts_max: config.attempts_max,
+        keep_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),
+        claim_lease: Duration::from_secs(config.outbox.claim_lease_s),
+        limits: batching::Limits {
+            batch_max: config.orders.batch_max,
+            batch_weight_max: config.batch_lines_max,
+            transactions_in_flight: slots,
+            transactions_overdue_max: slots,
+            batch_min_in_parallel: config.orders.batch_min_in_parallel,
+            queue_max: config.orders.queue_max,
             aside_max: config.aside_max,
             queue_wait_max: Duration::from_millis(config.queue_wait_ms_max),
             answer_wait_max: config.answer_wait_max(),

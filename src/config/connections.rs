@@ -18,9 +18,10 @@ impl Config {
         let reads = workers * u64::from(self.database.pool_per_worker);
         let checkouts = self.checkout_connections();
         let carts = self.cart_connections();
+        let orders = self.order_connections();
         let counts = self.count_connections();
         let others = RELAY_CONNECTIONS + BACKGROUND_CONNECTIONS + READINESS_CONNECTIONS;
-        reads + u64::from(checkouts + carts + counts + others)
+        reads + u64::from(checkouts + carts + orders + counts + others)
     }
 
     /// `http.workers`, or one per core.
@@ -40,6 +41,17 @@ impl Config {
     /// One for each transaction, and one that looks for rows that others hold.
     pub fn checkout_connections(&self) -> u32 {
         u32::try_from(self.checkout_transactions() + 1).expect("configuration bounds it")
+    }
+
+    /// The most transactions of moves of orders at a time: in slots, overdue ones beside them, and one in
+    /// the slow lane.
+    pub fn order_transactions(&self) -> usize {
+        self.orders.transactions_in_flight * 2 + 1
+    }
+
+    /// One for each transaction.
+    pub fn order_connections(&self) -> u32 {
+        u32::try_from(self.order_transactions()).expect("configuration bounds it")
     }
 
     /// Connections of cart PUTs: when a batch fails, its members are tried at the same time.

@@ -20,18 +20,29 @@ const GRANTS: [(&str, &str); 21] = [
     ("store_discounts", "select"),
     (
         "inventory_items",
-        "select, insert, \
-         update (available_qty, reserved_qty, low_stock_threshold, version, updated_at)",
+        "select, insert, update (available_qty, reserved_qty, fulfilled_qty, low_stock_threshold, version, updated_at)",
     ),
     ("cart_records", "select, insert, update"),
     ("cart_items", "select, insert, delete"),
     ("cart_vendor_discounts", "select, insert, delete"),
     ("cart_put_keys", "select, insert, update, delete"),
     ("inventory_keys", "select, insert, update, delete"),
-    ("checkout_groups", "select, insert"),
-    ("vendor_orders", "select, insert"),
-    ("order_line_items", "select, insert"),
-    ("payment_intents", "select, insert"),
+    (
+        "checkout_groups",
+        "select, insert, update (subtotal, discount_total, total)",
+    ),
+    (
+        "vendor_orders",
+        "select, insert, update (status, subtotal, discount_total, total, balance_due, rejection_reason, updated_at)",
+    ),
+    (
+        "order_line_items",
+        "select, insert, update (status, rejection_reason, rejection_detail, updated_at)",
+    ),
+    (
+        "payment_intents",
+        "select, insert, update (status, amount, updated_at)",
+    ),
     ("idempotency_keys", "select, insert, update, delete"),
     ("outbox_events", "select, insert, update, delete"),
 ];

@@ -5,8 +5,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    ids::{BuyerStoreId, CheckoutGroupId, EventId, OrderId, StoreId, UserId},
-    order::Checkout,
+    ids::{
+        BuyerStoreId, CheckoutGroupId, EventId, LineItemId, OrderId, ProductId, StoreId, UserId,
+        VendorStoreId,
+    },
+    money::Money,
+    order::{Checkout, LineStatus, OrderLine, OrderStatus, PlacedOrder},
+    order_moves::{Move, Moved},
+    rejection::LineRejectionReason,
 };
 
 /// The version of [`Envelope`]. It rises when a field changes its meaning or goes away.
@@ -37,6 +43,79 @@ impl OrderCreated {
     }
 }
 
+/// A move of an order was committed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OrderMoved {
+    pub order_id: OrderId,
+    pub checkout_group_id: CheckoutGroupId,
+    pub buyer_store_id: BuyerStoreId,
+    pub vendor_store_id: VendorStoreId,
+    /// The status after the move.
+    pub status: OrderStatus,
+    /// The total after the move.
+    pub total: Money,
+    /// The lines that the move changed, in the cart's order.
+    pub lines: Vec<MovedLine>,
+    /// True once no line is left to decide about; only for decisions.
+    #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
+    pub is_final: Option<bool>,
+}
+
+/// A line that a move changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MovedLine {
+    pub line_item_id: LineItemId,
+    pub product_id: ProductId,
+    pub qty: i32,
+    /// The status after the move.
+    pub status: LineStatus,
+    /// Null unless the move has rejected the line.
+    pub reason: Option<LineRejectionReason>,
+}
+
+impl OrderMoved {
+    /// The kind of thing that the event is about.
+    pub const AGGREGATE: &str = "vendor_order";
+
+    /// The event that announces a move, and its name; `order` is the order after the move.
+    pub fn announcing(order: &PlacedOrder, moved: &Moved, made: &Move) -> (&'static str, Self) {
+        let (event_type, is_decision) = match made {
+            Move::Decide(_) => ("order_decided", true),
+            Move::Fulfil => ("order_fulfilled", false),
+            Move::Cancel { .. } => ("order_canceled", false),
+            Move::Expire => ("order_expired", false),
+        };
+        let PlacedOrder { order: it, .. } = order;
+        let changed = it
+            .lines
+            .iter()
+            .filter(|line| moved.lines.contains(&line.id));
+        let event = Self {
+            order_id: it.id,
+            checkout_group_id: order.checkout_group_id,
+            buyer_store_id: order.buyer_store_id,
+            vendor_store_id: it.vendor_store_id,
+            status: it.status,
+            total: it.totals.total,
+            lines: changed.map(MovedLine::from).collect(),
+            is_final: is_decision.then_some(it.status != OrderStatus::CreatedPending),
+        };
+        (event_type, event)
+    }
+}
+
+impl From<&OrderLine> for MovedLine {
+    fn from(line: &OrderLine) -> Self {
+        Self {
+            line_item_id: line.id,
+            product_id: line.product_id,
+            qty: line.qty,
+            status: line.status,
+            reason: line.rejection.as_ref().map(|rejection| rejection.reason),
+        }
+    }
+}
+
 /// The person who caused an event, and their store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct EventActor {
@@ -61,8 +140,8 @@ pub struct Envelope {
     pub aggregate_type: String,
     /// The id of that thing.
     pub aggregate_id: Uuid,
-    /// The person who caused it; null if unknown.
+    /// The person who caused it; null if the service did by itself, or if unknown.
     pub actor: Option<EventActor>,
-    /// The event itself, such as [`OrderCreated`].
+    /// The event itself: [`OrderCreated`] or [`OrderMoved`].
     pub data: serde_json::Value,
 }

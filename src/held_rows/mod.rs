@@ -170,6 +170,11 @@ impl HeldRows {
         self.known().stuck.left(cart)
     }
 
+    /// True if a cart was refused so recently that what held it up may still be there.
+    pub(crate) fn may_be_stuck(&self, cart: AskedCart) -> bool {
+        self.known().stuck.may_be(cart)
+    }
+
     /// Resolves when none of the rows is known to be held any more, or at the deadline.
     pub(crate) fn freed(
         &self,

@@ -32,7 +32,7 @@ pub fn idempotency_key(request: &HttpRequest) -> Result<IdempotencyKey, ApiError
     let mut values = request.headers().get_all(IDEMPOTENCY_KEY);
     let problem = match (values.next(), values.next()) {
         (None, _) => {
-            "is required: a fresh key per attempt to buy, the same one for its retries".to_owned()
+            "is required: a fresh key per request, the same one for its retries".to_owned()
         }
         (Some(_), Some(_)) => "must be sent once".to_owned(),
         (Some(value), None) => match IdempotencyKey::parse(value.as_bytes()) {

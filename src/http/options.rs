@@ -14,6 +14,7 @@ use crate::{
     idempotency::{incarnation::Incarnation, redis_claims::Limits as ClaimLimits},
     inventory::desk::CountDesk,
     metrics::Metrics,
+    orders::batch::OrderDesk,
 };
 
 use super::{
@@ -32,6 +33,7 @@ pub struct Options {
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
     pub counts: CountDesk,
+    pub orders: OrderDesk,
     /// The database that the answers in Redis belong to.
     pub incarnation: Incarnation,
     pub tokens: TokenVerifier,

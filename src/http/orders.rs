@@ -11,13 +11,7 @@ use crate::{
     domain::{caller::Perspective, order::OrderStatus, store::StoreType},
 };
 
-use super::{
-    auth, bodies, cursor,
-    error::{ApiError, Code},
-    query::Query,
-    state::State,
-    target,
-};
+use super::{auth, bodies, cursor, error::ApiError, query::Query, state::State, target};
 
 /// The number of orders on a page, unless the request says otherwise.
 pub const LIMIT_DEFAULT: usize = 20;
@@ -63,10 +57,7 @@ pub async fn get(request: HttpRequest, state: web::Data<State>) -> Result<HttpRe
     let found = state
         .read_snapshot(async |snapshot| db::orders::find_order(snapshot, id, perspective).await)
         .await?;
-    let order = found.ok_or_else(|| {
-        let message = "Your store has no such order; GET /api/v1/orders lists those it has.";
-        ApiError::new(Code::NotFound, message)
-    })?;
+    let order = found.ok_or_else(ApiError::order_not_found)?;
     Ok(json(bodies::orders::render(&order)))
 }
 
@@ -84,8 +75,7 @@ pub async fn get_group(
     let checkout = state
         .read_snapshot(async |snapshot| db::orders::find_checkout(snapshot, id, buyer).await)
         .await?;
-    let checkout = checkout
-        .ok_or_else(|| ApiError::new(Code::NotFound, "Your store has no such checkout group."))?;
+    let checkout = checkout.ok_or_else(ApiError::group_not_found)?;
     Ok(json(bodies::checkout::render(&checkout)))
 }
 

@@ -12,10 +12,18 @@ pub const CHECKOUT_PREVIEW: &str = "/api/v1/checkout/preview";
 pub const ORDERS: &str = "/api/v1/orders";
 /// One order.
 pub const ORDER: &str = "/api/v1/orders/{id}";
+/// A vendor's decision about an order.
+pub const ORDER_DECISION: &str = "/api/v1/orders/{id}/decision";
+/// The fulfilment of an order.
+pub const ORDER_FULFILLMENT: &str = "/api/v1/orders/{id}/fulfillment";
+/// The cancellation of an order.
+pub const ORDER_CANCELLATION: &str = "/api/v1/orders/{id}/cancellation";
 /// The orders of one checkout.
 pub const CHECKOUT_GROUP: &str = "/api/v1/checkout-groups/{id}";
 /// A vendor's stock.
 pub const INVENTORY: &str = "/api/v1/inventory";
+/// The cancellation of all orders of one checkout.
+pub const GROUP_CANCELLATION: &str = "/api/v1/checkout-groups/{id}/cancellation";
 /// The OpenAPI document.
 pub const OPENAPI: &str = "/openapi.json";
 /// The document as a page.
@@ -25,15 +33,19 @@ pub const DOCS_FILE: &str = "/docs/{file}";
 
 /// Every route with the methods that it takes, as `Allow` names them. The OpenAPI document has just
 /// these, but for HEAD.
-pub const ALL: [(&str, &str); 11] = [
+pub const ALL: [(&str, &str); 15] = [
     (CART, "GET, HEAD, PUT"),
     (CART_QUOTE, "POST"),
     (CHECKOUT, "POST"),
     (CHECKOUT_PREVIEW, "POST"),
     (CHECKOUT_GROUP, "GET, HEAD"),
+    (GROUP_CANCELLATION, "POST"),
     (ORDERS, "GET, HEAD"),
     (ORDER, "GET, HEAD"),
     (INVENTORY, "GET, HEAD, PUT"),
+    (ORDER_DECISION, "POST"),
+    (ORDER_FULFILLMENT, "POST"),
+    (ORDER_CANCELLATION, "POST"),
     (OPENAPI, "GET, HEAD"),
     (DOCS, "GET, HEAD"),
     (DOCS_FILE, "GET, HEAD"),

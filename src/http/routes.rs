@@ -5,12 +5,13 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 use super::{
     carts, checkout,
     error::{ApiError, Code},
-    inventory,
+    inventory, moves,
     openapi::serve,
     orders,
     paths::{
         ALL, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, DOCS, DOCS_FILE,
-        INVENTORY, OPENAPI, ORDER, ORDERS,
+        GROUP_CANCELLATION, INVENTORY, OPENAPI, ORDER, ORDER_CANCELLATION, ORDER_DECISION,
+        ORDER_FULFILLMENT, ORDERS,
     },
 };
 
@@ -21,9 +22,13 @@ pub fn configure(app: &mut web::ServiceConfig, docs: bool) {
         .service(resource(CHECKOUT).route(web::post().to(checkout::post)))
         .service(resource(CHECKOUT_PREVIEW).route(web::post().to(checkout::post_preview)))
         .service(read(CHECKOUT_GROUP, orders::get_group))
+        .service(resource(GROUP_CANCELLATION).route(web::post().to(moves::cancel_group)))
         .service(read(ORDERS, orders::list))
         .service(read(ORDER, orders::get))
         .service(read(INVENTORY, inventory::list).route(web::put().to(inventory::put)))
+        .service(resource(ORDER_DECISION).route(web::post().to(moves::decide)))
+        .service(resource(ORDER_FULFILLMENT).route(web::post().to(moves::fulfil)))
+        .service(resource(ORDER_CANCELLATION).route(web::post().to(moves::cancel)))
         .default_service(web::to(unknown_route));
     if docs {
         app.service(read(OPENAPI, serve::get_document))

@@ -14,6 +14,7 @@ use crate::{
     idempotency::{incarnation::Incarnation, redis_claims::Claims},
     inventory::desk::CountDesk,
     metrics::Metrics,
+    orders::batch::OrderDesk,
 };
 
 use super::{
@@ -35,6 +36,7 @@ pub struct State {
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
     pub counts: CountDesk,
+    pub orders: OrderDesk,
     pub terms: Terms,
     pub tokens: TokenVerifier,
     /// `None` where rate limits are off.
@@ -77,6 +79,7 @@ impl State {
             checkouts: options.checkouts.clone(),
             carts: options.carts.clone(),
             counts: options.counts.clone(),
+            orders: options.orders.clone(),
             terms: settings.terms,
             tokens: options.tokens.clone(),
             rate_limits: options.rate_limits.clone(),

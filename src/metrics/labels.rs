@@ -60,6 +60,13 @@ pub struct RequestLabel {
     pub status: u16,
 }
 
+/// A status of orders.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StatusLabel {
+    /// Such as `accepted`.
+    pub status: &'static str,
+}
+
 /// A rate limit that was reached.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LimitLabel {

@@ -22,7 +22,7 @@ use self::registrar::Registrar;
 
 pub use self::labels::{
     FileLabel, LimitLabel, OutcomeLabel, PoolLabel, PoolNameLabel, ReasonLabel, RefusedBecause,
-    RefusedLabel, ReplayLabel, RequestLabel, VendorLabel,
+    RefusedLabel, ReplayLabel, RequestLabel, StatusLabel, VendorLabel,
 };
 
 /// The most vendors whose mailboxes' depths are reported.
@@ -50,6 +50,18 @@ impl Meters {
             overdue: r.add("coordinator_overdue", "Running checkout transactions that are much slower than the others"),
             set_aside: r.add("coordinator_set_aside", "Checkouts waiting, outside any transaction, for a row that another transaction holds"),
             slow_lane: r.add("coordinator_slow_lane_depth", "Checkouts whose transaction failed, waiting to be tried again alone"),
+        }
+    }
+
+    #[rustfmt::skip]
+    fn of_orders(r: &mut Registrar) -> Self {
+        Self {
+            depth: r.add("order_mailbox_depth", "Moves of orders waiting for a transaction"),
+            wait: r.durations("order_mailbox_wait", "Time that moves of orders waited for a transaction"),
+            rejected: r.add("order_rejected", "Moves of orders refused before any work was done, by reason"),
+            overdue: r.add("order_overdue", "Running transactions of moves that are much slower than the others"),
+            set_aside: r.add("order_set_aside", "Moves of orders waiting, outside any transaction, for a row that another transaction holds"),
+            slow_lane: r.add("order_slow_lane_depth", "Moves of orders whose transaction failed, waiting to be tried again alone"),
         }
     }
 
@@ -88,6 +100,10 @@ pub struct Metrics {
     pub count_queue: Meters,
     pub count_duration: Histogram,
     pub counted_rows: Family<OutcomeLabel, Counter>,
+    pub order_queue: Meters,
+    pub order_batch_size: Histogram,
+    pub order_moves: Family<OutcomeLabel, Counter>,
+    orders_moved: Family<StatusLabel, Counter>,
     pub cart_batch_size: Histogram,
     pub vendor_mailbox_depth: Gauge,
     pub vendor_mailbox_wait: Histogram,
@@ -145,6 +161,10 @@ impl Metrics {
             count_queue: Meters::of_counts(r),
             count_duration: r.durations("count_duration", "Duration of the transactions of stock counts, commit included"),
             counted_rows: r.add("counted_rows", "Items of stock counts, by result"),
+            order_queue: Meters::of_orders(r),
+            order_batch_size: r.batch_sizes("order_batch_size", "Moves of orders per transaction"),
+            order_moves: r.add("order_moves", "Decisions, fulfilments, cancellations and expiries of orders, by outcome"),
+            orders_moved: r.add("orders_moved", "Orders moved to a status after their checkout"),
             held_rows: r.add("held_rows", "Rows needed by checkouts that other transactions are known to hold"),
             cart_batch_size: r.batch_sizes("cart_batch_size", "Cart PUTs per transaction"),
             vendor_mailbox_depth: r.add("vendor_mailbox_depth", "Reservations in the mailboxes of all vendor actors, those being carried out included"),
@@ -204,7 +224,12 @@ impl Metrics {
             RefusedBecause::TooManySetAside,
             RefusedBecause::Draining,
         ] {
-            for meters in [&self.checkout_queue, &self.cart_queue, &self.count_queue] {
+            for meters in [
+                &self.checkout_queue,
+                &self.cart_queue,
+                &self.order_queue,
+                &self.count_queue,
+            ] {
                 drop(meters.rejected.get_or_create(&RefusedLabel { reason }));
             }
         }
@@ -228,6 +253,13 @@ impl Metrics {
     /// Counts an outcome.
     pub fn count(family: &Family<OutcomeLabel, Counter>, outcome: &'static str) {
         family.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Counts an order that a move has brought to a status.
+    pub fn count_order_moved_to(&self, status: &'static str) {
+        self.orders_moved
+            .get_or_create(&StatusLabel { status })
+            .inc();
     }
 
     /// Counts a connection that the server closed early.

@@ -9,17 +9,25 @@
 //! broker, and any number of relays can run. A relay that dies after publishing and before marking causes
 //! a second publication with the same `event_id`. A relay that slept for longer than its lease publishes
 //! nothing under the expired claims and changes no row of theirs.
+//!
+//! Events of one order are published one after the other. The later ones are not claimed meanwhile; the
+//! relay that has published one looks at once for the next.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use sqlx::PgPool;
 use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
 
 use crate::{
     db::{
         self,
         outbox::{ClaimedEvent, LookBack},
     },
+    domain::event::OrderMoved,
     metrics::Metrics,
 };
 
@@ -155,7 +163,7 @@ impl Relay {
         {
             events.extend(more);
         }
-        self.publisher.publish(&events).await
+        self.publish(events).await
     }
 
     async fn publish_all(&mut self) -> Result<(), PublishError> {
@@ -172,20 +180,20 @@ impl Relay {
             Some(_) | None => LookBack::Everything,
         };
         let (claim_max, lease) = (self.limits.claim_max, self.limits.claim_lease);
-        let Publisher {
-            pool,
-            statement_max,
-            ..
-        } = &self.publisher;
-        let (pool, statement_max) = (pool.clone(), *statement_max);
         loop {
-            let claimed = db::within(&pool, statement_max, async |connection| {
+            let Publisher {
+                pool,
+                statement_max,
+                ..
+            } = &self.publisher;
+            let claimed = db::within(pool, *statement_max, async |connection| {
                 db::outbox::claim(connection, claim_max, lease, look_back).await
             });
             let claimed = claimed.await?;
-            self.publisher.publish(&claimed).await?;
-            // Only after a full claim may more events be due.
-            if (claimed.len() as u64) < claim_max.unsigned_abs() {
+            // Only after a full claim may more events be due, beside those that wait for one of these.
+            let is_full = claimed.len() as u64 >= claim_max.unsigned_abs();
+            self.publish(claimed).await?;
+            if !is_full {
                 break;
             }
         }
@@ -194,6 +202,38 @@ impl Relay {
         }
         Ok(())
     }
+
+    /// Publishes events, and then those of the same orders that have waited for them, until none is due.
+    async fn publish(&mut self, mut events: Vec<ClaimedEvent>) -> Result<(), PublishError> {
+        while !events.is_empty() {
+            self.publisher.publish(&events).await?;
+            let orders = orders_of(&events);
+            if orders.is_empty() {
+                return Ok(());
+            }
+            let lease = self.limits.claim_lease;
+            let Publisher {
+                pool,
+                statement_max,
+                ..
+            } = &self.publisher;
+            let next = db::within(pool, *statement_max, async |connection| {
+                db::outbox::claim_next_of_orders(connection, &orders, lease).await
+            });
+            events = next.await?;
+        }
+        Ok(())
+    }
+}
+
+/// The orders that events are about.
+fn orders_of(events: &[ClaimedEvent]) -> Vec<Uuid> {
+    let of_orders = events
+        .iter()
+        .map(|claimed| &claimed.event)
+        .filter(|event| event.aggregate_type == OrderMoved::AGGREGATE);
+    let orders: BTreeSet<_> = of_orders.map(|event| event.aggregate_id).collect();
+    orders.into_iter().collect()
 }
 
 fn log_retry(error: &PublishError) {

@@ -6,6 +6,7 @@
 //! | [`actor`] | one vendor's actor: its turn goes to one transaction at a time |
 //! | `turn` | a vendor's turn, and the place in its mailbox |
 //! | `lent_tx` | the transaction of a batch, with the turns that it holds |
+//! | `unit_of_work` | one transaction from its begin to its commit |
 //! | `reservation` | the statements that reserve stock in it |
 //!
 //! Checkouts, moves of orders and stock counts take turns of the same actors, so all of them run on one
@@ -20,6 +21,7 @@ pub mod directory;
 pub(crate) mod lent_tx;
 pub(crate) mod reservation;
 pub mod turn;
+pub(crate) mod unit_of_work;
 
 use std::time::Duration;
 

@@ -26,6 +26,8 @@ use crate::support::{
 const PROMPT: Duration = Duration::from_secs(2);
 /// The time within which a checkout that needs the held row must be carried out or refused.
 const REFUSED_WITHIN: Duration = Duration::from_millis(2500);
+/// The default of `lock_ms_max`: who is refused at once has not waited for so long.
+const LOCK_WAIT: Duration = Duration::from_millis(100);
 
 /// A reply, and the time that it took.
 async fn timed(shopper: &Shopper) -> (Reply, Duration) {
@@ -166,6 +168,34 @@ async fn a_key_that_somebody_holds_costs_only_its_buyer() {
     let held = hold_key(&world, &needy).await;
 
     others_buy_while_it_is_held(&world, vec![needy], held).await;
+}
+
+/// A checkout that was alone with a held key fails no batch when it comes back.
+#[tokio::test]
+async fn a_key_that_stays_held_fails_one_batch_and_not_one_with_every_retry() {
+    let world = World::start().await;
+    let product = world.market.sold_product(500, 100).await;
+    let needy = Shopper::with_cart(&world.market, &world.server, &cart_of(&[(product, 1)])).await;
+    let held = hold_key(&world, &needy).await;
+    let retries = async || world.server.metric("splitcart_batch_retries").await;
+    let (refused, _) = timed(&needy).await;
+    assert!(is_refused(&refused), "{}", refused.text());
+    let after_the_first = retries().await;
+    assert!(after_the_first > 0.0, "a batch has failed");
+
+    wait::until(
+        "it was tried once more, and waited for the key",
+        async || {
+            let (reply, took) = timed(&needy).await;
+            assert!(is_refused(&reply), "{}", reply.text());
+            took >= LOCK_WAIT
+        },
+    )
+    .await;
+
+    assert!((retries().await - after_the_first).abs() < 0.5);
+    held.rollback().await.unwrap();
+    assert_eq!(needy.insist().await.status, 201);
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ mod log_lines;
 mod log_reader;
 mod logins;
 mod misconfigurations;
+mod moves;
 mod nothing_to_collect;
 mod one_bad_checkout;
 mod operations;

@@ -86,7 +86,8 @@ pub(super) async fn run(context: &BatchContext, batch: Vec<CheckoutMember>) -> E
 }
 
 /// The members of which it is not known beforehand that they would be held up. Carts whose rows are held
-/// are not even read, nor are carts that were held up a moment ago by something that no look can find.
+/// are not even read, nor are carts that were held up a moment ago by something that no look can find. When
+/// such a cart comes back later, the others need not find out with it whether it still is.
 fn without_the_held(
     context: &BatchContext,
     batch: Vec<CheckoutMember>,
@@ -97,6 +98,10 @@ fn without_the_held(
         let cart = member.command.request.asked_cart();
         if let Some(wait) = context.held_rows.stuck_for(cart) {
             refuse(context, member, wait);
+            continue;
+        }
+        if context.held_rows.may_be_stuck(cart) {
+            set_apart([member], ended);
             continue;
         }
         let held = context.held_rows.in_the_way_of(cart);

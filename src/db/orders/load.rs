@@ -31,12 +31,29 @@ pub(super) async fn load(
     ids: &[OrderId],
     owner: Perspective,
 ) -> Result<Vec<PlacedOrder>, Error> {
+    load_scoped(connection, ids, Some(owner)).await
+}
+
+/// Loads orders of any store, in the sequence of `ids`. Unknown ids are left out.
+pub async fn load_of_any(
+    connection: &mut PgConnection,
+    ids: &[OrderId],
+) -> Result<Vec<PlacedOrder>, Error> {
+    load_scoped(connection, ids, None).await
+}
+
+async fn load_scoped(
+    connection: &mut PgConnection,
+    ids: &[OrderId],
+    owner: Option<Perspective>,
+) -> Result<Vec<PlacedOrder>, Error> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let (buyer, vendor) = match owner {
-        Perspective::Buyer(store) => (Some(store), None),
-        Perspective::Vendor(store) => (None, Some(store)),
+        Some(Perspective::Buyer(store)) => (Some(store), None),
+        Some(Perspective::Vendor(store)) => (None, Some(store)),
+        None => (None, None),
     };
     let rows = sqlx::query!(
         r#"
@@ -65,11 +82,12 @@ pub(super) async fn load(
         join stores v on v.id = o.vendor_store_id
         left join payment_intents p on p.order_id = o.id
         where o.id = any($1)
-            and (o.buyer_store_id = $2 or o.vendor_store_id = $3)
+            and (o.buyer_store_id = $2 or o.vendor_store_id = $3 or $4)
         "#,
         ids as &[OrderId],
         buyer as Option<BuyerStoreId>,
         vendor as Option<VendorStoreId>,
+        owner.is_none(),
     )
     .fetch_all(&mut *connection)
     .await

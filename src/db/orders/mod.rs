@@ -2,10 +2,12 @@
 
 mod detail;
 mod load;
+pub mod moves;
 mod page;
 mod read;
 mod write;
 
+pub use load::load_of_any;
 pub use page::{Page, Position, Walk, find_page};
 pub use read::{find_checkout, find_groups_of_carts, find_order};
 pub use write::insert_checkouts;

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, types::Json};
+use uuid::Uuid;
 
 use crate::{
     db::{
@@ -27,7 +29,8 @@ pub enum LookBack {
     Recent(Duration),
 }
 
-/// Writes new events, claimed for `claim_for` by the writing process, which is about to publish them.
+/// Writes new events of checkouts, claimed for `claim_for` by the writing process, which is about to
+/// publish them.
 pub async fn announce(
     connection: &mut PgConnection,
     events: Vec<Event>,
@@ -85,18 +88,31 @@ pub async fn claim(
         LookBack::Recent(time) => Some(time.as_secs_f64()),
     };
     let expires_at = Instant::now() + lease;
-    let mut rows = sqlx::query!(
+    let rows = sqlx::query_as!(
+        ClaimedRow,
         r#"
         with due as (
             select id
-            from outbox_events
+            from outbox_events e
             where published_at is null
                 and next_attempt_at <= now()
                 and next_attempt_at
                     >= coalesce(now() - make_interval(secs => $3), timestamptz '-infinity')
+                -- An event of an order waits for the earlier ones of that order.
+                and (
+                    aggregate_type <> 'vendor_order'
+                    or not exists (
+                        select
+                        from outbox_events earlier
+                        where earlier.aggregate_type = 'vendor_order'
+                            and earlier.published_at is null
+                            and earlier.aggregate_id = e.aggregate_id
+                            and (earlier.created_at, earlier.id) < (e.created_at, e.id)
+                    )
+                )
             order by next_attempt_at, id
             limit $1
-            for update skip locked
+            for update of e skip locked
         ),
         claimed as (
             update outbox_events e
@@ -116,8 +132,8 @@ pub async fn claim(
                 timestamptz '0001-01-01 00:00Z') as "created_at!",
             c.attempts as "attempts!",
             c.next_attempt_at as "claimed_until!",
-            g.created_by as "created_by?: UserId",
-            g.buyer_store_id as "buyer_store_id?: StoreId"
+            coalesce(g.created_by, c.actor_user_id) as "actor_user_id?: UserId",
+            coalesce(g.buyer_store_id, c.actor_store_id) as "actor_store_id?: StoreId"
         from claimed c
         left join checkout_groups g
             on c.aggregate_type = 'checkout_group'
@@ -130,7 +146,26 @@ pub async fn claim(
     .fetch_all(connection)
     .await
     .doing("claim outbox events")?;
-    // By UUIDv7: in the sequence in which the events were written.
+    Ok(claimed_events(rows, expires_at))
+}
+
+/// A row that was just claimed.
+pub(super) struct ClaimedRow {
+    pub id: EventId,
+    pub event_type: String,
+    pub aggregate_type: String,
+    pub aggregate_id: Uuid,
+    pub payload: serde_json::Value,
+    pub created_at: DateTime<Utc>,
+    pub attempts: i32,
+    pub claimed_until: DateTime<Utc>,
+    pub actor_user_id: Option<UserId>,
+    pub actor_store_id: Option<StoreId>,
+}
+
+/// The claims of one statement, in the sequence of the events' ids, which are UUIDv7: in that in which
+/// they were written.
+pub(super) fn claimed_events(mut rows: Vec<ClaimedRow>, expires_at: Instant) -> Vec<ClaimedEvent> {
     rows.sort_unstable_by_key(|row| row.id);
     let claimed = rows.into_iter().map(|row| ClaimedEvent {
         event: Event {
@@ -141,8 +176,8 @@ pub async fn claim(
             payload: row.payload,
             created_at: row.created_at,
             actor: row
-                .created_by
-                .zip(row.buyer_store_id)
+                .actor_user_id
+                .zip(row.actor_store_id)
                 .map(|(user_id, store_id)| EventActor { user_id, store_id }),
         },
         attempts: row.attempts,
@@ -151,5 +186,5 @@ pub async fn claim(
             expires_at,
         },
     });
-    Ok(claimed.collect())
+    claimed.collect()
 }

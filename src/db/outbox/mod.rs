@@ -5,9 +5,13 @@
 //! `next_attempt_at` and by PostgreSQL's clock, is its fencing token: every later statement about the event
 //! names the claim that it acts under, so a relay that slept changes no row that another relay has claimed
 //! or published since.
+//!
+//! Events of one order are published in the order of their `created_at`: none is claimed while an earlier
+//! one is unpublished. An event that was moved to the dead letters holds up no other.
 
 mod claims;
 mod lag;
+mod of_orders;
 mod retention;
 mod settle;
 
@@ -17,17 +21,19 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::{
-    event::{EventActor, OrderCreated},
+    event::{EventActor, OrderCreated, OrderMoved},
     ids::EventId,
-    order::Checkout,
+    order::{Checkout, PlacedOrder},
+    order_moves::{Move, Moved},
 };
 
 pub use claims::{LookBack, announce, claim};
 pub use lag::{COUNTED_MAX, Lag, lag};
+pub use of_orders::{announce_moves, claim_next_of_orders};
 pub use retention::{Swept, sweep_published};
 pub use settle::{mark_published, move_to_dead_letters, postpone, release};
 
-/// A row of `outbox_events`, with the actor of its aggregate.
+/// A row of `outbox_events`.
 #[derive(Clone, Debug)]
 pub struct Event {
     /// The same in every publication of this event.
@@ -42,7 +48,7 @@ pub struct Event {
     pub payload: serde_json::Value,
     /// The time of the event itself.
     pub created_at: DateTime<Utc>,
-    /// The person who caused it, where the aggregate records one.
+    /// The person who caused it. That of an `order_created` is in its checkout group, not in its own row.
     pub actor: Option<EventActor>,
 }
 
@@ -88,6 +94,27 @@ impl Event {
                 user_id: checkout.group.created_by,
                 store_id: checkout.group.buyer_store_id.into(),
             }),
+        }
+    }
+
+    /// Makes the event of a move; `order` is the order after it, and `None` the service itself.
+    pub fn of_move(
+        order: &PlacedOrder,
+        moved: &Moved,
+        made: &Move,
+        actor: Option<EventActor>,
+        id: EventId,
+    ) -> Self {
+        let (event_type, payload) = OrderMoved::announcing(order, moved, made);
+        Self {
+            id,
+            event_type: event_type.to_owned(),
+            aggregate_type: OrderMoved::AGGREGATE.to_owned(),
+            aggregate_id: payload.order_id.uuid(),
+            payload: serde_json::to_value(payload).expect("an event is JSON"),
+            // Later than that of the order's previous move, whichever instance made it.
+            created_at: order.updated_at,
+            actor,
         }
     }
 }

@@ -116,10 +116,10 @@ pub async fn move_to_dead_letters(
         )
         insert into outbox_dead_letters (
             id, event_type, aggregate_type, aggregate_id, payload, created_at, attempts,
-            next_attempt_at, published_at, last_error, reason)
+            next_attempt_at, published_at, last_error, reason, actor_user_id, actor_store_id)
         select
             id, event_type, aggregate_type, aggregate_id, payload, created_at, attempts + 1,
-            next_attempt_at, published_at, $3, 'max_attempts'
+            next_attempt_at, published_at, $3, 'max_attempts', actor_user_id, actor_store_id
         from dead
         "#,
         event.event.id as EventId,

@@ -11,6 +11,7 @@ mod figures;
 mod folding;
 mod market;
 mod money;
+mod order_moves;
 mod policies;
 mod pricing;
 mod properties;

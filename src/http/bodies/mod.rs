@@ -6,6 +6,7 @@
 //! | a quote: the same without totals and ids | [`quote`] |
 //! | a checkout, and the request of a preview | [`checkout`] |
 //! | a preview's answer | [`preview`] |
+//! | decisions, fulfilments, cancellations | [`moves`] |
 //! | orders that are read on their own | [`orders`] |
 //! | a vendor's stock: a count, and the list | [`inventory`] |
 //! | what several of these have in common | [`cart_lines`], [`order_lines`], [`vendor_groups`], [`fields`] |
@@ -17,6 +18,7 @@ pub mod cart_lines;
 pub mod checkout;
 pub mod fields;
 pub mod inventory;
+pub mod moves;
 pub mod order_lines;
 pub mod orders;
 pub mod preview;

@@ -15,6 +15,8 @@ use crate::{
         store::BuyerIneligible,
         violation::{Violation, ViolationCode},
     },
+    http::json::FieldProblem,
+    orders::{self, command::Target},
 };
 
 use super::{ApiError, Code, details::list, rejections::ShortLineBody};
@@ -86,6 +88,25 @@ impl From<carts::Refusal> for ApiError {
                     ),
                 )
             }
+        }
+    }
+}
+
+impl From<orders::command::Refusal> for ApiError {
+    fn from(refusal: orders::command::Refusal) -> Self {
+        match refusal {
+            orders::command::Refusal::Forbidden(reason) => reason.into(),
+            orders::command::Refusal::KeyReused => Self::key_reused(),
+            orders::command::Refusal::NotFound(Target::Order(_)) => Self::order_not_found(),
+            orders::command::Refusal::NotFound(Target::Group(_)) => Self::group_not_found(),
+            orders::command::Refusal::UnknownLines(places) => {
+                let problems = places.into_iter().map(|place| FieldProblem {
+                    path: format!("/lines/{place}/line_item_id"),
+                    problem: "is no line of this order".to_owned(),
+                });
+                Self::malformed(&problems.collect::<Vec<_>>())
+            }
+            orders::command::Refusal::StateConflict(conflict) => conflict.into(),
         }
     }
 }

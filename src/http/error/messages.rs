@@ -135,6 +135,17 @@ impl ApiError {
         )
     }
 
+    /// The store has no such order.
+    pub fn order_not_found() -> Self {
+        let message = "Your store has no such order; GET /api/v1/orders lists those it has.";
+        Self::new(Code::NotFound, message)
+    }
+
+    /// The store has no such checkout group.
+    pub fn group_not_found() -> Self {
+        Self::new(Code::NotFound, "Your store has no such checkout group.")
+    }
+
     /// A fault of ours; only the log says more.
     pub fn internal() -> Self {
         Self::new(

@@ -106,6 +106,8 @@ macro_rules! request_body {
                 shape: &mut $crate::http::json::Shape,
                 object: &$crate::http::json::Object<'_>,
             ) -> Option<Self> {
+                // An object without fields reads nothing.
+                let _ = (&shape, object);
                 $(let $base = <$base_type>::read_fields(shape, object);)?
                 $(let $field = shape.field(object, stringify!($field));)*
                 Some(Self {

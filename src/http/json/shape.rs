@@ -111,10 +111,12 @@ impl Shape {
             match place {
                 None => self.note(|| FieldProblem {
                     path: at(),
-                    problem: format!(
-                        "is not a known field; known: {}",
-                        known().collect::<Vec<_>>().join(", ")
-                    ),
+                    problem: match known().collect::<Vec<_>>().join(", ") {
+                        known if known.is_empty() => {
+                            "is not a known field; there are none".to_owned()
+                        }
+                        known => format!("is not a known field; known: {known}"),
+                    },
                 }),
                 Some(place) if seen & (1 << place) != 0 => self.note(|| FieldProblem {
                     path: at(),

@@ -14,6 +14,7 @@ use crate::http::{
         cart::{CartBody, CartRequestBody},
         checkout::{CheckoutBody, CheckoutRequestBody},
         inventory::{InventoryItemBody, StockCountAnswerBody, StockCountBody},
+        moves::{CanceledGroupBody, CancellationFields, DecisionFields, FulfillmentBody},
         orders::{PageBody, PlacedOrderBody},
         preview::PreviewBody,
         quote::{QuoteBody, QuoteRequestBody},
@@ -21,12 +22,12 @@ use crate::http::{
     error::{Code, rejections::ShortLineBody},
     json::FieldProblem,
     paths::{
-        self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, INVENTORY, ORDER,
-        ORDERS,
+        self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, GROUP_CANCELLATION,
+        INVENTORY, ORDER, ORDER_CANCELLATION, ORDER_DECISION, ORDER_FULFILLMENT, ORDERS,
     },
 };
 
-use super::{cart, checkout, enumerations, errors, finish, inventory, meta, orders, parts};
+use super::{cart, checkout, enumerations, errors, finish, inventory, meta, moves, orders, parts};
 
 const DESCRIPTION: &str = "\
 The checkout core of a B2B marketplace: a cart is frozen on the server, split by vendor, and bought \
@@ -51,9 +52,9 @@ and `exp`. It says who calls; what that person may do is read from the database.
 
 const KEY: &str = "\
 Makes the request safe to repeat: the same key with the same body gets the first success again, to \
-the byte, with `Idempotency-Replayed: true`. A fresh one per attempt to buy, the same one for its \
+the byte, with `Idempotency-Replayed: true`. A fresh one per request, the same one for its \
 retries. It counts for your user, store and route, and is kept as long as the operator has configured (by default \
-24 hours for a cart or a stock count, 7 days for a checkout). Errors do not use it up.";
+24 hours for a cart or a stock count, 7 days for a checkout and for what is done with an order). Errors do not use it up.";
 
 /// The document, for those who use the API.
 pub fn document() -> &'static str {
@@ -117,9 +118,13 @@ fn build() -> Value {
             CHECKOUT: checkout::path(),
             CHECKOUT_PREVIEW: checkout::preview_path(),
             CHECKOUT_GROUP: checkout::group_path(),
+            GROUP_CANCELLATION: moves::group_cancellation_path(),
             ORDERS: orders::list_path(),
             ORDER: orders::path(),
             INVENTORY: inventory::path(),
+            ORDER_DECISION: moves::decision_path(),
+            ORDER_FULFILLMENT: moves::fulfillment_path(),
+            ORDER_CANCELLATION: moves::cancellation_path(),
             paths::OPENAPI: meta::document_path(),
             paths::DOCS: meta::page_path(),
             paths::DOCS_FILE: meta::file_path(),
@@ -207,6 +212,8 @@ fn schemas() -> Map<String, Value> {
     add::<PageBody>(&mut all);
     add::<StockCountAnswerBody<'_>>(&mut all);
     add::<InventoryItemBody<'_>>(&mut all);
+    add::<CanceledGroupBody<'_>>(&mut all);
+    add::<ids::LineItemId>(&mut all);
     add::<FieldProblem>(&mut all);
     add::<Violation>(&mut all);
     add::<LineRejectionReason>(&mut all);
@@ -218,6 +225,9 @@ fn schemas() -> Map<String, Value> {
     add::<QuoteRequestBody>(&mut all);
     add::<CheckoutRequestBody>(&mut all);
     add::<StockCountBody>(&mut all);
+    add::<DecisionFields>(&mut all);
+    add::<FulfillmentBody>(&mut all);
+    add::<CancellationFields>(&mut all);
     refuse_unknown_fields(&mut all, &answered);
     inventory::restrict(&mut all);
     // Money is a text, too: a figure may be of several kinds at once.

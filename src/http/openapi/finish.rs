@@ -29,8 +29,11 @@ fn complete(node: &mut Value) {
     }
 }
 
-/// Our whole numbers are of 32 bits, but for those whose types say otherwise.
+/// Our whole numbers are of 32 bits, unless their type says otherwise.
 fn size_integer(fields: &mut Map<String, Value>) {
+    if fields.get("format").is_some_and(|format| format == "int64") {
+        return;
+    }
     let is_integer = match fields.get("type") {
         Some(Value::String(kind)) => kind == "integer",
         Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "integer"),

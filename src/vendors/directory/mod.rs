@@ -9,6 +9,7 @@
 mod idle;
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -81,6 +82,23 @@ impl VendorDirectory {
             reserve_max,
         };
         ask(&address, message).await
+    }
+
+    /// Takes the turns of vendors in ascending id, for the rest of the transaction. Must be called on the
+    /// actors' arbiter.
+    ///
+    /// # Errors
+    /// The deadline, or a lost actor.
+    pub(crate) async fn take_turns(
+        &self,
+        tx: &mut LentTx,
+        vendors: BTreeSet<VendorStoreId>,
+        deadline: Instant,
+    ) -> Result<(), ReserveError> {
+        for vendor in vendors {
+            tx.keep(self.take_turn(vendor, deadline).await?);
+        }
+        Ok(())
     }
 
     /// Waits for a vendor's turn. Must be called on the actors' arbiter.

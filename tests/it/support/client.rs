@@ -4,7 +4,7 @@ use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::contract;
+use super::{Server, contract};
 
 /// An HTTP client of one caller. Clones share the connections.
 #[derive(Clone)]
@@ -98,6 +98,14 @@ impl Client {
             http: reqwest::Client::new(),
             base: base.to_owned(),
             token,
+        }
+    }
+
+    /// The same caller at another server.
+    pub fn on(&self, server: &Server) -> Self {
+        Self {
+            base: server.http.clone(),
+            ..self.clone()
         }
     }
 

@@ -67,6 +67,10 @@ pub struct Measured {
     pub p99_times: f64,
     /// None if the rate was not back in the time that was looked at.
     pub back_s: Option<f64>,
+    /// The share of the rate before that the slow moments of the quiet phase had.
+    pub slow_share: f64,
+    /// The same as `back_s`, for this share.
+    pub back_to_slow_s: Option<f64>,
     pub looked_for_s: f64,
     pub others_refused: Answers,
     pub others_refusals: Option<Percentiles>,

@@ -37,8 +37,8 @@ pub struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=20))]
     pub rounds: u32,
-    /// Hold the first rows against `crates/loadtest/fault_floors.toml`, in under three minutes; the status
-    /// is 1 if one is below its floor
+    /// Hold the first rows against `crates/loadtest/fault_floors.toml`, in under three minutes. A row below
+    /// its floor is measured a second time; the status is 1 if it is below again
     #[arg(long, conflicts_with_all = ["rows", "quick", "rounds"])]
     pub check: bool,
     /// The server to test instead of the one that was built with this benchmark

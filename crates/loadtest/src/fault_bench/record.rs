@@ -11,6 +11,10 @@ pub const AS_BEFORE: f64 = 0.9;
 const STEP: Duration = Duration::from_millis(100);
 /// and is back when this many of them in a row have it on average.
 const STEPS_AS_BEFORE: usize = 5;
+/// One part in so many of the quiet phase counts as its slow moments.
+const SLOW_PART: usize = 10;
+/// However slow these were, a rate below this share of the mean is not as before.
+const AS_BEFORE_LEAST: f64 = 0.75;
 
 /// The group of clients that a checkout belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -177,12 +181,35 @@ impl<'a> Events<'a> {
 
     /// The time from `window.start` until the rate was back, if it was within the window.
     pub fn back_after(self, window: &Range<Duration>, before: f64) -> Option<Duration> {
-        let steps = self.per_step(window);
-        let wanted = AS_BEFORE * before * STEP.as_secs_f64() * STEPS_AS_BEFORE as f64;
-        let back = steps
-            .windows(STEPS_AS_BEFORE)
-            .position(|some| some.iter().sum::<usize>() as f64 >= wanted)?;
+        self.reached_after(window, AS_BEFORE * before)
+    }
+
+    /// The time from `window.start` until half a second of the window had this rate.
+    pub fn reached_after(self, window: &Range<Duration>, per_second: f64) -> Option<Duration> {
+        let back = self.rates(window).position(|rate| rate >= per_second)?;
         u32::try_from(back).ok().map(|back| STEP * back)
+    }
+
+    /// The rate from which on half a second is like one of the quiet phase: that of its slow moments, since
+    /// a neighbour may make others as slow. It is at most the rate that is back for [`Self::back_after`].
+    pub fn slow_rate(self, quiet: &Range<Duration>) -> f64 {
+        let before = self.rate(quiet);
+        let mut rates: Vec<_> = self.rates(quiet).collect();
+        rates.sort_unstable_by(f64::total_cmp);
+        let slow = rates.get(rates.len() / SLOW_PART).copied();
+        slow.unwrap_or(before)
+            .clamp(AS_BEFORE_LEAST * before, AS_BEFORE * before)
+    }
+
+    /// The rates of every half second that begins with a step.
+    fn rates(self, window: &Range<Duration>) -> impl Iterator<Item = f64> {
+        let steps = self.per_step(window);
+        let sums: Vec<usize> = steps
+            .windows(STEPS_AS_BEFORE)
+            .map(|some| some.iter().sum())
+            .collect();
+        let long = STEP.as_secs_f64() * STEPS_AS_BEFORE as f64;
+        sums.into_iter().map(move |bought| bought as f64 / long)
     }
 
     /// The purchases of each step.

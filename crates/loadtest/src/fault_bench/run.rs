@@ -290,12 +290,16 @@ fn figures(
     let before = Figures::before(others, &phases.quiet);
     let during = Figures::during(others, &phases.fault);
     let back = others.back_after(&phases.after, before.per_second);
+    let slow = others.slow_rate(&phases.quiet);
+    let back_to_slow = others.reached_after(&phases.after, slow);
     Measured {
         row,
         bars: row.bars(),
         share: during.per_second / before.per_second,
         p99_times: during.p99_ms / before.p99_ms,
         back_s: back.map(|it| it.as_secs_f64()),
+        slow_share: slow / before.per_second,
+        back_to_slow_s: back_to_slow.map(|it| it.as_secs_f64()),
         looked_for_s: length(&phases.after).as_secs_f64(),
         others_refused: others.other_answers(&phases.fault),
         others_refusals: others.refusals(&phases.fault),

@@ -45,6 +45,53 @@ fn a_rate_that_stays_away_is_never_back() {
     assert_eq!(all.back_after(&(ms(2_000)..ms(6_000)), 100.0), None);
 }
 
+/// Purchases at an even rate a second in each of these times, in ms.
+fn paced(times: &[(std::ops::Range<u64>, u64)]) -> Vec<Event> {
+    let paced = times.iter().flat_map(|(time, per_second)| {
+        let every = usize::try_from(1_000 / per_second).unwrap();
+        time.clone().step_by(every)
+    });
+    paced
+        .map(|at| event(Who::Others, 0, [at, at, at], Outcome::Bought))
+        .collect()
+}
+
+#[test]
+fn a_steady_rate_is_back_at_nine_tenths_and_a_half_that_stays_away_never() {
+    let events = paced(&[(0..2_000, 200), (2_000..4_000, 100)]);
+    let all = Events::of(&events, &[]);
+    let slow = all.slow_rate(&(ms(0)..ms(2_000)));
+    assert!((slow - 180.0).abs() < 0.1, "{slow}");
+    assert_eq!(all.reached_after(&(ms(2_000)..ms(4_000)), slow), None);
+}
+
+#[test]
+fn a_rate_as_low_as_slow_moments_of_the_quiet_phase_is_back() {
+    let slow_before = [(0..1_500, 200), (1_500..2_000, 125), (2_000..2_500, 200)];
+    let after = |per_second| [&slow_before[..], &[(2_500..4_500, per_second)]].concat();
+    let quiet = ms(0)..ms(2_500);
+    let back_at = |per_second| {
+        let events = paced(&after(per_second));
+        let all = Events::of(&events, &[]);
+        let slow = all.slow_rate(&quiet);
+        assert!(slow < 0.9 * all.rate(&quiet), "{slow}");
+        all.reached_after(&(ms(2_500)..ms(4_500)), slow)
+    };
+    assert_eq!(back_at(166), Some(ms(0)));
+    assert_eq!(back_at(100), None);
+}
+
+#[test]
+fn a_quiet_phase_that_hardly_moves_does_not_excuse_a_rate_of_half() {
+    let events = paced(&[(0..500, 200), (500..1_000, 10), (1_000..2_500, 200)]);
+    let all = Events::of(&events, &[]);
+    let (slow, before) = (
+        all.slow_rate(&(ms(0)..ms(2_500))),
+        all.rate(&(ms(0)..ms(2_500))),
+    );
+    assert!((slow / before - 0.75).abs() < 0.01, "{slow} of {before}");
+}
+
 #[test]
 fn a_purchase_after_a_refusal_took_both_and_counts_where_it_ended() {
     let codes = vec!["OVERLOADED".to_owned()];

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use crate::fault_bench::{
-    floors,
+    floors::{self, Verdict},
     judge::{Figures, Found, Measured, judge},
     record::Answers,
     rows::Row,
@@ -26,6 +26,8 @@ fn measured(row: Row) -> Measured {
         share: 1.0,
         p99_times: 1.0,
         back_s: Some(0.0),
+        slow_share: 0.9,
+        back_to_slow_s: Some(0.0),
         looked_for_s: 4.0,
         others_refused: Answers::new(),
         others_refusals: None,
@@ -79,17 +81,60 @@ fn each_figure_below_its_bar_is_told() {
     assert!(judged.complaints.iter().any(|it| it.contains("1 % share")));
 }
 
+/// Of a row whose fault stops everybody.
+fn stopped(row: Row) -> Measured {
+    Measured {
+        share: 0.05,
+        ..measured(row)
+    }
+}
+
+fn verdict(rows: &[Measured]) -> Verdict {
+    floors::check(rows, &floors::read(FLOORS).unwrap())
+}
+
 #[test]
 fn every_guarded_row_has_a_floor_and_a_fault_that_stops_everybody_falls_below_all() {
     let floors = floors::read(FLOORS).unwrap();
     for row in Row::value_variants().iter().filter(|row| row.is_guarded()) {
-        let mut stopped = measured(*row);
-        assert!(floors::check(std::slice::from_ref(&stopped), &floors).is_empty());
-        stopped.share = 0.05;
-        let complaints = floors::check(&[stopped], &floors);
+        assert!(verdict(&[measured(*row)]).complaints.is_empty());
+        assert!(floors::to_repeat(&[measured(*row)], &floors).is_empty());
+        let Verdict { complaints, .. } = verdict(&[stopped(*row)]);
         assert_eq!(complaints.len(), 1, "{complaints:?}");
         assert!(complaints[0].starts_with(&row.key()));
+        assert_eq!(floors::to_repeat(&[stopped(*row)], &floors), [*row]);
     }
+}
+
+#[test]
+fn a_row_that_is_below_its_floor_twice_fails_and_both_readings_are_told() {
+    let mut slow = measured(Row::KeyRow);
+    slow.back_to_slow_s = None;
+    let verdict = verdict(&[stopped(Row::KeyRow), measured(Row::RowLock), slow]);
+    assert!(verdict.once.is_empty());
+    let [first, second] = &verdict.complaints[..] else {
+        panic!("{verdict:?}");
+    };
+    assert!(first.starts_with("key-row: at first, 5 %"), "{first}");
+    assert!(second.starts_with("key-row: again, "), "{second}");
+    assert!(second.contains("not back at 90 %"), "{second}");
+}
+
+#[test]
+fn a_row_that_is_below_its_floor_once_does_not_fail_and_is_told() {
+    let verdict = verdict(&[stopped(Row::KeyRow), measured(Row::KeyRow)]);
+    assert!(verdict.complaints.is_empty(), "{verdict:?}");
+    assert_eq!(verdict.once.len(), 1);
+    assert!(verdict.once[0].starts_with("key-row: at first, 5 %"));
+}
+
+#[test]
+fn data_that_are_wrong_once_fail_and_no_second_reading_helps() {
+    let mut wrong = stopped(Row::KeyRow);
+    wrong.found.lost_or_doubled = Some(-1);
+    let verdict = verdict(&[wrong, measured(Row::KeyRow)]);
+    assert_eq!(verdict.complaints.len(), 1, "{verdict:?}");
+    assert!(verdict.complaints[0].contains("-1 checkouts"));
 }
 
 #[test]

@@ -1,0 +1,96 @@
+//! Opens the desk of orders, with the pool that it uses.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use tokio::sync::mpsc;
+
+use crate::{
+    batching::Limits,
+    db::{
+        self,
+        outbox::ClaimedEvent,
+        pool::{Limits as PoolLimits, Workload},
+    },
+    vendors::{Vendors, unit_of_work::UnitOfWork},
+};
+
+use super::batch::{OrderBatches, OrderDesk};
+
+/// The time for which the writer of an event has it to itself, before any relay may publish it.
+const FRESH_CLAIM: Duration = Duration::from_secs(5);
+/// The time that a transaction may take to begin, the wait for a connection included.
+const BEGIN_MAX: Duration = Duration::from_secs(1);
+/// The time that the statement about stock may take. It waits for no row.
+const STOCK_MAX: Duration = Duration::from_millis(350);
+
+/// The options of orders.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The connections of the pool.
+    pub connections_max: u32,
+    /// The longest wait for a connection.
+    pub acquire_wait_max: Duration,
+    /// The time that a transaction may take up to its commit.
+    pub transaction_max: Duration,
+    /// The time that the commit may take.
+    pub commit_wait_max: Duration,
+    /// The longest wait of a statement for a row.
+    pub lock_wait_max: Duration,
+    /// The longest wait of a move, outside any transaction, for rows that others hold.
+    pub held_wait_max: Duration,
+    /// The most attempts at a lone move.
+    pub attempts_max: u32,
+    /// The time for which a first answer is kept.
+    pub keep_answers_for: Duration,
+    /// The time for which a relay claims events.
+    pub claim_lease: Duration,
+    /// The limits of the desk and its batches.
+    pub limits: Limits,
+}
+
+/// Opens the desk. Must be called on the arbiter of the vendors' actors. The pool connects when it is first
+/// used.
+///
+/// # Errors
+/// The database URL is malformed.
+pub fn open(
+    options: &Options,
+    url: &SecretString,
+    vendors: &Vendors,
+    committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
+) -> Result<OrderDesk, db::Error> {
+    let pool_limits = PoolLimits {
+        workload: Workload::KeyLookups,
+        connections_max: options.connections_max,
+        acquire_wait_max: options.acquire_wait_max,
+        statement_max: options.transaction_max,
+        lock_wait_max: options.lock_wait_max,
+    };
+    let pool = db::pool::lazy(url, "splitcart orders", pool_limits)?;
+    let Vendors {
+        directory,
+        held_rows,
+        metrics,
+    } = vendors.clone();
+    metrics.watch_pool("orders", pool.clone());
+    let batches = OrderBatches {
+        unit: UnitOfWork {
+            pool,
+            held_rows,
+            begin_wait_max: BEGIN_MAX.min(options.acquire_wait_max),
+            transaction_max: options.transaction_max,
+            commit_wait_max: options.commit_wait_max,
+        },
+        directory,
+        batch_lines_max: options.limits.batch_weight_max,
+        stock_wait_max: STOCK_MAX,
+        held_wait_max: options.held_wait_max,
+        attempts_max: options.attempts_max,
+        keep_answers_for: options.keep_answers_for,
+        claim_events_for: FRESH_CLAIM.min(options.claim_lease),
+        committed_events,
+        metrics,
+    };
+    Ok(OrderDesk::open(batches, options.limits))
+}

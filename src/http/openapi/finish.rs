@@ -69,16 +69,26 @@ fn lift_description(fields: &mut Map<String, Value>) {
 }
 
 /// A name for every envelope, so that programs need not make one up: what is answered by several
-/// operations has one name.
+/// operations has one name. Where two such envelopes would have the same name, the later one has the name
+/// of its first operation.
 fn name_envelopes(document: &mut Value) {
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     each_envelope(document, &mut |_, _, envelope| {
         *uses.entry(envelope.to_string()).or_default() += 1;
     });
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
     let mut named = Map::new();
     each_envelope(document, &mut |operation, status, envelope| {
-        let is_shared = uses[&envelope.to_string()] > 1;
-        let name = name_of(operation, status, envelope, is_shared);
+        let text = envelope.to_string();
+        if let Some(name) = names.get(&text) {
+            *envelope = schema(name);
+            return;
+        }
+        let mut name = name_of(operation, status, envelope, uses[&text] > 1);
+        if named.contains_key(&name) {
+            name = name_of(operation, status, envelope, false);
+        }
+        names.insert(text, name.clone());
         let earlier = named.insert(name.clone(), envelope.clone());
         assert!(
             earlier.is_none_or(|earlier| earlier == *envelope),

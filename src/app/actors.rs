@@ -28,8 +28,8 @@ pub struct Actors {
 #[derive(Clone, Debug)]
 pub struct Desks {
     pub checkouts: CheckoutDesk,
-    pub counts: CountDesk,
     pub orders: OrderDesk,
+    pub counts: CountDesk,
 }
 
 impl Actors {
@@ -53,8 +53,8 @@ impl Actors {
                     &vendors,
                     committed_events.clone(),
                 )?,
-                counts: inventory::start::open(&options.counts, &url, &vendors)?,
                 orders: orders::start::open(&options.orders, &url, &vendors, committed_events)?,
+                counts: inventory::start::open(&options.counts, &url, &vendors)?,
             };
             Ok((desks, vendors.directory))
         };
@@ -78,13 +78,13 @@ impl Desks {
     /// Refuses whatever is handed in from now on.
     pub fn close(&self) {
         self.checkouts.close();
-        self.counts.close();
         self.orders.close();
+        self.counts.close();
     }
 
     async fn drained(&self) {
         self.checkouts.drained().await;
-        self.counts.drained().await;
         self.orders.drained().await;
+        self.counts.drained().await;
     }
 }

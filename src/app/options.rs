@@ -120,7 +120,6 @@ fn orders(config: &Config) -> orders::start::Options {
     }
 }
 
-/// The options of stock counts.
 fn counts(config: &Config) -> inventory::start::Options {
     let slots = config.inventory.transactions_in_flight;
     inventory::start::Options {

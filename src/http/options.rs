@@ -32,8 +32,8 @@ pub struct Options {
     pub redis_url: SecretString,
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
-    pub counts: CountDesk,
     pub orders: OrderDesk,
+    pub counts: CountDesk,
     /// The database that the answers in Redis belong to.
     pub incarnation: Incarnation,
     pub tokens: TokenVerifier,

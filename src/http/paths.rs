@@ -20,10 +20,10 @@ pub const ORDER_FULFILLMENT: &str = "/api/v1/orders/{id}/fulfillment";
 pub const ORDER_CANCELLATION: &str = "/api/v1/orders/{id}/cancellation";
 /// The orders of one checkout.
 pub const CHECKOUT_GROUP: &str = "/api/v1/checkout-groups/{id}";
-/// A vendor's stock.
-pub const INVENTORY: &str = "/api/v1/inventory";
 /// The cancellation of all orders of one checkout.
 pub const GROUP_CANCELLATION: &str = "/api/v1/checkout-groups/{id}/cancellation";
+/// A vendor's stock.
+pub const INVENTORY: &str = "/api/v1/inventory";
 /// The OpenAPI document.
 pub const OPENAPI: &str = "/openapi.json";
 /// The document as a page.
@@ -42,10 +42,10 @@ pub const ALL: [(&str, &str); 15] = [
     (GROUP_CANCELLATION, "POST"),
     (ORDERS, "GET, HEAD"),
     (ORDER, "GET, HEAD"),
-    (INVENTORY, "GET, HEAD, PUT"),
     (ORDER_DECISION, "POST"),
     (ORDER_FULFILLMENT, "POST"),
     (ORDER_CANCELLATION, "POST"),
+    (INVENTORY, "GET, HEAD, PUT"),
     (OPENAPI, "GET, HEAD"),
     (DOCS, "GET, HEAD"),
     (DOCS_FILE, "GET, HEAD"),

@@ -25,10 +25,10 @@ pub fn configure(app: &mut web::ServiceConfig, docs: bool) {
         .service(resource(GROUP_CANCELLATION).route(web::post().to(moves::cancel_group)))
         .service(read(ORDERS, orders::list))
         .service(read(ORDER, orders::get))
-        .service(read(INVENTORY, inventory::list).route(web::put().to(inventory::put)))
         .service(resource(ORDER_DECISION).route(web::post().to(moves::decide)))
         .service(resource(ORDER_FULFILLMENT).route(web::post().to(moves::fulfil)))
         .service(resource(ORDER_CANCELLATION).route(web::post().to(moves::cancel)))
+        .service(read(INVENTORY, inventory::list).route(web::put().to(inventory::put)))
         .default_service(web::to(unknown_route));
     if docs {
         app.service(read(OPENAPI, serve::get_document))

@@ -7,9 +7,10 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, error::DatabaseError,
     postgres::PgConnectOptions,
 };
+use uuid::Uuid;
 
 use crate::support::{
-    Database, Market, Redis, Server,
+    Buyer, Database, Market, Redis, Server,
     client::fresh_key,
     market::item,
     server::{refusal_to_start, splitcart},
@@ -79,6 +80,9 @@ async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
                 scope, cart_id, request_fingerprint, response_body, created_at, expires_at)
              values (gen_random_uuid(), gen_random_uuid(), '', '', now() - interval '9 days',
                 now() - interval '1 day');
+             insert into inventory_keys (
+                scope, request_fingerprint, response_body, created_at, expires_at)
+             values (gen_random_uuid(), '', '', now() - interval '9 days', now() - interval '1 day');
              insert into outbox_events (id, event_type, aggregate_type, aggregate_id, payload,
                 created_at, published_at)
              values ('019412c8-0000-7000-8000-000000000001', 'order_created', 'checkout_group',
@@ -154,6 +158,28 @@ async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
         assert_eq!(client.get(path).await.status, 200, "{path}");
     }
 
+    // A count writes a row that is there and inserts one.
+    let never_counted = market.product(plenty.vendor, 300, 0).await;
+    let remove = format!(
+        "delete from inventory_items where product_id = '{}'",
+        never_counted.id
+    );
+    market.database.run(&remove).await;
+    let shop = Buyer {
+        user_id: Uuid::now_v7(),
+        store_id: plenty.vendor.store_id,
+    };
+    let vendor = server.client(&market.colleague(&shop, "ops").await);
+    let count = json!([
+        { "product_id": plenty.id, "delta_qty": 1, "low_stock_threshold": 3 },
+        { "product_id": never_counted.id, "on_hand_qty": 4 },
+    ]);
+    let counted = crate::inventory::count(&vendor, count.as_array().unwrap()).await;
+    for told in crate::inventory::results(&counted) {
+        assert_eq!(told["result"], "changed");
+    }
+    assert_eq!(vendor.get(crate::inventory::PATH).await.status, 200);
+
     let published =
         "select count(*) from outbox_events where published_at > now() - interval '1 hour'";
     wait::until("the event is published", async || {
@@ -161,6 +187,7 @@ async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
     })
     .await;
     let old = "select (select count(*) from cart_put_keys where expires_at < now())
+        + (select count(*) from inventory_keys where expires_at < now())
         + (select count(*) from outbox_events where created_at < now() - interval '1 day')";
     wait::until("what is old is swept", async || {
         market.database.count(old).await == 0

@@ -7,6 +7,7 @@ mod caller;
 mod cart;
 mod checkout;
 mod discounts;
+mod events;
 mod figures;
 mod folding;
 mod market;

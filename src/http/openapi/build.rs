@@ -54,7 +54,8 @@ const KEY: &str = "\
 Makes the request safe to repeat: the same key with the same body gets the first success again, to \
 the byte, with `Idempotency-Replayed: true`. A fresh one per request, the same one for its \
 retries. It counts for your user, store and route, and is kept as long as the operator has configured (by default \
-24 hours for a cart or a stock count, 7 days for a checkout and for what is done with an order). Errors do not use it up.";
+24 hours for a cart or a stock count, 7 days for a checkout and for what is done with an order). Errors \
+do not use it up.";
 
 /// The document, for those who use the API.
 pub fn document() -> &'static str {
@@ -121,10 +122,10 @@ fn build() -> Value {
             GROUP_CANCELLATION: moves::group_cancellation_path(),
             ORDERS: orders::list_path(),
             ORDER: orders::path(),
-            INVENTORY: inventory::path(),
             ORDER_DECISION: moves::decision_path(),
             ORDER_FULFILLMENT: moves::fulfillment_path(),
             ORDER_CANCELLATION: moves::cancellation_path(),
+            INVENTORY: inventory::path(),
             paths::OPENAPI: meta::document_path(),
             paths::DOCS: meta::page_path(),
             paths::DOCS_FILE: meta::file_path(),
@@ -210,10 +211,10 @@ fn schemas() -> Map<String, Value> {
     add::<PreviewBody<'_>>(&mut all);
     add::<PlacedOrderBody<'_>>(&mut all);
     add::<PageBody>(&mut all);
-    add::<StockCountAnswerBody<'_>>(&mut all);
-    add::<InventoryItemBody<'_>>(&mut all);
     add::<CanceledGroupBody<'_>>(&mut all);
     add::<ids::LineItemId>(&mut all);
+    add::<StockCountAnswerBody<'_>>(&mut all);
+    add::<InventoryItemBody<'_>>(&mut all);
     add::<FieldProblem>(&mut all);
     add::<Violation>(&mut all);
     add::<LineRejectionReason>(&mut all);
@@ -224,10 +225,10 @@ fn schemas() -> Map<String, Value> {
     add::<CartRequestBody>(&mut all);
     add::<QuoteRequestBody>(&mut all);
     add::<CheckoutRequestBody>(&mut all);
-    add::<StockCountBody>(&mut all);
     add::<DecisionFields>(&mut all);
     add::<FulfillmentBody>(&mut all);
     add::<CancellationFields>(&mut all);
+    add::<StockCountBody>(&mut all);
     refuse_unknown_fields(&mut all, &answered);
     inventory::restrict(&mut all);
     // Money is a text, too: a figure may be of several kinds at once.

@@ -76,11 +76,11 @@ fn name_envelopes(document: &mut Value) {
     each_envelope(document, &mut |_, _, envelope| {
         *uses.entry(envelope.to_string()).or_default() += 1;
     });
-    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
     let mut named = Map::new();
     each_envelope(document, &mut |operation, status, envelope| {
         let text = envelope.to_string();
-        if let Some(name) = names.get(&text) {
+        if let Some(name) = known.get(&text) {
             *envelope = schema(name);
             return;
         }
@@ -88,7 +88,7 @@ fn name_envelopes(document: &mut Value) {
         if named.contains_key(&name) {
             name = name_of(operation, status, envelope, false);
         }
-        names.insert(text, name.clone());
+        known.insert(text, name.clone());
         let earlier = named.insert(name.clone(), envelope.clone());
         assert!(
             earlier.is_none_or(|earlier| earlier == *envelope),

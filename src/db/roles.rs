@@ -21,8 +21,8 @@ const GRANTS: [(&str, &str); 22] = [
     (
         "inventory_items",
         "select, \
-         insert (product_id, vendor_store_id, available_qty, low_stock_threshold, version, created_at, \
-            updated_at), \
+         insert (created_at, updated_at, product_id, vendor_store_id, available_qty, \
+         low_stock_threshold, version), \
          update (available_qty, reserved_qty, fulfilled_qty, low_stock_threshold, version, updated_at)",
     ),
     ("cart_records", "select, insert, update"),

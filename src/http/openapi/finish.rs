@@ -31,9 +31,6 @@ fn complete(node: &mut Value) {
 
 /// Our whole numbers are of 32 bits, unless their type says otherwise.
 fn size_integer(fields: &mut Map<String, Value>) {
-    if fields.get("format").is_some_and(|format| format == "int64") {
-        return;
-    }
     let is_integer = match fields.get("type") {
         Some(Value::String(kind)) => kind == "integer",
         Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "integer"),
@@ -69,26 +66,25 @@ fn lift_description(fields: &mut Map<String, Value>) {
 }
 
 /// A name for every envelope, so that programs need not make one up: what is answered by several
-/// operations has one name. Where two such envelopes would have the same name, the later one has the name
-/// of its first operation.
+/// operations has one name.
 fn name_envelopes(document: &mut Value) {
     let mut uses: BTreeMap<String, usize> = BTreeMap::new();
     each_envelope(document, &mut |_, _, envelope| {
         *uses.entry(envelope.to_string()).or_default() += 1;
     });
-    let mut known: BTreeMap<String, String> = BTreeMap::new();
-    let mut named = Map::new();
+    let mut named: Map<String, Value> = Map::new();
     each_envelope(document, &mut |operation, status, envelope| {
-        let text = envelope.to_string();
-        if let Some(name) = known.get(&text) {
-            *envelope = schema(name);
-            return;
-        }
-        let mut name = name_of(operation, status, envelope, uses[&text] > 1);
-        if named.contains_key(&name) {
-            name = name_of(operation, status, envelope, false);
-        }
-        known.insert(text, name.clone());
+        let known = named.iter().find(|(_, known)| *known == envelope);
+        let name = known.map(|(name, _)| name.clone()).unwrap_or_else(|| {
+            let is_shared = uses[&envelope.to_string()] > 1;
+            let name = name_of(operation, status, envelope, is_shared);
+            if is_shared && named.contains_key(&name) {
+                // Another group of operations shares another answer of this status.
+                name_of(operation, status, envelope, false)
+            } else {
+                name
+            }
+        });
         let earlier = named.insert(name.clone(), envelope.clone());
         assert!(
             earlier.is_none_or(|earlier| earlier == *envelope),

@@ -10,7 +10,7 @@ use sqlx::{
 use uuid::Uuid;
 
 use crate::support::{
-    Buyer, Database, Market, Redis, Server,
+    Buyer, Database, Market, Product, Redis, Server,
     client::fresh_key,
     market::item,
     server::{refusal_to_start, splitcart},
@@ -66,6 +66,30 @@ const SETTINGS: [(&str, &str); 2] = [
     ("SPLITCART_DATABASE_MIGRATE_ON_START", "false"),
     ("SPLITCART_OUTBOX_RETENTION", "1day"),
 ];
+
+/// Counts a product, and one that was never counted, whose row is inserted.
+async fn count_stock(market: &Market, server: &Server, product: Product) {
+    let never_counted = market.product(product.vendor, 300, 0).await;
+    let remove = format!(
+        "delete from inventory_items where product_id = '{}'",
+        never_counted.id
+    );
+    market.database.run(&remove).await;
+    let shop = Buyer {
+        user_id: Uuid::now_v7(),
+        store_id: product.vendor.store_id,
+    };
+    let vendor = server.client(&market.colleague(&shop, "ops").await);
+    let count = json!([
+        { "product_id": product.id, "delta_qty": 1, "low_stock_threshold": 3 },
+        { "product_id": never_counted.id, "on_hand_qty": 4 },
+    ]);
+    let counted = crate::inventory::count(&vendor, count.as_array().unwrap()).await;
+    for told in crate::inventory::results(&counted) {
+        assert_eq!(told["result"], "changed");
+    }
+    assert_eq!(vendor.get(crate::inventory::PATH).await.status, 200);
+}
 
 #[tokio::test]
 async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
@@ -158,28 +182,7 @@ async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
         assert_eq!(client.get(path).await.status, 200, "{path}");
     }
 
-    // A count writes a row that is there and inserts one.
-    let never_counted = market.product(plenty.vendor, 300, 0).await;
-    let remove = format!(
-        "delete from inventory_items where product_id = '{}'",
-        never_counted.id
-    );
-    market.database.run(&remove).await;
-    let shop = Buyer {
-        user_id: Uuid::now_v7(),
-        store_id: plenty.vendor.store_id,
-    };
-    let vendor = server.client(&market.colleague(&shop, "ops").await);
-    let count = json!([
-        { "product_id": plenty.id, "delta_qty": 1, "low_stock_threshold": 3 },
-        { "product_id": never_counted.id, "on_hand_qty": 4 },
-    ]);
-    let counted = crate::inventory::count(&vendor, count.as_array().unwrap()).await;
-    for told in crate::inventory::results(&counted) {
-        assert_eq!(told["result"], "changed");
-    }
-    assert_eq!(vendor.get(crate::inventory::PATH).await.status, 200);
-
+    count_stock(&market, &server, plenty).await;
     let published =
         "select count(*) from outbox_events where published_at > now() - interval '1 hour'";
     wait::until("the event is published", async || {

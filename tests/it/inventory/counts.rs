@@ -3,14 +3,15 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Client, assert_consistent};
+use crate::support::{Client, Product, assert_consistent};
 
 use super::{PATH, Shop, count, results, word, worker};
 
-#[tokio::test]
-async fn each_item_is_decided_and_told_in_its_place() {
-    let shop = Shop::with_stock(&[10; 9]).await;
-    let foreign = shop.world.market.sold_product(500, 7).await;
+/// An item, what becomes of it in a word, and the figures that are told.
+type Row = (Value, &'static str, Option<(i32, i32, i64)>);
+
+/// One item for each product, and some more. Of the first and the sixth product, four units are reserved.
+fn expected(products: &[Product], foreign: Product) -> Vec<Row> {
     let [
         on_hand,
         available,
@@ -21,16 +22,13 @@ async fn each_item_is_decided_and_told_in_its_place() {
         zero,
         large,
         version,
-    ] = shop.products[..]
+    ] = products
     else {
         unreachable!()
     };
-    for product in [on_hand, below] {
-        shop.sell(product, 4).await;
-    }
     let sku = available.id.simple().to_string();
     let (unknown, max) = (Uuid::now_v7(), i32::MAX);
-    let rows = [
+    vec![
         (
             json!({ "product_id": on_hand.id, "on_hand_qty": 40 }),
             "changed",
@@ -101,7 +99,17 @@ async fn each_item_is_decided_and_told_in_its_place() {
             "product_not_found",
             None,
         ),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn each_item_is_decided_and_told_in_its_place() {
+    let shop = Shop::with_stock(&[10; 9]).await;
+    let foreign = shop.world.market.sold_product(500, 7).await;
+    for product in [shop.products[0], shop.products[5]] {
+        shop.sell(product, 4).await;
+    }
+    let rows = expected(&shop.products, foreign);
     let items: Vec<_> = rows.iter().map(|(item, ..)| item.clone()).collect();
 
     let told = shop.count(&items).await;
@@ -124,7 +132,7 @@ async fn each_item_is_decided_and_told_in_its_place() {
             }
         }
     }
-    assert_eq!(told[1]["product_id"], json!(available.id));
+    assert_eq!(told[1]["product_id"], json!(shop.products[1].id));
     assert_eq!(told[11]["sku"], Value::Null);
     for (product, (_, _, figures)) in shop.products.iter().zip(&rows) {
         assert_eq!(Some(shop.stock(*product).await), *figures);

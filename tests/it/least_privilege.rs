@@ -7,9 +7,10 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, error::DatabaseError,
     postgres::PgConnectOptions,
 };
+use uuid::Uuid;
 
 use crate::support::{
-    Database, Market, Redis, Server,
+    Buyer, Database, Market, Product, Redis, Server,
     client::fresh_key,
     market::item,
     server::{refusal_to_start, splitcart},
@@ -66,6 +67,30 @@ const SETTINGS: [(&str, &str); 2] = [
     ("SPLITCART_OUTBOX_RETENTION", "1day"),
 ];
 
+/// Counts a product, and one that was never counted, whose row is inserted.
+async fn count_stock(market: &Market, server: &Server, product: Product) {
+    let never_counted = market.product(product.vendor, 300, 0).await;
+    let remove = format!(
+        "delete from inventory_items where product_id = '{}'",
+        never_counted.id
+    );
+    market.database.run(&remove).await;
+    let shop = Buyer {
+        user_id: Uuid::now_v7(),
+        store_id: product.vendor.store_id,
+    };
+    let vendor = server.client(&market.colleague(&shop, "ops").await);
+    let count = json!([
+        { "product_id": product.id, "delta_qty": 1, "low_stock_threshold": 3 },
+        { "product_id": never_counted.id, "on_hand_qty": 4 },
+    ]);
+    let counted = crate::inventory::count(&vendor, count.as_array().unwrap()).await;
+    for told in crate::inventory::results(&counted) {
+        assert_eq!(told["result"], "changed");
+    }
+    assert_eq!(vendor.get(crate::inventory::PATH).await.status, 200);
+}
+
 #[tokio::test]
 async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
     let granted = Granted::new().await;
@@ -79,6 +104,9 @@ async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
                 scope, cart_id, request_fingerprint, response_body, created_at, expires_at)
              values (gen_random_uuid(), gen_random_uuid(), '', '', now() - interval '9 days',
                 now() - interval '1 day');
+             insert into inventory_keys (
+                scope, request_fingerprint, response_body, created_at, expires_at)
+             values (gen_random_uuid(), '', '', now() - interval '9 days', now() - interval '1 day');
              insert into outbox_events (id, event_type, aggregate_type, aggregate_id, payload,
                 created_at, published_at)
              values ('019412c8-0000-7000-8000-000000000001', 'order_created', 'checkout_group',
@@ -154,6 +182,7 @@ async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
         assert_eq!(client.get(path).await.status, 200, "{path}");
     }
 
+    count_stock(&market, &server, plenty).await;
     let published =
         "select count(*) from outbox_events where published_at > now() - interval '1 hour'";
     wait::until("the event is published", async || {
@@ -161,6 +190,7 @@ async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
     })
     .await;
     let old = "select (select count(*) from cart_put_keys where expires_at < now())
+        + (select count(*) from inventory_keys where expires_at < now())
         + (select count(*) from outbox_events where created_at < now() - interval '1 day')";
     wait::until("what is old is swept", async || {
         market.database.count(old).await == 0

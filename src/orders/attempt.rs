@@ -32,7 +32,7 @@ use crate::{
 
 use super::{
     batch::{MoveMember, OrderBatches},
-    command::{Decision, Done, MoveCommand, Target},
+    command::{Decision, Done, MoveCommand, Request, Target},
     inputs::Inputs,
     ledger::{Carried, Ledger, add},
 };
@@ -170,7 +170,7 @@ impl<'a> Batch<'a> {
         if !freed.is_empty() {
             self.freed.insert(index, freed);
         }
-        let actor = command.request.as_ref().map(|request| request.actor());
+        let actor = command.request.as_ref().map(Request::actor);
         for (placed, moved) in &moved {
             let id = EventId::new(Uuid::now_v7());
             let event = Event::of_move(placed, moved, &command.order_move, actor, id);

@@ -10,7 +10,7 @@ use sqlx::{
 use uuid::Uuid;
 
 use crate::support::{
-    Buyer, Database, Market, Product, Redis, Server,
+    Buyer, Database, Market, Product, Redis, Server, Vendor,
     client::fresh_key,
     market::item,
     server::{refusal_to_start, splitcart},
@@ -91,28 +91,39 @@ async fn count_stock(market: &Market, server: &Server, product: Product) {
     assert_eq!(vendor.get(crate::inventory::PATH).await.status, 200);
 }
 
+/// For the sweepers, which run at once.
+const EXPIRED_ROWS: &str = "
+    insert into cart_put_keys (
+        scope, cart_id, request_fingerprint, response_body, created_at, expires_at)
+    values (gen_random_uuid(), gen_random_uuid(), '', '', now() - interval '9 days',
+        now() - interval '1 day');
+    insert into inventory_keys (
+        scope, request_fingerprint, response_body, created_at, expires_at)
+    values (gen_random_uuid(), '', '', now() - interval '9 days', now() - interval '1 day');
+    insert into outbox_events (id, event_type, aggregate_type, aggregate_id, payload,
+        created_at, published_at)
+    values ('019412c8-0000-7000-8000-000000000001', 'order_created', 'checkout_group',
+        gen_random_uuid(), '{}', now() - interval '9 days', now() - interval '8 days')";
+
+/// The vendor accepts and fulfils an order.
+async fn move_orders(market: &Market, server: &Server, vendor: Vendor, order: &Value) {
+    let person = Buyer {
+        user_id: Uuid::now_v7(),
+        store_id: vendor.store_id,
+    };
+    let vendor = server.client(&market.colleague(&person, "ops").await);
+    let accepted = crate::moves::accept(&vendor, order).await;
+    assert_eq!(accepted.status, 200, "{}", accepted.text());
+    let fulfilled = crate::moves::fulfil(&vendor, order).await;
+    assert_eq!(fulfilled.status, 200, "{}", fulfilled.text());
+}
+
 #[tokio::test]
 async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
     let granted = Granted::new().await;
     let market = Market::new(granted.database);
     let redis = Redis::start().await;
-    // Expired rows for the sweepers, which run at once.
-    market
-        .database
-        .run(
-            "insert into cart_put_keys (
-                scope, cart_id, request_fingerprint, response_body, created_at, expires_at)
-             values (gen_random_uuid(), gen_random_uuid(), '', '', now() - interval '9 days',
-                now() - interval '1 day');
-             insert into inventory_keys (
-                scope, request_fingerprint, response_body, created_at, expires_at)
-             values (gen_random_uuid(), '', '', now() - interval '9 days', now() - interval '1 day');
-             insert into outbox_events (id, event_type, aggregate_type, aggregate_id, payload,
-                created_at, published_at)
-             values ('019412c8-0000-7000-8000-000000000001', 'order_created', 'checkout_group',
-                gen_random_uuid(), '{}', now() - interval '9 days', now() - interval '8 days')",
-        )
-        .await;
+    market.database.run(EXPIRED_ROWS).await;
     let server = Server::start(&granted.url, &redis.url, &SETTINGS).await;
     let (ready, reasons) = server.operations("/readyz").await;
     assert_eq!(ready, 200, "{reasons}");
@@ -182,11 +193,15 @@ async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
         assert_eq!(client.get(path).await.status, 200, "{path}");
     }
 
+    let orders = bought.data()["vendor_orders"].clone();
+    let mut orders = orders.as_array().unwrap().iter();
+    let reserved = orders.find(|order| order["status"] == "created_pending");
+    move_orders(&market, &server, plenty.vendor, reserved.unwrap()).await;
     count_stock(&market, &server, plenty).await;
     let published =
         "select count(*) from outbox_events where published_at > now() - interval '1 hour'";
-    wait::until("the event is published", async || {
-        market.database.count(published).await == 1
+    wait::until("the events are published", async || {
+        market.database.count(published).await == 3
     })
     .await;
     let old = "select (select count(*) from cart_put_keys where expires_at < now())

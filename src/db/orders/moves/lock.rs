@@ -77,7 +77,7 @@ macro_rules! lock_rows {
             where o.id in (select id from asked)
             order by g.id, o.id
             "#
-            + $locking,
+                + $locking,
             &$asked.orders as &[OrderId],
             &$asked.groups as &[CheckoutGroupId],
         )

@@ -5,12 +5,13 @@
 //!
 //! | step | files |
 //! |---|---|
-//! | the options | `options`, `time_option`, `picture_format`, `asked`, `checks` |
+//! | the options | `options`, `move_options`, `time_option`, `picture_format`, `asked`, `checks` |
 //! | the server, and a test from beginning to end | `place`, `private`, `server_process`, `trial` |
 //! | the carts and their buyers | `cart_generator`, `popularity`, `buyers`, `carts` (pure) |
-//! | preparation | `ready`, `prepare`, `freeze` |
+//! | preparation | `ready`, `prepare`, `beforehand` |
 //! | for other tools | `export` |
 //! | the load | `run`, `clients` (closed), `arrivals`, `schedule`, `precise_timer` (open) |
+//! | the moves of the orders | `moves`, `placed` (pure) |
 //! | one request | `driver`, `requests`, `connection`, `endpoint`, `answers` |
 //! | measurements | `record`, `latency`, `batches` |
 //! | the results | `report`, `settings`, `soundness`, `table`, `plot` |
@@ -23,6 +24,7 @@ mod answers;
 mod arrivals;
 mod asked;
 mod batches;
+mod beforehand;
 mod bench;
 mod buyers;
 mod cart_generator;
@@ -36,11 +38,13 @@ mod driver;
 mod endpoint;
 mod export;
 pub mod fault_bench;
-mod freeze;
 mod latency;
+mod move_options;
+mod moves;
 mod options;
 mod picture_format;
 mod place;
+mod placed;
 mod plot;
 mod popularity;
 mod precise_timer;

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 use super::{
     asked::{Arrivals, Length},
-    options::LoadtestArgs,
+    moves::MoveShares,
+    options::{LoadtestArgs, Mode},
 };
 
 /// The options of a test, with their defaults.
@@ -29,6 +30,8 @@ pub struct Settings {
     pub stock: Option<i32>,
     pub hot_stock: Option<i32>,
     pub qty: Option<i32>,
+    /// Of the moves; none in a mode that moves no order.
+    pub shares: Option<MoveShares>,
     pub retries: f64,
     pub retry_refused: String,
     pub seed: u64,
@@ -69,6 +72,8 @@ impl Settings {
             stock: cart.stock,
             hot_stock: cart.hot_stock.or(cart.stock),
             qty: cart.qty,
+            shares: matches!(load.mode, Mode::Lifecycle | Mode::Decisions)
+                .then(|| args.moves.shares()),
             retries: load.retries,
             retry_refused: name_of(&load.retry_refused),
             seed: cart.seed,

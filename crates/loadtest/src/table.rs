@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use terminal::{Table, count as human};
 
+use crate::db::Bought;
+
 use super::{
     batches::Batches,
     latency::Percentiles,
@@ -23,7 +25,10 @@ pub fn text(report: &Report) -> String {
         ),
     ];
     parts.extend([latencies(report), outcomes(report)].map(|it| it.to_string()));
-    if report.bought.groups > 0 {
+    if !report.moves.is_empty() {
+        parts.push(moves(report).to_string());
+    }
+    if report.bought != Bought::default() {
         parts.push(stocks(report).to_string());
     }
     parts.extend(lines(report));
@@ -35,7 +40,9 @@ pub fn text(report: &Report) -> String {
             .map(|it| format!("NOT SOUND: {it}")),
     );
     if !report.complaints.is_empty() {
-        parts.extend(report.unexpected.iter().map(|it| format!("  such as {it}")));
+        let of_moves = report.moves.iter().flat_map(|it| &it.unexpected);
+        let unexpected = report.unexpected.iter().chain(of_moves);
+        parts.extend(unexpected.map(|it| format!("  such as {it}")));
     }
     let verdict = if report.complaints.is_empty() {
         "The run was sound."
@@ -151,12 +158,47 @@ fn outcomes(report: &Report) -> Table {
     table
 }
 
+/// A row per kind of move, refusals apart.
+fn moves(report: &Report) -> Table {
+    let header = [
+        "moves, latency in ms",
+        "a second",
+        "count",
+        "p50",
+        "p95",
+        "p99",
+        "p99.9",
+        "max",
+    ];
+    let mut table = new_table(&header);
+    for it in &report.moves {
+        let rate = format!("{:.0}", it.goodput_per_second);
+        let rows = [
+            (it.kind.name().to_owned(), rate, &it.latency),
+            (
+                format!("{}, refused", it.kind.name()),
+                String::new(),
+                &it.refusals,
+            ),
+        ];
+        for (name, rate, latency) in rows {
+            if let Some(latency) = latency {
+                let mut row = latency_row(&name, latency).to_vec();
+                row.insert(1, rate);
+                table.add_row(row);
+            }
+        }
+    }
+    table
+}
+
 fn stocks(report: &Report) -> Table {
     let header = [
         "units",
         "products",
         "in stock before",
         "sold",
+        "of them gone",
         "in stock after",
     ];
     let mut table = new_table(&header);
@@ -167,13 +209,14 @@ fn stocks(report: &Report) -> Table {
     table
 }
 
-fn stock_row(name: &str, stock: Sold) -> [String; 5] {
+fn stock_row(name: &str, stock: Sold) -> [String; 6] {
     let units = |units: i64| u64::try_from(units).map_or_else(|_| units.to_string(), human);
     [
         name.to_owned(),
         human(stock.products as u64),
         units(stock.available_before),
         units(stock.units),
+        units(stock.fulfilled),
         units(stock.available_after),
     ]
 }
@@ -182,8 +225,12 @@ fn lines(report: &Report) -> Vec<String> {
     let bought = report.bought;
     let mut lines = Vec::new();
     if bought.groups > 0 {
+        let released = match bought.lines_released {
+            0 => String::new(),
+            lines => format!(", {lines} released by moves"),
+        };
         lines.push(format!(
-            "bought, says the database: {} checkouts, {} orders, {} lines reserved, {} rejected",
+            "bought, says the database: {} checkouts, {} orders, {} lines reserved, {} rejected{released}",
             bought.groups, bought.orders, bought.lines_reserved, bought.lines_rejected
         ));
     }

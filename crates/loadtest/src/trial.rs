@@ -1,26 +1,32 @@
 //! One test from its beginning to its end: prepare, measure, check the outcome, report.
 
-use std::{path::Path, process::ExitCode, rc::Rc, time::Instant};
+use std::{
+    cell::RefMut, collections::BTreeMap, path::Path, process::ExitCode, rc::Rc, time::Instant,
+};
 
 use anyhow::bail;
 use sqlx::PgConnection;
 use terminal::Screen;
 
 use audit::{AuditArgs, Progress, Report as Audit, audit};
-use splitcart::{cli::services, config::Config, domain::ids::CartId};
+use splitcart::{
+    cli::services,
+    config::Config,
+    domain::ids::{CartId, ProductId},
+};
 
 use crate::db::{self, Bought, Stock};
 
 use super::{
     asked::Length,
-    driver::{Driver, Manners},
+    driver::{Driver, Manners, Moves},
     options::{LoadtestArgs, Mode},
     place::Place,
     plot,
     prepare::Prepared,
     ready::{self, Ready},
     record::Recorder,
-    report::{Report, Sold, Stocks},
+    report::{MoveReport, Report, Sold, Stocks},
     requests::Supply,
     run::{self, Mark, Times},
     soundness, table,
@@ -48,15 +54,22 @@ pub async fn run(
         () = stop_signal.clone() => bail!("stopped by a signal"),
     };
     let jobs = ready.jobs(args);
-    let Ready { prepared, .. } = ready;
-    let before = stock(&mut connection, &prepared).await?;
+    let Ready {
+        prepared, vendors, ..
+    } = ready;
+    let before = Before {
+        stock: stock(&mut connection, &prepared).await?,
+        units: units(&mut connection, &prepared).await?,
+        bought: bought(args, &mut connection, &prepared, &[]).await?,
+    };
     let mark = if args.warmup().is_zero() {
         Some(Mark::take(place.ops).await)
     } else {
         None
     };
     let times = times(args);
-    let driver = Rc::new(Driver::new(
+    let recorder = || Recorder::between(times.begin, times.end);
+    let mut driver = Driver::new(
         place.http.clone(),
         Manners {
             timeout: args.load.timeout,
@@ -65,8 +78,12 @@ pub async fn run(
             seed: args.cart.seed,
         },
         Supply::of(jobs, count(args)),
-        Recorder::between(times.begin, times.end),
-    ));
+        recorder(),
+    );
+    if args.load.mode == Mode::Lifecycle {
+        driver.moves = Some(Moves::new(args.moves.shares(), vendors, recorder));
+    }
+    let driver = Rc::new(driver);
     let arrivals = args.arrivals();
     let running = run::run(
         &driver,
@@ -81,15 +98,27 @@ pub async fn run(
     screen.say("checking the outcome …".to_owned());
 
     let after = stock(&mut connection, &prepared).await?;
-    let bought = bought(args, &mut connection, &prepared, &driver).await?;
+    let units = units(&mut connection, &prepared).await?;
+    let frozen = driver.frozen.borrow().clone();
+    let bought = bought(args, &mut connection, &prepared, &frozen).await?;
     let audit = audit_at_the_end(config, &mut connection, &screen).await?;
     screen.close();
     let stocks = Stocks {
-        spread: Sold::between(prepared.spread.len(), before.0, after.0),
-        hot: Sold::between(prepared.hot.len(), before.1, after.1),
+        spread: Sold::between(prepared.spread.len(), before.stock.0, after.0),
+        hot: Sold::between(prepared.hot.len(), before.stock.1, after.1),
+        products_unbalanced: unbalanced(&before.units, &units),
     };
+    let bought = bought.since(before.bought);
     let recorder = driver.recorder.borrow();
     let mut report = Report::of(args, &recorder, &ended, bought, stocks, audit.to_json());
+    if let Some(moves) = &driver.moves {
+        let recorders = moves.recorders();
+        let of_kind = |(kind, mut recorder): (_, RefMut<'_, Recorder>)| {
+            recorder.finish(ended.end);
+            MoveReport::of(kind, &recorder, report.seconds)
+        };
+        report.moves = recorders.map(of_kind).collect();
+    }
     let findings = audit.findings().map(|finding| {
         let (rule, count) = (finding.rule, finding.broken.count);
         format!(
@@ -104,6 +133,16 @@ pub async fn run(
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The state before the test.
+struct Before {
+    /// Of the products that are not hot, and of those that are.
+    stock: (Stock, Stock),
+    /// The units of each product.
+    units: Vec<(ProductId, i64)>,
+    /// What was bought from the test's carts: orders that are made to be moved.
+    bought: Bought,
 }
 
 fn times(args: &LoadtestArgs) -> Times {
@@ -133,16 +172,37 @@ async fn stock(
     Ok((spread, hot))
 }
 
-/// Purchases from the carts of this test.
+/// The units of each product, wherever they are.
+async fn units(
+    connection: &mut PgConnection,
+    prepared: &Prepared,
+) -> anyhow::Result<Vec<(ProductId, i64)>> {
+    let products = prepared.spread.iter().chain(&prepared.hot).copied();
+    let products: Vec<_> = products.collect();
+    Ok(db::units_of(connection, &products).await?)
+}
+
+/// The number of products with another sum than before.
+fn unbalanced(before: &[(ProductId, i64)], after: &[(ProductId, i64)]) -> usize {
+    let before: BTreeMap<_, _> = before.iter().copied().collect();
+    let changed = after
+        .iter()
+        .filter(|(id, units)| before.get(id) != Some(units));
+    changed.count()
+}
+
+/// Purchases from the carts of this test; the frozen ones are those that purchases have frozen.
 async fn bought(
     args: &LoadtestArgs,
     connection: &mut PgConnection,
     prepared: &Prepared,
-    driver: &Driver,
+    frozen: &[CartId],
 ) -> anyhow::Result<Bought> {
     let carts: Vec<CartId> = match args.load.mode {
-        Mode::Checkout => prepared.carts.iter().map(|cart| cart.id).collect(),
-        Mode::Purchase => driver.frozen.borrow().clone(),
+        Mode::Checkout | Mode::Lifecycle | Mode::Decisions => {
+            prepared.carts.iter().map(|cart| cart.id).collect()
+        }
+        Mode::Purchase => frozen.to_vec(),
         Mode::CartPut | Mode::CartGet => Vec::new(),
     };
     Ok(db::count_bought(connection, &carts).await?)

@@ -23,6 +23,7 @@ pub fn judge(
 ) {
     let mut complaints = Vec::new();
     complaints.extend(answers(report, mode));
+    complaints.extend(moves(report));
     complaints.extend(groups(report, mode, recorder));
     complaints.extend(stock(report));
     complaints.extend(findings);
@@ -35,8 +36,8 @@ pub fn judge(
 
 fn answers(report: &Report, mode: Mode) -> Vec<String> {
     let success = match mode {
-        Mode::Checkout | Mode::Purchase => 201,
-        Mode::CartPut | Mode::CartGet => 200,
+        Mode::Checkout | Mode::Purchase | Mode::Lifecycle => 201,
+        Mode::CartPut | Mode::CartGet | Mode::Decisions => 200,
     };
     let mut complaints: Vec<_> = report
         .outcomes
@@ -57,12 +58,32 @@ fn answers(report: &Report, mode: Mode) -> Vec<String> {
     complaints
 }
 
+/// A move has no reason to fail: nobody else moves the orders.
+fn moves(report: &Report) -> Vec<String> {
+    let mut complaints = Vec::new();
+    for moves in &report.moves {
+        let name = moves.kind.name();
+        let outcomes = moves.outcomes.iter();
+        let unexpected = outcomes.filter(|it| ![200, 429, 503].contains(&it.status));
+        complaints.extend(unexpected.map(|it| {
+            format!(
+                "{} answers to {name} were {} {}",
+                it.count, it.status, it.code
+            )
+        }));
+        let lost = moves.errors.iter();
+        complaints
+            .extend(lost.map(|it| format!("{} {name} had no answer: {}", it.count, it.error)));
+    }
+    complaints
+}
+
 /// Every success that a client has seen is a group, and every group was seen by a client, but
 /// for requests with an unknown outcome.
 fn groups(report: &Report, mode: Mode, recorder: &Recorder) -> Option<String> {
     let seen = match mode {
-        Mode::Checkout | Mode::Purchase => recorder.succeeded_ever,
-        Mode::CartPut | Mode::CartGet => 0,
+        Mode::Checkout | Mode::Purchase | Mode::Lifecycle => recorder.succeeded_ever,
+        Mode::CartPut | Mode::CartGet | Mode::Decisions => 0,
     };
     let groups = report.bought.groups.cast_unsigned();
     let explained = (seen..=seen + recorder.unknown_ever).contains(&groups);
@@ -87,6 +108,12 @@ fn stock(report: &Report) -> Vec<String> {
                 it.available_before, it.units, it.available_after
             ));
         }
+    }
+    if report.stock.products_unbalanced > 0 {
+        complaints.push(format!(
+            "the available, reserved and fulfilled units of {} products come to another sum than before",
+            report.stock.products_unbalanced
+        ));
     }
     let sold = report.stock.hot.units + report.stock.spread.units;
     if sold != report.bought.units {

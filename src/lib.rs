@@ -12,7 +12,7 @@
 //! | commands | [`cli`]: serve, migrate, token, embedded, openapi, errors; and it starts the tools of `crates/`: demo, seed, import, audit, loadtest |
 //! | the running service | [`app`]: start order, drain order |
 //! | listeners | [`http`]: the public API · `ops`: health and metrics |
-//! | services | [`checkout`] · [`orders`]: what becomes of them · [`carts`] · [`idempotency`]: the Redis fast path · `outbox`: the relay · `sweeper` |
+//! | services | [`checkout`] · [`orders`]: what becomes of them · [`expiry`]: the search for late ones · [`carts`] · [`idempotency`]: the Redis fast path · `outbox`: the relay · `sweeper` |
 //! | turns | [`vendors`]: actors that give the turns, the transaction that is lent to them · `held_rows`: rows that others hold |
 //! | group commit | [`batching`]: queues, and the members of each transaction |
 //! | SQL | [`db`], and only there |
@@ -30,10 +30,12 @@ pub mod compression;
 pub mod config;
 pub mod db;
 pub mod domain;
+pub mod expiry;
 mod faults;
 mod held_rows;
 pub mod http;
 pub mod idempotency;
+pub mod inventory;
 mod log_floods;
 pub mod metrics;
 mod ops;

@@ -23,13 +23,14 @@ const STATEMENT_MAX: Duration = Duration::from_secs(10);
 /// rows are removed per second.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Removes expired keys of checkouts and of cart PUTs, with their answers, until `stopping` is true.
+/// Removes expired keys of checkouts, cart PUTs and stock counts, with their answers, until `stopping` is true.
 pub async fn remove_expired_keys(pool: PgPool, mut stopping: watch::Receiver<bool>) {
     loop {
         let removed = db::within(&pool, STATEMENT_MAX, async |connection| {
             let of_checkouts = db::idempotency::sweep_expired(connection, ROWS_MAX).await?;
             let of_carts = db::carts::sweep_expired_answers(connection, ROWS_MAX).await?;
-            Ok(of_checkouts.max(of_carts))
+            let of_counts = db::inventory::sweep_expired_answers(connection, ROWS_MAX).await?;
+            Ok(of_checkouts.max(of_carts).max(of_counts))
         });
         let pause = match removed.await {
             Ok(removed) if removed >= ROWS_MAX.unsigned_abs() => PAUSE,

@@ -8,6 +8,7 @@ use crate::{
     batching::arbiter,
     checkout::{self, batch::CheckoutDesk},
     db::{self, outbox::ClaimedEvent},
+    inventory::{self, desk::CountDesk},
     metrics::Metrics,
     orders::{self, batch::OrderDesk},
     vendors::{Vendors, directory::VendorDirectory},
@@ -28,6 +29,7 @@ pub struct Actors {
 pub struct Desks {
     pub checkouts: CheckoutDesk,
     pub orders: OrderDesk,
+    pub counts: CountDesk,
 }
 
 impl Actors {
@@ -52,6 +54,7 @@ impl Actors {
                     committed_events.clone(),
                 )?,
                 orders: orders::start::open(&options.orders, &url, &vendors, committed_events)?,
+                counts: inventory::start::open(&options.counts, &url, &vendors)?,
             };
             Ok((desks, vendors.directory))
         };
@@ -76,10 +79,12 @@ impl Desks {
     pub fn close(&self) {
         self.checkouts.close();
         self.orders.close();
+        self.counts.close();
     }
 
     async fn drained(&self) {
         self.checkouts.drained().await;
         self.orders.drained().await;
+        self.counts.drained().await;
     }
 }

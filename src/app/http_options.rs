@@ -60,6 +60,7 @@ pub fn settings(config: &Config, connections: Connections) -> Settings {
             .keep_answers_for
             .to_std()
             .expect("a time to keep is positive"),
+        keep_count_answers_for: Duration::from_hours(config.idempotency.cart_hours),
         keep_checkout_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),
     }
 }

@@ -9,6 +9,7 @@ mod background;
 mod database;
 mod error;
 mod http_options;
+mod late_orders;
 mod listeners;
 pub mod options;
 mod redis_at_start;
@@ -132,6 +133,8 @@ impl App {
         let redis_concerns =
             redis_concerns::watch_redis(stream_url, stream, sink_report.clone(), stops.clone())?;
         let in_the_background = in_the_background(config, &background_pool, &metrics, &stops);
+        let orders = actors.desks.orders.clone();
+        let late_orders = late_orders::expire(config, &background_pool, orders, &metrics, &stops);
         let named = incarnation.clone();
         let named = actix_rt::spawn(named.keep_current(background_pool.clone(), stops.clone()));
         let ops = Ops {
@@ -141,6 +144,7 @@ impl App {
             checkouts: actors.desks.checkouts.clone(),
             carts: carts.desk.clone(),
             orders: actors.desks.orders.clone(),
+            counts: actors.desks.counts.clone(),
             directory: actors.directory.clone(),
             metrics: metrics.clone(),
             sink: sink_report.subscribe(),
@@ -155,6 +159,7 @@ impl App {
             checkouts: actors.desks.checkouts.clone(),
             carts: carts.desk.clone(),
             orders: actors.desks.orders.clone(),
+            counts: actors.desks.counts.clone(),
             incarnation,
             tokens: TokenVerifier::new(keys.current(), &config.auth, &metrics),
             rate_limits: http_options::rate_limits(config, &metrics),
@@ -167,6 +172,7 @@ impl App {
         background.push(actix_rt::spawn(redis_concerns));
         background.extend(watch_dependencies(config, database_url, redis_url)?);
         background.extend(in_the_background);
+        background.extend(late_orders);
         background.push(named);
         let http = listeners::spawn(server::serve(http_listener, http_options, tls)?);
         tracing::info!(

@@ -13,7 +13,7 @@ use crate::{
         cart::PriceHold,
         terms::{PaymentPolicy, Terms},
     },
-    orders, vendors,
+    inventory, orders, vendors,
 };
 
 /// The options of everything that takes vendors' turns.
@@ -22,17 +22,21 @@ pub struct Options {
     pub vendors: vendors::Options,
     pub checkouts: checkout::start::Options,
     pub orders: orders::start::Options,
+    pub counts: inventory::start::Options,
 }
 
 /// The options of the actors.
 pub fn actors(config: &Config) -> Options {
     Options {
         vendors: vendors::Options {
-            transactions_max: config.checkout_transactions() + config.order_transactions(),
+            transactions_max: config.checkout_transactions()
+                + config.order_transactions()
+                + config.count_transactions(),
             idle_max: Duration::from_secs(config.vendors.idle_s_max),
         },
         checkouts: checkout(config),
         orders: orders(config),
+        counts: counts(config),
     }
 }
 
@@ -109,6 +113,32 @@ fn orders(config: &Config) -> orders::start::Options {
             transactions_overdue_max: slots,
             batch_min_in_parallel: config.orders.batch_min_in_parallel,
             queue_max: config.orders.queue_max,
+            aside_max: config.aside_max,
+            queue_wait_max: Duration::from_millis(config.queue_wait_ms_max),
+            answer_wait_max: config.answer_wait_max(),
+        },
+    }
+}
+
+fn counts(config: &Config) -> inventory::start::Options {
+    let slots = config.inventory.transactions_in_flight;
+    inventory::start::Options {
+        connections_max: config.count_connections(),
+        acquire_wait_max: Duration::from_millis(config.database.acquire_ms_max),
+        transaction_max: config.transaction_limit(),
+        commit_wait_max: Duration::from_millis(config.commit_ms_max),
+        lock_wait_max: Duration::from_millis(config.lock_ms_max),
+        held_wait_max: Duration::from_millis(config.held_wait_ms_max),
+        attempts_max: config.attempts_max,
+        keep_answers_for: length(Duration::from_hours(config.idempotency.cart_hours)),
+        limits: batching::Limits {
+            // A count has up to a thousand rows: to share a transaction would gain nothing.
+            batch_max: 1,
+            batch_weight_max: config.batch_lines_max,
+            transactions_in_flight: slots,
+            transactions_overdue_max: slots,
+            batch_min_in_parallel: 1,
+            queue_max: config.inventory.queue_max,
             aside_max: config.aside_max,
             queue_wait_max: Duration::from_millis(config.queue_wait_ms_max),
             answer_wait_max: config.answer_wait_max(),

@@ -60,6 +60,8 @@ impl Config {
             ("orders.transactions_in_flight", self.orders.transactions_in_flight as u64, 1, 64),
             ("orders.batch_min_in_parallel", self.orders.batch_min_in_parallel as u64, 1, 1024),
             ("orders.queue_max", self.orders.queue_max as u64, 1, 1_000_000),
+            ("inventory.transactions_in_flight", self.inventory.transactions_in_flight as u64, 1, 64),
+            ("inventory.queue_max", self.inventory.queue_max as u64, 1, 1_000_000),
             ("vendors.idle_s_max", self.vendors.idle_s_max, 1, YEAR_S),
             // Bounded, so that a crash frees its keys soon.
             ("idempotency.claim_lease_ms", self.idempotency.claim_lease_ms, 100, 10_000),

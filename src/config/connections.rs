@@ -19,8 +19,9 @@ impl Config {
         let checkouts = self.checkout_connections();
         let carts = self.cart_connections();
         let orders = self.order_connections();
+        let counts = self.count_connections();
         let others = RELAY_CONNECTIONS + BACKGROUND_CONNECTIONS + READINESS_CONNECTIONS;
-        reads + u64::from(checkouts + carts + orders + others)
+        reads + u64::from(checkouts + carts + orders + counts + others)
     }
 
     /// `http.workers`, or one per core.
@@ -56,6 +57,16 @@ impl Config {
     /// Connections of cart PUTs: when a batch fails, its members are tried at the same time.
     pub fn cart_connections(&self) -> u32 {
         twice(self.cart.transactions_in_flight)
+    }
+
+    /// The most transactions of stock counts at a time: in slots, and overdue ones beside them.
+    pub fn count_transactions(&self) -> usize {
+        self.inventory.transactions_in_flight * 2
+    }
+
+    /// Connections of stock counts: one for each transaction.
+    pub fn count_connections(&self) -> u32 {
+        twice(self.inventory.transactions_in_flight)
     }
 }
 

@@ -7,6 +7,7 @@ mod auth;
 mod checks;
 mod connections;
 mod http;
+mod inventory;
 mod off_or_time;
 mod orders;
 mod outbox;
@@ -31,6 +32,7 @@ pub use self::{
     auth::{Auth, TokenKeys},
     connections::{BACKGROUND_CONNECTIONS, RELAY_CONNECTIONS},
     http::{Http, Origin, Protocol, Proxy},
+    inventory::Inventory,
     orders::{DecideWithin, Orders},
     outbox::{Outbox, Retention},
     rate_limits::{Limits, RateLimit},
@@ -72,6 +74,7 @@ pub struct Config {
     pub limits: Limits,
     pub cart: Cart,
     pub orders: Orders,
+    pub inventory: Inventory,
     pub vendors: Vendors,
     pub idempotency: Idempotency,
     pub outbox: Outbox,

@@ -10,9 +10,9 @@
 //! | connections and their settings | [`pool`], `stale_connections`, `login_backoff` |
 //! | how transactions begin and end | [`transaction`] |
 //! | time limits of this process, for when PostgreSQL's own don't work | `time_limit` |
-//! | the statement that decides about stock | [`inventory`] |
+//! | the statement that decides about stock; counts of stock | [`inventory`] |
 //! | which rows other transactions hold | `held` |
-//! | first answers | [`idempotency`], [`carts`] |
+//! | first answers | [`idempotency`], [`carts`], [`inventory`], `stored_answers` |
 //! | the rights of the role that serves | [`roles`] |
 //! | what must be true of the stored data | [`audit`] |
 
@@ -32,6 +32,7 @@ pub mod pool;
 pub mod roles;
 pub mod server;
 pub(crate) mod stale_connections;
+mod stored_answers;
 pub mod stores;
 mod time_limit;
 pub mod transaction;

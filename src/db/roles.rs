@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::error::{Doing, Error};
 
 /// The privileges on each table. One test serves with them, another one tries to do more.
-const GRANTS: [(&str, &str); 20] = [
+const GRANTS: [(&str, &str); 22] = [
     ("_sqlx_migrations", "select"),
     // A row is locked to find out whether a foreign key could refer to it now. For that PostgreSQL requires
     // the right to update some column; this one is of no consequence.
@@ -20,7 +20,8 @@ const GRANTS: [(&str, &str); 20] = [
     ("store_discounts", "select"),
     (
         "inventory_items",
-        "select, update (available_qty, reserved_qty, fulfilled_qty, updated_at)",
+        "select, insert, update (available_qty, reserved_qty, fulfilled_qty, low_stock_threshold, \
+         version, updated_at)",
     ),
     ("cart_records", "select, insert, update"),
     ("cart_items", "select, insert, delete"),
@@ -42,8 +43,10 @@ const GRANTS: [(&str, &str); 20] = [
         "payment_intents",
         "select, insert, update (status, amount, updated_at)",
     ),
+    ("inventory_keys", "select, insert, update, delete"),
     ("idempotency_keys", "select, insert, update, delete"),
     ("outbox_events", "select, insert, update, delete"),
+    ("expiry_progress", "select, update (walked_to, updated_at)"),
 ];
 /// Dead letters are only written; operators read and remove them.
 const DEAD_LETTERS: (&str, &str) = ("outbox_dead_letters", "insert");

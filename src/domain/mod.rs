@@ -19,6 +19,7 @@
 //! | splitting a cart by vendor and settling the outcomes | [`checkout`], `vendor_plan`, [`plan_inputs`] |
 //! | what becomes of lines that are short; MOQ of a partial fill | [`shortage_policy`] |
 //! | who gets the last units | [`reservation`] |
+//! | what a vendor's count makes of its stock | [`stock_count`] |
 //! | optimistic concurrency: for which stock a result is right | [`optimistic`] |
 //! | the order in which locks are taken | [`lock_order`] |
 //! | orders, lines, intents and their statuses | [`order`] |
@@ -54,6 +55,7 @@ pub mod rejection;
 pub mod reservation;
 pub mod rules;
 pub mod shortage_policy;
+pub mod stock_count;
 pub mod store;
 pub mod terms;
 pub mod vendor_ineligible;

@@ -1,11 +1,14 @@
-//! Cursors: a place in a list of orders, as clients keep it. Opaque to them, and not secret: a cursor
+//! Cursors: a place in a list of orders or products, as clients keep it. Opaque to them, and not secret: a cursor
 //! that is made up only starts the list somewhere else.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::DateTime;
 use uuid::Uuid;
 
-use crate::{db::orders::Position, domain::ids::OrderId};
+use crate::{
+    db::orders::Position,
+    domain::ids::{OrderId, ProductId},
+};
 
 /// The last microsecond of the year 9999.
 const MICROS_MAX: i64 = 253_402_300_799_999_999;
@@ -31,6 +34,17 @@ pub fn read(text: &str) -> Option<Position> {
     })
 }
 
+/// Writes the place behind a product down.
+pub fn write_product(id: ProductId) -> String {
+    URL_SAFE_NO_PAD.encode(id.uuid().as_bytes())
+}
+
+/// Reads it back; `None` for what is no cursor of ours.
+pub fn read_product(text: &str) -> Option<ProductId> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    Uuid::from_slice(&bytes).ok().map(ProductId::new)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -45,6 +59,15 @@ mod tests {
                 id: OrderId::new(Uuid::from_u128(id)),
             };
             prop_assert_eq!(read(&write(position)), Some(position));
+        }
+
+        #[test]
+        fn a_cursor_leads_back_to_its_product(id in any::<u128>()) {
+            let id = ProductId::new(Uuid::from_u128(id));
+            let text = write_product(id);
+            prop_assert_eq!(text.len(), 22);
+            prop_assert_eq!(read_product(&text), Some(id));
+            prop_assert_eq!(read(&text), None);
         }
 
         #[test]

@@ -29,6 +29,7 @@ pub(crate) mod cors;
 pub mod cursor;
 pub mod error;
 pub(crate) mod idempotent;
+pub(crate) mod inventory;
 pub mod json;
 pub(crate) mod keyed;
 pub(crate) mod listener;

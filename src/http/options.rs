@@ -12,6 +12,7 @@ use crate::{
     db::pool::Limits as PoolLimits,
     domain::terms::Terms,
     idempotency::{incarnation::Incarnation, redis_claims::Limits as ClaimLimits},
+    inventory::desk::CountDesk,
     metrics::Metrics,
     orders::batch::OrderDesk,
 };
@@ -32,6 +33,7 @@ pub struct Options {
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
     pub orders: OrderDesk,
+    pub counts: CountDesk,
     /// The database that the answers in Redis belong to.
     pub incarnation: Incarnation,
     pub tokens: TokenVerifier,
@@ -75,6 +77,8 @@ pub struct Settings {
     pub statements_max: Duration,
     /// The time for which the answer to a cart's PUT is kept.
     pub keep_cart_answers_for: Duration,
+    /// The time for which the answer to a stock count is kept.
+    pub keep_count_answers_for: Duration,
     /// The time for which a checkout's answer is kept.
     pub keep_checkout_answers_for: Duration,
 }

@@ -101,13 +101,7 @@ fn read(request: &HttpRequest) -> Result<ListParameters, ApiError> {
     let sides = [("buyer", StoreType::Buyer), ("vendor", StoreType::Vendor)];
     let side = query.one_of("perspective", &sides);
     let status = query.one_of("status", &OrderStatus::WORDS);
-    let expected = format!("a whole number from 1 to {LIMIT_MAX}");
-    let limit = query.optional("limit", &expected, |text| {
-        let limit: usize = text.parse().ok()?;
-        let is_in_range = (1..=LIMIT_MAX).contains(&limit);
-        // One number is written in one way: no sign, no leading zero.
-        (is_in_range && limit.to_string() == text).then_some(limit)
-    });
+    let limit = query.limit(LIMIT_MAX);
     let expected = "the next_cursor of a page, as it was answered";
     let behind = query.optional("cursor", expected, cursor::read);
     query.finish()?;

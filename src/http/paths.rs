@@ -22,6 +22,8 @@ pub const ORDER_CANCELLATION: &str = "/api/v1/orders/{id}/cancellation";
 pub const CHECKOUT_GROUP: &str = "/api/v1/checkout-groups/{id}";
 /// The cancellation of all orders of one checkout.
 pub const GROUP_CANCELLATION: &str = "/api/v1/checkout-groups/{id}/cancellation";
+/// A vendor's stock.
+pub const INVENTORY: &str = "/api/v1/inventory";
 /// The OpenAPI document.
 pub const OPENAPI: &str = "/openapi.json";
 /// The document as a page.
@@ -31,7 +33,7 @@ pub const DOCS_FILE: &str = "/docs/{file}";
 
 /// Every route with the methods that it takes, as `Allow` names them. The OpenAPI document has just
 /// these, but for HEAD.
-pub const ALL: [(&str, &str); 14] = [
+pub const ALL: [(&str, &str); 15] = [
     (CART, "GET, HEAD, PUT"),
     (CART_QUOTE, "POST"),
     (CHECKOUT, "POST"),
@@ -43,6 +45,7 @@ pub const ALL: [(&str, &str); 14] = [
     (ORDER_DECISION, "POST"),
     (ORDER_FULFILLMENT, "POST"),
     (ORDER_CANCELLATION, "POST"),
+    (INVENTORY, "GET, HEAD, PUT"),
     (OPENAPI, "GET, HEAD"),
     (DOCS, "GET, HEAD"),
     (DOCS_FILE, "GET, HEAD"),

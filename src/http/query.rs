@@ -70,6 +70,16 @@ impl Query {
         value
     }
 
+    /// Reads the most things that a page may have, from 1 to `most`.
+    pub fn limit(&mut self, most: usize) -> Option<usize> {
+        let expected = format!("a whole number from 1 to {most}");
+        self.optional("limit", &expected, |text| {
+            let limit: usize = text.parse().ok()?;
+            // One number is written in one way: no sign, no leading zero.
+            ((1..=most).contains(&limit) && limit.to_string() == text).then_some(limit)
+        })
+    }
+
     /// Reads a parameter that is one of a few words and may be missing.
     pub fn one_of<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
         let expected = listed(words);

@@ -5,13 +5,13 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 use super::{
     carts, checkout,
     error::{ApiError, Code},
-    moves,
+    inventory, moves,
     openapi::serve,
     orders,
     paths::{
         ALL, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, DOCS, DOCS_FILE,
-        GROUP_CANCELLATION, OPENAPI, ORDER, ORDER_CANCELLATION, ORDER_DECISION, ORDER_FULFILLMENT,
-        ORDERS,
+        GROUP_CANCELLATION, INVENTORY, OPENAPI, ORDER, ORDER_CANCELLATION, ORDER_DECISION,
+        ORDER_FULFILLMENT, ORDERS,
     },
 };
 
@@ -28,6 +28,7 @@ pub fn configure(app: &mut web::ServiceConfig, docs: bool) {
         .service(resource(ORDER_DECISION).route(web::post().to(moves::decide)))
         .service(resource(ORDER_FULFILLMENT).route(web::post().to(moves::fulfil)))
         .service(resource(ORDER_CANCELLATION).route(web::post().to(moves::cancel)))
+        .service(read(INVENTORY, inventory::list).route(web::put().to(inventory::put)))
         .default_service(web::to(unknown_route));
     if docs {
         app.service(read(OPENAPI, serve::get_document))

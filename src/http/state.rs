@@ -12,6 +12,7 @@ use crate::{
     db,
     domain::terms::Terms,
     idempotency::{incarnation::Incarnation, redis_claims::Claims},
+    inventory::desk::CountDesk,
     metrics::Metrics,
     orders::batch::OrderDesk,
 };
@@ -35,6 +36,7 @@ pub struct State {
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
     pub orders: OrderDesk,
+    pub counts: CountDesk,
     pub terms: Terms,
     pub tokens: TokenVerifier,
     /// `None` where rate limits are off.
@@ -45,6 +47,7 @@ pub struct State {
     pub is_under_tls: bool,
     pub statements_max: Duration,
     pub keep_cart_answers_for: Duration,
+    pub keep_count_answers_for: Duration,
     pub keep_checkout_answers_for: Duration,
 }
 
@@ -76,6 +79,7 @@ impl State {
             checkouts: options.checkouts.clone(),
             carts: options.carts.clone(),
             orders: options.orders.clone(),
+            counts: options.counts.clone(),
             terms: settings.terms,
             tokens: options.tokens.clone(),
             rate_limits: options.rate_limits.clone(),
@@ -85,6 +89,7 @@ impl State {
             is_under_tls: settings.is_under_tls,
             statements_max: settings.statements_max,
             keep_cart_answers_for: settings.keep_cart_answers_for,
+            keep_count_answers_for: settings.keep_count_answers_for,
             keep_checkout_answers_for: settings.keep_checkout_answers_for,
         })
     }

@@ -55,14 +55,19 @@ impl Target for CheckoutGroupId {
     }
 }
 
+/// Reads an id in its usual notation, 8-4-4-4-12 hexadecimal digits.
+pub fn parse_id<T: From<Uuid>>(text: &str) -> Option<T> {
+    let id = (text.len() == 36).then(|| Uuid::try_parse(text).ok());
+    id.flatten().map(T::from)
+}
+
 /// The id in a request's path.
 ///
 /// # Errors
 /// 400 if it is malformed.
 pub fn id<T: From<Uuid>>(request: &HttpRequest) -> Result<T, ApiError> {
     let text = request.match_info().get("id").unwrap_or_default();
-    let id = (text.len() == 36).then(|| Uuid::try_parse(text).ok());
-    id.flatten().map(T::from).ok_or_else(|| {
+    parse_id(text).ok_or_else(|| {
         ApiError::malformed(&[FieldProblem {
             path: "id".to_owned(),
             problem: "must be a UUID".to_owned(),

@@ -77,6 +77,19 @@ impl Meters {
             slow_lane: Gauge::default(),
         }
     }
+
+    /// Registers only what can happen to a stock count: none is ever in a slow lane.
+    #[rustfmt::skip]
+    fn of_counts(r: &mut Registrar) -> Self {
+        Self {
+            depth: r.add("count_mailbox_depth", "Stock counts waiting for a transaction"),
+            wait: r.durations("count_mailbox_wait", "Time that stock counts waited for a transaction"),
+            rejected: r.add("count_rejected", "Stock counts refused before any work was done, by reason"),
+            overdue: r.add("count_overdue", "Running transactions of stock counts that are much slower than the others"),
+            set_aside: r.add("count_set_aside", "Stock counts waiting, outside any transaction, for a row that another transaction holds"),
+            slow_lane: Gauge::default(),
+        }
+    }
 }
 
 /// All metrics. Clones share them.
@@ -88,6 +101,9 @@ pub struct Metrics {
     pub order_batch_size: Histogram,
     pub order_moves: Family<OutcomeLabel, Counter>,
     orders_moved: Family<StatusLabel, Counter>,
+    pub count_queue: Meters,
+    pub count_duration: Histogram,
+    pub counted_rows: Family<OutcomeLabel, Counter>,
     pub cart_batch_size: Histogram,
     pub vendor_mailbox_depth: Gauge,
     pub vendor_mailbox_wait: Histogram,
@@ -114,6 +130,10 @@ pub struct Metrics {
     pub outbox_buried: Counter,
     pub outbox_claims_ended: Counter,
     pub outbox_removed: Counter,
+    pub orders_expired: Counter,
+    pub orders_not_expired: Counter,
+    pub expiry_waiting: Gauge,
+    pub expiry_overdue: Gauge<f64, AtomicU64>,
     pub redis_failures: Counter,
     log_lines_dropped: Counter,
     pub answers_left_out: Counter,
@@ -146,6 +166,9 @@ impl Metrics {
             order_batch_size: r.batch_sizes("order_batch_size", "Moves of orders per transaction"),
             order_moves: r.add("order_moves", "Decisions, fulfilments, cancellations and expiries of orders, by outcome"),
             orders_moved: r.add("orders_moved", "Orders moved to a status after their checkout"),
+            count_queue: Meters::of_counts(r),
+            count_duration: r.durations("count_duration", "Duration of the transactions of stock counts, commit included"),
+            counted_rows: r.add("counted_rows", "Items of stock counts, by result"),
             held_rows: r.add("held_rows", "Rows needed by checkouts that other transactions are known to hold"),
             cart_batch_size: r.batch_sizes("cart_batch_size", "Cart PUTs per transaction"),
             vendor_mailbox_depth: r.add("vendor_mailbox_depth", "Reservations in the mailboxes of all vendor actors, those being carried out included"),
@@ -172,6 +195,10 @@ impl Metrics {
             outbox_buried: r.add("outbox_buried", "Events moved to the dead letters"),
             outbox_claims_ended: r.add("outbox_claims_ended", "Events left unpublished by a relay because their claim had expired; they are claimed again"),
             outbox_removed: r.add("outbox_removed", "Published events removed after their retention"),
+            orders_expired: r.add("orders_expired", "Late orders that this instance has expired"),
+            orders_not_expired: r.add("orders_not_expired", "Attempts to expire a late order that failed; each is tried again"),
+            expiry_waiting: r.add("expiry_waiting", "Late orders that could not be expired and are tried again"),
+            expiry_overdue: r.in_unit(Unit::Seconds, "expiry_overdue", "Time by which the oldest order that was last found to be late was late; 0 if none was"),
             redis_failures: r.add("redis_failures", "Redis commands that failed or timed out"),
             answers_left_out: r.add("answers_left_out", "First answers not cached in Redis because their store's share is used up"),
             log_lines_dropped: r.add("log_lines_dropped", "Log lines dropped because their reader stalled"),
@@ -205,9 +232,17 @@ impl Metrics {
             RefusedBecause::TooManySetAside,
             RefusedBecause::Draining,
         ] {
-            for meters in [&self.checkout_queue, &self.cart_queue, &self.order_queue] {
+            for meters in [
+                &self.checkout_queue,
+                &self.cart_queue,
+                &self.order_queue,
+                &self.count_queue,
+            ] {
                 drop(meters.rejected.get_or_create(&RefusedLabel { reason }));
             }
+        }
+        for outcome in ["changed", "unchanged", "refused"] {
+            drop(self.counted_rows.get_or_create(&OutcomeLabel { outcome }));
         }
         for limit in ["address", "user", "refused_tokens", "code_guesses"] {
             drop(self.rate_limited.get_or_create(&LimitLabel { limit }));

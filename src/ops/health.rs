@@ -104,7 +104,11 @@ impl Remembered {
 
 /// Answers that the process is live: its event loop runs, and so do the coordinators of all desks.
 pub(super) async fn live(ops: web::Data<Ops>) -> HttpResponse {
-    if ops.checkouts.has_ended() || ops.carts.has_ended() || ops.orders.has_ended() {
+    let has_any_ended = ops.checkouts.has_ended()
+        || ops.carts.has_ended()
+        || ops.orders.has_ended()
+        || ops.counts.has_ended();
+    if has_any_ended {
         return HttpResponse::ServiceUnavailable()
             .json(json!({ "status": "dead", "reasons": ["a coordinator has ended"] }));
     }
@@ -129,6 +133,7 @@ pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
         ("checkouts", ops.checkouts.stalled_for()),
         ("carts", ops.carts.stalled_for()),
         ("orders", ops.orders.stalled_for()),
+        ("stock counts", ops.counts.stalled_for()),
     ] {
         if stalled_for.is_some_and(|time| time >= STALLED_AFTER) {
             reasons.push(format!(

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use crate::{
     carts::batch::CartDesk,
     checkout::batch::CheckoutDesk,
+    inventory::desk::CountDesk,
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
     orders::batch::OrderDesk,
     outbox::sink_state::SinkState,
@@ -41,6 +42,7 @@ pub struct Ops {
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
     pub orders: OrderDesk,
+    pub counts: CountDesk,
     pub directory: VendorDirectory,
     pub metrics: Metrics,
     pub sink: watch::Receiver<SinkState>,

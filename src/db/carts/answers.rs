@@ -6,21 +6,18 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::{
-    compression::decompress,
-    domain::{
-        idempotency::{Fingerprint, FirstCartAnswer, ScopeDigest, StoredResponse},
-        ids::CartId,
-    },
+use crate::domain::{
+    idempotency::{Fingerprint, FirstCartAnswer, ScopeDigest, StoredResponse},
+    ids::CartId,
 };
 
-use super::super::error::{Doing, Error};
+use super::super::{
+    error::{Doing, Error},
+    stored_answers,
+};
 
 /// The constraint that refuses a PUT whose key is in use.
 pub const PUT_KEY_TAKEN: &str = "cart_put_keys_pkey";
-
-/// The only status that a PUT's answer is kept with.
-const OK: u16 = 200;
 
 /// An answer about to be written.
 #[derive(Clone, Debug)]
@@ -75,19 +72,16 @@ pub async fn find_first_answers(
     .doing("look up the keys of cart PUTs")?;
     let mut found: HashMap<Uuid, FirstCartAnswer> = HashMap::with_capacity(rows.len());
     for row in rows {
-        // A row that was written by hand may contain anything: only a valid answer is repeated, and no
-        // request has an all-zero digest.
-        let Some(body) = decompress(&row.response_body) else {
-            continue;
-        };
-        let digest = row.request_fingerprint.try_into().unwrap_or_default();
-        let answer = FirstCartAnswer {
-            fingerprint: Fingerprint::new(digest),
-            cart_id: row.cart_id,
-            created_at: row.created_at,
-            response: StoredResponse { status: OK, body },
-        };
-        found.insert(row.scope, answer);
+        let stored = stored_answers::read(row.request_fingerprint, &row.response_body);
+        if let Some((fingerprint, response)) = stored {
+            let answer = FirstCartAnswer {
+                fingerprint,
+                cart_id: row.cart_id,
+                created_at: row.created_at,
+                response,
+            };
+            found.insert(row.scope, answer);
+        }
     }
     Ok(asked.iter().map(|scope| found.remove(scope)).collect())
 }

@@ -1,12 +1,14 @@
 //! Writes and reads checkout groups, vendor orders, their lines and payment intents (PF-077).
 
 mod detail;
+mod late;
 mod load;
 pub mod moves;
 mod page;
 mod read;
 mod write;
 
+pub use late::{Extent, Look, LookMax, look_for_late, record_walked_to, walked_to};
 pub use load::load_of_any;
 pub use page::{Page, Position, Walk, find_page};
 pub use read::{find_checkout, find_groups_of_carts, find_order};

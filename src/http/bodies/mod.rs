@@ -8,6 +8,7 @@
 //! | a preview's answer | [`preview`] |
 //! | decisions, fulfilments, cancellations | [`moves`] |
 //! | orders that are read on their own | [`orders`] |
+//! | a vendor's stock: a count, and the list | [`inventory`] |
 //! | what several of these have in common | [`cart_lines`], [`order_lines`], [`vendor_groups`], [`fields`] |
 
 use serde::Serialize;
@@ -16,6 +17,7 @@ pub mod cart;
 pub mod cart_lines;
 pub mod checkout;
 pub mod fields;
+pub mod inventory;
 pub mod moves;
 pub mod order_lines;
 pub mod orders;

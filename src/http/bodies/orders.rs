@@ -54,6 +54,12 @@ pub struct PageBody {
     next_cursor: Option<String>,
 }
 
+impl PageBody {
+    pub(super) fn continued_at(next_cursor: Option<String>) -> Self {
+        Self { next_cursor }
+    }
+}
+
 /// The body of one order's response.
 pub fn render(placed: &PlacedOrder) -> Vec<u8> {
     let data = placed_order(placed);

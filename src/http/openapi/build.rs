@@ -13,6 +13,7 @@ use crate::http::{
     bodies::{
         cart::{CartBody, CartRequestBody},
         checkout::{CheckoutBody, CheckoutRequestBody},
+        inventory::{InventoryItemBody, StockCountAnswerBody, StockCountBody},
         moves::{CanceledGroupBody, CancellationFields, DecisionFields, FulfillmentBody},
         orders::{PageBody, PlacedOrderBody},
         preview::PreviewBody,
@@ -22,11 +23,11 @@ use crate::http::{
     json::FieldProblem,
     paths::{
         self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, GROUP_CANCELLATION,
-        ORDER, ORDER_CANCELLATION, ORDER_DECISION, ORDER_FULFILLMENT, ORDERS,
+        INVENTORY, ORDER, ORDER_CANCELLATION, ORDER_DECISION, ORDER_FULFILLMENT, ORDERS,
     },
 };
 
-use super::{cart, checkout, enumerations, errors, finish, meta, moves, orders, parts};
+use super::{cart, checkout, enumerations, errors, finish, inventory, meta, moves, orders, parts};
 
 const DESCRIPTION: &str = "\
 The checkout core of a B2B marketplace: a cart is frozen on the server, split by vendor, and bought \
@@ -53,7 +54,8 @@ const KEY: &str = "\
 Makes the request safe to repeat: the same key with the same body gets the first success again, to \
 the byte, with `Idempotency-Replayed: true`. A fresh one per request, the same one for its \
 retries. It counts for your user, store and route, and is kept as long as the operator has configured (by default \
-24 hours for a cart, 7 days for a checkout and for what is done with an order). Errors do not use it up.";
+24 hours for a cart or a stock count, 7 days for a checkout and for what is done with an order). Errors \
+do not use it up.";
 
 /// The document, for those who use the API.
 pub fn document() -> &'static str {
@@ -108,6 +110,7 @@ fn build() -> Value {
             { "name": "cart", "description": "What a buyer is about to buy." },
             { "name": "checkout", "description": "Buying it, and what became of it." },
             { "name": "orders", "description": "What was bought, and what is to be delivered." },
+            { "name": "inventory", "description": "What a vendor has of its products." },
             { "name": meta::CONTRACT, "description": "This document." },
         ],
         "paths": {
@@ -122,6 +125,7 @@ fn build() -> Value {
             ORDER_DECISION: moves::decision_path(),
             ORDER_FULFILLMENT: moves::fulfillment_path(),
             ORDER_CANCELLATION: moves::cancellation_path(),
+            INVENTORY: inventory::path(),
             paths::OPENAPI: meta::document_path(),
             paths::DOCS: meta::page_path(),
             paths::DOCS_FILE: meta::file_path(),
@@ -209,6 +213,8 @@ fn schemas() -> Map<String, Value> {
     add::<PageBody>(&mut all);
     add::<CanceledGroupBody<'_>>(&mut all);
     add::<ids::LineItemId>(&mut all);
+    add::<StockCountAnswerBody<'_>>(&mut all);
+    add::<InventoryItemBody<'_>>(&mut all);
     add::<FieldProblem>(&mut all);
     add::<Violation>(&mut all);
     add::<LineRejectionReason>(&mut all);
@@ -222,7 +228,9 @@ fn schemas() -> Map<String, Value> {
     add::<DecisionFields>(&mut all);
     add::<FulfillmentBody>(&mut all);
     add::<CancellationFields>(&mut all);
+    add::<StockCountBody>(&mut all);
     refuse_unknown_fields(&mut all, &answered);
+    inventory::restrict(&mut all);
     // Money is a text, too: a figure may be of several kinds at once.
     if let Some(kinds) = all["Figure"]["oneOf"].as_array().cloned() {
         all["Figure"] = json!({ "anyOf": kinds, "description": all["Figure"]["description"] });

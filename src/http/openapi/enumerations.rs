@@ -55,6 +55,31 @@ const SHORTAGE_POLICIES: [(&str, &str); 4] = [
     ),
 ];
 
+/// The reasons why an item of a stock count is refused.
+const COUNT_REFUSALS: [(&str, &str); 6] = [
+    (
+        "product_not_found",
+        "You have no such product; it may be another vendor's.",
+    ),
+    (
+        "duplicate_product",
+        "An item before this one names the product, too, refused or not.",
+    ),
+    (
+        "below_reserved",
+        "`on_hand_qty` is less than what is reserved for orders.",
+    ),
+    ("below_zero", "`delta_qty` takes away more than there is."),
+    (
+        "too_large",
+        "Available and reserved units together would exceed 2147483647.",
+    ),
+    (
+        "version_mismatch",
+        "The stock has another version than `if_version`: it was counted or imported meanwhile.",
+    ),
+];
+
 /// The side whose orders are listed.
 pub fn perspective() -> Value {
     json!({
@@ -79,6 +104,7 @@ pub fn explain(schemas: &mut Map<String, Value>) {
         ("OrderStatus", owned(&ORDER)),
         ("OrderPerspective", owned(&PERSPECTIVES)),
         ("ShortagePolicy", owned(&SHORTAGE_POLICIES)),
+        ("CountRefusal", owned(&COUNT_REFUSALS)),
     ] {
         let schema = schemas.get_mut(schema).expect("a test looks at each");
         explain_one(schema, &meanings);

@@ -40,8 +40,14 @@ fn size_integer(fields: &mut Map<String, Value>) {
         _ => false,
     };
     if is_integer {
-        fields.insert("format".to_owned(), json!("int32"));
-        fields.entry("maximum").or_insert(json!(i32::MAX));
+        let most = match fields.get("format") {
+            Some(format) if format == "int64" => json!(i64::MAX),
+            _ => {
+                fields.insert("format".to_owned(), json!("int32"));
+                json!(i32::MAX)
+            }
+        };
+        fields.entry("maximum").or_insert(most);
     }
 }
 

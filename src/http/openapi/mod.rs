@@ -8,7 +8,7 @@
 //! | piece | file |
 //! |---|---|
 //! | the document as a whole | `build` |
-//! | operations, by tag | `cart`, `checkout`, `orders`, `moves`, `meta` |
+//! | operations, by tag | `cart`, `checkout`, `orders`, `moves`, `inventory`, `meta` |
 //! | what they are put together from | `parts`, `errors` |
 //! | what is done to all of it for programs that generate clients from it | `finish`, `enumerations` |
 //! | serving it, and the page for people with its files | `serve`, `page_files` |
@@ -19,6 +19,7 @@ pub(crate) mod checkout;
 mod enumerations;
 mod errors;
 mod finish;
+mod inventory;
 mod meta;
 mod moves;
 mod orders;

@@ -9,7 +9,7 @@ use crate::http::{
 
 use super::{
     errors::answers,
-    parts::{headers, parameter, schema, success, value},
+    parts::{headers, parameter, query, schema, success, value},
 };
 
 /// The answer to a list.
@@ -92,14 +92,4 @@ pub fn path() -> Value {
         "responses": answers("200", found, &[Code::ValidationError, Code::NotFound]),
     });
     json!({ "get": get })
-}
-
-fn query(name: &str, description: &str, schema: &Value) -> Value {
-    json!({
-        "name": name,
-        "in": "query",
-        "required": false,
-        "description": description,
-        "schema": schema,
-    })
 }

@@ -15,6 +15,17 @@ pub fn parameter(name: &str) -> Value {
     json!({ "$ref": format!("#/components/parameters/{name}") })
 }
 
+/// A parameter of a query.
+pub fn query(name: &str, description: &str, schema: &Value) -> Value {
+    json!({
+        "name": name,
+        "in": "query",
+        "required": false,
+        "description": description,
+        "schema": schema,
+    })
+}
+
 /// A request body of JSON.
 pub fn body(name: &str, example: &str) -> Value {
     json!({

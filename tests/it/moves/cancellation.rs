@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{World, assert_consistent, client::fresh_key, market::cart_of};
+use crate::support::{Client, World, assert_consistent, client::fresh_key, market::cart_of};
 
 use super::{
     Stage, accept, cancel, check_out, conflict, fulfil, id, line_statuses, path, post, request,
@@ -64,7 +64,7 @@ async fn a_group_is_canceled_as_far_as_it_can_be() {
         format!("/api/v1/checkout-groups/{group_id}/cancellation"),
         fresh_key(),
     );
-    let send = || crate::support::Client::send(request(&buyer, &path, &key, &json!({})));
+    let send = || Client::send(request(&buyer, &path, &key, &json!({})));
 
     let first = send().await;
     let again = send().await;

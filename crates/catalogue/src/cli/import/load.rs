@@ -13,7 +13,7 @@ use terminal::Screen;
 use splitcart::db::transaction;
 
 use crate::{
-    db::import::{self, Changes, Part},
+    db::import::{self, Changes, Intent, Part},
     import_rules::Kind,
 };
 
@@ -91,24 +91,25 @@ async fn write_at_once(
     import::resolve(&mut transaction, kind).await?;
     import::check(&mut transaction, kind).await?;
     let all = part_of(report.rows);
+    let mut changes = None;
     if kind == Kind::Stock {
-        // A dry run does not make a checkout wait.
-        if report.mode != Mode::DryRun {
-            import::lock_stock(&mut transaction, &all).await?;
-        }
-        import::recheck_stock(&mut transaction, &all).await?;
+        let is_refused = import::refused_count(&mut transaction).await? > 0;
+        // What is not going to be written makes no checkout wait.
+        let intent = if report.mode == Mode::DryRun || is_refused {
+            Intent::Foresee
+        } else {
+            Intent::Write
+        };
+        changes = Some(import::count_stock(&mut transaction, &all, intent).await?);
     }
     report.refused = import::refused_count(&mut transaction).await?;
     report.shown = refused.take(&mut transaction, &report.name).await?;
     if report.mode == Mode::Whole && report.refused > 0 {
         return transaction.rollback().await.context("could not roll back");
     }
-    let changes = match kind {
-        Kind::Stock if report.mode == Mode::DryRun => {
-            import::foresee(&mut transaction, kind).await?
-        }
-        Kind::Stock => import::apply_stock(&mut transaction, &all).await?,
-        _ => import::apply(&mut transaction, kind).await?,
+    let changes = match changes {
+        Some(changes) => changes,
+        None => import::apply(&mut transaction, kind).await?,
     };
     transaction::commit(transaction).await?;
     report.changes = Some(changes);
@@ -133,9 +134,7 @@ async fn write_in_parts(
         first = part.end() + 1;
         let mut transaction = connection.begin().await.context("could not begin")?;
         import::lock_table(&mut transaction, Kind::Stock).await?;
-        import::lock_stock(&mut transaction, &part).await?;
-        import::recheck_stock(&mut transaction, &part).await?;
-        changes += import::apply_stock(&mut transaction, &part).await?;
+        changes += import::count_stock(&mut transaction, &part, Intent::Write).await?;
         transaction::commit(transaction).await?;
     }
     // Reported last: only under the locks is it known which rows agree with the reserved stock.

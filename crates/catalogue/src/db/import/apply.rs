@@ -1,15 +1,15 @@
 //! The last step: writes the accepted rows that change something.
 
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::PgConnection;
 
-use splitcart::db::error::{Doing, Error};
+use splitcart::db::error::Error;
 
 use crate::import_rules::Kind;
 
 use super::{
     ACCEPTED,
     plans::{self, stored},
-    run, stock,
+    run,
 };
 
 /// The numbers of rows that a file has changed, or would change.
@@ -27,7 +27,7 @@ impl std::ops::AddAssign for Changes {
 }
 
 /// Writes every accepted row of a kind that has ids; stock is written by
-/// [`apply_stock`](super::apply_stock).
+/// [`count_stock`](super::count_stock).
 ///
 /// # Errors
 /// A statement failed; the transaction is lost.
@@ -35,34 +35,6 @@ pub async fn apply(connection: &mut PgConnection, kind: Kind) -> Result<Changes,
     let updated = run(connection, updating(kind), "update what is there").await?;
     let inserted = run(connection, inserting(kind), "insert what is new").await?;
     Ok(Changes { inserted, updated })
-}
-
-/// Counts the rows that applying would change, without a lock and without writing.
-///
-/// # Errors
-/// The statement failed.
-pub async fn foresee(connection: &mut PgConnection, kind: Kind) -> Result<Changes, Error> {
-    let (key, differs) = match kind {
-        Kind::Stock => (stock::KEY, stock::differs()),
-        _ => ("t.id = r.target_id", differs(kind)),
-    };
-    let statement = format!(
-        "select
-            count(*) filter (where t.created_at is null),
-            count(*) filter (where t.created_at is not null and {differs})
-         from import_rows r
-         left join {table} t on {key}
-         where {ACCEPTED}",
-        table = plans::of(kind).table,
-    );
-    let (inserted, updated): (i64, i64) = sqlx::query_as(AssertSqlSafe(statement))
-        .fetch_one(connection)
-        .await
-        .doing("count what would change")?;
-    Ok(Changes {
-        inserted: inserted.unsigned_abs(),
-        updated: updated.unsigned_abs(),
-    })
 }
 
 /// Gathers statistics on the kind's table, so that the next statements are planned for its new size.

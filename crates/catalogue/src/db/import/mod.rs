@@ -29,12 +29,12 @@ use splitcart::db::error::{Doing, Error};
 
 use crate::import_rules::Kind;
 
-pub use apply::{Changes, analyze, apply, foresee};
+pub use apply::{Changes, analyze, apply};
 pub use check::check;
 pub use refused::{Refused, refused, refused_count};
 pub use resolve::resolve;
 pub use stage::{Line, stage};
-pub use stock::{Part, apply_stock, lock_stock, recheck_stock};
+pub use stock::{Intent, Part, count_stock};
 
 /// The condition that a row `r` of `import_rows` has no problem.
 const ACCEPTED: &str = "not exists (select from import_refused f where f.line = r.line)";

@@ -1,0 +1,158 @@
+//! The transaction script of a count: everything between its begin and its commit.
+//!
+//! What can be read without a lock is read first. Between the vendor's turn and the commit there are two
+//! statements: one that locks the rows, and one that writes them with the answer.
+
+use std::{collections::BTreeSet, time::Instant};
+
+use crate::{
+    db::{
+        self,
+        inventory::{FoundStock, NewAnswer, Written},
+    },
+    domain::{
+        caller::{Access, Member},
+        ids::VendorStoreId,
+        lock_order::StockKey,
+        stock_count::{CountedItem, count},
+    },
+    faults,
+    held_rows::Row,
+    vendors::lent_tx::LentTx,
+};
+
+use super::{
+    command::{CountStock, Decision, Refusal},
+    desk::CountContext,
+    failure::AttemptError,
+};
+
+/// The result of a script.
+pub(super) enum Scripted {
+    /// Nothing was written.
+    Decided(Decision),
+    /// Others hold rows that the count needs. Nothing was written.
+    Held(Vec<Row>),
+    /// Everything is written: the transaction can be committed.
+    Written {
+        decision: Decision,
+        items: Vec<CountedItem>,
+    },
+}
+
+/// A transaction script at work.
+pub(super) struct Script<'a> {
+    pub context: &'a CountContext,
+    pub command: &'a CountStock,
+    /// The rows that the transaction may have locked.
+    pub needs: Vec<StockKey>,
+}
+
+impl Script<'_> {
+    /// Does everything up to the commit.
+    pub(super) async fn run(
+        &mut self,
+        tx: &mut LentTx,
+        deadline: Instant,
+    ) -> Result<Scripted, AttemptError> {
+        let vendor = match self.admit(tx).await? {
+            Ok(vendor) => vendor,
+            Err(decision) => return Ok(Scripted::Decided(decision)),
+        };
+        let items = &self.command.items;
+        let found = db::inventory::find_products(tx.connection(), vendor, items).await?;
+        let key = |found: &FoundStock| StockKey {
+            vendor_store_id: vendor,
+            product_id: found.product.id,
+        };
+        let existing = found.iter().flatten().filter(|found| found.has_row);
+        let keys: BTreeSet<_> = existing.map(key).collect();
+        let keys: Vec<_> = keys.into_iter().collect();
+        let known = self.context.vendors.held_rows.among(&rows(&keys));
+        if !known.is_empty() {
+            return Ok(Scripted::Held(known));
+        }
+        let directory = &self.context.vendors.directory;
+        tx.keep(directory.take_turn(vendor, deadline).await?);
+        self.needs.clone_from(&keys);
+        // To wait for a row here would keep the vendor's checkouts waiting, too.
+        let locked = db::inventory::lock_free_rows(tx.connection(), &keys).await?;
+        faults::place("stock_locked").await;
+        let held = keys
+            .iter()
+            .filter(|key| !locked.contains_key(&key.product_id));
+        let held: Vec<_> = held.copied().collect();
+        if !held.is_empty() {
+            return Ok(Scripted::Held(rows(&held)));
+        }
+        let products: Vec<_> = found
+            .into_iter()
+            .map(|found| found.map(|found| found.product))
+            .collect();
+        let counted = count(items, &products, &locked);
+        let response = (self.command.render)(&counted.items);
+        let now = tx.began_at();
+        let answer = NewAnswer {
+            scope: self.command.scope,
+            fingerprint: self.command.fingerprint,
+            response: response.clone(),
+            expires_at: now + self.context.keep_answers_for,
+        };
+        let (there, missing): (Vec<_>, Vec<_>) = counted
+            .writes
+            .into_iter()
+            .map(|(product_id, row)| {
+                let key = StockKey {
+                    vendor_store_id: vendor,
+                    product_id,
+                };
+                (key, row)
+            })
+            .partition(|(key, _)| locked.contains_key(&key.product_id));
+        let written =
+            db::inventory::write_counts(tx.connection(), &there, &missing, Some(&answer), now);
+        let all = Written {
+            updated: there.len() as u64,
+            inserted: missing.len() as u64,
+        };
+        if written.await? != all {
+            return Err(AttemptError::RowAppeared);
+        }
+        faults::place("stock_written").await;
+        Ok(Scripted::Written {
+            decision: Decision::Counted(response),
+            items: counted.items,
+        })
+    }
+
+    /// The vendor, or the decision about a caller who may not count or a key that has an answer.
+    async fn admit(
+        &self,
+        tx: &mut LentTx,
+    ) -> Result<Result<VendorStoreId, Decision>, AttemptError> {
+        let CountStock {
+            user_id,
+            store_id,
+            scope,
+            fingerprint,
+            ..
+        } = *self.command;
+        let membership = db::stores::find_membership(tx.connection(), user_id, store_id).await?;
+        let vendor = Member::admit(membership.as_ref(), Access::Change).and_then(Member::of_vendor);
+        let vendor = match vendor {
+            Ok(vendor) => vendor,
+            Err(reason) => return Ok(Err(Decision::Refused(Refusal::Forbidden(reason)))),
+        };
+        let first = db::inventory::find_first_answer(tx.connection(), scope).await?;
+        Ok(match first {
+            None => Ok(vendor),
+            Some((of, response)) if of == fingerprint => Err(Decision::Replayed(response)),
+            Some(_) => Err(Decision::Refused(Refusal::KeyReused)),
+        })
+    }
+}
+
+/// The keys as rows that may be held.
+pub(super) fn rows(keys: &[StockKey]) -> Vec<Row> {
+    keys.iter().copied().map(Row::Stock).collect()
+}

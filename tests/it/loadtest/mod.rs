@@ -1,5 +1,7 @@
 //! `splitcart loadtest` against a real server: its report is compared with the database.
 
+mod moves;
+
 use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},

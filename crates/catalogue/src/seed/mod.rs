@@ -11,6 +11,7 @@ mod goods;
 mod lines;
 mod names;
 mod people;
+pub mod purchase;
 mod stores;
 #[cfg(test)]
 mod tests;

@@ -9,11 +9,15 @@
 //! them in, which is an arrow downwards. The other cut, a table name and already encoded bytes
 //! passed in, would have spread column names and COPY's escaping over the layers above.
 
+mod purchases;
 mod rows;
 mod text;
 
 use sqlx::{PgConnection, postgres::PgCopyIn};
 
+pub use purchases::{
+    BoughtCartRow, CartItemRow, GroupRow, IntentRow, OrderLineRow, OrderRow, PublishedEventRow,
+};
 pub use rows::{
     InventoryItemRow, LicenseRow, MembershipRow, ProductRow, StoreDiscountRow, StoreRow,
     SubscriptionRow, UserRow, VolumeTierRow,

@@ -2,7 +2,7 @@
 //! handing out the last units of a hot product.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     hint::black_box,
 };
 
@@ -23,6 +23,7 @@ use splitcart::domain::{
     plan_inputs::PlanInputs,
     pricing::{DiscountTerms, StoreDiscount, price_line},
     product::{Product, Unit, VolumeTier},
+    purchase_limit::Bought,
     reservation::{Bid, Demand, ReservationOutcome, allocate},
     rules::{Catalog, check_cart},
     shortage_policy::ShortagePolicy,
@@ -208,6 +209,7 @@ fn product(line: usize, vendor_store_id: VendorStoreId) -> Product {
         price: list_price(),
         moq: 1,
         max_qty: None,
+        purchase_limit: None,
         is_active: true,
         tiers: tiers(),
         available_qty: 1_000,
@@ -259,6 +261,7 @@ fn settling(criterion: &mut Criterion) {
             buyer: &market.buyer,
             vendors: &market.catalog.vendors,
             products_sold: &products_sold,
+            purchase_limits: &HashMap::new(),
             terms: Terms {
                 payment_policy: PaymentPolicy::CashOnly,
                 price_hold: PriceHold::FOR_EVER,
@@ -302,6 +305,7 @@ fn allocating(criterion: &mut Criterion) {
                     stock: hot,
                     qty,
                     qty_min: qty,
+                    limit: None,
                 }],
                 is_complete: true,
             })
@@ -309,7 +313,7 @@ fn allocating(criterion: &mut Criterion) {
         let wanted: i32 = queue.iter().map(|bid| bid.demands[0].qty).sum();
         let available = BTreeMap::from([(hot, wanted / 2)]);
         group.bench_function(BenchmarkId::from_parameter(demands), |bencher| {
-            bencher.iter(|| allocate(black_box(&queue), black_box(&available)));
+            bencher.iter(|| allocate(black_box(&queue), black_box(&available), &Bought::new()));
         });
     }
 }

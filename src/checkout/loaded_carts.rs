@@ -89,6 +89,7 @@ impl LoadedCarts {
             buyer: &buyer,
             vendors: &self.vendors,
             products_sold: &self.snapshots.products_sold,
+            purchase_limits: &self.snapshots.purchase_limits,
             terms,
             now,
         };

@@ -8,8 +8,13 @@ use uuid::Uuid;
 use crate::{
     db,
     domain::{
-        cart::CartHead, checkout::CheckoutRequest, order::Checkout, refusal::Refusal,
-        reservation::allocate, store::EligibleBuyer, terms::Terms,
+        cart::CartHead,
+        checkout::CheckoutRequest,
+        order::Checkout,
+        refusal::Refusal,
+        reservation::{allocate, purchases_to_count},
+        store::EligibleBuyer,
+        terms::Terms,
     },
 };
 
@@ -55,7 +60,9 @@ pub async fn preview(
         Ok(plan) => plan,
         Err(refusal) => return Ok(Previewed::Refused(refusal)),
     };
-    let allocation = allocate(&[plan.bid()], carts.available());
+    let bids = [plan.bid()];
+    let bought = db::orders::count_bought(connection, &purchases_to_count(&bids)).await?;
+    let allocation = allocate(&bids, carts.available(), &bought);
     let [outcomes] = &allocation.outcomes[..] else {
         unreachable!("one bid, one outcome");
     };

@@ -20,8 +20,10 @@ const GRANTS: [(&str, &str); 22] = [
     ("store_discounts", "select"),
     (
         "inventory_items",
-        "select, insert, update (available_qty, reserved_qty, fulfilled_qty, low_stock_threshold, \
-         version, updated_at)",
+        "select, \
+         insert (created_at, updated_at, product_id, vendor_store_id, available_qty, \
+         low_stock_threshold, version), \
+         update (available_qty, reserved_qty, fulfilled_qty, low_stock_threshold, version, updated_at)",
     ),
     ("cart_records", "select, insert, update"),
     ("cart_items", "select, insert, delete"),

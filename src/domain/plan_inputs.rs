@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     ids::{ProductId, VendorStoreId},
+    purchase_limit::PurchaseLimit,
     store::{EligibleBuyer, Store},
     terms::Terms,
 };
@@ -19,6 +20,8 @@ pub struct PlanInputs<'a> {
     pub vendors: &'a HashMap<VendorStoreId, Store>,
     /// The products of the cart that are still sold.
     pub products_sold: &'a HashSet<ProductId>,
+    /// The purchase limits of those that have one.
+    pub purchase_limits: &'a HashMap<ProductId, PurchaseLimit>,
     /// The terms of this service.
     pub terms: Terms,
     /// The time of the checkout.

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::{
     ids::{ProductId, VendorStoreId},
     money::{Money, Percent},
+    purchase_limit::PurchaseLimit,
 };
 
 /// The unit in which a product's quantity is counted.
@@ -46,6 +47,8 @@ pub struct Product {
     pub moq: i32,
     /// The greatest quantity that is sold at once; `None` without a cap.
     pub max_qty: Option<i32>,
+    /// The most that one buyer store may have; `None` without a limit.
+    pub purchase_limit: Option<PurchaseLimit>,
     /// False if the product is no longer sold.
     pub is_active: bool,
     /// The volume tiers, in no particular order.

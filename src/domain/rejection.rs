@@ -98,6 +98,21 @@ impl Rejection {
         }
     }
 
+    /// The rejection of a whole line that its purchase limit does not allow.
+    pub const fn over_limit(limit: LimitReached) -> Self {
+        let mut rejection = Self::because(LineRejectionReason::PurchaseLimitReached);
+        rejection.limit = Some(limit);
+        rejection
+    }
+
+    /// The rejection of the rest of a line that was filled up to its purchase limit.
+    pub fn rest_over_limit(limit: LimitReached) -> Self {
+        Self {
+            reserved_qty: Some(limit.left_qty()),
+            ..Self::over_limit(limit)
+        }
+    }
+
     /// The rejection of the rest of a line that was filled in part.
     pub fn rest(available_qty: i32) -> Self {
         Self {

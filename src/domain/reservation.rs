@@ -4,10 +4,18 @@
 //! not fit. The outcome of a bid depends on its shortage policy: either a line goes through or not on its
 //! own, or lines go through together or not at all. Units that are withheld are never reserved in the first
 //! place, so nothing is ever undone.
+//!
+//! A demand of a product with a purchase limit gets no more than the limit leaves to its buyer, for whom
+//! earlier bids count, too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{ids::ProductId, lock_order::StockKey, shortage_policy::ShortagePolicy};
+use super::{
+    ids::ProductId,
+    lock_order::StockKey,
+    purchase_limit::{Bought, BuyerProduct, DemandLimit, LimitReached, Windows},
+    shortage_policy::ShortagePolicy,
+};
 
 /// One line's demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +26,8 @@ pub struct Demand {
     pub qty: i32,
     /// The fewest units that may be reserved in their place; `qty` if the line is all or nothing.
     pub qty_min: i32,
+    /// The purchase limit of the product, if it has one.
+    pub limit: Option<DemandLimit>,
 }
 
 /// All demands of one checkout. The place in a list of bids is the place in the queue.
@@ -46,6 +56,11 @@ pub enum ReservationOutcome {
         /// The units that were left for this line.
         available_qty: i32,
     },
+    /// The purchase limit leaves fewer, and no more than there were: the ones that it leaves moved, the rest
+    /// did not.
+    FilledToLimit(LimitReached),
+    /// The purchase limit leaves fewer, and no more than there were; nothing moved.
+    LimitReached(LimitReached),
     /// There were enough, but another line that must go through with this one could not be had whole.
     Withheld,
 }
@@ -53,7 +68,10 @@ pub enum ReservationOutcome {
 impl ReservationOutcome {
     /// True if any unit moved.
     pub const fn is_reserved(self) -> bool {
-        matches!(self, Self::Reserved | Self::Filled { .. })
+        matches!(
+            self,
+            Self::Reserved | Self::Filled { .. } | Self::FilledToLimit(_)
+        )
     }
 }
 
@@ -69,19 +87,33 @@ pub struct Allocation {
     pub granted: BTreeMap<StockKey, i32>,
 }
 
-/// Serves the bids in their order. A product that is not in `available` has none.
-pub fn allocate(bids: &[Bid], available: &BTreeMap<StockKey, i32>) -> Allocation {
+/// Serves the bids in their order. A product that is not in `available` has none, and a buyer has bought
+/// nothing of a product that is not in `bought`.
+pub fn allocate(bids: &[Bid], available: &BTreeMap<StockKey, i32>, bought: &Bought) -> Allocation {
     let mut granted: BTreeMap<StockKey, i32> = BTreeMap::new();
+    // The units of limited products, by their buyer.
+    let mut granted_to = Bought::new();
     let outcomes = bids.iter().map(|bid| {
         let outcomes = bid.outcomes(|demand| {
             let units_in =
                 |stock: &BTreeMap<StockKey, i32>| stock.get(&demand.stock).copied().unwrap_or(0);
-            units_in(available) - units_in(&granted)
+            let available_qty = units_in(available) - units_in(&granted);
+            let limit = demand.limited().map(|(pair, limit)| {
+                let units_of = |bought: &Bought| bought.get(&pair).copied().unwrap_or(0);
+                LimitReached {
+                    limit_qty: limit.qty,
+                    bought_qty: units_of(bought) + units_of(&granted_to),
+                }
+            });
+            demand.outcome(available_qty, limit)
         });
         for demand in &bid.demands {
             let qty = demand.reserved_qty(outcomes[&demand.stock.product_id]);
             if qty > 0 {
                 *granted.entry(demand.stock).or_insert(0) += qty;
+                if let Some((pair, _)) = demand.limited() {
+                    *granted_to.entry(pair).or_insert(0) += i64::from(qty);
+                }
             }
         }
         outcomes
@@ -92,12 +124,18 @@ pub fn allocate(bids: &[Bid], available: &BTreeMap<StockKey, i32>) -> Allocation
     }
 }
 
+/// The purchases that must be counted to serve these bids; none if no product has a purchase limit.
+pub fn purchases_to_count(bids: &[Bid]) -> Windows {
+    let demands = bids.iter().flat_map(|bid| &bid.demands);
+    let limited = demands.filter_map(Demand::limited);
+    limited.map(|(pair, limit)| (pair, limit.since)).collect()
+}
+
 impl Bid {
-    fn outcomes(&self, left: impl Fn(&Demand) -> i32) -> BidOutcomes {
+    /// The outcomes, given the outcome of each demand on its own.
+    fn outcomes(&self, alone: impl Fn(&Demand) -> ReservationOutcome) -> BidOutcomes {
         let demands = self.demands.iter();
-        let alone: Vec<_> = demands
-            .map(|demand| (demand, demand.outcome(left(demand))))
-            .collect();
+        let alone: Vec<_> = demands.map(|demand| (demand, alone(demand))).collect();
         let short: BTreeSet<_> = alone
             .iter()
             .filter(|(_, outcome)| *outcome != ReservationOutcome::Reserved)
@@ -120,8 +158,31 @@ impl Bid {
 }
 
 impl Demand {
-    /// The outcome of the demand on its own.
-    fn outcome(&self, available_qty: i32) -> ReservationOutcome {
+    /// The purchase limit, with the pair whose purchases it counts.
+    pub(super) fn limited(&self) -> Option<(BuyerProduct, DemandLimit)> {
+        self.limit.map(|limit| {
+            let pair = BuyerProduct {
+                buyer_store_id: limit.buyer_store_id,
+                stock: self.stock,
+            };
+            (pair, limit)
+        })
+    }
+
+    /// The outcome of the demand on its own. If the limit and the stock leave equally few, the limit is the
+    /// reason: more stock would not help.
+    fn outcome(&self, available_qty: i32, limit: Option<LimitReached>) -> ReservationOutcome {
+        let binding = limit.filter(|limit| {
+            let left_qty = limit.left_qty();
+            left_qty < self.qty && left_qty <= available_qty
+        });
+        if let Some(limit) = binding {
+            return if limit.left_qty() >= self.qty_min {
+                ReservationOutcome::FilledToLimit(limit)
+            } else {
+                ReservationOutcome::LimitReached(limit)
+            };
+        }
         if available_qty >= self.qty {
             ReservationOutcome::Reserved
         } else if available_qty >= self.qty_min {
@@ -131,11 +192,15 @@ impl Demand {
         }
     }
 
-    fn reserved_qty(&self, outcome: ReservationOutcome) -> i32 {
+    /// The units that an outcome reserves.
+    pub(super) fn reserved_qty(&self, outcome: ReservationOutcome) -> i32 {
         match outcome {
             ReservationOutcome::Reserved => self.qty,
             ReservationOutcome::Filled { available_qty } => available_qty,
-            ReservationOutcome::Insufficient { .. } | ReservationOutcome::Withheld => 0,
+            ReservationOutcome::FilledToLimit(limit) => limit.left_qty(),
+            ReservationOutcome::Insufficient { .. }
+            | ReservationOutcome::LimitReached(_)
+            | ReservationOutcome::Withheld => 0,
         }
     }
 }

@@ -130,6 +130,10 @@ fn check_lines(
         if let Some(max_qty) = exceeded {
             violations.push(at(Code::MaxQtyExceeded, "qty").figures(max_qty, item.qty));
         }
+        let limit = product.purchase_limit;
+        if let Some(limit) = limit.filter(|limit| item.qty > limit.qty) {
+            violations.push(at(Code::PurchaseLimitReached, "qty").figures(limit.qty, item.qty));
+        }
         if item.qty > product.available_qty {
             violations.push(
                 at(Code::InsufficientInventory, "qty").figures(product.available_qty, item.qty),

@@ -14,6 +14,7 @@ use super::{
     order::{LineStatus, OrderLine, OrderStatus, PaymentIntent, PaymentMethod, VendorOrder},
     plan_inputs::PlanInputs,
     pricing::{DiscountTerms, LinePrice},
+    purchase_limit::DemandLimit,
     rejection::{LineRejectionReason, OrderRejectionReason, Rejection, ShortLine},
     reservation::{BidOutcomes, Demand, ReservationOutcome},
     shortage_policy::ShortagePolicy,
@@ -39,6 +40,8 @@ struct PlannedLine {
     line: CartLine,
     /// The fewest units that may be reserved in place of all.
     qty_min: i32,
+    /// The purchase limit of the product, if it has one.
+    limit: Option<DemandLimit>,
     /// The reason for which the line can't be reserved, if that is known before stock is looked at.
     barred: Option<LineRejectionReason>,
 }
@@ -67,6 +70,7 @@ impl VendorPlan {
                 position: positions[&line.product_id],
                 line: (*line).clone(),
                 qty_min: policy.qty_min(line.qty, line.moq),
+                limit: demand_limit(line.product_id, inputs),
                 barred: reason.map(LineRejectionReason::from).or_else(|| {
                     (!inputs.products_sold.contains(&line.product_id))
                         .then_some(LineRejectionReason::ProductUnavailable)
@@ -103,6 +107,7 @@ impl VendorPlan {
             },
             qty: planned.line.qty,
             qty_min: planned.qty_min,
+            limit: planned.limit,
         })
     }
 
@@ -127,6 +132,9 @@ impl VendorPlan {
                 (Some(reason), _) => Rejection::because(reason),
                 (None, Some(ReservationOutcome::Insufficient { available_qty })) => {
                     Rejection::short(*available_qty, line.moq)
+                }
+                (None, Some(ReservationOutcome::LimitReached(limit))) => {
+                    Rejection::over_limit(*limit)
                 }
                 (None, _) => return None,
             };
@@ -200,6 +208,16 @@ impl VendorPlan {
     }
 }
 
+/// The purchase limit of a product, as the plan's buyer is under it.
+fn demand_limit(product: ProductId, inputs: PlanInputs<'_>) -> Option<DemandLimit> {
+    let limit = inputs.purchase_limits.get(&product)?;
+    Some(DemandLimit {
+        buyer_store_id: inputs.buyer.id,
+        qty: limit.qty,
+        since: limit.counts_since(inputs.now),
+    })
+}
+
 impl PlannedLine {
     /// The order's line, or two lines if it was filled in part.
     fn settle(&self, outcomes: &BidOutcomes, new_id: &mut dyn FnMut() -> Uuid) -> Vec<OrderLine> {
@@ -220,6 +238,14 @@ impl PlannedLine {
                     qty,
                     Some(Rejection::short(available_qty, self.line.moq)),
                 )]
+            }
+            ReservationOutcome::FilledToLimit(limit) => {
+                let left_qty = limit.left_qty();
+                let rest = Some(Rejection::rest_over_limit(limit));
+                vec![part(left_qty, None), part(qty - left_qty, rest)]
+            }
+            ReservationOutcome::LimitReached(limit) => {
+                vec![part(qty, Some(Rejection::over_limit(limit)))]
             }
             ReservationOutcome::Withheld => {
                 let reason = LineRejectionReason::VendorOrderIncomplete;

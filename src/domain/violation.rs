@@ -24,6 +24,8 @@ pub enum ViolationCode {
     MoqNotMet,
     /// More units than the vendor sells at once, or than an amount of money can hold.
     MaxQtyExceeded,
+    /// More units than one buyer store may have.
+    PurchaseLimitReached,
     /// More units than there are.
     InsufficientInventory,
     /// The price after the tier is another.
@@ -58,13 +60,14 @@ pub enum ViolationCode {
 
 impl ViolationCode {
     /// All rules, in the order of the documentation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::ProductNotFound,
         Self::ProductInactive,
         Self::VendorMismatch,
         Self::DuplicateProduct,
         Self::MoqNotMet,
         Self::MaxQtyExceeded,
+        Self::PurchaseLimitReached,
         Self::InsufficientInventory,
         Self::UnitPriceMismatch,
         Self::LineTotalMismatch,

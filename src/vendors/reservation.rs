@@ -1,5 +1,6 @@
 //! Reservations: the stock of all vendors of a transaction, reserved in one statement if it is as expected,
-//! in two otherwise. The vendors' turns are in the transaction by then.
+//! in two otherwise, and one more if products have purchase limits. The vendors' turns are in the
+//! transaction by then.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,8 @@ use crate::{
         ids::{ProductId, VendorStoreId},
         lock_order::StockKey,
         optimistic::ExpectedStock,
-        reservation::{Bid, BidOutcomes, allocate},
+        purchase_limit::{BuyerProduct, ExpectedPurchases},
+        reservation::{Bid, BidOutcomes, allocate, purchases_to_count},
     },
     faults,
 };
@@ -19,8 +21,11 @@ use super::lent_tx::LentTx;
 /// A reservation that is to be made.
 #[derive(Debug)]
 pub(crate) enum Reservation {
-    /// Reserve what a speculation has allocated, if the stock is as expected.
-    Optimistic(BTreeMap<StockKey, ExpectedStock>),
+    /// Reserve what a speculation has allocated, and has written, if stock and purchases are as expected.
+    Optimistic {
+        stock: BTreeMap<StockKey, ExpectedStock>,
+        purchases: BTreeMap<BuyerProduct, ExpectedPurchases>,
+    },
     /// Lock the stock, then serve these bids in their order from what is there.
     Pessimistic(Vec<Bid>),
 }
@@ -29,8 +34,8 @@ impl Reservation {
     /// The vendors whose stock is to be reserved, in ascending id.
     pub(super) fn vendors(&self) -> Vec<VendorStoreId> {
         let mut vendors: Vec<_> = match self {
-            Self::Optimistic(expected) => {
-                let stock = expected.keys();
+            Self::Optimistic { stock, .. } => {
+                let stock = stock.keys();
                 stock.map(|stock| stock.vendor_store_id).collect()
             }
             Self::Pessimistic(bids) => {
@@ -46,7 +51,7 @@ impl Reservation {
     /// The result of a reservation that concerns no vendor.
     pub(super) fn of_nothing(&self) -> Reserved {
         match self {
-            Self::Optimistic(_) => Reserved::AsExpected,
+            Self::Optimistic { .. } => Reserved::AsExpected,
             Self::Pessimistic(bids) => Reserved::Allocated(vec![BidOutcomes::new(); bids.len()]),
         }
     }
@@ -59,9 +64,9 @@ impl Reservation {
         );
         faults::place("in_vendor_actor").await;
         Ok(match self {
-            Self::Optimistic(expected) => {
-                match db::inventory::reserve_expected(tx.connection(), &expected).await? {
-                    StockCheck::AsExpected => Reserved::AsExpected,
+            Self::Optimistic { stock, purchases } => {
+                match db::inventory::reserve_expected(tx.connection(), &stock).await? {
+                    StockCheck::AsExpected => count_again(tx, &purchases).await?,
                     StockCheck::Moved { products } => Reserved::StockMoved { products },
                 }
             }
@@ -73,22 +78,45 @@ impl Reservation {
 /// The result of a reservation.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reserved {
-    /// The stock was as expected and is reserved.
+    /// Stock and purchases were as expected, and the stock is reserved.
     AsExpected,
-    /// Stock is not as expected: the transaction must be rolled back.
+    /// Stock or purchases are not as expected: the transaction must be rolled back.
     StockMoved {
-        /// The products whose stock is not as expected; empty if a row has vanished or appeared.
+        /// The products whose stock or purchases are not as expected; empty if a row has vanished or appeared.
         products: Vec<ProductId>,
     },
     /// The outcomes of the bids, in their order.
     Allocated(Vec<BidOutcomes>),
 }
 
+/// Counts purchases of limited products once more, now that the rows of stock are locked.
+async fn count_again(
+    tx: &mut LentTx,
+    expected: &BTreeMap<BuyerProduct, ExpectedPurchases>,
+) -> Result<Reserved, db::Error> {
+    let windows = expected
+        .iter()
+        .map(|(pair, expected)| (*pair, expected.since));
+    let bought = db::orders::count_bought(tx.connection(), &windows.collect()).await?;
+    let moved = expected.iter().filter(|(pair, expected)| {
+        let bought_qty = bought.get(pair).copied().unwrap_or(0);
+        !expected.admits(bought_qty)
+    });
+    let products: Vec<_> = moved.map(|(pair, _)| pair.stock.product_id).collect();
+    Ok(if products.is_empty() {
+        Reserved::AsExpected
+    } else {
+        Reserved::StockMoved { products }
+    })
+}
+
 async fn lock_and_serve(tx: &mut LentTx, bids: &[Bid]) -> Result<Vec<BidOutcomes>, db::Error> {
     let demands = bids.iter().flat_map(|bid| &bid.demands);
     let stock = demands.map(|demand| demand.stock).collect();
     let available = db::inventory::lock(tx.connection(), &stock).await?;
-    let allocation = allocate(bids, &available);
+    let windows = purchases_to_count(bids);
+    let bought = db::orders::count_bought(tx.connection(), &windows).await?;
+    let allocation = allocate(bids, &available, &bought);
     if !allocation.granted.is_empty() {
         let changed =
             db::inventory::reserve_allocated(tx.connection(), &allocation.granted).await?;

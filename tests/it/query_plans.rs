@@ -7,7 +7,9 @@ use reqwest::Method;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
 
-use crate::support::{Client, Shopper, World, crowd::check_out_together, market::cart_of, wait};
+use crate::support::{
+    Client, Shopper, World, client::fresh_key, crowd::check_out_together, market::cart_of, wait,
+};
 
 /// The number of sequential scans of each table that the hot paths use. The outbox, the keys and the
 /// groups are left out, because background jobs scan them.
@@ -143,6 +145,69 @@ async fn a_page_reads_few_more_orders_than_it_shows() {
     // For each of the 11 orders that a page reads: its time, its id, the order itself.
     let read = orders_read(&mut connection).await - before;
     assert!((5 * 11..=5 * 11 * 4).contains(&read), "{read}");
+}
+
+/// A vendor whose products are limited has many orders, and a buyer has few of them.
+#[tokio::test]
+async fn a_purchase_limit_reads_the_orders_of_the_buyer_only() {
+    let mut world = World::start().await;
+    let limited = world.market.sold_product(500, 100).await;
+    let unlimited = world.market.product(limited.vendor, 500, 100).await;
+    let cart = cart_of(&[(limited, 1)]);
+    let shopper = Shopper::with_cart(&world.market, &world.server, &cart).await;
+    assert_eq!(shopper.check_out().await.status, 201);
+    // Copies of the order, each of another buyer.
+    let copies = format!(
+        "set session_replication_role = replica;
+         with copies as (
+            insert into vendor_orders (id, checkout_group_id, buyer_store_id, vendor_store_id,
+                status, subtotal, discount_total, total, balance_due)
+            select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), vendor_store_id, status,
+                0, 0, 0, 0
+            from vendor_orders, generate_series(1, 10000)
+            returning id, checkout_group_id
+         )
+         insert into order_line_items (id, order_id, checkout_group_id, position, product_id, sku,
+            title, unit, qty, list_price, unit_price, discount, total, status)
+         select gen_random_uuid(), c.id, c.checkout_group_id, position, product_id, sku, title, unit,
+            qty, list_price, unit_price, discount, total, status
+         from order_line_items, copies c;
+         update products set buyer_limit_qty = 2 where id = '{}'",
+        limited.id
+    );
+    world.market.database.run(&copies).await;
+    stop(&mut world).await;
+    let url = world.market.database.url.clone();
+    world.market.database.pool.close().await;
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    until_nobody_else_is_connected(&mut connection).await;
+    for (product, most) in [(unlimited, 0), (limited, 10)] {
+        let before = orders_found(&mut connection).await;
+        world.server = crate::support::Server::start(&url, &world.redis.url, &[]).await;
+        let shopper = shopper.at(&world.server);
+        let cart_id = shopper.client.freeze(&cart_of(&[(product, 1)])).await;
+
+        let reply = shopper.client.check_out(&fresh_key(), cart_id).await;
+
+        assert_eq!(
+            reply.data()["vendor_orders"][0]["status"],
+            "created_pending"
+        );
+        stop(&mut world).await;
+        until_nobody_else_is_connected(&mut connection).await;
+        let read = orders_found(&mut connection).await - before;
+        assert!(read <= most, "{read} orders were read");
+    }
+}
+
+/// The orders that were found by their buyer or vendor.
+async fn orders_found(connection: &mut PgConnection) -> i64 {
+    let query = "select sum(idx_tup_read)::bigint from pg_stat_user_indexes
+                 where relname = 'vendor_orders' and indexrelname <> 'vendor_orders_pkey'";
+    sqlx::query_scalar(query)
+        .fetch_one(connection)
+        .await
+        .unwrap()
 }
 
 async fn orders_read(connection: &mut PgConnection) -> i64 {

@@ -77,6 +77,7 @@ mod tests {
             price: money(price),
             moq: 1,
             max_qty: None,
+            purchase_limit: None,
             is_active: true,
             tiers,
             available_qty: 100,

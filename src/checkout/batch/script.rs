@@ -4,14 +4,21 @@
 //! concurrency control. The outcome of the reservation is computed from the stock that was read, and
 //! all rows are written first. Then the turns are taken and the stock is reserved. If it is not as
 //! expected by then, the transaction is rolled back and started again in the other sequence, which
-//! expects nothing: stock first, then the writes while all turns are held.
+//! expects nothing: stock first, then the writes while all turns are held. What buyers have bought of
+//! products with purchase limits is expected like the stock.
 //!
 //! Between the first reservation and the commit there is only SQL on this transaction.
 
 use std::time::Instant;
 
 use crate::{
-    domain::{ids::ProductId, optimistic::speculate},
+    db,
+    domain::{
+        ids::ProductId,
+        optimistic::speculate,
+        purchase_limit::Bought,
+        reservation::{Bid, purchases_to_count},
+    },
     faults,
     vendors::{
         actor::StockReserved,
@@ -44,7 +51,7 @@ pub(super) enum Sequence {
 pub(super) enum Scripted {
     /// Everything is written and reserved: the transaction can be committed.
     Prepared(Prepared),
-    /// Stock is not as expected, so what was written is wrong.
+    /// Stock or purchases are not as expected, so what was written is wrong.
     StockMoved {
         /// The products whose stock is not as expected, as far as is known.
         products: Vec<ProductId>,
@@ -98,11 +105,15 @@ impl<'a> Script<'a> {
         let bids = planned.bids();
         let prepared = match sequence {
             Sequence::WritesFirst => {
-                let speculation = speculate(&bids, &available);
+                let bought = self.count_bought(&bids).await?;
+                let speculation = speculate(&bids, &available, &bought);
                 let outcomes = &speculation.allocation.outcomes;
                 let settled = planned.settle(&self.commands, outcomes, now);
                 let prepared = self.write(settled).await?;
-                let reservation = Reservation::Optimistic(speculation.expected);
+                let reservation = Reservation::Optimistic {
+                    stock: speculation.expected,
+                    purchases: speculation.purchases,
+                };
                 let reserved = self.reserve(reservation, deadline).await?;
                 if let Reserved::StockMoved { products } = reserved {
                     return Ok(Scripted::StockMoved { products });
@@ -120,6 +131,17 @@ impl<'a> Script<'a> {
             }
         };
         Ok(Scripted::Prepared(prepared))
+    }
+
+    /// Counts the purchases of limited products. Nothing is locked, so they are only expected to stay.
+    async fn count_bought(&mut self, bids: &[Bid]) -> Result<Bought, AttemptError> {
+        let windows = purchases_to_count(bids);
+        if windows.is_empty() {
+            return Ok(Bought::new());
+        }
+        let tx = self.tx.as_mut().expect("it is not lent");
+        let counted = db::orders::count_bought(tx.connection(), &windows);
+        Ok(self.context.in_time(counted).await??)
     }
 
     async fn write(&mut self, settled: Settled<'_>) -> Result<Prepared, AttemptError> {

@@ -5,13 +5,36 @@ use super::Rule;
 pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "key_of_its_buyer",
-        sentence: "a key points at an existing group of the person and the store that used it",
+        sentence: "the key of a checkout points at an existing group of the person and the store that used it",
         subject: "checkout group",
         query: r"
             select k.checkout_group_id
             from idempotency_keys k
             left join checkout_groups g on g.id = k.checkout_group_id
-            where (k.user_id, k.store_id) is distinct from (g.created_by, g.buyer_store_id)
+            where k.path = '/api/v1/checkout'
+                and (k.user_id, k.store_id) is distinct from (g.created_by, g.buyer_store_id)
+            ",
+    },
+    Rule {
+        code: "key_of_a_move",
+        sentence: "the key of a move points at the group that its path names, or whose order it names, \
+            and was used by a store on the side that makes such a move",
+        subject: "checkout group",
+        query: r"
+            select k.checkout_group_id
+            from idempotency_keys k
+            where k.path <> '/api/v1/checkout'
+                and not exists (
+                    select
+                    from vendor_orders o
+                    where o.checkout_group_id = k.checkout_group_id
+                        and (k.path, k.store_id) in (
+                            ('/api/v1/orders/' || o.id || '/decision', o.vendor_store_id),
+                            ('/api/v1/orders/' || o.id || '/fulfillment', o.vendor_store_id),
+                            ('/api/v1/orders/' || o.id || '/cancellation', o.buyer_store_id),
+                            ('/api/v1/checkout-groups/' || o.checkout_group_id || '/cancellation',
+                                o.buyer_store_id))
+                )
             ",
     },
     Rule {
@@ -48,6 +71,7 @@ pub(super) const RULES: &[Rule] = &[
             left join (
                 select checkout_group_id, count(*) as keys
                 from idempotency_keys
+                where path = '/api/v1/checkout'
                 group by checkout_group_id
             ) k on k.checkout_group_id = g.id
             where k.keys > 1

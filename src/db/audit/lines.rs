@@ -87,32 +87,86 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         code: "line_filled",
-        sentence: "what a short line says was left is less than it wanted, and what it says was \
-            reserved is its other part",
+        sentence: "what a short line says was left, of the stock or of a purchase limit, is less than \
+            it wanted, and what it says was reserved is its other part",
         subject: "line",
         query: r"
             select l.id
-            from order_line_items l
-            where l.rejection_detail is not null
-                and (
-                    l.rejection_reason <> 'insufficient_inventory'
-                    or case
-                        when l.rejection_detail ? 'reserved_qty' then
-                            l.rejection_detail -> 'reserved_qty'
-                                is distinct from l.rejection_detail -> 'available_qty'
-                            or 1 <> (
-                                select count(*)
-                                from order_line_items part
-                                where part.order_id = l.order_id
-                                    and part.product_id = l.product_id
-                                    and part.position = l.position
-                                    and part.id <> l.id
-                                    and to_jsonb(part.qty) = l.rejection_detail -> 'reserved_qty'
-                                    and not coalesce(part.rejection_detail ? 'reserved_qty', false)
-                            )
-                        else (l.rejection_detail ->> 'available_qty')::bigint >= l.qty
-                    end
-                )
+            from (
+                select
+                    *,
+                    case rejection_reason
+                        when 'insufficient_inventory' then
+                            (rejection_detail ->> 'available_qty')::bigint
+                        when 'purchase_limit_reached' then
+                            case when limit_qty > bought_qty then limit_qty - bought_qty
+                                when limit_qty <= bought_qty then 0 end
+                    end as left_qty
+                from order_line_items
+                cross join lateral (
+                    select
+                        (rejection_detail ->> 'limit_qty')::bigint as limit_qty,
+                        (rejection_detail ->> 'bought_qty')::bigint as bought_qty
+                ) limits
+                where rejection_detail is not null
+            ) l
+            where case
+                -- What ends a line after the checkout leaves words and no figures.
+                when l.rejection_reason in ('vendor_rejected', 'order_canceled') then
+                    l.rejection_detail - 'note' <> '{}'
+                when l.left_qty is null then true
+                when l.rejection_detail ? 'reserved_qty' then
+                    (l.rejection_detail ->> 'reserved_qty')::bigint <> l.left_qty
+                    or 1 <> (
+                        select count(*)
+                        from order_line_items part
+                        where part.order_id = l.order_id
+                            and part.product_id = l.product_id
+                            and part.position = l.position
+                            and part.id <> l.id
+                            and part.qty = l.left_qty
+                            and not coalesce(part.rejection_detail ? 'reserved_qty', false)
+                    )
+                else l.left_qty >= l.qty
+            end
+            ",
+    },
+    Rule {
+        code: "line_within_limit",
+        sentence: "no line that was reserved more than an hour after its product last changed made \
+            its buyer have more of the product than its purchase limit",
+        subject: "line",
+        // A limit has no history: it is known to be the one of the checkout if the product has not
+        // changed since. An hour is longer than the import that changes it.
+        query: r"
+            select line_id
+            from (
+                select
+                    line_id, buyer_limit_qty, at, updated_at,
+                    sum(qty) over (partition by buyer_store_id, product_id order by at) as bought_qty
+                from (
+                    select
+                        p.id as product_id, p.buyer_limit_qty, p.updated_at, o.buyer_store_id,
+                        change.line_id, change.at, change.qty
+                    from products p
+                    join order_line_items l on l.product_id = p.id
+                    join vendor_orders o
+                        on o.id = l.order_id
+                        and o.vendor_store_id = p.vendor_store_id
+                    -- A line counts from its order on, until the days of the limit are over.
+                    cross join lateral (
+                        values
+                            (l.id, o.created_at, l.qty),
+                            (null, o.created_at + make_interval(hours => 24 * p.buyer_limit_days), -l.qty)
+                    ) as change (line_id, at, qty)
+                    where p.buyer_limit_qty is not null
+                        and l.status <> 'rejected'
+                        and change.at is not null
+                ) changes
+            ) counted
+            where line_id is not null
+                and at > updated_at + interval '1 hour'
+                and bought_qty > buyer_limit_qty
             ",
     },
     Rule {

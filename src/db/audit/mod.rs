@@ -89,7 +89,11 @@ pub async fn check(
                 now() - make_interval(secs => $1) as published_before,
                 now() - make_interval(secs => $2) as keys_kept_since,
                 coalesce(now() - make_interval(secs => $4), timestamptz '-infinity')
-                    as events_kept_since
+                    as events_kept_since,
+                -- The first version that moves orders after their checkout.
+                coalesce(
+                    (select installed_on from _sqlx_migrations where version = 13),
+                    timestamptz '-infinity') as moves_since
         ),
         -- A dead letter counts as announced: an operator must handle it.
         announcements as (
@@ -100,6 +104,15 @@ pub async fn check(
             select id, aggregate_type, aggregate_id, payload
             from outbox_dead_letters
             where event_type = 'order_created'
+        ),
+        moves as (
+            select id, event_type, aggregate_id, payload
+            from outbox_events
+            where event_type in ('order_decided', 'order_fulfilled', 'order_canceled', 'order_expired')
+            union all
+            select id, event_type, aggregate_id, payload
+            from outbox_dead_letters
+            where event_type in ('order_decided', 'order_fulfilled', 'order_canceled', 'order_expired')
         ),
         -- Materialized, because it is read twice below; it may be as long as the disk allows.
         broken (id) as materialized (

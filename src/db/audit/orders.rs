@@ -16,7 +16,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         code: "order_figures",
-        sentence: "an order's figures are the sums of its reserved lines less the vendor's discount",
+        sentence: "an order's figures are the sums of its lines that are not rejected, less the vendor's \
+            discount",
         subject: "order",
         query: r"
             with sums as (
@@ -55,7 +56,8 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         code: "order_rejected_if_empty",
-        sentence: "an order is rejected, with a reason, if and only if none of its lines was reserved",
+        sentence: "an order is rejected, canceled or expired if and only if none of its lines is left, \
+            and has a reason if and only if it is rejected",
         subject: "order",
         query: r"
             select o.id
@@ -64,9 +66,53 @@ pub(super) const RULES: &[Rule] = &[
                 select distinct order_id
                 from order_line_items
                 where status <> 'rejected'
-            ) reserved on reserved.order_id = o.id
-            where (o.status = 'rejected') <> (reserved.order_id is null)
-                or (o.status = 'rejected') <> (o.rejection_reason is not null)
+            ) kept on kept.order_id = o.id
+            where (o.status = 'rejected') <> (o.rejection_reason is not null)
+                -- The other statuses belong to systems behind this one.
+                or o.status not in ('hold', 'in_transit', 'delivered', 'closed')
+                    and (o.status in ('rejected', 'canceled', 'expired')) <> (kept.order_id is null)
+            ",
+    },
+    Rule {
+        code: "order_fits_its_lines",
+        sentence: "an order waits, is accepted, partially accepted or fulfilled as its lines are, and \
+            was ended by what ended its lines",
+        subject: "order",
+        query: r"
+            select o.id
+            from vendor_orders o
+            join (
+                select
+                    order_id,
+                    count(*) filter (where status = 'pending') as pending,
+                    count(*) filter (where status = 'accepted') as accepted,
+                    count(*) filter (where status = 'fulfilled') as fulfilled,
+                    count(*) filter (where status = 'hold') as on_hold,
+                    count(*) filter (where rejection_reason = 'vendor_rejected') as declined,
+                    count(*) filter (where rejection_reason = 'order_canceled') as canceled,
+                    count(*) filter (where rejection_reason = 'order_expired') as expired
+                from order_line_items
+                group by order_id
+            ) l on l.order_id = o.id
+            -- These belong to systems behind this one.
+            where o.status not in ('hold', 'in_transit', 'delivered', 'closed')
+                and l.on_hold = 0
+                and (
+                    not case o.status
+                        when 'created_pending' then l.pending > 0 and l.fulfilled = 0
+                        when 'accepted' then
+                            l.accepted > 0 and l.pending = 0 and l.fulfilled = 0 and l.declined = 0
+                        when 'partially_accepted' then
+                            l.accepted > 0 and l.pending = 0 and l.fulfilled = 0 and l.declined > 0
+                        when 'fulfilled' then l.fulfilled > 0 and l.pending = 0 and l.accepted = 0
+                        when 'rejected' then
+                            (o.rejection_reason is not distinct from 'vendor_rejected')
+                                = (l.declined > 0)
+                        else true
+                    end
+                    or l.canceled > 0 and o.status <> 'canceled'
+                    or l.expired > 0 and o.status <> 'expired'
+                )
             ",
     },
 ];

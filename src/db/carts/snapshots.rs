@@ -11,6 +11,7 @@ use crate::domain::{
     money::{Money, Percent},
     pricing::{DiscountKind, DiscountTerms, LinePrice},
     product::{Unit, VolumeTier},
+    purchase_limit::PurchaseLimit,
 };
 
 use super::super::error::{Doing, Error};
@@ -24,6 +25,8 @@ pub struct Snapshots {
     pub discounts: HashMap<CartId, Vec<GrantedDiscount>>,
     /// Products that their vendors still sell.
     pub products_sold: HashSet<ProductId>,
+    /// The purchase limits of products that have one.
+    pub purchase_limits: HashMap<ProductId, PurchaseLimit>,
     /// Available stock at the time of reading. Nothing is locked, so it may have changed since.
     pub available: BTreeMap<StockKey, i32>,
 }
@@ -95,6 +98,8 @@ async fn read_lines(
             i.line_total as "line_total: Money",
             -- A product that was transferred to another vendor is no longer sold by this one.
             (p.is_active and p.vendor_store_id = i.vendor_store_id) as "is_sold!",
+            p.buyer_limit_qty,
+            p.buyer_limit_days,
             coalesce(s.available_qty, 0) as "available_qty!"
         from cart_items i
         join products p on p.id = i.product_id
@@ -112,6 +117,10 @@ async fn read_lines(
     for row in rows {
         if row.is_sold {
             snapshots.products_sold.insert(row.product_id);
+        }
+        let limit = PurchaseLimit::from_columns(row.buyer_limit_qty, row.buyer_limit_days);
+        if let Some(limit) = limit {
+            snapshots.purchase_limits.insert(row.product_id, limit);
         }
         let stock = StockKey {
             vendor_store_id: row.vendor_store_id,

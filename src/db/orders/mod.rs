@@ -1,5 +1,6 @@
 //! Writes and reads checkout groups, vendor orders, their lines and payment intents (PF-077).
 
+mod bought;
 mod detail;
 mod late;
 mod load;
@@ -8,6 +9,7 @@ mod page;
 mod read;
 mod write;
 
+pub use bought::count_bought;
 pub use late::{Extent, Look, LookMax, look_for_late, record_walked_to, walked_to};
 pub use load::load_of_any;
 pub use page::{Page, Position, Walk, find_page};

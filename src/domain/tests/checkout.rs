@@ -27,6 +27,7 @@ fn demand(vendor: u32, product: u32, qty: i32) -> Demand {
         },
         qty,
         qty_min: qty,
+        limit: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A market, carts asked of it, checkouts in it; and the naive figures that they are held against.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -199,10 +199,15 @@ impl Market {
             .filter(|product| product.is_active)
             .map(|product| product.id)
             .collect();
+        let products = self.catalog.products.values();
+        let purchase_limits: HashMap<_, _> = products
+            .filter_map(|product| Some((product.id, product.purchase_limit?)))
+            .collect();
         let inputs = PlanInputs {
             buyer: &buyer,
             vendors: &self.catalog.vendors,
             products_sold: &products_sold,
+            purchase_limits: &purchase_limits,
             terms,
             now: now(),
         };

@@ -16,6 +16,7 @@ mod order_moves;
 mod policies;
 mod pricing;
 mod properties;
+mod purchase_limits;
 mod reservation;
 mod rules;
 mod settlement;

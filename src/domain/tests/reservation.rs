@@ -7,14 +7,23 @@ use proptest::prelude::*;
 use super::support::{product_id, vendor_id};
 use crate::domain::{
     lock_order::StockKey,
-    optimistic::{ExpectedStock, speculate},
+    optimistic::{self, ExpectedStock, Speculation},
+    purchase_limit::Bought,
     reservation::{
-        Allocation, Bid, Demand,
+        self, Allocation, Bid, Demand,
         ReservationOutcome::{self, Filled, Insufficient, Reserved, Withheld},
-        allocate,
     },
     shortage_policy::ShortagePolicy::{self, AllOrNothing, Fill, RejectLine, RejectVendor},
 };
+
+/// No product here has a purchase limit.
+fn allocate(bids: &[Bid], available: &BTreeMap<StockKey, i32>) -> Allocation {
+    reservation::allocate(bids, available, &Bought::new())
+}
+
+fn speculate(bids: &[Bid], available: &BTreeMap<StockKey, i32>) -> Speculation {
+    optimistic::speculate(bids, available, &Bought::new())
+}
 
 /// Odd products are vendor 1's, even ones vendor 2's.
 fn vendor_of(product: u32) -> u32 {
@@ -33,6 +42,7 @@ fn demand(product: u32, qty: i32) -> Demand {
         stock: key(product),
         qty,
         qty_min: qty,
+        limit: None,
     }
 }
 
@@ -293,6 +303,7 @@ fn units(demand: &Demand, outcome: ReservationOutcome) -> i32 {
         Reserved => demand.qty,
         Filled { available_qty } => available_qty,
         Insufficient { .. } | Withheld => 0,
+        limited => panic!("{limited:?} without a limit"),
     }
 }
 

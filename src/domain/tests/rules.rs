@@ -127,6 +127,20 @@ fn more_than_the_cap_are_refused() {
     assert_eq!(market.violations(&market.ask(&[(1, 5)])), []);
 }
 
+/// What the buyer has bought before is no matter of the cart.
+#[test]
+fn more_than_one_buyer_may_have_are_refused() {
+    let market = market().selling(product(1).limited_to(5, None).capped_at(6));
+    assert_eq!(
+        market.violations(&market.ask(&[(1, 6)])),
+        [at_line(Code::PurchaseLimitReached, "/items/0/qty", 1).figures(5, 6)]
+    );
+    let both = market.violations(&market.ask(&[(1, 7)]));
+    let codes: Vec<_> = both.iter().map(|violation| violation.code).collect();
+    assert_eq!(codes, [Code::MaxQtyExceeded, Code::PurchaseLimitReached]);
+    assert_eq!(market.violations(&market.ask(&[(1, 5)])), []);
+}
+
 /// PF-075: availability is validated.
 #[test]
 fn more_than_there_are_is_insufficient_inventory() {

@@ -10,6 +10,7 @@ use crate::domain::{
     money::{Money, Percent},
     pricing::{DiscountTerms, StoreDiscount},
     product::{Product, Unit, VolumeTier},
+    purchase_limit::PurchaseLimit,
     store::{
         KycStatus, License, LicenseStatus, Store, StoreType, Subscription, SubscriptionStatus,
         UsState,
@@ -175,6 +176,7 @@ pub(super) fn product(number: u32) -> Product {
         price: money("10.00"),
         moq: 1,
         max_qty: None,
+        purchase_limit: None,
         is_active: true,
         tiers: Vec::new(),
         available_qty: 1_000,
@@ -194,6 +196,11 @@ impl Product {
 
     pub(super) fn with_tier(mut self, min_qty: i32, discount_percent: &str) -> Self {
         self.tiers.push(tier(min_qty, discount_percent));
+        self
+    }
+
+    pub(super) fn limited_to(mut self, qty: i32, days: Option<i32>) -> Self {
+        self.purchase_limit = Some(PurchaseLimit { qty, days });
         self
     }
 

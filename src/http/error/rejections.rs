@@ -11,6 +11,13 @@ use crate::domain::{
 
 /// The reason of a rejection as a sentence that a buyer can act on.
 pub fn sentence(rejection: &Rejection) -> String {
+    if let (Some(reserved_qty), Some(limit)) = (rejection.reserved_qty, rejection.limit) {
+        return format!(
+            "Your store may have {} of this product, and had {} already: {reserved_qty} are reserved, these \
+             are not.",
+            limit.limit_qty, limit.bought_qty
+        );
+    }
     if let Some(reserved_qty) = rejection.reserved_qty {
         return format!("Only {reserved_qty} available: they are reserved, these are not.");
     }

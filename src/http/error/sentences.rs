@@ -40,6 +40,10 @@ pub const fn violation(code: ViolationCode) -> Rule {
                    amount of money can be.",
             remedy: "Order at most `expected`, where it is given.",
         },
+        ViolationCode::PurchaseLimitReached => Rule {
+            when: "The quantity is more than one store may have of this product.",
+            remedy: "Order at most `expected`, less what your store has bought already.",
+        },
         ViolationCode::InsufficientInventory => Rule {
             when: "More is requested than is available.",
             remedy: "Order at most `expected`, which is what is available, or remove the line.",

@@ -31,9 +31,6 @@ fn complete(node: &mut Value) {
 
 /// Our whole numbers are of 32 bits, unless their type says otherwise.
 fn size_integer(fields: &mut Map<String, Value>) {
-    if fields.get("format").is_some_and(|format| format == "int64") {
-        return;
-    }
     let is_integer = match fields.get("type") {
         Some(Value::String(kind)) => kind == "integer",
         Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "integer"),
@@ -75,10 +72,19 @@ fn name_envelopes(document: &mut Value) {
     each_envelope(document, &mut |_, _, envelope| {
         *uses.entry(envelope.to_string()).or_default() += 1;
     });
-    let mut named = Map::new();
+    let mut named: Map<String, Value> = Map::new();
     each_envelope(document, &mut |operation, status, envelope| {
-        let is_shared = uses[&envelope.to_string()] > 1;
-        let name = name_of(operation, status, envelope, is_shared);
+        let known = named.iter().find(|(_, known)| *known == envelope);
+        let name = known.map(|(name, _)| name.clone()).unwrap_or_else(|| {
+            let is_shared = uses[&envelope.to_string()] > 1;
+            let name = name_of(operation, status, envelope, is_shared);
+            if is_shared && named.contains_key(&name) {
+                // Another group of operations shares another answer of this status.
+                name_of(operation, status, envelope, false)
+            } else {
+                name
+            }
+        });
         let earlier = named.insert(name.clone(), envelope.clone());
         assert!(
             earlier.is_none_or(|earlier| earlier == *envelope),

@@ -3,5 +3,6 @@
 
 mod command;
 mod meanwhile;
+mod moves;
 mod planted;
 mod retention;

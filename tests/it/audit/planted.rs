@@ -7,7 +7,10 @@ use serde_json::json;
 use splitcart::db;
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use crate::support::{Client, Shopper, World, assert_consistent, audit::PATIENT, market::cart_of};
+use super::moves;
+use crate::support::{
+    Client, Shopper, World, assert_consistent, audit::PATIENT, client::fresh_key, market::cart_of,
+};
 
 /// Changes to a sound database, each with the rules that it breaks.
 const FAULTS: &[(&str, &[&str])] = &[
@@ -97,6 +100,7 @@ const FAULTS: &[(&str, &[&str])] = &[
             "stock_reserved_by_lines",
             "order_figures",
             "order_rejected_if_empty",
+            "order_fits_its_lines",
             "payment_per_reserved_order",
         ],
     ),
@@ -236,6 +240,45 @@ const POLICY_FAULTS: &[(&str, &[&str])] = &[
     ),
     (
         "update order_line_items
+             set rejection_detail = rejection_detail - 'bought_qty'
+             where rejection_detail ? 'limit_qty' and not rejection_detail ? 'reserved_qty'",
+        &["line_filled"],
+    ),
+    (
+        "update order_line_items
+             set rejection_detail = jsonb_set(rejection_detail, '{bought_qty}', '1')
+             where rejection_detail ? 'limit_qty' and not rejection_detail ? 'reserved_qty'",
+        &["line_filled"],
+    ),
+    (
+        "update order_line_items
+             set rejection_detail = jsonb_set(rejection_detail, '{bought_qty}', '1')
+             where rejection_detail ? 'limit_qty' and rejection_detail ? 'reserved_qty'",
+        &["line_filled"],
+    ),
+    (
+        "update order_line_items
+             set rejection_reason = 'vendor_rejected',
+                rejection_detail = rejection_detail || '{\"note\": \"Sold out.\"}'
+             where rejection_detail ? 'limit_qty' and not rejection_detail ? 'reserved_qty'",
+        &["line_filled"],
+    ),
+    (
+        "update products set buyer_limit_qty = 2, updated_at = now() - interval '2 hours'
+             where buyer_limit_qty is not null",
+        &["line_within_limit"],
+    ),
+    (
+        "update products set buyer_limit_qty = 4, buyer_limit_days = 1,
+                updated_at = now() - interval '2 days'
+             where buyer_limit_qty is not null;
+             update vendor_orders o set created_at = now() - interval '23 hours'
+             from order_line_items l
+             where l.order_id = o.id and l.qty = 4 and l.status = 'pending'",
+        &["line_within_limit"],
+    ),
+    (
+        "update order_line_items
              set rejection_reason = 'vendor_order_incomplete', rejection_detail = null
              where rejection_reason = 'insufficient_inventory'
                 and not rejection_detail ? 'reserved_qty'",
@@ -254,6 +297,7 @@ const POLICY_FAULTS: &[(&str, &[&str])] = &[
             "order_figures",
             "order_rejected_if_empty",
             "line_withheld",
+            "payment_per_reserved_order",
         ],
     ),
 ];
@@ -274,7 +318,9 @@ const NO_FAULTS: &[&str] = &[
      update vendor_orders set balance_due = 0",
     "update order_line_items set status = 'accepted';
      update vendor_orders set status = 'accepted'",
-    "update order_line_items set status = 'fulfilled';
+    // Fulfilled by a system behind this one, before orders were moved by the service.
+    "update order_line_items set status = 'fulfilled', updated_at = now() - interval '9 days';
+     update vendor_orders set status = 'fulfilled', updated_at = now() - interval '9 days';
      update inventory_items set reserved_qty = 0",
     "update products set price = price + 1, title = 'Another name'",
     // Foreign events do not concern the audit while they are published in time.
@@ -288,6 +334,7 @@ async fn every_rule_finds_the_fault_that_is_planted_for_it() {
     for (world, faults) in [
         (world_with_two_checkouts().await, FAULTS),
         (world_of_policies().await, POLICY_FAULTS),
+        (moves::world_of_moves().await, moves::FAULTS),
     ] {
         for (fault, rules) in faults {
             let mut transaction = world.market.database.pool.begin().await.unwrap();
@@ -304,16 +351,42 @@ async fn every_rule_finds_the_fault_that_is_planted_for_it() {
     assert_eq!(planted_for, rules, "a rule without a fault is untested");
 }
 
+/// Changes that leave a database with outcomes of purchase limits sound.
+const NO_POLICY_FAULTS: &[&str] = &[
+    // Words of those who ended lines after the checkout.
+    "update order_line_items
+     set rejection_reason = 'vendor_rejected', rejection_detail = '{\"note\": \"Sold out.\"}'
+     where rejection_detail ? 'limit_qty' and not rejection_detail ? 'reserved_qty'",
+    "update order_line_items set rejection_reason = 'order_canceled', rejection_detail = null
+     where rejection_detail ? 'limit_qty' and not rejection_detail ? 'reserved_qty'",
+    // A limit that is younger than the orders.
+    "update products set buyer_limit_qty = 2, updated_at = now() where buyer_limit_qty is not null",
+    "update products set buyer_limit_qty = 2, updated_at = now() - interval '50 minutes'
+     where buyer_limit_qty is not null",
+    // No two of the buyer's orders are within the days of the limit.
+    "update products set buyer_limit_qty = 4, buyer_limit_days = 1,
+        updated_at = now() - interval '9 days'
+     where buyer_limit_qty is not null;
+     update vendor_orders o set created_at = now() - interval '1 day 1 minute'
+     from order_line_items l
+     where l.order_id = o.id and l.qty = 4 and l.status = 'pending'",
+];
+
 #[tokio::test]
 async fn what_may_happen_to_a_sound_database_breaks_no_rule() {
-    let world = world_with_two_checkouts().await;
-    for change in NO_FAULTS {
-        let mut transaction = world.market.database.pool.begin().await.unwrap();
+    for (world, changes) in [
+        (world_with_two_checkouts().await, NO_FAULTS),
+        (moves::world_of_moves().await, moves::NO_FAULTS),
+        (world_of_policies().await, NO_POLICY_FAULTS),
+    ] {
+        for change in changes {
+            let mut transaction = world.market.database.pool.begin().await.unwrap();
 
-        let broken = broken_by(change, &mut transaction).await;
+            let broken = broken_by(change, &mut transaction).await;
 
-        assert!(broken.is_empty(), "{change}: {broken:?}");
-        transaction.rollback().await.unwrap();
+            assert!(broken.is_empty(), "{change}: {broken:?}");
+            transaction.rollback().await.unwrap();
+        }
     }
 }
 
@@ -367,7 +440,8 @@ async fn broken_by(change: &'static str, connection: &mut PgConnection) -> Vec<&
     report.findings().map(|finding| finding.rule.code).collect()
 }
 
-/// A line that was filled, one that was short, one that was withheld. No server runs.
+/// A line that was filled, one that was short, one that was withheld; of a buyer with a purchase limit of
+/// five a line of four, the rest of a line and a line that was rejected. No server runs.
 async fn world_of_policies() -> World {
     let mut world = World::start().await;
     let market = &world.market;
@@ -384,6 +458,20 @@ async fn world_of_policies() -> World {
         market.stock(lines[0].0, 3).await;
         let body = json!({ "cart_id": shopper.cart_id, "shortage_policy": policy });
         let request = shopper.client.checkout_request(&shopper.key, &body);
+        assert_eq!(Client::send(request).await.status, 201);
+    }
+    let limited = market.sold_product(500, 100).await;
+    let limit = format!(
+        "update products set buyer_limit_qty = 5, updated_at = now() - interval '2 hours'
+         where id = '{}'",
+        limited.id
+    );
+    market.database.run(&limit).await;
+    let client = world.server.client(&market.buyer().await);
+    for (qty, policy) in [(4, "fill"), (2, "fill"), (3, "reject_line")] {
+        let cart_id = client.freeze(&cart_of(&[(limited, qty)])).await;
+        let body = json!({ "cart_id": cart_id, "shortage_policy": policy });
+        let request = client.checkout_request(&fresh_key(), &body);
         assert_eq!(Client::send(request).await.status, 201);
     }
     world.server.terminate();

@@ -49,9 +49,9 @@ async fn the_database_takes_the_extremes_of_every_format() {
         (
             "products.csv",
             format!(
-                "vendor_store_id,sku,title,category,unit,price,moq,max_qty,is_active,image_url\n\
-                 {VENDOR},{name},\"{text}\",\"{text}\",sixteenth,999999999999.99,2147483647,2147483647,false,\"{text}\"\n\
-                 {VENDOR},x,x,,gram,0,1,1,true,\n"
+                "vendor_store_id,sku,title,category,unit,price,moq,max_qty,buyer_limit_qty,buyer_limit_days,is_active,image_url\n\
+                 {VENDOR},{name},\"{text}\",\"{text}\",sixteenth,999999999999.99,2147483647,2147483647,2147483647,3650,false,\"{text}\"\n\
+                 {VENDOR},x,x,,gram,0,1,1,1,1,true,\n"
             ),
         ),
         (

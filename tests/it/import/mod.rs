@@ -160,6 +160,21 @@ async fn a_row_is_updated_only_where_it_says_something_else() {
     assert_eq!(importing.counts(&[&uncapped]), [1, 0, 1, 0, 0]);
     let uncapped = "select count(*) from products where sku = 'FLW-OG-3.5' and max_qty is null";
     assert_eq!(importing.database.count(uncapped).await, 1);
+    // A purchase limit is set, and then lifted with both its columns.
+    let limit = |fields: &str| {
+        let columns = "vendor_store_id,sku,buyer_limit_qty,buyer_limit_days";
+        importing.file(
+            "products.csv",
+            format!("{columns}\n{VENDOR},FLW-OG-3.5,{fields}\n"),
+        )
+    };
+    assert_eq!(importing.counts(&[&limit("5,30")]), [1, 0, 1, 0, 0]);
+    assert_eq!(importing.counts(&[&limit("5,30")]), [1, 0, 0, 1, 0]);
+    let limited =
+        "select count(*) from products where buyer_limit_qty = 5 and buyer_limit_days = 30";
+    assert_eq!(importing.database.count(limited).await, 1);
+    assert_eq!(importing.counts(&[&limit(",")]), [1, 0, 1, 0, 0]);
+    assert_eq!(importing.database.count(limited).await, 0);
 }
 
 #[tokio::test]

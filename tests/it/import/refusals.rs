@@ -62,6 +62,19 @@ async fn every_row_is_told_what_is_wrong_with_it() {
         ),
         (
             "products.csv",
+            format!("vendor_store_id,sku,title,price,buyer_limit_days\n{VENDOR},X,Title,1,30\n"),
+            "buyer_limit_days: must be empty where there is no buyer_limit_qty",
+        ),
+        (
+            "products.csv",
+            format!(
+                "vendor_store_id,sku,title,price,buyer_limit_qty,buyer_limit_days\n\
+                 {VENDOR},X,Title,1,5,3651\n"
+            ),
+            "buyer_limit_days: must be a number of days from 1 to 3650",
+        ),
+        (
+            "products.csv",
             product("X,Title,1,,,litre"),
             "unit: must be one of unit, gram",
         ),

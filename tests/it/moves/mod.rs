@@ -2,7 +2,9 @@
 
 mod cancellation;
 mod decision;
+mod expiry;
 mod fulfillment;
+mod late;
 mod requests;
 mod together;
 
@@ -26,7 +28,12 @@ pub struct Stage {
 impl Stage {
     /// Products at these prices in cents, ten units of each.
     pub async fn with_products(prices: &[i64]) -> Self {
-        let world = World::start().await;
+        Self::with_settings(prices, &[]).await
+    }
+
+    /// The same with some settings changed.
+    pub async fn with_settings(prices: &[i64], settings: &[(&str, &str)]) -> Self {
+        let world = World::with_settings(settings).await;
         let shop = world.market.vendor().await;
         let mut products = Vec::new();
         for price in prices {
@@ -43,13 +50,14 @@ impl Stage {
         }
     }
 
-    /// Buys so many units of each product; the order as it is read.
+    /// Buys so many units of each product, 0 for none; the order as it is read.
     pub async fn buy(&self, quantities: &[i32]) -> Value {
         let lines: Vec<_> = self
             .products
             .iter()
             .copied()
             .zip(quantities.iter().copied())
+            .filter(|(_, qty)| *qty > 0)
             .collect();
         let group = check_out(&self.buyer, &cart_of(&lines)).await;
         let id = group["vendor_orders"][0]["order_id"].as_str().unwrap();

@@ -35,6 +35,7 @@ pub enum Format {
     Percent,
     DiscountValue,
     Quantity { least: i32 },
+    Days { most: i32 },
     Flag,
     Date,
     Time,
@@ -70,6 +71,9 @@ impl Format {
             Self::Quantity { least } => whole(text)
                 .filter(|qty| *qty >= least)
                 .map(|qty| qty.to_string().into()),
+            Self::Days { most } => whole(text)
+                .filter(|days| (1..=most).contains(days))
+                .map(|days| days.to_string().into()),
             Self::Flag => matches!(text, "true" | "false").then(|| text.into()),
             Self::Date => date(text).map(|date| date.to_string().into()),
             Self::Time => time(text).map(Into::into),
@@ -108,6 +112,7 @@ impl fmt::Display for Format {
                 "a number such as 10 or 7.5: digits, at most 10 before and 4 after the point",
             ),
             Self::Quantity { least } => write!(f, "a whole number from {least} to {}", i32::MAX),
+            Self::Days { most } => write!(f, "a number of days from 1 to {most}"),
             Self::Flag => f.write_str("true or false"),
             Self::Date => write!(
                 f,

@@ -54,6 +54,11 @@ fn a_field_is_understood_up_to_the_limits_of_its_format_and_not_beyond() {
             &["", "0", "2147483648", "-1", "+1", "1.0", "1e1", " 1"],
         ),
         (
+            Format::Days { most: 3650 },
+            &["1", "3650"],
+            &["", "0", "3651", "-1", "1.5"],
+        ),
+        (
             Format::Flag,
             &["true", "false"],
             &["", "TRUE", "yes", "1", "t"],

@@ -78,7 +78,7 @@ pub(super) const fn sql_type(format: Format) -> &'static str {
         Format::Money => "numeric(14,2)",
         Format::Percent => "numeric(7,4)",
         Format::DiscountValue => "numeric(14,4)",
-        Format::Quantity { .. } => "integer",
+        Format::Quantity { .. } | Format::Days { .. } => "integer",
         Format::Flag => "boolean",
         Format::Date => "date",
         Format::Time => "timestamptz",

@@ -109,6 +109,9 @@ const PRODUCTS: Plan = Plan {
         "select r.line, 'max_qty', format('must not be less than moq, which is %s', r.moq)
          from import_rows r
          where r.max_qty < r.moq",
+        "select r.line, 'buyer_limit_days', 'must be empty where there is no buyer_limit_qty'
+         from import_rows r
+         where r.buyer_limit_days is not null and r.buyer_limit_qty is null",
     ],
 };
 

@@ -60,6 +60,18 @@ pub(super) const SPEC: Spec = Spec {
             "the most of an order line, not less than `moq`; null for no limit",
         ),
         Column::new(
+            "buyer_limit_qty",
+            Format::Quantity { least: 1 },
+            Need::Nullable,
+            "the most that one buyer store may have reserved or bought; null for no limit",
+        ),
+        Column::new(
+            "buyer_limit_days",
+            Format::Days { most: 3650 },
+            Need::Nullable,
+            "the days before now in which purchases count for `buyer_limit_qty`; null for all time",
+        ),
+        Column::new(
             "is_active",
             Format::Flag,
             Need::Default("true"),

@@ -59,6 +59,7 @@ const PLAN: SeedPlan = SeedPlan {
     vendors: 200,
     products: 10_000,
     buyers: 1_000,
+    orders: 21,
     seed: 1,
 };
 

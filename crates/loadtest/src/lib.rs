@@ -108,6 +108,7 @@ pub async fn run(
         vendors: args.place.seed_vendors,
         products: args.place.seed_products,
         buyers: 1,
+        orders: 0,
         seed: args.cart.seed,
     };
     eprintln!("starting PostgreSQL, Redis and the server …");

@@ -25,6 +25,7 @@ const PLAN: SeedPlan = SeedPlan {
     vendors: 40,
     products: 800,
     buyers: 1,
+    orders: 0,
     seed: 1,
 };
 

@@ -23,7 +23,8 @@ use splitcart::{
 };
 
 use crate::db::bulk::{
-    BoughtCartRow, CartItemRow, GroupRow, IntentRow, OrderLineRow, OrderRow, PublishedEventRow,
+    BoughtCartRow, CartItemRow, GroupRow, IntentRow, InventoryItemRow, OrderLineRow, OrderRow,
+    PublishedEventRow,
 };
 
 /// `UUIDv7`s of a past time. All ids of one sequence ascend, also within a millisecond.
@@ -75,6 +76,19 @@ pub struct Purchase {
 pub struct Taken {
     pub reserved: i32,
     pub fulfilled: i32,
+}
+
+impl Taken {
+    /// The row of the product without these units.
+    #[must_use]
+    pub fn from_stock(self, row: InventoryItemRow) -> InventoryItemRow {
+        InventoryItemRow {
+            available_qty: row.available_qty - self.reserved - self.fulfilled,
+            reserved_qty: row.reserved_qty + self.reserved,
+            fulfilled_qty: row.fulfilled_qty + self.fulfilled,
+            ..row
+        }
+    }
 }
 
 impl Purchase {

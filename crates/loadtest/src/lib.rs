@@ -5,16 +5,17 @@
 //!
 //! | step | files |
 //! |---|---|
-//! | the options | `options`, `move_options`, `time_option`, `picture_format`, `asked`, `checks` |
+//! | the options | `options`, `move_options`, `beside_options`, `time_option`, `picture_format`, `asked`, `checks` |
 //! | the server, and a test from beginning to end | `place`, `private`, `server_process`, `trial` |
 //! | the carts and their buyers | `cart_generator`, `popularity`, `buyers`, `carts` (pure) |
 //! | preparation | `ready`, `prepare`, `beforehand` |
 //! | for other tools | `export` |
 //! | the load | `run`, `clients` (closed), `arrivals`, `schedule`, `precise_timer` (open) |
 //! | the moves of the orders | `moves`, `placed` (pure) |
+//! | beside the load | `stock_counts`, `counting_vendor`, `late_orders` |
 //! | one request | `driver`, `requests`, `connection`, `endpoint`, `answers` |
 //! | measurements | `record`, `latency`, `batches` |
-//! | the results | `report`, `settings`, `soundness`, `table`, `plot` |
+//! | the results | `look`, `report`, `settings`, `soundness`, `table`, `plot` |
 //!
 //! Two benchmarks are driven by it and have programs of their own: [`compare`] holds the checkout against a
 //! textbook implementation and its own bars, [`fault_bench`] injects faults and measures what they cost
@@ -26,6 +27,7 @@ mod asked;
 mod batches;
 mod beforehand;
 mod bench;
+mod beside_options;
 mod buyers;
 mod cart_generator;
 mod carts;
@@ -33,12 +35,15 @@ mod checks;
 mod clients;
 pub mod compare;
 mod connection;
+mod counting_vendor;
 mod db;
 mod driver;
 mod endpoint;
 mod export;
 pub mod fault_bench;
+mod late_orders;
 mod latency;
+mod look;
 mod move_options;
 mod moves;
 mod options;
@@ -59,6 +64,7 @@ mod schedule;
 mod server_process;
 mod settings;
 mod soundness;
+mod stock_counts;
 mod table;
 mod time_option;
 mod trial;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::{move_options::MoveArgs, time_option::parse_time};
+use super::{beside_options::BesideArgs, move_options::MoveArgs, time_option::parse_time};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,6 +22,9 @@ Examples:
   splitcart loadtest --mode purchase --clients 16     PUT /cart and checkout, measured as one
   splitcart loadtest --mode lifecycle --clients 64    checkouts, decisions, fulfillments, cancellations
   splitcart loadtest --mode decisions --clients 64    decisions alone, about orders that were made before
+  splitcart loadtest --stock-rows-per-s max           checkouts beside a vendor who counts stock
+  splitcart loadtest --late-orders 100000 --duration 5m
+                                                      checkouts while late orders expire, and afterwards
   splitcart loadtest --prepare-only --export requests.ndjson --count 20000
                                                       for wrk, oha, k6 and locust: scripts/load
   splitcart loadtest --retries 0.1                    a tenth is sent twice and must be answered alike
@@ -49,6 +52,8 @@ pub struct LoadtestArgs {
     pub(super) cart: CartArgs,
     #[command(flatten)]
     pub(super) moves: MoveArgs,
+    #[command(flatten)]
+    pub(super) beside: BesideArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
 }

@@ -17,7 +17,10 @@ use crate::db::{self, Vendors};
 
 use super::{
     beforehand,
+    beside_options::StockRate,
     carts::Cart,
+    counting_vendor,
+    late_orders::{self, LateOrders},
     moves::Mover,
     options::{LoadtestArgs, Mode, Prepare},
     place::Place,
@@ -39,6 +42,7 @@ pub struct Ready {
     pub vendors: HashMap<VendorStoreId, HeaderValue>,
     /// The orders that were made before the test.
     placed: Vec<Placed>,
+    pub late: LateOrders,
 }
 
 impl Ready {
@@ -88,8 +92,18 @@ pub async fn get_ready(
         Vendors::MaySell
     };
     let (count, seed) = (args.carts(), args.cart.seed);
-    let drawn = prepare::draw_carts(connection, args.shape(), vendors, count, seed);
+    let late_carts = args
+        .beside
+        .late_orders
+        .div_ceil(args.shape().vendors as u32);
+    let all = count + late_carts;
+    let drawn = prepare::draw_carts(connection, args.shape(), vendors, all, seed);
     let mut prepared = drawn.await?;
+    let mut late_carts = prepared.carts.split_off(count as usize);
+    // Late orders need no buyers of their own.
+    for (cart, own) in late_carts.iter_mut().zip(prepared.carts.iter().cycle()) {
+        cart.buyer = own.buyer;
+    }
     prepare::ready_buyers(connection, &prepared.carts, screen).await?;
     // A cart that asks for more than there is can't be frozen: what is to run short does so later.
     prepare::restock(connection, &prepared, PLENTY, PLENTY).await?;
@@ -122,6 +136,9 @@ pub async fn get_ready(
         }
         _ => HashMap::new(),
     };
+    if args.beside.stock_rows_per_s != StockRate::Off {
+        prepare::ready_counting_vendor(connection, args.beside.stock_products_k).await?;
+    }
     let placed = if args.load.mode == Mode::Decisions {
         let carts = prepared.carts.iter().zip(&tokens);
         let check_outs = carts.map(|(cart, token)| Request::check_out(token, cart.id));
@@ -130,6 +147,12 @@ pub async fn get_ready(
         placed
     } else {
         Vec::new()
+    };
+    // The last step: the server begins to expire them at once.
+    let late = if late_carts.is_empty() {
+        LateOrders::default()
+    } else {
+        late_orders::write(config, connection, &late_carts, screen).await?
     };
     screen.say(format!(
         "{} carts are ready after {:.1} s",
@@ -141,12 +164,26 @@ pub async fn get_ready(
         tokens,
         vendors,
         placed,
+        late,
     })
 }
 
 fn token_for(config: &Config, cart: &Cart) -> anyhow::Result<String> {
     let (user, store) = (cart.buyer.user_id.uuid(), cart.buyer.store_id.uuid());
     token::issue(config, user, store, TOKEN_GOOD_FOR)
+}
+
+/// The `Authorization` of the vendor that counts its stock.
+///
+/// # Errors
+/// Tokens can't be signed.
+pub fn counting_vendor_bearer(config: &Config) -> anyhow::Result<HeaderValue> {
+    let (user, store) = (
+        counting_vendor::user_id(),
+        counting_vendor::store_id().uuid(),
+    );
+    let token = token::issue(config, user, store, TOKEN_GOOD_FOR)?;
+    Ok(bearer(&token))
 }
 
 /// The `Authorization` of each vendor that the carts buy from.

@@ -9,8 +9,9 @@ use serde_json::Value;
 use crate::db::{Bought, Stock};
 
 use super::{
-    batches::Batches, latency::Percentiles, moves::MoveKind, options::LoadtestArgs,
-    record::Recorder, run::Ended, settings::Settings,
+    batches::Batches, late_orders::LateOrdersReport, latency::Percentiles, moves::MoveKind,
+    options::LoadtestArgs, record::Recorder, run::Ended, settings::Settings,
+    stock_counts::StockCountsReport,
 };
 
 /// See the module. The names are the JSON's.
@@ -43,6 +44,8 @@ pub struct Report {
     pub gave_up: u64,
     /// The moves that followed the checkouts; empty in the modes that measure one request.
     pub moves: Vec<MoveReport>,
+    pub stock_counts: Option<StockCountsReport>,
+    pub late_orders: Option<LateOrdersReport>,
     /// Purchases from the test's carts while it ran, by the database.
     pub bought: Bought,
     pub stock: Stocks,
@@ -220,6 +223,8 @@ impl Report {
             sent_again: recorder.sent_again,
             gave_up: recorder.gave_up,
             moves: Vec::new(),
+            stock_counts: None,
+            late_orders: None,
             bought,
             stock,
             batches: ended.batches.clone().unwrap_or_default(),
@@ -267,7 +272,7 @@ fn per_second(count: u64, seconds: f64) -> f64 {
     }
 }
 
-fn outcomes(recorder: &Recorder) -> Vec<OutcomeCount> {
+pub fn outcomes(recorder: &Recorder) -> Vec<OutcomeCount> {
     let outcomes = recorder.outcomes.iter();
     let outcomes = outcomes.map(|((status, code), count)| OutcomeCount {
         status: *status,
@@ -277,7 +282,7 @@ fn outcomes(recorder: &Recorder) -> Vec<OutcomeCount> {
     outcomes.collect()
 }
 
-fn errors(recorder: &Recorder) -> Vec<ErrorCount> {
+pub fn errors(recorder: &Recorder) -> Vec<ErrorCount> {
     let errors = recorder.errors.iter();
     let errors = errors.map(|(error, count)| ErrorCount {
         error: error.clone(),

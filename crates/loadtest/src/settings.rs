@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{
     asked::{Arrivals, Length},
+    beside_options::StockRate,
     moves::MoveShares,
     options::{LoadtestArgs, Mode},
 };
@@ -32,6 +33,9 @@ pub struct Settings {
     pub qty: Option<i32>,
     /// Of the moves; none in a mode that moves no order.
     pub shares: Option<MoveShares>,
+    /// "max" for as many as are answered; none if no stock is counted.
+    pub stock_rows_per_s: Option<String>,
+    pub late_orders: u32,
     pub retries: f64,
     pub retry_refused: String,
     pub seed: u64,
@@ -74,6 +78,12 @@ impl Settings {
             qty: cart.qty,
             shares: matches!(load.mode, Mode::Lifecycle | Mode::Decisions)
                 .then(|| args.moves.shares()),
+            stock_rows_per_s: match args.beside.stock_rows_per_s {
+                StockRate::Off => None,
+                StockRate::PerSecond(rows) => Some(rows.to_string()),
+                StockRate::Max => Some("max".to_owned()),
+            },
+            late_orders: args.beside.late_orders,
             retries: load.retries,
             retry_refused: name_of(&load.retry_refused),
             seed: cart.seed,

@@ -1,10 +1,9 @@
 //! One test from its beginning to its end: prepare, measure, check the outcome, report.
 
-use std::{
-    cell::RefMut, collections::BTreeMap, path::Path, process::ExitCode, rc::Rc, time::Instant,
-};
+use std::{collections::HashMap, path::Path, process::ExitCode, rc::Rc, time::Instant};
 
 use anyhow::bail;
+use hyper::header::HeaderValue;
 use sqlx::PgConnection;
 use terminal::Screen;
 
@@ -12,24 +11,26 @@ use audit::{AuditArgs, Progress, Report as Audit, audit};
 use splitcart::{
     cli::services,
     config::Config,
-    domain::ids::{CartId, ProductId},
+    domain::ids::{CartId, VendorStoreId},
 };
-
-use crate::db::{self, Bought, Stock};
 
 use super::{
     asked::Length,
+    beside_options::StockRate,
     driver::{Driver, Manners, Moves},
+    look::look,
     options::{LoadtestArgs, Mode},
     place::Place,
     plot,
     prepare::Prepared,
     ready::{self, Ready},
     record::Recorder,
-    report::{MoveReport, Report, Sold, Stocks},
-    requests::Supply,
+    report::{Report, Sold, Stocks},
+    requests::{Job, Supply},
     run::{self, Mark, Times},
-    soundness, table,
+    soundness,
+    stock_counts::StockCounts,
+    table,
 };
 
 /// The longest time that the relay may be behind when the audit runs.
@@ -55,70 +56,67 @@ pub async fn run(
     };
     let jobs = ready.jobs(args);
     let Ready {
-        prepared, vendors, ..
+        prepared,
+        vendors,
+        late,
+        ..
     } = ready;
-    let before = Before {
-        stock: stock(&mut connection, &prepared).await?,
-        units: units(&mut connection, &prepared).await?,
-        bought: bought(args, &mut connection, &prepared, &[]).await?,
-    };
+    let carts = own_carts(args, &prepared, &[]);
+    let before = look(&mut connection, &prepared, &carts, &late.carts).await?;
     let mark = if args.warmup().is_zero() {
         Some(Mark::take(place.ops).await)
     } else {
         None
     };
+    let watching = late.watch(services::connect(&place.database).await?);
     let times = times(args);
-    let recorder = || Recorder::between(times.begin, times.end);
-    let mut driver = Driver::new(
-        place.http.clone(),
-        Manners {
-            timeout: args.load.timeout,
-            replay_share: args.load.retries,
-            retry_refused: args.load.retry_refused,
-            seed: args.cart.seed,
-        },
-        Supply::of(jobs, count(args)),
-        recorder(),
-    );
-    if args.load.mode == Mode::Lifecycle {
-        driver.moves = Some(Moves::new(args.moves.shares(), vendors, recorder));
-    }
-    let driver = Rc::new(driver);
-    let arrivals = args.arrivals();
-    let running = run::run(
+    let driver = Rc::new(driver(args, place, jobs, vendors, times));
+    let counts = stock_counts(args, config, times)?;
+    let load = run::run(
         &driver,
-        arrivals,
+        args.arrivals(),
         times,
         place.ops,
         mark,
         &screen,
         stop_signal,
     );
-    let ended = running.await?;
+    let load = async {
+        let ended = tokio::select! {
+            ended = load => ended,
+            failed = watching => failed.and_then(|()| bail!("late orders are watched to the end")),
+        };
+        counts.iter().for_each(StockCounts::stop);
+        ended
+    };
+    let counting = async {
+        if let Some(counts) = &counts {
+            counts.run(&place.http, args.load.timeout).await;
+        }
+    };
+    let (ended, ()) = tokio::join!(load, counting);
+    let ended = ended?;
     screen.say("checking the outcome …".to_owned());
 
-    let after = stock(&mut connection, &prepared).await?;
-    let units = units(&mut connection, &prepared).await?;
     let frozen = driver.frozen.borrow().clone();
-    let bought = bought(args, &mut connection, &prepared, &frozen).await?;
+    let carts = own_carts(args, &prepared, &frozen);
+    let after = look(&mut connection, &prepared, &carts, &late.carts).await?;
+    let left = late.left(&mut connection).await?;
     let audit = audit_at_the_end(config, &mut connection, &screen).await?;
     screen.close();
     let stocks = Stocks {
-        spread: Sold::between(prepared.spread.len(), before.stock.0, after.0),
-        hot: Sold::between(prepared.hot.len(), before.stock.1, after.1),
-        products_unbalanced: unbalanced(&before.units, &units),
+        spread: Sold::between(prepared.spread.len(), before.spread, after.spread),
+        hot: Sold::between(prepared.hot.len(), before.hot, after.hot),
+        products_unbalanced: after.unbalanced_since(&before),
     };
-    let bought = bought.since(before.bought);
+    let bought = after.bought.since(before.bought);
     let recorder = driver.recorder.borrow();
     let mut report = Report::of(args, &recorder, &ended, bought, stocks, audit.to_json());
-    if let Some(moves) = &driver.moves {
-        let recorders = moves.recorders();
-        let of_kind = |(kind, mut recorder): (_, RefMut<'_, Recorder>)| {
-            recorder.finish(ended.end);
-            MoveReport::of(kind, &recorder, report.seconds)
-        };
-        report.moves = recorders.map(of_kind).collect();
-    }
+    let moves = driver.moves.as_ref();
+    report.moves = moves.map_or_else(Vec::new, |it| it.report(ended.end, report.seconds));
+    report.stock_counts = counts.map(|counts| counts.report(ended.end, report.seconds));
+    let released = before.late_units - after.late_units;
+    report.late_orders = late.report(times.begin, &recorder, left, released);
     let findings = audit.findings().map(|finding| {
         let (rule, count) = (finding.rule, finding.broken.count);
         format!(
@@ -135,14 +133,25 @@ pub async fn run(
     })
 }
 
-/// The state before the test.
-struct Before {
-    /// Of the products that are not hot, and of those that are.
-    stock: (Stock, Stock),
-    /// The units of each product.
-    units: Vec<(ProductId, i64)>,
-    /// What was bought from the test's carts: orders that are made to be moved.
-    bought: Bought,
+fn driver(
+    args: &LoadtestArgs,
+    place: &Place,
+    jobs: Vec<Job>,
+    vendors: HashMap<VendorStoreId, HeaderValue>,
+    times: Times,
+) -> Driver {
+    let recorder = || Recorder::between(times.begin, times.end);
+    let manners = Manners {
+        timeout: args.load.timeout,
+        replay_share: args.load.retries,
+        retry_refused: args.load.retry_refused,
+        seed: args.cart.seed,
+    };
+    let supply = Supply::of(jobs, count(args));
+    let mut driver = Driver::new(place.http.clone(), manners, supply, recorder());
+    driver.moves = (args.load.mode == Mode::Lifecycle)
+        .then(|| Moves::new(args.moves.shares(), vendors, recorder));
+    driver
 }
 
 fn times(args: &LoadtestArgs) -> Times {
@@ -162,50 +171,31 @@ fn count(args: &LoadtestArgs) -> u64 {
     }
 }
 
-/// Of the products that are not hot, and of those that are.
-async fn stock(
-    connection: &mut PgConnection,
-    prepared: &Prepared,
-) -> anyhow::Result<(Stock, Stock)> {
-    let spread = db::stock_of(connection, &prepared.spread).await?;
-    let hot = db::stock_of(connection, &prepared.hot).await?;
-    Ok((spread, hot))
-}
-
-/// The units of each product, wherever they are.
-async fn units(
-    connection: &mut PgConnection,
-    prepared: &Prepared,
-) -> anyhow::Result<Vec<(ProductId, i64)>> {
-    let products = prepared.spread.iter().chain(&prepared.hot).copied();
-    let products: Vec<_> = products.collect();
-    Ok(db::units_of(connection, &products).await?)
-}
-
-/// The number of products with another sum than before.
-fn unbalanced(before: &[(ProductId, i64)], after: &[(ProductId, i64)]) -> usize {
-    let before: BTreeMap<_, _> = before.iter().copied().collect();
-    let changed = after
-        .iter()
-        .filter(|(id, units)| before.get(id) != Some(units));
-    changed.count()
-}
-
-/// Purchases from the carts of this test; the frozen ones are those that purchases have frozen.
-async fn bought(
-    args: &LoadtestArgs,
-    connection: &mut PgConnection,
-    prepared: &Prepared,
-    frozen: &[CartId],
-) -> anyhow::Result<Bought> {
-    let carts: Vec<CartId> = match args.load.mode {
+/// The carts of this test from which something may be bought; the frozen ones are those that purchases
+/// have frozen.
+fn own_carts(args: &LoadtestArgs, prepared: &Prepared, frozen: &[CartId]) -> Vec<CartId> {
+    match args.load.mode {
         Mode::Checkout | Mode::Lifecycle | Mode::Decisions => {
             prepared.carts.iter().map(|cart| cart.id).collect()
         }
         Mode::Purchase => frozen.to_vec(),
         Mode::CartPut | Mode::CartGet => Vec::new(),
-    };
-    Ok(db::count_bought(connection, &carts).await?)
+    }
+}
+
+/// The stock counts beside the load, if there are to be any.
+fn stock_counts(
+    args: &LoadtestArgs,
+    config: &Config,
+    times: Times,
+) -> anyhow::Result<Option<StockCounts>> {
+    let (rate, products_k) = (args.beside.stock_rows_per_s, args.beside.stock_products_k);
+    if rate == StockRate::Off {
+        return Ok(None);
+    }
+    let recorder = Recorder::between(times.begin, times.end);
+    let bearer = ready::counting_vendor_bearer(config)?;
+    Ok(Some(StockCounts::new(bearer, rate, products_k, recorder)))
 }
 
 async fn audit_at_the_end(

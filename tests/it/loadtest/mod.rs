@@ -1,5 +1,6 @@
 //! `splitcart loadtest` against a real server: its report is compared with the database.
 
+mod beside;
 mod moves;
 
 use std::{

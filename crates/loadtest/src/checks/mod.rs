@@ -10,6 +10,7 @@ use splitcart::domain::cart::LINES_MAX;
 
 use super::{
     asked::{AT_A_TIME_MAX, Length},
+    beside_options::StockRate,
     options::{LoadtestArgs, Mode, Prepare},
     picture_format::PictureFormat,
 };
@@ -23,6 +24,7 @@ pub(crate) fn check(args: &LoadtestArgs) -> anyhow::Result<()> {
     check_carts(args)?;
     check_modes(args)?;
     check_moves(args)?;
+    check_beside(args)?;
     if let Some(path) = &args.output.plot {
         ensure!(
             PictureFormat::of(path).is_some(),
@@ -109,6 +111,32 @@ fn check_carts(args: &LoadtestArgs) -> anyhow::Result<()> {
     ensure!(
         cart.qty.is_none_or(|qty| qty >= 1),
         "--qty is less than 1; a line has a unit at least"
+    );
+    Ok(())
+}
+
+fn check_beside(args: &LoadtestArgs) -> anyhow::Result<()> {
+    let (beside, mode) = (&args.beside, args.load.mode);
+    ensure!(
+        (1..=1_000).contains(&beside.stock_products_k),
+        "--stock-products-k is {}; it must be 1 to 1000, in thousands",
+        beside.stock_products_k
+    );
+    ensure!(
+        beside.late_orders == 0
+            || matches!(mode, Mode::Checkout | Mode::Lifecycle | Mode::Decisions),
+        "--late-orders goes with the modes that buy or move prepared carts, not with one that uses carts \
+         again and again"
+    );
+    ensure!(
+        beside.late_orders <= 10_000_000,
+        "--late-orders is {}; it must be at most 10000000",
+        beside.late_orders
+    );
+    ensure!(
+        !args.output.prepare_only
+            || (beside.late_orders == 0 && beside.stock_rows_per_s == StockRate::Off),
+        "--late-orders and --stock-rows-per-s are work beside a load, and --prepare-only measures none"
     );
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 pub mod compare;
 pub mod faults;
+pub mod late;
 mod outcome;
 pub mod past;
 mod rows;
@@ -17,7 +18,7 @@ use splitcart::{
 };
 
 pub use outcome::{Bought, Stock, count_bought, stock_of, units_of};
-pub use rows::{CartItemRow, CartRow};
+pub use rows::CartRow;
 
 /// The number of events that are not published yet.
 pub async fn unpublished(connection: &mut PgConnection) -> Result<i64, Error> {
@@ -86,6 +87,8 @@ pub async fn find_offers(
         from products p
         join sellers on sellers.id = p.vendor_store_id
         where p.is_active
+            -- Buyers come back in some modes.
+            and p.buyer_limit_qty is null
         order by p.id
         "#,
         state,
@@ -133,6 +136,17 @@ pub async fn known_stores(connection: &mut PgConnection, ids: &[Uuid]) -> Result
         .fetch_all(connection)
         .await
         .doing("look for the test's buyers")
+}
+
+/// Those of the ids that are products.
+pub async fn known_products(
+    connection: &mut PgConnection,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>, Error> {
+    sqlx::query_scalar!("select id from products where id = any($1)", ids)
+        .fetch_all(connection)
+        .await
+        .doing("look for the products of the vendor that counts its stock")
 }
 
 /// Removes the buyers' active carts, which an earlier test has left; returns how many there were.
@@ -197,7 +211,7 @@ pub async fn restock(
 /// work for the first readers.
 pub async fn settle(connection: &mut PgConnection) -> Result<(), Error> {
     for statement in [
-        "vacuum (analyze) users, stores, store_memberships, licenses, inventory_items",
+        "vacuum (analyze) users, stores, store_memberships, licenses, products, inventory_items",
         "vacuum (analyze) cart_records, cart_items",
     ] {
         vacuum(connection, statement).await?;

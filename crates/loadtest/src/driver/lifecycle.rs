@@ -1,10 +1,6 @@
 //! The moves after a checkout, sent by the client that has bought.
 
-use std::{
-    cell::{RefCell, RefMut},
-    collections::HashMap,
-    time::Instant,
-};
+use std::{cell::RefCell, collections::HashMap, time::Instant};
 
 use hyper::header::HeaderValue;
 
@@ -15,6 +11,7 @@ use crate::{
     moves::{MoveKind, MoveShares, Mover, PlannedMove},
     placed::Placed,
     record::{Outcome, Recorder},
+    report::MoveReport,
     requests::Request,
 };
 
@@ -47,10 +44,15 @@ impl Moves {
         &self.recorders[kind as usize]
     }
 
-    /// The measurements of each kind.
-    pub fn recorders(&self) -> impl Iterator<Item = (MoveKind, RefMut<'_, Recorder>)> {
-        let kinds = MoveKind::ALL.into_iter();
-        kinds.map(|kind| (kind, self.recorder(kind).borrow_mut()))
+    /// The results of each kind, over a window of that length.
+    pub fn report(&self, end: Instant, seconds: f64) -> Vec<MoveReport> {
+        let kinds = MoveKind::ALL.into_iter().zip(&self.recorders);
+        let reports = kinds.map(|(kind, recorder)| {
+            let mut recorder = recorder.borrow_mut();
+            recorder.finish(end);
+            MoveReport::of(kind, &recorder, seconds)
+        });
+        reports.collect()
     }
 }
 

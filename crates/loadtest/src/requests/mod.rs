@@ -20,7 +20,7 @@ use splitcart::{
         cart::{CURRENCIES, CartLine},
         ids::CartId,
     },
-    http::paths::{CART, CHECKOUT},
+    http::paths::{CART, CHECKOUT, INVENTORY},
 };
 
 use super::{carts::Cart, endpoint::Endpoint};
@@ -59,6 +59,11 @@ impl Request {
     pub(crate) fn make_move(bearer: HeaderValue, path: &str, body: &Value) -> Self {
         let path = path.parse().expect("a path with an id is a URI");
         Self::with_key(Method::POST, path, bearer, body)
+    }
+
+    /// Counts stock.
+    pub(crate) fn count_stock(bearer: HeaderValue, body: &Value) -> Self {
+        Self::with_key(Method::PUT, Uri::from_static(INVENTORY), bearer, body)
     }
 
     fn without_key(method: Method, path: Uri, bearer: HeaderValue, body: Bytes) -> Self {

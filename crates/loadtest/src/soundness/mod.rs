@@ -5,7 +5,13 @@ mod tests;
 
 use splitcart::http::error::Code;
 
-use super::{options::Mode, record::Recorder, report::Report, run::Ended};
+use super::{
+    options::Mode,
+    record::Recorder,
+    report::{ErrorCount, OutcomeCount, Report},
+    run::Ended,
+    stock_counts::StockCountsReport,
+};
 
 /// From so much of a core on, the driver may have been what was measured.
 const DRIVER_SHARE_MAX: f64 = 0.8;
@@ -24,6 +30,7 @@ pub fn judge(
     let mut complaints = Vec::new();
     complaints.extend(answers(report, mode));
     complaints.extend(moves(report));
+    complaints.extend(report.stock_counts.iter().flat_map(stock_counts));
     complaints.extend(groups(report, mode, recorder));
     complaints.extend(stock(report));
     complaints.extend(findings);
@@ -60,22 +67,37 @@ fn answers(report: &Report, mode: Mode) -> Vec<String> {
 
 /// A move has no reason to fail: nobody else moves the orders.
 fn moves(report: &Report) -> Vec<String> {
-    let mut complaints = Vec::new();
-    for moves in &report.moves {
-        let name = moves.kind.name();
-        let outcomes = moves.outcomes.iter();
-        let unexpected = outcomes.filter(|it| ![200, 429, 503].contains(&it.status));
-        complaints.extend(unexpected.map(|it| {
-            format!(
-                "{} answers to {name} were {} {}",
-                it.count, it.status, it.code
-            )
-        }));
-        let lost = moves.errors.iter();
-        complaints
-            .extend(lost.map(|it| format!("{} {name} had no answer: {}", it.count, it.error)));
+    let moves = report.moves.iter();
+    moves
+        .flat_map(|it| of_requests(it.kind.name(), &it.outcomes, &it.errors))
+        .collect()
+}
+
+/// The products are the vendor's own, so no row is refused.
+fn stock_counts(report: &StockCountsReport) -> Vec<String> {
+    let mut complaints = of_requests("stock counts", &report.outcomes, &report.errors);
+    if report.rows.refused > 0 {
+        complaints.push(format!(
+            "{} rows of stock counts were refused",
+            report.rows.refused
+        ));
     }
     complaints
+}
+
+fn of_requests(name: &str, outcomes: &[OutcomeCount], errors: &[ErrorCount]) -> Vec<String> {
+    let unexpected = outcomes
+        .iter()
+        .filter(|it| ![200, 429, 503].contains(&it.status));
+    let unexpected = unexpected.map(|it| {
+        format!(
+            "{} answers to {name} were {} {}",
+            it.count, it.status, it.code
+        )
+    });
+    let lost = errors.iter();
+    let lost = lost.map(|it| format!("{} {name} had no answer: {}", it.count, it.error));
+    unexpected.chain(lost).collect()
 }
 
 /// Every success that a client has seen is a group, and every group was seen by a client, but
@@ -116,7 +138,8 @@ fn stock(report: &Report) -> Vec<String> {
         ));
     }
     let sold = report.stock.hot.units + report.stock.spread.units;
-    if sold != report.bought.units {
+    let expired = report.late_orders.map_or(0, |late| late.units_released);
+    if sold != report.bought.units - expired {
         complaints.push(format!(
             "{sold} units have left the stock, but the test's own orders have {}: no other \
              client may buy while it runs",

@@ -1,5 +1,7 @@
 //! The report as text. It computes nothing.
 
+mod beside;
+
 use std::fmt::Write;
 
 use terminal::{Table, count as human};
@@ -26,7 +28,10 @@ pub fn text(report: &Report) -> String {
     ];
     parts.extend([latencies(report), outcomes(report)].map(|it| it.to_string()));
     if !report.moves.is_empty() {
-        parts.push(moves(report).to_string());
+        parts.push(beside::moves(report).to_string());
+    }
+    if let Some(counts) = &report.stock_counts {
+        parts.push(beside::stock_counts(counts).to_string());
     }
     if report.bought != Bought::default() {
         parts.push(stocks(report).to_string());
@@ -41,7 +46,8 @@ pub fn text(report: &Report) -> String {
     );
     if !report.complaints.is_empty() {
         let of_moves = report.moves.iter().flat_map(|it| &it.unexpected);
-        let unexpected = report.unexpected.iter().chain(of_moves);
+        let of_counts = report.stock_counts.iter().flat_map(|it| &it.unexpected);
+        let unexpected = report.unexpected.iter().chain(of_moves).chain(of_counts);
         parts.extend(unexpected.map(|it| format!("  such as {it}")));
     }
     let verdict = if report.complaints.is_empty() {
@@ -158,40 +164,6 @@ fn outcomes(report: &Report) -> Table {
     table
 }
 
-/// A row per kind of move, refusals apart.
-fn moves(report: &Report) -> Table {
-    let header = [
-        "moves, latency in ms",
-        "a second",
-        "count",
-        "p50",
-        "p95",
-        "p99",
-        "p99.9",
-        "max",
-    ];
-    let mut table = new_table(&header);
-    for it in &report.moves {
-        let rate = format!("{:.0}", it.goodput_per_second);
-        let rows = [
-            (it.kind.name().to_owned(), rate, &it.latency),
-            (
-                format!("{}, refused", it.kind.name()),
-                String::new(),
-                &it.refusals,
-            ),
-        ];
-        for (name, rate, latency) in rows {
-            if let Some(latency) = latency {
-                let mut row = latency_row(&name, latency).to_vec();
-                row.insert(1, rate);
-                table.add_row(row);
-            }
-        }
-    }
-    table
-}
-
 fn stocks(report: &Report) -> Table {
     let header = [
         "units",
@@ -234,6 +206,7 @@ fn lines(report: &Report) -> Vec<String> {
             bought.groups, bought.orders, bought.lines_reserved, bought.lines_rejected
         ));
     }
+    lines.extend(report.late_orders.map(beside::late_line));
     lines.extend(report.batches.as_ref().map(batch_line));
     lines.push(format!(
         "driver: {:.2} s of CPU ({:.0} % of a core, {:.0} µs per answer)",

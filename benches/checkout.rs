@@ -57,6 +57,7 @@ const PLAN: SeedPlan = SeedPlan {
     vendors: 200,
     products: 10_000,
     buyers: 32,
+    orders: 0,
     seed: 1,
 };
 const BATCH_SIZES: [usize; 3] = [1, 8, 32];

@@ -29,6 +29,11 @@ fn the_demo_shows_a_purchase_and_ends_when_asked_to() {
             "Idempotency-Replayed",
             "IDEMPOTENCY_KEY_REUSED",
             "\"type\": \"order_created\"",
+            "partially_accepted",
+            "rejected: vendor_rejected",
+            "fulfilled",
+            "rejected: order_canceled",
+            "available / reserved / fulfilled",
         ] {
             assert!(
                 shown.contains(seen),

@@ -10,12 +10,13 @@ use chrono::Utc;
 use splitcart::db;
 use uuid::Uuid;
 
-use crate::support::Database;
+use crate::support::{Database, assert_consistent};
 
 const PLAN: SeedPlan = SeedPlan {
     vendors: 200,
     products: 2_000,
     buyers: 100,
+    orders: 0,
     seed: 1,
 };
 
@@ -89,6 +90,53 @@ async fn the_stores_are_as_eligible_as_told_and_the_ids_name_them() {
     .unwrap();
     assert_eq!(owner, buyer_user_id(PLAN.seed, PLAN.buyers));
     assert_eq!(store, buyer_store_id(PLAN.seed, PLAN.buyers));
+}
+
+#[tokio::test]
+async fn orders_in_every_state_fit_their_stock_their_events_and_each_other() {
+    let database = Database::create().await;
+    let mut connection = db::pool::connect(&database.url.as_str().into())
+        .await
+        .unwrap();
+    let plan = SeedPlan { orders: 21, ..PLAN };
+
+    let summary = load(&plan, Utc::now(), &mut connection, &|_| {})
+        .await
+        .unwrap();
+
+    let rows: u64 = summary.tables.iter().map(|table| table.rows).sum();
+    assert_eq!(rows, plan.row_counts().total());
+    let statuses: Vec<(String, i64)> = sqlx::query_as(
+        "select status, count(*) from vendor_orders group by status order by status",
+    )
+    .fetch_all(&database.pool)
+    .await
+    .unwrap();
+    let three = |status: &str| (status.to_owned(), 3);
+    let all = [
+        "accepted",
+        "canceled",
+        "created_pending",
+        "expired",
+        "fulfilled",
+        "partially_accepted",
+        "rejected",
+    ];
+    assert_eq!(statuses, all.map(three));
+    let of_second_buyer = format!(
+        "select count(distinct status) from vendor_orders where buyer_store_id = '{}'",
+        buyer_store_id(plan.seed, 2)
+    );
+    let statuses: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(of_second_buyer))
+        .fetch_one(&database.pool)
+        .await
+        .unwrap();
+    assert_eq!(statuses, 7);
+    let gone = "select sum(fulfilled_qty)::bigint from inventory_items";
+    assert!(database.count(gone).await > 0);
+    let limited = "select count(*) from products where buyer_limit_qty is not null";
+    assert_eq!(database.count(limited).await, 1);
+    assert_consistent(&database).await;
 }
 
 async fn every_table_holds_what_the_plan_counts(database: &Database) {

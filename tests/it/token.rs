@@ -16,6 +16,7 @@ const PLAN: SeedPlan = SeedPlan {
     vendors: 3,
     products: 30,
     buyers: 4,
+    orders: 0,
     seed: 1,
 };
 

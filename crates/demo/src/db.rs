@@ -82,6 +82,7 @@ pub async fn find_offers(connection: &mut PgConnection, limit: u32) -> Result<Ve
             and d.min_subtotal <= p.price * t.min_qty / 2
         where p.is_active
             and p.max_qty is null
+            and p.buyer_limit_qty is null
             and exists (
                 select
                 from licenses l
@@ -110,6 +111,66 @@ pub async fn find_offers(connection: &mut PgConnection, limit: u32) -> Result<Ve
         });
     }
     Ok(offers)
+}
+
+/// Another product of the vendor of an offer, in the least quantity that is sold at once.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_another(
+    connection: &mut PgConnection,
+    offer: &Offer,
+) -> Result<Option<Offer>, Error> {
+    let row = sqlx::query!(
+        r#"
+        select p.id as "product_id: ProductId", p.moq
+        from products p
+        join inventory_items i on i.product_id = p.id and i.available_qty >= p.moq
+        where p.vendor_store_id = $1
+            and p.id <> $2
+            and p.is_active
+            and p.buyer_limit_qty is null
+        order by p.id
+        limit 1
+        "#,
+        offer.vendor_store_id as VendorStoreId,
+        offer.product_id as ProductId,
+    )
+    .fetch_optional(connection)
+    .await
+    .doing("look for another product of a vendor")?;
+    Ok(row.map(|row| Offer {
+        product_id: row.product_id,
+        vendor_store_id: offer.vendor_store_id,
+        qty: row.moq,
+        // A vendor grants one code per cart.
+        discount_code: None,
+    }))
+}
+
+/// The owner of a vendor.
+///
+/// # Errors
+/// The statement failed.
+pub async fn find_vendor_owner(
+    connection: &mut PgConnection,
+    vendor_store_id: VendorStoreId,
+) -> Result<UserId, Error> {
+    sqlx::query_scalar!(
+        r#"
+        select user_id as "user_id: UserId"
+        from store_memberships
+        where store_id = $1
+            and role = 'owner'
+            and status = 'active'
+        order by user_id
+        limit 1
+        "#,
+        vendor_store_id as VendorStoreId,
+    )
+    .fetch_one(connection)
+    .await
+    .doing("look for a vendor's owner")
 }
 
 /// The available quantity of a product.

@@ -1,4 +1,5 @@
-//! `splitcart demo`: a purchase from end to end, over HTTP, on the seeded catalogue.
+//! `splitcart demo`: a purchase from end to end, over HTTP, on the seeded catalogue, and what becomes of
+//! its orders.
 //!
 //! Everything really happens: the running service freezes the cart, sells it, replays the answer and
 //! publishes the event; another buyer takes the stock that runs short; the licence expires in the database.
@@ -59,6 +60,7 @@ const PLAN: SeedPlan = SeedPlan {
     vendors: 200,
     products: 10_000,
     buyers: 1_000,
+    orders: 21,
     seed: 1,
 };
 

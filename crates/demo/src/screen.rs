@@ -19,8 +19,19 @@ pub(super) fn heading(number: usize, text: &str) {
 /// A checkout: a row per line, a row per order.
 pub(super) fn checkout(data: &Value) {
     println!("   checkout group {}", text(&data["checkout_group_id"]));
+    orders(list(&data["vendor_orders"]));
+    println!(
+        "   subtotal {}  -  discounts {}  =  total {}  (a line's total is before its vendor's code)",
+        text(&data["subtotal"]),
+        text(&data["discount_total"]),
+        text(&data["total"]),
+    );
+}
+
+/// Orders with their lines.
+pub(super) fn orders(orders: &[Value]) {
     let mut table = new_table(&["order", "vendor / product", "qty", "total", "status"]);
-    for order in list(&data["vendor_orders"]) {
+    for order in orders {
         table.add_row([
             text(&order["order_id"]),
             text(&order["vendor_name"]),
@@ -45,12 +56,18 @@ pub(super) fn checkout(data: &Value) {
         }
     }
     println!("{}", indented(&table));
-    println!(
-        "   subtotal {}  -  discounts {}  =  total {}  (a line's total is before its vendor's code)",
-        text(&data["subtotal"]),
-        text(&data["discount_total"]),
-        text(&data["total"]),
-    );
+}
+
+/// The stock of products: a row per product, a column per step.
+pub(super) fn stock(titles: &[String], steps: &[(&'static str, Vec<String>)]) {
+    let names = steps.iter().map(|(name, _)| *name);
+    let header: Vec<_> = ["product"].into_iter().chain(names).collect();
+    let mut table = terminal::table(&header, 1..header.len());
+    for (number, title) in titles.iter().enumerate() {
+        let figures = steps.iter().map(|(_, figures)| figures[number].clone());
+        table.add_row([title.clone()].into_iter().chain(figures));
+    }
+    println!("{}", indented(&table));
 }
 
 /// A frozen cart: a row per vendor.

@@ -7,14 +7,18 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use splitcart::{cli::token, config::Config};
+use splitcart::{
+    cli::token,
+    config::Config,
+    domain::ids::{ProductId, UserId},
+};
 
-use crate::db::{Offer, Shopper};
+use crate::db::Offer;
 
 /// The lifetime of the demo's tokens.
 const TOKEN_GOOD_FOR: Duration = Duration::from_hours(24);
 
-/// A shopper in front of the API.
+/// A buyer's or a vendor's person in front of the API.
 pub(super) struct Shop {
     http: Client,
     base: String,
@@ -44,9 +48,14 @@ impl Answer {
 }
 
 impl Shop {
-    pub(super) fn enter(config: &Config, base: &str, shopper: Shopper) -> anyhow::Result<Self> {
-        let (user, store) = (shopper.user_id.uuid(), shopper.store_id.uuid());
-        let token = token::issue(config, user, store, TOKEN_GOOD_FOR)?;
+    /// As a person who acts for a store.
+    pub(super) fn enter(
+        config: &Config,
+        base: &str,
+        user: UserId,
+        store: Uuid,
+    ) -> anyhow::Result<Self> {
+        let token = token::issue(config, user.uuid(), store, TOKEN_GOOD_FOR)?;
         Ok(Self {
             http: Client::new(),
             base: base.to_owned(),
@@ -71,6 +80,33 @@ impl Shop {
     pub(super) async fn check_out(&self, key: &str, body: &Value) -> anyhow::Result<Answer> {
         let request = self.request(Method::POST, "/api/v1/checkout");
         send(request.header("Idempotency-Key", key).json(body)).await
+    }
+
+    /// Decides about an order; the order afterwards.
+    pub(super) async fn decide(&self, order: &Value, body: &Value) -> anyhow::Result<Value> {
+        self.move_order(order, "decision", body).await
+    }
+
+    /// Moves an order; the order afterwards.
+    pub(super) async fn move_order(
+        &self,
+        order: &Value,
+        name: &str,
+        body: &Value,
+    ) -> anyhow::Result<Value> {
+        let id = order["order_id"].as_str().context("an order has an id")?;
+        let key = Uuid::now_v7().to_string();
+        let request = self.request(Method::POST, &format!("/api/v1/orders/{id}/{name}"));
+        let request = request.header("Idempotency-Key", key).json(body);
+        send(request).await?.data(200)
+    }
+
+    /// The stock of one of the vendor's own products.
+    pub(super) async fn stock(&self, product_id: ProductId) -> anyhow::Result<Value> {
+        let path = format!("/api/v1/inventory?product_id={product_id}");
+        let rows = send(self.request(Method::GET, &path)).await?.data(200)?;
+        let row = rows.get(0).context("the vendor has the product")?;
+        Ok(row.clone())
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -106,26 +106,48 @@ impl LoadtestArgs {
     pub(crate) fn carts(&self) -> u32 {
         /// Beyond what a machine of two cores does.
         const CHECKOUTS_PER_SECOND: f64 = 4000.0;
+        /// The same, where each checkout is followed by moves.
+        const LIFECYCLES_PER_SECOND: f64 = 1500.0;
+        const DECISIONS_PER_SECOND: f64 = 12_000.0;
         /// So many buyers that none comes back soon.
         const REUSED: u32 = 2000;
         if let Some(carts) = self.cart.carts {
             return carts;
         }
-        match (self.load.mode, self.length()) {
-            (Mode::Checkout, Length::Count(count)) => count,
-            (Mode::Checkout, Length::Time(time)) => {
-                let seconds = (time + self.warmup()).as_secs_f64();
-                let carts = seconds * self.load.rate.unwrap_or(CHECKOUTS_PER_SECOND);
-                carts.ceil() as u32 + 1
+        let by_itself = match self.load.mode {
+            Mode::Checkout => CHECKOUTS_PER_SECOND,
+            Mode::Lifecycle => LIFECYCLES_PER_SECOND,
+            Mode::Decisions => DECISIONS_PER_SECOND,
+            Mode::CartPut | Mode::CartGet | Mode::Purchase => {
+                return self.at_a_time().max(REUSED);
             }
-            _ => self.at_a_time().max(REUSED),
+        };
+        let requests = match self.length() {
+            Length::Count(count) => count,
+            Length::Time(time) => {
+                let seconds = (time + self.warmup()).as_secs_f64();
+                let requests = seconds * self.load.rate.unwrap_or(by_itself);
+                requests.ceil() as u32 + 1
+            }
+        };
+        requests.div_ceil(self.requests_per_cart())
+    }
+
+    /// The requests that one cart is enough for, in the modes that use carts up: one order per vendor is
+    /// decided about.
+    pub(crate) fn requests_per_cart(&self) -> u32 {
+        match self.load.mode {
+            Mode::Decisions => self.cart.vendors.unwrap_or(self.cart.lines).max(1),
+            _ => 1,
         }
     }
 
     /// The way in which carts are made before the test; none if requests bring them.
     pub(crate) fn prepare(&self) -> Option<Prepare> {
         match self.load.mode {
-            Mode::Checkout | Mode::CartGet => Some(self.cart.prepare.unwrap_or(Prepare::Db)),
+            Mode::Checkout | Mode::CartGet | Mode::Lifecycle | Mode::Decisions => {
+                Some(self.cart.prepare.unwrap_or(Prepare::Db))
+            }
             Mode::CartPut | Mode::Purchase => None,
         }
     }

@@ -14,8 +14,8 @@ use splitcart::domain::ids::{BuyerStoreId, UserId};
 /// The state that the seed's buyers, and most of its vendors, are in.
 pub const STATE: &str = "OK";
 
-/// The seed of the buyers' ids, "load" in ASCII: no catalogue that anyone makes has it.
-const IDS: u64 = 0x6c6f_6164;
+/// The seed of the ids of load tests, "load" in ASCII: no catalogue that anyone makes has it.
+pub(super) const IDS: u64 = 0x6c6f_6164;
 
 /// A buyer and its owner, by their number from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,15 +5,17 @@
 //!
 //! | step | files |
 //! |---|---|
-//! | the options | `options`, `time_option`, `picture_format`, `asked`, `checks` |
+//! | the options | `options`, `move_options`, `beside_options`, `time_option`, `picture_format`, `asked`, `checks` |
 //! | the server, and a test from beginning to end | `place`, `private`, `server_process`, `trial` |
 //! | the carts and their buyers | `cart_generator`, `popularity`, `buyers`, `carts` (pure) |
-//! | preparation | `ready`, `prepare`, `freeze` |
+//! | preparation | `ready`, `prepare`, `beforehand` |
 //! | for other tools | `export` |
 //! | the load | `run`, `clients` (closed), `arrivals`, `schedule`, `precise_timer` (open) |
+//! | the moves of the orders | `moves`, `placed` (pure) |
+//! | beside the load | `stock_counts`, `counting_vendor`, `late_orders` |
 //! | one request | `driver`, `requests`, `connection`, `endpoint`, `answers` |
 //! | measurements | `record`, `latency`, `batches` |
-//! | the results | `report`, `settings`, `soundness`, `table`, `plot` |
+//! | the results | `look`, `report`, `settings`, `soundness`, `table`, `plot` |
 //!
 //! Two benchmarks are driven by it and have programs of their own: [`compare`] holds the checkout against a
 //! textbook implementation and its own bars, [`fault_bench`] injects faults and measures what they cost
@@ -23,7 +25,9 @@ mod answers;
 mod arrivals;
 mod asked;
 mod batches;
+mod beforehand;
 mod bench;
+mod beside_options;
 mod buyers;
 mod cart_generator;
 mod carts;
@@ -31,16 +35,21 @@ mod checks;
 mod clients;
 pub mod compare;
 mod connection;
+mod counting_vendor;
 mod db;
 mod driver;
 mod endpoint;
 mod export;
 pub mod fault_bench;
-mod freeze;
+mod late_orders;
 mod latency;
+mod look;
+mod move_options;
+mod moves;
 mod options;
 mod picture_format;
 mod place;
+mod placed;
 mod plot;
 mod popularity;
 mod precise_timer;
@@ -55,6 +64,7 @@ mod schedule;
 mod server_process;
 mod settings;
 mod soundness;
+mod stock_counts;
 mod table;
 mod time_option;
 mod trial;
@@ -104,6 +114,7 @@ pub async fn run(
         vendors: args.place.seed_vendors,
         products: args.place.seed_products,
         buyers: 1,
+        orders: 0,
         seed: args.cart.seed,
     };
     eprintln!("starting PostgreSQL, Redis and the server …");

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::time_option::parse_time;
+use super::{beside_options::BesideArgs, move_options::MoveArgs, time_option::parse_time};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,6 +20,11 @@ Examples:
   splitcart loadtest --rate 6000 --retry-refused retry-after
                                                       overload, with clients that retry
   splitcart loadtest --mode purchase --clients 16     PUT /cart and checkout, measured as one
+  splitcart loadtest --mode lifecycle --clients 64    checkouts, decisions, fulfillments, cancellations
+  splitcart loadtest --mode decisions --clients 64    decisions alone, about orders that were made before
+  splitcart loadtest --stock-rows-per-s max           checkouts beside a vendor who counts stock
+  splitcart loadtest --late-orders 100000 --duration 5m
+                                                      checkouts while late orders expire, and afterwards
   splitcart loadtest --prepare-only --export requests.ndjson --count 20000
                                                       for wrk, oha, k6 and locust: scripts/load
   splitcart loadtest --retries 0.1                    a tenth is sent twice and must be answered alike
@@ -45,6 +50,10 @@ pub struct LoadtestArgs {
     pub(super) load: LoadArgs,
     #[command(flatten)]
     pub(super) cart: CartArgs,
+    #[command(flatten)]
+    pub(super) moves: MoveArgs,
+    #[command(flatten)]
+    pub(super) beside: BesideArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
 }
@@ -194,6 +203,11 @@ pub enum Mode {
     CartGet,
     /// PUT /api/v1/cart and POST /api/v1/checkout, as one
     Purchase,
+    /// POST /api/v1/checkout of prepared carts, and everything that moves their orders: each client
+    /// sends the moves of what it has bought, at once and one after the other
+    Lifecycle,
+    /// POST /api/v1/orders/{id}/decision about orders that are made before the test
+    Decisions,
 }
 
 /// The way in which carts are made before a test.

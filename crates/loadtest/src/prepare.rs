@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 use terminal::Screen;
 use uuid::Uuid;
 
-use catalogue::db::bulk::copy_rows;
+use catalogue::db::bulk::{CartItemRow, copy_rows};
 use splitcart::{
     db::catalog,
     domain::{
@@ -18,12 +18,14 @@ use splitcart::{
     },
 };
 
-use crate::db::{self, CartItemRow, CartRow, Vendors};
+use crate::db::{self, CartRow, Vendors};
 
 use super::{
     buyers::{self, Buyer},
     cart_generator::{CartGenerator, CartShape},
     carts::Cart,
+    counting_vendor,
+    stock_counts::ROWS,
 };
 
 /// Products that are read at once.
@@ -54,7 +56,8 @@ pub async fn draw_carts(
     count: u32,
     seed: u64,
 ) -> anyhow::Result<Prepared> {
-    let offers = db::find_offers(connection, buyers::STATE, vendors).await?;
+    let mut offers = db::find_offers(connection, buyers::STATE, vendors).await?;
+    offers.retain(|offer| offer.vendor_store_id != counting_vendor::store_id());
     ensure!(
         !offers.is_empty(),
         "the catalogue has nothing for sale in {}: fill it with `splitcart seed`",
@@ -134,6 +137,46 @@ pub async fn ready_buyers(
     Ok(())
 }
 
+/// Makes the vendor that counts its stock, with so many thousand products, unless it is there already.
+///
+/// # Errors
+/// The machine failed; nothing was changed then.
+pub async fn ready_counting_vendor(
+    connection: &mut PgConnection,
+    products_k: u32,
+) -> anyhow::Result<()> {
+    let numbers: Vec<_> = (1..=products_k * ROWS).collect();
+    let ids: Vec<_> = numbers
+        .iter()
+        .map(|number| counting_vendor::product_id(*number))
+        .collect();
+    let known: HashSet<_> = db::known_products(connection, &ids)
+        .await?
+        .into_iter()
+        .collect();
+    let is_missing = |number: &u32| !known.contains(&counting_vendor::product_id(*number));
+    let store = [counting_vendor::store_id().uuid()];
+    let has_store = !db::known_stores(connection, &store).await?.is_empty();
+    let mut tx = connection.begin().await?;
+    if !has_store {
+        copy_rows(&mut tx, [counting_vendor::user()].into_iter(), |_| {}).await?;
+        copy_rows(&mut tx, [counting_vendor::store()].into_iter(), |_| {}).await?;
+        copy_rows(&mut tx, [counting_vendor::membership()].into_iter(), |_| {}).await?;
+    }
+    let missing = || numbers.iter().copied().filter(is_missing);
+    copy_rows(&mut tx, missing().map(counting_vendor::product), |_| {}).await?;
+    copy_rows(
+        &mut tx,
+        missing().map(counting_vendor::inventory_item),
+        |_| {},
+    )
+    .await?;
+    tx.commit()
+        .await
+        .context("could not commit the vendor that counts its stock")?;
+    Ok(())
+}
+
 /// Writes carts straight into the database. Their buyers have none.
 ///
 /// # Errors
@@ -147,6 +190,7 @@ pub async fn write_carts(
         carts.iter().flat_map(|cart| {
             let lines = cart.lines.iter().enumerate();
             lines.map(|(position, line)| CartItemRow {
+                id: Uuid::now_v7(),
                 cart_id: cart.id,
                 position,
                 line,

@@ -9,8 +9,9 @@ use serde_json::Value;
 use crate::db::{Bought, Stock};
 
 use super::{
-    batches::Batches, latency::Percentiles, options::LoadtestArgs, record::Recorder, run::Ended,
-    settings::Settings,
+    batches::Batches, late_orders::LateOrdersReport, latency::Percentiles, moves::MoveKind,
+    options::LoadtestArgs, record::Recorder, run::Ended, settings::Settings,
+    stock_counts::StockCountsReport,
 };
 
 /// See the module. The names are the JSON's.
@@ -41,7 +42,11 @@ pub struct Report {
     pub sent_again: u64,
     /// Clients that were refused until --timeout was over.
     pub gave_up: u64,
-    /// Purchases from the test's carts, by the database.
+    /// The moves that followed the checkouts; empty in the modes that measure one request.
+    pub moves: Vec<MoveReport>,
+    pub stock_counts: Option<StockCountsReport>,
+    pub late_orders: Option<LateOrdersReport>,
+    /// Purchases from the test's carts while it ran, by the database.
     pub bought: Bought,
     pub stock: Stocks,
     pub batches: Option<Batches>,
@@ -89,10 +94,28 @@ pub struct ErrorCount {
     pub count: u64,
 }
 
+/// The moves of one kind.
+#[derive(Clone, Debug, Serialize)]
+pub struct MoveReport {
+    pub kind: MoveKind,
+    /// Successes within the window.
+    pub goodput_per_second: f64,
+    pub latency: Option<Percentiles>,
+    pub refusals: Option<Percentiles>,
+    pub succeeded_in_all: u64,
+    pub outcomes: Vec<OutcomeCount>,
+    pub errors: Vec<ErrorCount>,
+    /// The first unexpected answers.
+    pub unexpected: Vec<String>,
+}
+
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Stocks {
     pub spread: Sold,
     pub hot: Sold,
+    /// Products of which units were lost or invented: available, reserved and fulfilled ones come to
+    /// another sum than before.
+    pub products_unbalanced: usize,
 }
 
 /// Units of some products, added up, as the database has them.
@@ -102,8 +125,10 @@ pub struct Sold {
     pub available_before: i64,
     pub available_after: i64,
     pub least_available_after: i64,
-    /// The reserved units, less those before the test.
+    /// The reserved and the fulfilled units, less those before the test.
     pub units: i64,
+    /// The fulfilled units, less those before the test.
+    pub fulfilled: i64,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -138,7 +163,24 @@ impl Sold {
             available_before: before.available,
             available_after: after.available,
             least_available_after: after.least_available,
-            units: after.reserved - before.reserved,
+            units: after.reserved + after.fulfilled - before.reserved - before.fulfilled,
+            fulfilled: after.fulfilled - before.fulfilled,
+        }
+    }
+}
+
+impl MoveReport {
+    /// The measurements of one kind, whose window has the length of the whole test's.
+    pub fn of(kind: MoveKind, recorder: &Recorder, seconds: f64) -> Self {
+        Self {
+            kind,
+            goodput_per_second: per_second(recorder.window.succeeded, seconds),
+            latency: Percentiles::of(recorder.succeeded()),
+            refusals: Percentiles::of(recorder.refused()),
+            succeeded_in_all: recorder.succeeded_ever,
+            outcomes: outcomes(recorder),
+            errors: errors(recorder),
+            unexpected: recorder.examples.clone(),
         }
     }
 }
@@ -155,25 +197,7 @@ impl Report {
         audit: Value,
     ) -> Self {
         let seconds = recorder.length().as_secs_f64();
-        let per_second = |count: u64| {
-            if seconds > 0.0 {
-                count as f64 / seconds
-            } else {
-                0.0
-            }
-        };
-        let outcomes = recorder
-            .outcomes
-            .iter()
-            .map(|((status, code), count)| OutcomeCount {
-                status: *status,
-                code: code.clone(),
-                count: *count,
-            });
-        let errors = recorder.errors.iter().map(|(error, count)| ErrorCount {
-            error: error.clone(),
-            count: *count,
-        });
+        let per_second = |count| per_second(count, seconds);
         Self {
             version: env!("CARGO_PKG_VERSION"),
             settings: Settings::of(args),
@@ -189,8 +213,8 @@ impl Report {
                 latency: Percentiles::of(recorder.replayed()),
             },
             succeeded_in_all: recorder.succeeded_ever,
-            outcomes: outcomes.collect(),
-            errors: errors.collect(),
+            outcomes: outcomes(recorder),
+            errors: errors(recorder),
             arrivals_per_second: args.load.rate.map(|_| ArrivalRates {
                 offered: per_second(recorder.arrivals.all()),
                 sent: per_second(recorder.arrivals.sent),
@@ -198,6 +222,9 @@ impl Report {
             not_sent: recorder.arrivals.not_sent,
             sent_again: recorder.sent_again,
             gave_up: recorder.gave_up,
+            moves: Vec::new(),
+            stock_counts: None,
+            late_orders: None,
             bought,
             stock,
             batches: ended.batches.clone().unwrap_or_default(),
@@ -235,6 +262,33 @@ impl DriverCpu {
             us_per_answer: cpu * 1e6 / (answers.max(1) as f64),
         }
     }
+}
+
+fn per_second(count: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 {
+        count as f64 / seconds
+    } else {
+        0.0
+    }
+}
+
+pub fn outcomes(recorder: &Recorder) -> Vec<OutcomeCount> {
+    let outcomes = recorder.outcomes.iter();
+    let outcomes = outcomes.map(|((status, code), count)| OutcomeCount {
+        status: *status,
+        code: code.clone(),
+        count: *count,
+    });
+    outcomes.collect()
+}
+
+pub fn errors(recorder: &Recorder) -> Vec<ErrorCount> {
+    let errors = recorder.errors.iter();
+    let errors = errors.map(|(error, count)| ErrorCount {
+        error: error.clone(),
+        count: *count,
+    });
+    errors.collect()
 }
 
 fn series(recorder: &Recorder) -> Vec<SecondReport> {

@@ -44,6 +44,8 @@ pub struct Ended {
     pub ran_out: bool,
     /// True if a signal ended the test.
     pub stopped: bool,
+    /// The end of the window.
+    pub end: Instant,
 }
 
 /// The state when measuring begins.
@@ -125,6 +127,7 @@ pub async fn run(
         batches,
         ran_out,
         stopped,
+        end: end.unwrap_or(now),
     })
 }
 

@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use super::{
     asked::{Arrivals, Length},
-    options::LoadtestArgs,
+    beside_options::StockRate,
+    moves::MoveShares,
+    options::{LoadtestArgs, Mode},
 };
 
 /// The options of a test, with their defaults.
@@ -29,6 +31,11 @@ pub struct Settings {
     pub stock: Option<i32>,
     pub hot_stock: Option<i32>,
     pub qty: Option<i32>,
+    /// Of the moves; none in a mode that moves no order.
+    pub shares: Option<MoveShares>,
+    /// "max" for as many as are answered; none if no stock is counted.
+    pub stock_rows_per_s: Option<String>,
+    pub late_orders: u32,
     pub retries: f64,
     pub retry_refused: String,
     pub seed: u64,
@@ -69,6 +76,14 @@ impl Settings {
             stock: cart.stock,
             hot_stock: cart.hot_stock.or(cart.stock),
             qty: cart.qty,
+            shares: matches!(load.mode, Mode::Lifecycle | Mode::Decisions)
+                .then(|| args.moves.shares()),
+            stock_rows_per_s: match args.beside.stock_rows_per_s {
+                StockRate::Off => None,
+                StockRate::PerSecond(rows) => Some(rows.to_string()),
+                StockRate::Max => Some("max".to_owned()),
+            },
+            late_orders: args.beside.late_orders,
             retries: load.retries,
             retry_refused: name_of(&load.retry_refused),
             seed: cart.seed,

@@ -1,19 +1,24 @@
 //! One test from its beginning to its end: prepare, measure, check the outcome, report.
 
-use std::{path::Path, process::ExitCode, rc::Rc, time::Instant};
+use std::{collections::HashMap, path::Path, process::ExitCode, rc::Rc, time::Instant};
 
 use anyhow::bail;
+use hyper::header::HeaderValue;
 use sqlx::PgConnection;
 use terminal::Screen;
 
 use audit::{AuditArgs, Progress, Report as Audit, audit};
-use splitcart::{cli::services, config::Config, domain::ids::CartId};
-
-use crate::db::{self, Bought, Stock};
+use splitcart::{
+    cli::services,
+    config::Config,
+    domain::ids::{CartId, VendorStoreId},
+};
 
 use super::{
     asked::Length,
-    driver::{Driver, Manners},
+    beside_options::StockRate,
+    driver::{Driver, Manners, Moves},
+    look::look,
     options::{LoadtestArgs, Mode},
     place::Place,
     plot,
@@ -21,9 +26,11 @@ use super::{
     ready::{self, Ready},
     record::Recorder,
     report::{Report, Sold, Stocks},
-    requests::Supply,
+    requests::{Job, Supply},
     run::{self, Mark, Times},
-    soundness, table,
+    soundness,
+    stock_counts::StockCounts,
+    table,
 };
 
 /// The longest time that the relay may be behind when the audit runs.
@@ -48,48 +55,68 @@ pub async fn run(
         () = stop_signal.clone() => bail!("stopped by a signal"),
     };
     let jobs = ready.jobs(args);
-    let Ready { prepared, .. } = ready;
-    let before = stock(&mut connection, &prepared).await?;
+    let Ready {
+        prepared,
+        vendors,
+        late,
+        ..
+    } = ready;
+    let carts = own_carts(args, &prepared, &[]);
+    let before = look(&mut connection, &prepared, &carts, &late.carts).await?;
     let mark = if args.warmup().is_zero() {
         Some(Mark::take(place.ops).await)
     } else {
         None
     };
+    let watching = late.watch(services::connect(&place.database).await?);
     let times = times(args);
-    let driver = Rc::new(Driver::new(
-        place.http.clone(),
-        Manners {
-            timeout: args.load.timeout,
-            replay_share: args.load.retries,
-            retry_refused: args.load.retry_refused,
-            seed: args.cart.seed,
-        },
-        Supply::of(jobs, count(args)),
-        Recorder::between(times.begin, times.end),
-    ));
-    let arrivals = args.arrivals();
-    let running = run::run(
+    let driver = Rc::new(driver(args, place, jobs, vendors, times));
+    let counts = stock_counts(args, config, times)?;
+    let load = run::run(
         &driver,
-        arrivals,
+        args.arrivals(),
         times,
         place.ops,
         mark,
         &screen,
         stop_signal,
     );
-    let ended = running.await?;
+    let load = async {
+        let ended = tokio::select! {
+            ended = load => ended,
+            failed = watching => failed.and_then(|()| bail!("late orders are watched to the end")),
+        };
+        counts.iter().for_each(StockCounts::stop);
+        ended
+    };
+    let counting = async {
+        if let Some(counts) = &counts {
+            counts.run(&place.http, args.load.timeout).await;
+        }
+    };
+    let (ended, ()) = tokio::join!(load, counting);
+    let ended = ended?;
     screen.say("checking the outcome …".to_owned());
 
-    let after = stock(&mut connection, &prepared).await?;
-    let bought = bought(args, &mut connection, &prepared, &driver).await?;
+    let frozen = driver.frozen.borrow().clone();
+    let carts = own_carts(args, &prepared, &frozen);
+    let after = look(&mut connection, &prepared, &carts, &late.carts).await?;
+    let left = late.left(&mut connection).await?;
     let audit = audit_at_the_end(config, &mut connection, &screen).await?;
     screen.close();
     let stocks = Stocks {
-        spread: Sold::between(prepared.spread.len(), before.0, after.0),
-        hot: Sold::between(prepared.hot.len(), before.1, after.1),
+        spread: Sold::between(prepared.spread.len(), before.spread, after.spread),
+        hot: Sold::between(prepared.hot.len(), before.hot, after.hot),
+        products_unbalanced: after.unbalanced_since(&before),
     };
+    let bought = after.bought.since(before.bought);
     let recorder = driver.recorder.borrow();
     let mut report = Report::of(args, &recorder, &ended, bought, stocks, audit.to_json());
+    let moves = driver.moves.as_ref();
+    report.moves = moves.map_or_else(Vec::new, |it| it.report(ended.end, report.seconds));
+    report.stock_counts = counts.map(|counts| counts.report(ended.end, report.seconds));
+    let released = before.late_units - after.late_units;
+    report.late_orders = late.report(times.begin, &recorder, left, released);
     let findings = audit.findings().map(|finding| {
         let (rule, count) = (finding.rule, finding.broken.count);
         format!(
@@ -104,6 +131,27 @@ pub async fn run(
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn driver(
+    args: &LoadtestArgs,
+    place: &Place,
+    jobs: Vec<Job>,
+    vendors: HashMap<VendorStoreId, HeaderValue>,
+    times: Times,
+) -> Driver {
+    let recorder = || Recorder::between(times.begin, times.end);
+    let manners = Manners {
+        timeout: args.load.timeout,
+        replay_share: args.load.retries,
+        retry_refused: args.load.retry_refused,
+        seed: args.cart.seed,
+    };
+    let supply = Supply::of(jobs, count(args));
+    let mut driver = Driver::new(place.http.clone(), manners, supply, recorder());
+    driver.moves = (args.load.mode == Mode::Lifecycle)
+        .then(|| Moves::new(args.moves.shares(), vendors, recorder));
+    driver
 }
 
 fn times(args: &LoadtestArgs) -> Times {
@@ -123,29 +171,31 @@ fn count(args: &LoadtestArgs) -> u64 {
     }
 }
 
-/// Of the products that are not hot, and of those that are.
-async fn stock(
-    connection: &mut PgConnection,
-    prepared: &Prepared,
-) -> anyhow::Result<(Stock, Stock)> {
-    let spread = db::stock_of(connection, &prepared.spread).await?;
-    let hot = db::stock_of(connection, &prepared.hot).await?;
-    Ok((spread, hot))
+/// The carts of this test from which something may be bought; the frozen ones are those that purchases
+/// have frozen.
+fn own_carts(args: &LoadtestArgs, prepared: &Prepared, frozen: &[CartId]) -> Vec<CartId> {
+    match args.load.mode {
+        Mode::Checkout | Mode::Lifecycle | Mode::Decisions => {
+            prepared.carts.iter().map(|cart| cart.id).collect()
+        }
+        Mode::Purchase => frozen.to_vec(),
+        Mode::CartPut | Mode::CartGet => Vec::new(),
+    }
 }
 
-/// Purchases from the carts of this test.
-async fn bought(
+/// The stock counts beside the load, if there are to be any.
+fn stock_counts(
     args: &LoadtestArgs,
-    connection: &mut PgConnection,
-    prepared: &Prepared,
-    driver: &Driver,
-) -> anyhow::Result<Bought> {
-    let carts: Vec<CartId> = match args.load.mode {
-        Mode::Checkout => prepared.carts.iter().map(|cart| cart.id).collect(),
-        Mode::Purchase => driver.frozen.borrow().clone(),
-        Mode::CartPut | Mode::CartGet => Vec::new(),
-    };
-    Ok(db::count_bought(connection, &carts).await?)
+    config: &Config,
+    times: Times,
+) -> anyhow::Result<Option<StockCounts>> {
+    let (rate, products_k) = (args.beside.stock_rows_per_s, args.beside.stock_products_k);
+    if rate == StockRate::Off {
+        return Ok(None);
+    }
+    let recorder = Recorder::between(times.begin, times.end);
+    let bearer = ready::counting_vendor_bearer(config)?;
+    Ok(Some(StockCounts::new(bearer, rate, products_k, recorder)))
 }
 
 async fn audit_at_the_end(

@@ -10,7 +10,7 @@ use super::{
     lines::{self, Line},
     stores,
 };
-use crate::db::bulk::{InventoryItemRow, ProductRow, VolumeTierRow};
+use crate::db::bulk::{BuyerLimit, InventoryItemRow, ProductRow, VolumeTierRow};
 
 /// The stride of the tiers' ids: a power of two above the most tiers that a product has.
 const TIER_STRIDE: u64 = 4;
@@ -18,6 +18,9 @@ const TIER_STRIDE: u64 = 4;
 /// Tenths of a percent: where the first tier starts, and what each further one adds.
 const FIRST_PERCENTS: [u32; 9] = [20, 25, 30, 35, 40, 45, 50, 55, 60];
 const FURTHER_PERCENTS: [u32; 7] = [15, 20, 25, 30, 35, 42, 50];
+
+/// The product with a purchase limit: five times its MOQ within 30 days. Vendor 13 may always sell.
+pub const LIMITED_PRODUCT: u32 = 13;
 
 /// Product `n`.
 pub fn product(plan: &SeedPlan, n: u32) -> ProductRow {
@@ -33,6 +36,10 @@ pub fn product(plan: &SeedPlan, n: u32) -> ProductRow {
         price: price(&mut dice, line.cents),
         moq: terms.moq,
         max_qty: terms.max_qty,
+        buyer_limit: (n == LIMITED_PRODUCT).then(|| BuyerLimit {
+            qty: 5 * terms.moq,
+            days: 30,
+        }),
     }
 }
 
@@ -66,7 +73,7 @@ pub(super) fn volume_tier_count(plan: &SeedPlan, n: u32) -> u64 {
     tiers(plan, n).1.count() as u64
 }
 
-/// The stock of product `n`. Nothing is reserved: only checkout reserves.
+/// The stock of product `n` before anything is reserved.
 pub fn inventory_item(plan: &SeedPlan, n: u32) -> InventoryItemRow {
     let (terms, _) = terms(plan, n);
     let (least, greatest) = terms.line.stock;
@@ -80,6 +87,8 @@ pub fn inventory_item(plan: &SeedPlan, n: u32) -> InventoryItemRow {
         product_id: product_id(plan.seed, n),
         vendor_store_id: vendor_store_id(plan.seed, plan.vendor_of_product(n)),
         available_qty,
+        reserved_qty: 0,
+        fulfilled_qty: 0,
         low_stock_threshold: available_qty / 20,
     }
 }

@@ -10,16 +10,20 @@ mod discounts;
 mod goods;
 mod lines;
 mod names;
+mod orders;
 mod people;
+pub mod purchase;
 mod stores;
 #[cfg(test)]
 mod tests;
 mod words;
 
+use chrono::DateTime;
 use thiserror::Error;
 
 pub use discounts::store_discounts;
-pub use goods::{inventory_item, product, volume_tiers};
+pub use goods::{LIMITED_PRODUCT, inventory_item, product, volume_tiers};
+pub use orders::{ORDERS_MAX, purchases};
 pub use people::{
     owner, owner_membership, vendor_membership, vendor_owner, viewer, viewer_membership,
 };
@@ -48,6 +52,9 @@ pub struct SeedPlan {
     pub products: u32,
     /// Buyer stores.
     pub buyers: u32,
+    /// Orders of the past, of buyers 2 to 4 and of vendors that may always sell; none where only
+    /// the catalogue is wanted.
+    pub orders: u32,
     /// Another number gives other ids, names and prices.
     pub seed: u64,
 }
@@ -69,6 +76,11 @@ pub struct RowCounts {
     pub volume_tiers: u64,
     pub store_discounts: u64,
     pub inventory_items: u64,
+    /// Each of a cart and a checkout of its own.
+    pub orders: u64,
+    /// The lines of the orders, and of their carts.
+    pub order_lines: u64,
+    pub events: u64,
 }
 
 impl SeedPlan {
@@ -93,6 +105,20 @@ impl SeedPlan {
                 self.products, self.vendors
             ));
         }
+        if self.orders > ORDERS_MAX {
+            wrong.push(format!(
+                "orders must be 0 to {ORDERS_MAX}, not {}",
+                self.orders
+            ));
+        } else if wrong.is_empty()
+            && self.orders > 0
+            && orders::first_product(self, self.orders) > self.products.into()
+        {
+            wrong.push(format!(
+                "{} orders need more than {} products",
+                self.orders, self.products
+            ));
+        }
         if wrong.is_empty() {
             Ok(())
         } else {
@@ -113,6 +139,7 @@ impl SeedPlan {
     /// Counts what the plan makes, without making it.
     pub fn row_counts(&self) -> RowCounts {
         let [vendors, products, buyers] = [self.vendors, self.products, self.buyers].map(u64::from);
+        let purchases = purchases(self, DateTime::UNIX_EPOCH);
         let users = buyers + u64::from(self.buyers / VIEWER_EVERY) + vendors;
         RowCounts {
             users,
@@ -128,6 +155,15 @@ impl SeedPlan {
                 .map(|n| discounts::store_discount_count(self, n))
                 .sum(),
             inventory_items: products,
+            orders: purchases.len() as u64,
+            order_lines: purchases
+                .iter()
+                .map(|it| it.line_rows().count() as u64)
+                .sum(),
+            events: purchases
+                .iter()
+                .map(|it| it.event_rows().count() as u64)
+                .sum(),
         }
     }
 }
@@ -144,5 +180,9 @@ impl RowCounts {
             + self.volume_tiers
             + self.store_discounts
             + self.inventory_items
+            // The cart, the group, the order and the payment intent.
+            + 4 * self.orders
+            + 2 * self.order_lines
+            + self.events
     }
 }

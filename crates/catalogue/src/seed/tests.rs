@@ -11,6 +11,7 @@ const PLAN: SeedPlan = SeedPlan {
     vendors: 400,
     products: 5_000,
     buyers: 5_000,
+    orders: 0,
     seed: 1,
 };
 
@@ -212,11 +213,58 @@ fn products_are_dealt_to_the_vendors_in_turn() {
 }
 
 #[test]
+fn no_two_orders_share_a_product_and_all_vendors_may_sell() {
+    for vendors in [1, 7, 19, 40] {
+        let plan = SeedPlan {
+            vendors,
+            orders: 60,
+            ..PLAN
+        };
+        let purchases = purchases(&plan, now());
+        let mut products = HashSet::new();
+        for (product, taken) in purchases.iter().flat_map(|it| it.taken()) {
+            assert!(products.insert(product), "{vendors} vendors");
+            let stock = (1..=plan.products).find(|n| product_id(plan.seed, *n) == product.uuid());
+            let stock = inventory_item(&plan, stock.unwrap()).available_qty;
+            assert!(taken.reserved + taken.fulfilled <= stock);
+        }
+        assert_eq!(products.len(), 120);
+        let sellers: HashSet<_> = (1..=19).map(|n| vendor_store_id(plan.seed, n)).collect();
+        let orders = purchases.iter().flat_map(|it| it.orders());
+        for order in orders {
+            assert!(sellers.contains(&order.vendor_store_id.uuid()));
+        }
+    }
+}
+
+#[test]
+fn the_ids_of_orders_ascend_with_their_times() {
+    let plan = SeedPlan { orders: 50, ..PLAN };
+    let purchases = purchases(&plan, now());
+    let is_young = |it: &&purchase::Purchase| {
+        it.orders()[0].status != splitcart::domain::order::OrderStatus::Expired
+    };
+    let ids: Vec<_> = purchases
+        .iter()
+        .filter(is_young)
+        .flat_map(|it| it.order_ids())
+        .collect();
+    assert!(ids.is_sorted_by(|a, b| a < b));
+    assert!(ids.iter().all(|id| id.uuid().get_version_num() == 7));
+    let times = ids
+        .iter()
+        .map(|id| id.uuid().get_timestamp().unwrap().to_unix().0);
+    let eight_days = u64::try_from(now().timestamp() - 8 * 86_400).unwrap();
+    assert!(times.max() == Some(eight_days));
+}
+
+#[test]
 fn a_plan_says_everything_that_is_wrong_with_it() {
     let wrong = SeedPlan {
         vendors: 0,
         products: 10_000_001,
         buyers: 0,
+        orders: 0,
         seed: 1,
     };
     assert_eq!(
@@ -233,10 +281,21 @@ fn a_plan_says_everything_that_is_wrong_with_it() {
         few.validate().unwrap_err().to_string(),
         "9 products cannot give each of 10 vendors one"
     );
+    let busy = SeedPlan {
+        vendors: 19,
+        products: 100,
+        orders: 60,
+        ..PLAN
+    };
+    assert_eq!(
+        busy.validate().unwrap_err().to_string(),
+        "60 orders need more than 100 products"
+    );
     let most = SeedPlan {
         vendors: VENDORS_MAX,
         products: PRODUCTS_MAX,
         buyers: BUYERS_MAX,
+        orders: ORDERS_MAX,
         seed: u64::MAX,
     };
     assert_eq!(most.validate(), Ok(()));

@@ -10,6 +10,7 @@ use splitcart::domain::cart::LINES_MAX;
 
 use super::{
     asked::{AT_A_TIME_MAX, Length},
+    beside_options::StockRate,
     options::{LoadtestArgs, Mode, Prepare},
     picture_format::PictureFormat,
 };
@@ -22,6 +23,8 @@ pub(crate) fn check(args: &LoadtestArgs) -> anyhow::Result<()> {
     check_load(args)?;
     check_carts(args)?;
     check_modes(args)?;
+    check_moves(args)?;
+    check_beside(args)?;
     if let Some(path) = &args.output.plot {
         ensure!(
             PictureFormat::of(path).is_some(),
@@ -37,6 +40,11 @@ fn check_load(args: &LoadtestArgs) -> anyhow::Result<()> {
     let shares = [
         ("--retries", load.retries),
         ("--hot-share", args.cart.hot_share),
+        ("--fulfill-share", args.moves.shares().fulfill),
+        ("--cancel-share", args.moves.shares().cancel),
+        ("--cancel-group-share", args.moves.shares().cancel_group),
+        ("--reject-share", args.moves.shares().reject),
+        ("--by-line-share", args.moves.shares().by_line),
     ];
     for (name, share) in shares {
         ensure!(
@@ -107,6 +115,59 @@ fn check_carts(args: &LoadtestArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn check_beside(args: &LoadtestArgs) -> anyhow::Result<()> {
+    let (beside, mode) = (&args.beside, args.load.mode);
+    ensure!(
+        (1..=1_000).contains(&beside.stock_products_k),
+        "--stock-products-k is {}; it must be 1 to 1000, in thousands",
+        beside.stock_products_k
+    );
+    ensure!(
+        beside.late_orders == 0
+            || matches!(mode, Mode::Checkout | Mode::Lifecycle | Mode::Decisions),
+        "--late-orders goes with the modes that buy or move prepared carts, not with one that uses carts \
+         again and again"
+    );
+    ensure!(
+        beside.late_orders <= 10_000_000,
+        "--late-orders is {}; it must be at most 10000000",
+        beside.late_orders
+    );
+    ensure!(
+        !args.output.prepare_only
+            || (beside.late_orders == 0 && beside.stock_rows_per_s == StockRate::Off),
+        "--late-orders and --stock-rows-per-s are work beside a load, and --prepare-only measures none"
+    );
+    Ok(())
+}
+
+fn check_moves(args: &LoadtestArgs) -> anyhow::Result<()> {
+    let (mode, moves) = (args.load.mode, &args.moves);
+    let shares = moves.shares();
+    ensure!(
+        shares.reject + shares.by_line <= 1.0,
+        "--reject-share and --by-line-share come to {}; the rest of all decisions accept, so it must be at \
+         most 1",
+        shares.reject + shares.by_line
+    );
+    ensure!(
+        matches!(mode, Mode::Lifecycle | Mode::Decisions) || !moves.is_any_given(),
+        "--reject-share and the other shares of moves go with --mode lifecycle and decisions: this mode \
+         moves no order"
+    );
+    ensure!(
+        mode != Mode::Decisions || !moves.is_any_beside_decisions_given(),
+        "--fulfill-share, --cancel-share and --cancel-group-share go with --mode lifecycle: --mode decisions \
+         does nothing but decide"
+    );
+    ensure!(
+        !args.output.prepare_only || !matches!(mode, Mode::Lifecycle | Mode::Decisions),
+        "--prepare-only writes requests that stand for themselves, but a move needs an order; export --mode \
+         cart-put or checkout"
+    );
+    Ok(())
+}
+
 /// Not every option goes with every mode.
 fn check_modes(args: &LoadtestArgs) -> anyhow::Result<()> {
     let (mode, cart, carts) = (args.load.mode, &args.cart, args.carts());
@@ -135,11 +196,17 @@ fn check_modes(args: &LoadtestArgs) -> anyhow::Result<()> {
          what its PUT is answered; export --mode cart-put or checkout"
     );
     match (mode, args.length()) {
-        (Mode::Checkout, Length::Count(count)) => ensure!(
+        (Mode::Checkout | Mode::Lifecycle, Length::Count(count)) => ensure!(
             carts >= count,
             "--carts is {carts}, but --count asks for {count} checkouts, and each uses up a cart"
         ),
-        (Mode::Checkout, Length::Time(_)) => {
+        (Mode::Decisions, Length::Count(count)) => ensure!(
+            carts >= count.div_ceil(args.requests_per_cart()),
+            "--carts is {carts}, but --count asks for {count} decisions, and each uses up an order: a cart \
+             makes {}",
+            args.requests_per_cart()
+        ),
+        (Mode::Checkout | Mode::Lifecycle | Mode::Decisions, Length::Time(_)) => {
             ensure!(carts > 0, "--carts is 0; nothing can be bought");
         }
         // The tool that sends them decides how many are in flight.

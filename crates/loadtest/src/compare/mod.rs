@@ -53,6 +53,7 @@ const USUAL: SeedPlan = SeedPlan {
     vendors: 200,
     products: 10_000,
     buyers: 1_000,
+    orders: 0,
     seed: 1,
 };
 const LARGE: SeedPlan = SeedPlan {

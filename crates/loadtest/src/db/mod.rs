@@ -4,6 +4,7 @@
 
 pub mod compare;
 pub mod faults;
+pub mod late;
 mod outcome;
 pub mod past;
 mod rows;
@@ -13,11 +14,11 @@ use uuid::Uuid;
 
 use splitcart::{
     db::error::{Doing, Error},
-    domain::ids::{BuyerStoreId, ProductId, VendorStoreId},
+    domain::ids::{BuyerStoreId, ProductId, UserId, VendorStoreId},
 };
 
-pub use outcome::{Bought, Stock, count_bought, stock_of};
-pub use rows::{CartItemRow, CartRow};
+pub use outcome::{Bought, Stock, count_bought, stock_of, units_of};
+pub use rows::CartRow;
 
 /// The number of events that are not published yet.
 pub async fn unpublished(connection: &mut PgConnection) -> Result<i64, Error> {
@@ -86,6 +87,8 @@ pub async fn find_offers(
         from products p
         join sellers on sellers.id = p.vendor_store_id
         where p.is_active
+            -- Buyers come back in some modes.
+            and p.buyer_limit_qty is null
         order by p.id
         "#,
         state,
@@ -96,12 +99,54 @@ pub async fn find_offers(
     .doing("read the catalogue")
 }
 
+/// A person who may decide about a vendor's orders.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner {
+    pub vendor_store_id: VendorStoreId,
+    pub user_id: UserId,
+}
+
+/// An active owner of each of the vendors that have one.
+pub async fn owners_of(
+    connection: &mut PgConnection,
+    vendors: &[VendorStoreId],
+) -> Result<Vec<Owner>, Error> {
+    sqlx::query_as!(
+        Owner,
+        r#"
+        select distinct on (store_id)
+            store_id as "vendor_store_id: VendorStoreId",
+            user_id as "user_id: UserId"
+        from store_memberships
+        where store_id = any($1)
+            and role = 'owner'
+            and status = 'active'
+        order by store_id, user_id
+        "#,
+        vendors as &[VendorStoreId],
+    )
+    .fetch_all(connection)
+    .await
+    .doing("look for the owners of vendors")
+}
+
 /// Those of the ids that are stores.
 pub async fn known_stores(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<Uuid>, Error> {
     sqlx::query_scalar!("select id from stores where id = any($1)", ids)
         .fetch_all(connection)
         .await
         .doing("look for the test's buyers")
+}
+
+/// Those of the ids that are products.
+pub async fn known_products(
+    connection: &mut PgConnection,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>, Error> {
+    sqlx::query_scalar!("select id from products where id = any($1)", ids)
+        .fetch_all(connection)
+        .await
+        .doing("look for the products of the vendor that counts its stock")
 }
 
 /// Removes the buyers' active carts, which an earlier test has left; returns how many there were.
@@ -166,13 +211,25 @@ pub async fn restock(
 /// work for the first readers.
 pub async fn settle(connection: &mut PgConnection) -> Result<(), Error> {
     for statement in [
-        "vacuum (analyze) users, stores, store_memberships, licenses, inventory_items",
+        "vacuum (analyze) users, stores, store_memberships, licenses, products, inventory_items",
         "vacuum (analyze) cart_records, cart_items",
     ] {
-        sqlx::query(statement)
-            .execute(&mut *connection)
-            .await
-            .doing("vacuum what was prepared")?;
+        vacuum(connection, statement).await?;
     }
+    Ok(())
+}
+
+/// The same for the tables of orders.
+pub async fn settle_orders(connection: &mut PgConnection) -> Result<(), Error> {
+    let statement = "vacuum (analyze) checkout_groups, vendor_orders, order_line_items, payment_intents, \
+                     inventory_items";
+    vacuum(connection, statement).await
+}
+
+async fn vacuum(connection: &mut PgConnection, statement: &'static str) -> Result<(), Error> {
+    sqlx::query(statement)
+        .execute(connection)
+        .await
+        .doing("vacuum what was prepared")?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Does jobs over a connection and records how they end.
 
+mod lifecycle;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,8 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use tokio::sync::Notify;
 
 use splitcart::domain::ids::CartId;
+
+pub use lifecycle::Moves;
 
 use super::{
     answers::{cart_id_in, code_in, is_refusal},
@@ -50,6 +53,8 @@ pub struct Driver {
     pub recorder: RefCell<Recorder>,
     /// The carts that purchases have frozen.
     pub frozen: RefCell<Vec<CartId>>,
+    /// `Some` if the orders of a checkout are moved on.
+    pub moves: Option<Moves>,
     /// Set when no request may begin any more.
     pub stopped: Cell<bool>,
     /// Wakes the wait for the next arrival when `stopped` is set.
@@ -65,6 +70,7 @@ impl Driver {
             supply: RefCell::new(supply),
             recorder: RefCell::new(recorder),
             frozen: RefCell::default(),
+            moves: None,
             stopped: Cell::new(false),
             stop: Notify::new(),
         }
@@ -78,17 +84,19 @@ impl Driver {
 
     /// Does a job whose latency counts from `intended`, and gives it back.
     pub async fn perform(&self, connection: &mut Connection, mut job: Job, intended: Instant) {
+        let recorder = &self.recorder;
+        let is_moved_on = matches!(job, Job::Lifecycle(_));
         let (request, answer) = match &mut job {
-            Job::CheckOut(request) => (
+            Job::CheckOut(request) | Job::Lifecycle(request) => (
                 &*request,
-                self.ask(connection, request, 201, intended).await,
+                self.ask(connection, request, 201, intended, recorder).await,
             ),
-            Job::PutCart(request) | Job::GetCart(request) => (
+            Job::PutCart(request) | Job::GetCart(request) | Job::Decide(request) => (
                 &*request,
-                self.ask(connection, request, 200, intended).await,
+                self.ask(connection, request, 200, intended, recorder).await,
             ),
             Job::Purchase { put, check_out } => {
-                let answer = match self.ask(connection, put, 200, intended).await {
+                let answer = match self.ask(connection, put, 200, intended, recorder).await {
                     Some(frozen) => self.buy(connection, check_out, &frozen, intended).await,
                     None => None,
                 };
@@ -97,9 +105,10 @@ impl Driver {
         };
         if let Some(answer) = answer {
             let outcome = Outcome::Succeeded(answer.status);
-            self.record(intended, outcome);
-            if self.rolls(self.manners.replay_share) {
-                self.ask_again(connection, request, &answer).await;
+            self.record(recorder, intended, outcome);
+            self.maybe_ask_again(connection, request, &answer).await;
+            if is_moved_on {
+                self.move_on(connection, request, &answer).await;
             }
         }
         self.supply.borrow_mut().give_back(job);
@@ -114,12 +123,13 @@ impl Driver {
         intended: Instant,
     ) -> Option<Answer> {
         let Some(cart_id) = cart_id_in(&frozen.body) else {
-            self.record(intended, unexpected(frozen));
+            self.record(&self.recorder, intended, unexpected(frozen));
             return None;
         };
         self.frozen.borrow_mut().push(cart_id);
         check_out.name_cart(cart_id);
-        self.ask(connection, check_out, 201, intended).await
+        self.ask(connection, check_out, 201, intended, &self.recorder)
+            .await
     }
 
     /// The expected answer; whatever else happens is recorded. A refusal may be tried again, until
@@ -130,6 +140,7 @@ impl Driver {
         request: &Request,
         expected: u16,
         intended: Instant,
+        recorder: &RefCell<Recorder>,
     ) -> Option<Answer> {
         let mut tried_at = intended;
         loop {
@@ -137,27 +148,27 @@ impl Driver {
                 Ok(answer) if answer.status == expected => return Some(answer),
                 Ok(answer) if is_refusal(answer.status) => answer,
                 Ok(answer) => {
-                    self.record(tried_at, unexpected(&answer));
+                    self.record(recorder, tried_at, unexpected(&answer));
                     return None;
                 }
                 Err(lost) => {
-                    self.record(tried_at, lost);
+                    self.record(recorder, tried_at, lost);
                     tokio::time::sleep(PAUSE_AFTER_LOSS).await;
                     return None;
                 }
             };
             let code = code_in(&answer.body).to_owned();
-            self.record(tried_at, Outcome::Refused(answer.status, code));
+            self.record(recorder, tried_at, Outcome::Refused(answer.status, code));
             let wait = self.wait_after(&answer)?;
             if intended.elapsed() + wait > self.manners.timeout {
-                self.recorder.borrow_mut().gave_up += 1;
+                recorder.borrow_mut().gave_up += 1;
                 return None;
             }
             tokio::time::sleep(wait).await;
             if self.stopped.get() {
                 return None;
             }
-            self.recorder.borrow_mut().sent_again += 1;
+            recorder.borrow_mut().sent_again += 1;
             tried_at = Instant::now();
         }
     }
@@ -174,10 +185,9 @@ impl Driver {
         }
     }
 
-    fn record(&self, intended: Instant, outcome: Outcome) {
-        self.recorder
-            .borrow_mut()
-            .record(intended, Instant::now(), outcome);
+    fn record(&self, recorder: &RefCell<Recorder>, intended: Instant, outcome: Outcome) {
+        let now = Instant::now();
+        recorder.borrow_mut().record(intended, now, outcome);
     }
 
     fn rolls(&self, share: f64) -> bool {
@@ -200,6 +210,17 @@ impl Driver {
                     self.manners.timeout
                 )))
             }
+        }
+    }
+
+    async fn maybe_ask_again(
+        &self,
+        connection: &mut Connection,
+        request: &Request,
+        first: &Answer,
+    ) {
+        if self.rolls(self.manners.replay_share) {
+            self.ask_again(connection, request, first).await;
         }
     }
 

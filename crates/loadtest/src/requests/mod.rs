@@ -20,7 +20,7 @@ use splitcart::{
         cart::{CURRENCIES, CartLine},
         ids::CartId,
     },
-    http::paths::{CART, CHECKOUT},
+    http::paths::{CART, CHECKOUT, INVENTORY},
 };
 
 use super::{carts::Cart, endpoint::Endpoint};
@@ -39,33 +39,45 @@ pub(crate) struct Request {
 impl Request {
     /// Reads the buyer's cart.
     pub(crate) fn get_cart(token: &str) -> Self {
-        Self::without_key(Method::GET, CART, token, Bytes::new())
+        let (path, bearer) = (Uri::from_static(CART), bearer(token));
+        Self::without_key(Method::GET, path, bearer, Bytes::new())
     }
 
     /// Freezes a cart.
     pub(crate) fn put_cart(token: &str, cart: &Cart) -> Self {
-        Self::with_key(Method::PUT, CART, token, put_body(cart).to_string().into())
+        let (path, bearer) = (Uri::from_static(CART), bearer(token));
+        Self::with_key(Method::PUT, path, bearer, &put_body(cart))
     }
 
     /// Buys a cart.
     pub(crate) fn check_out(token: &str, cart_id: CartId) -> Self {
-        let body = checkout_body(cart_id).to_string().into();
-        Self::with_key(Method::POST, CHECKOUT, token, body)
+        let (path, bearer) = (Uri::from_static(CHECKOUT), bearer(token));
+        Self::with_key(Method::POST, path, bearer, &checkout_body(cart_id))
     }
 
-    fn without_key(method: Method, path: &'static str, token: &str, body: Bytes) -> Self {
-        let bearer = HeaderValue::from_str(&format!("Bearer {token}"));
-        let bearer = bearer.expect("a token is visible ASCII");
+    /// Moves an order or a group.
+    pub(crate) fn make_move(bearer: HeaderValue, path: &str, body: &Value) -> Self {
+        let path = path.parse().expect("a path with an id is a URI");
+        Self::with_key(Method::POST, path, bearer, body)
+    }
+
+    /// Counts stock.
+    pub(crate) fn count_stock(bearer: HeaderValue, body: &Value) -> Self {
+        Self::with_key(Method::PUT, Uri::from_static(INVENTORY), bearer, body)
+    }
+
+    fn without_key(method: Method, path: Uri, bearer: HeaderValue, body: Bytes) -> Self {
         Self {
             method,
-            path: Uri::from_static(path),
+            path,
             headers: HeaderMap::from_iter([(AUTHORIZATION, bearer)]),
             body,
         }
     }
 
-    fn with_key(method: Method, path: &'static str, token: &str, body: Bytes) -> Self {
-        let mut request = Self::without_key(method, path, token, body);
+    fn with_key(method: Method, path: Uri, bearer: HeaderValue, body: &Value) -> Self {
+        let body = body.to_string().into();
+        let mut request = Self::without_key(method, path, bearer, body);
         let json = HeaderValue::from_static("application/json");
         request.headers.insert(CONTENT_TYPE, json);
         request.headers.insert(KEY, new_key());
@@ -96,6 +108,11 @@ impl Request {
         self.headers.get(KEY)?.to_str().ok()
     }
 
+    /// The `Authorization` of the caller.
+    pub(crate) fn bearer(&self) -> Option<&HeaderValue> {
+        self.headers.get(AUTHORIZATION)
+    }
+
     /// Makes another request of it: the same, under a key that has never been used.
     pub(crate) fn renew_key(&mut self) {
         if let Some(key) = self.headers.get_mut(KEY) {
@@ -107,6 +124,12 @@ impl Request {
     pub(crate) fn name_cart(&mut self, cart_id: CartId) {
         self.body = checkout_body(cart_id).to_string().into();
     }
+}
+
+/// The `Authorization` of a token's owner.
+pub fn bearer(token: &str) -> HeaderValue {
+    let value = HeaderValue::from_str(&format!("Bearer {token}"));
+    value.expect("a token is visible ASCII")
 }
 
 fn new_key() -> HeaderValue {
@@ -143,6 +166,10 @@ pub fn put_body(cart: &Cart) -> Value {
 pub enum Job {
     /// Buys a cart.
     CheckOut(Request),
+    /// Buys a cart, and moves its orders on.
+    Lifecycle(Request),
+    /// Decides about an order.
+    Decide(Request),
     /// Freezes a cart.
     PutCart(Request),
     /// Reads a cart.
@@ -154,6 +181,15 @@ pub enum Job {
         /// Buys, once it names the cart that was frozen.
         check_out: Box<Request>,
     },
+}
+
+impl Job {
+    const fn is_done_once(&self) -> bool {
+        matches!(
+            self,
+            Self::CheckOut(_) | Self::Lifecycle(_) | Self::Decide(_)
+        )
+    }
 }
 
 /// The jobs that are not taken. A buyer has one request in flight at a time: a job that can be done
@@ -172,7 +208,7 @@ impl Supply {
     pub fn of(jobs: Vec<Job>, count: u64) -> Self {
         Self {
             left: count,
-            used_up: matches!(jobs.first(), Some(Job::CheckOut(_))),
+            used_up: jobs.first().is_some_and(Job::is_done_once),
             jobs: jobs.into(),
         }
     }
@@ -187,7 +223,7 @@ impl Supply {
     /// Puts a job that was done back, if it can be done again.
     pub fn give_back(&mut self, mut job: Job) {
         match &mut job {
-            Job::CheckOut(_) => return,
+            Job::CheckOut(_) | Job::Lifecycle(_) | Job::Decide(_) => return,
             Job::GetCart(_) => {}
             Job::PutCart(put) => put.renew_key(),
             Job::Purchase { put, check_out } => {

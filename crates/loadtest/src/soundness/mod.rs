@@ -5,7 +5,13 @@ mod tests;
 
 use splitcart::http::error::Code;
 
-use super::{options::Mode, record::Recorder, report::Report, run::Ended};
+use super::{
+    options::Mode,
+    record::Recorder,
+    report::{ErrorCount, OutcomeCount, Report},
+    run::Ended,
+    stock_counts::StockCountsReport,
+};
 
 /// From so much of a core on, the driver may have been what was measured.
 const DRIVER_SHARE_MAX: f64 = 0.8;
@@ -23,6 +29,8 @@ pub fn judge(
 ) {
     let mut complaints = Vec::new();
     complaints.extend(answers(report, mode));
+    complaints.extend(moves(report));
+    complaints.extend(report.stock_counts.iter().flat_map(stock_counts));
     complaints.extend(groups(report, mode, recorder));
     complaints.extend(stock(report));
     complaints.extend(findings);
@@ -35,8 +43,8 @@ pub fn judge(
 
 fn answers(report: &Report, mode: Mode) -> Vec<String> {
     let success = match mode {
-        Mode::Checkout | Mode::Purchase => 201,
-        Mode::CartPut | Mode::CartGet => 200,
+        Mode::Checkout | Mode::Purchase | Mode::Lifecycle => 201,
+        Mode::CartPut | Mode::CartGet | Mode::Decisions => 200,
     };
     let mut complaints: Vec<_> = report
         .outcomes
@@ -57,12 +65,47 @@ fn answers(report: &Report, mode: Mode) -> Vec<String> {
     complaints
 }
 
+/// A move has no reason to fail: nobody else moves the orders.
+fn moves(report: &Report) -> Vec<String> {
+    let moves = report.moves.iter();
+    moves
+        .flat_map(|it| of_requests(it.kind.name(), &it.outcomes, &it.errors))
+        .collect()
+}
+
+/// The products are the vendor's own, so no row is refused.
+fn stock_counts(report: &StockCountsReport) -> Vec<String> {
+    let mut complaints = of_requests("stock counts", &report.outcomes, &report.errors);
+    if report.rows.refused > 0 {
+        complaints.push(format!(
+            "{} rows of stock counts were refused",
+            report.rows.refused
+        ));
+    }
+    complaints
+}
+
+fn of_requests(name: &str, outcomes: &[OutcomeCount], errors: &[ErrorCount]) -> Vec<String> {
+    let unexpected = outcomes
+        .iter()
+        .filter(|it| ![200, 429, 503].contains(&it.status));
+    let unexpected = unexpected.map(|it| {
+        format!(
+            "{} answers to {name} were {} {}",
+            it.count, it.status, it.code
+        )
+    });
+    let lost = errors.iter();
+    let lost = lost.map(|it| format!("{} {name} had no answer: {}", it.count, it.error));
+    unexpected.chain(lost).collect()
+}
+
 /// Every success that a client has seen is a group, and every group was seen by a client, but
 /// for requests with an unknown outcome.
 fn groups(report: &Report, mode: Mode, recorder: &Recorder) -> Option<String> {
     let seen = match mode {
-        Mode::Checkout | Mode::Purchase => recorder.succeeded_ever,
-        Mode::CartPut | Mode::CartGet => 0,
+        Mode::Checkout | Mode::Purchase | Mode::Lifecycle => recorder.succeeded_ever,
+        Mode::CartPut | Mode::CartGet | Mode::Decisions => 0,
     };
     let groups = report.bought.groups.cast_unsigned();
     let explained = (seen..=seen + recorder.unknown_ever).contains(&groups);
@@ -88,8 +131,15 @@ fn stock(report: &Report) -> Vec<String> {
             ));
         }
     }
+    if report.stock.products_unbalanced > 0 {
+        complaints.push(format!(
+            "the available, reserved and fulfilled units of {} products come to another sum than before",
+            report.stock.products_unbalanced
+        ));
+    }
     let sold = report.stock.hot.units + report.stock.spread.units;
-    if sold != report.bought.units {
+    let expired = report.late_orders.map_or(0, |late| late.units_released);
+    if sold != report.bought.units - expired {
         complaints.push(format!(
             "{sold} units have left the stock, but the test's own orders have {}: no other \
              client may buy while it runs",

@@ -20,6 +20,7 @@ struct Run {
     recorder: Recorder,
     bought: Bought,
     hot: Sold,
+    products_unbalanced: usize,
     ended: Ended,
 }
 
@@ -40,13 +41,16 @@ fn judged(change: impl FnOnce(&mut Run)) -> Report {
             available_after: 50,
             least_available_after: 50,
             units: 100,
+            fulfilled: 0,
         },
+        products_unbalanced: 0,
         ended: Ended {
             cpu: Duration::from_millis(10),
             cpu_window: Duration::from_secs(1),
             batches: Ok(None),
             ran_out: false,
             stopped: false,
+            end: begin + Duration::from_secs(1),
         },
     };
     for _ in 0..100 {
@@ -62,16 +66,22 @@ fn judged(change: impl FnOnce(&mut Run)) -> Report {
         available_after: 0,
         least_available_after: 0,
         units: 0,
+        fulfilled: 0,
     };
     change(&mut run);
     let Run {
         mut recorder,
         bought,
         hot,
+        products_unbalanced,
         ended,
     } = run;
     recorder.finish(begin + Duration::from_secs(1));
-    let stocks = Stocks { spread: none, hot };
+    let stocks = Stocks {
+        spread: none,
+        hot,
+        products_unbalanced,
+    };
     let audit = serde_json::Value::Null;
     let mut report = Report::of(&args, &recorder, &ended, bought, stocks, audit);
     let no_findings = std::iter::empty();
@@ -151,6 +161,8 @@ fn an_oversold_product_and_lost_units_are_told() {
     );
     let lost = judged(|run| run.hot.available_after = 40);
     assert_complains(&lost, "units of the hot products were lost");
+    let moved = judged(|run| run.products_unbalanced = 3);
+    assert_complains(&moved, "units of 3 products come to another sum");
     let others = judged(|run| run.bought.units = 99);
     assert_complains(&others, "no other client may buy");
 }

@@ -1,7 +1,10 @@
 //! Loading a whole catalogue: the order of the tables and the one transaction they are loaded in.
 //! Shows nothing, and reads the clock only to measure the load.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, ensure};
 use chrono::{DateTime, Utc};
@@ -9,7 +12,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::{
     db::bulk::{self, CopyRow},
-    seed::{self, SeedPlan},
+    seed::{self, RowCounts, SeedPlan, purchase::Purchase},
 };
 
 /// The progress of a load.
@@ -132,10 +135,46 @@ async fn load_tables(
     let tiers = products.clone().flat_map(|n| seed::volume_tiers(plan, n));
     loading.copy(counts.volume_tiers, tiers).await?;
 
-    let inventory = products.map(|n| seed::inventory_item(plan, n));
+    let purchases = seed::purchases(plan, now);
+    let taken: HashMap<_, _> = purchases.iter().flat_map(Purchase::taken).collect();
+    let inventory = products.map(|n| {
+        let row = seed::inventory_item(plan, n);
+        match taken.get(&row.product_id.into()) {
+            Some(taken) => taken.from_stock(row),
+            None => row,
+        }
+    });
     loading.copy(counts.inventory_items, inventory).await?;
+    if !purchases.is_empty() {
+        load_purchases(&purchases, counts, &mut loading).await?;
+    }
 
     Ok(loading.tables)
+}
+
+/// In order, too.
+async fn load_purchases(
+    purchases: &[Purchase],
+    counts: RowCounts,
+    loading: &mut Loading<'_>,
+) -> anyhow::Result<()> {
+    let all = || purchases.iter();
+    loading
+        .copy(counts.orders, all().map(Purchase::cart_row))
+        .await?;
+    let items = all().flat_map(Purchase::item_rows);
+    loading.copy(counts.order_lines, items).await?;
+    loading
+        .copy(counts.orders, all().map(Purchase::group_row))
+        .await?;
+    let orders = all().flat_map(Purchase::order_rows);
+    loading.copy(counts.orders, orders).await?;
+    let lines = all().flat_map(Purchase::line_rows);
+    loading.copy(counts.order_lines, lines).await?;
+    let intents = all().flat_map(Purchase::intent_rows);
+    loading.copy(counts.orders, intents).await?;
+    let events = all().flat_map(Purchase::event_rows);
+    loading.copy(counts.events, events).await
 }
 
 struct Loading<'a> {

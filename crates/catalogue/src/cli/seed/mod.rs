@@ -25,14 +25,16 @@ pub use load::{LoadedTable, Progress, Summary, load};
 
 const EXAMPLES: &str = "\
 Examples:
-  splitcart seed                                      200 vendors, 10,000 products, 1,000 buyers
+  splitcart seed                                      200 vendors, 10,000 products, 1,000 buyers,
+                                                      21 orders in every state
   splitcart seed --vendors 20 --products 500          a small catalogue
   splitcart seed --vendors 100000 --products 1000000  a large one, in about a minute
   splitcart seed --seed 7                             other names, prices and ids
 
 The same numbers always make the same catalogue, with dates counted from now. Vendors 1 to 19 may
 always sell; every 20th is in a neighbouring state, every 25th has an expired licence, every 30th
-has not paid its subscription.";
+has not paid its subscription. Product 13 has a purchase limit. Buyers 2 to 4 have an order in each
+state, of eight days ago: those that wait for a decision expire when they are ten days old.";
 
 /// Fill an empty database with a demo catalogue.
 #[derive(Args, Clone, Copy, Debug)]
@@ -47,6 +49,9 @@ pub struct SeedArgs {
     /// Buyer stores to make, each with an owner
     #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
     pub buyers: u32,
+    /// Orders to make, of buyers 2 to 4, in every state in turn
+    #[arg(long, value_name = "COUNT", default_value_t = 21)]
+    pub orders: u32,
     /// Which catalogue to make: another number gives other names, prices and ids
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
@@ -59,6 +64,7 @@ impl SeedArgs {
             vendors: self.vendors,
             products: self.products,
             buyers: self.buyers,
+            orders: self.orders,
             seed: self.seed,
         }
     }

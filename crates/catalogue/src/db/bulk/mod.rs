@@ -9,14 +9,18 @@
 //! them in, which is an arrow downwards. The other cut, a table name and already encoded bytes
 //! passed in, would have spread column names and COPY's escaping over the layers above.
 
+mod purchases;
 mod rows;
 mod text;
 
 use sqlx::{PgConnection, postgres::PgCopyIn};
 
+pub use purchases::{
+    BoughtCartRow, CartItemRow, GroupRow, IntentRow, OrderLineRow, OrderRow, PublishedEventRow,
+};
 pub use rows::{
-    InventoryItemRow, LicenseRow, MembershipRow, ProductRow, StoreDiscountRow, StoreRow,
-    SubscriptionRow, UserRow, VolumeTierRow,
+    BuyerLimit, InventoryItemRow, LicenseRow, MembershipRow, ProductRow, StoreDiscountRow,
+    StoreRow, SubscriptionRow, UserRow, VolumeTierRow,
 };
 pub use text::CopyText;
 
@@ -95,7 +99,8 @@ pub async fn lock_stores(conn: &mut PgConnection) -> sqlx::Result<()> {
 pub async fn analyze(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query(
         "analyze users, stores, store_memberships, licenses, subscriptions, products,
-             product_volume_discounts, store_discounts, inventory_items",
+             product_volume_discounts, store_discounts, inventory_items, cart_records, cart_items,
+             checkout_groups, vendor_orders, order_line_items, payment_intents, outbox_events",
     )
     .execute(conn)
     .await?;

@@ -136,12 +136,20 @@ pub struct ProductRow {
     pub price: Decimal,
     pub moq: i32,
     pub max_qty: Option<i32>,
+    pub buyer_limit: Option<BuyerLimit>,
+}
+
+/// The most that a buyer may buy of a product within a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BuyerLimit {
+    pub qty: i32,
+    pub days: i32,
 }
 
 impl CopyRow for ProductRow {
     const TABLE: &'static str = "products";
-    const COLUMNS: &'static str =
-        "id, vendor_store_id, sku, title, category, unit, price, moq, max_qty";
+    const COLUMNS: &'static str = "id, vendor_store_id, sku, title, category, unit, price, moq, \
+                                   max_qty, buyer_limit_qty, buyer_limit_days";
 
     fn encode(&self, line: &mut CopyText) {
         line.field(self.id)
@@ -152,7 +160,9 @@ impl CopyRow for ProductRow {
             .field(self.unit)
             .field(self.price)
             .field(self.moq)
-            .nullable(self.max_qty);
+            .nullable(self.max_qty)
+            .nullable(self.buyer_limit.map(|limit| limit.qty))
+            .nullable(self.buyer_limit.map(|limit| limit.days));
     }
 }
 
@@ -215,17 +225,22 @@ pub struct InventoryItemRow {
     pub product_id: Uuid,
     pub vendor_store_id: Uuid,
     pub available_qty: i32,
+    pub reserved_qty: i32,
+    pub fulfilled_qty: i32,
     pub low_stock_threshold: i32,
 }
 
 impl CopyRow for InventoryItemRow {
     const TABLE: &'static str = "inventory_items";
-    const COLUMNS: &'static str = "product_id, vendor_store_id, available_qty, low_stock_threshold";
+    const COLUMNS: &'static str = "product_id, vendor_store_id, available_qty, reserved_qty, \
+                                   fulfilled_qty, low_stock_threshold";
 
     fn encode(&self, line: &mut CopyText) {
         line.field(self.product_id)
             .field(self.vendor_store_id)
             .field(self.available_qty)
+            .field(self.reserved_qty)
+            .field(self.fulfilled_qty)
             .field(self.low_stock_threshold);
     }
 }

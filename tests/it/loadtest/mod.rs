@@ -1,5 +1,8 @@
 //! `splitcart loadtest` against a real server: its report is compared with the database.
 
+mod beside;
+mod moves;
+
 use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -23,6 +26,7 @@ const PLAN: SeedPlan = SeedPlan {
     vendors: 40,
     products: 800,
     buyers: 1,
+    orders: 0,
     seed: 1,
 };
 

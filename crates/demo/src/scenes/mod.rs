@@ -1,5 +1,7 @@
 //! The demo's scenes, in their order.
 
+mod moves;
+
 use anyhow::{Context, ensure};
 use chrono::{Days, Utc};
 use redis::streams::StreamRangeReply;
@@ -17,8 +19,8 @@ use super::{
     shop::{Shop, unpriced_cart},
 };
 
-/// Three for the scenes, one to try the API with.
-const SHOPPERS: u32 = 4;
+/// Four for the scenes, one to try the API with.
+const SHOPPERS: u32 = 5;
 const OFFERS: u32 = 3;
 /// The most times that the stream is asked for an event.
 const LOOKS_MAX: u32 = 200;
@@ -87,7 +89,8 @@ impl Scenes {
             ),
         ]);
         let data: Value = serde_json::from_slice(&first)?;
-        self.show_event(&data["data"]["checkout_group_id"]).await
+        self.show_event(&data["data"]["checkout_group_id"]).await?;
+        self.move_orders().await
     }
 
     async fn buy_everything(&self) -> anyhow::Result<()> {
@@ -95,11 +98,7 @@ impl Scenes {
         let shop = self.shop(0)?;
         let (_, cart) = shop.freeze(self.cart(&[0, 1, 2])).await?;
         screen::cart(&cart);
-        let key = Uuid::now_v7().to_string();
-        let answer = shop
-            .check_out(&key, &json!({ "cart_id": cart["id"] }))
-            .await?;
-        screen::checkout(&answer.data(201)?);
+        screen::checkout(&checked_out(&shop, &cart).await?);
         Ok(())
     }
 
@@ -139,11 +138,7 @@ impl Scenes {
         let (_, cart) = shop
             .freeze(unpriced_cart(&[(&self.offers[index], left)]))
             .await?;
-        let key = Uuid::now_v7().to_string();
-        let answer = shop
-            .check_out(&key, &json!({ "cart_id": cart["id"] }))
-            .await?;
-        let group = answer.data(201)?["checkout_group_id"].clone();
+        let group = checked_out(&shop, &cart).await?["checkout_group_id"].clone();
         println!(
             "   (another buyer took all {left}: checkout group {})",
             text(&group)
@@ -182,14 +177,16 @@ impl Scenes {
     }
 
     /// Prints the commands to do the same by hand.
-    pub(super) async fn invite(&self) -> anyhow::Result<()> {
-        let shop = self.shop(3)?;
+    pub(super) async fn invite(&mut self) -> anyhow::Result<()> {
+        let shop = self.shop(4)?;
+        let vendor = self.vendor(&self.offers[1].clone()).await?;
         let (cart, _) = shop.freeze(self.cart(&[1, 2])).await?;
         // A line of the cart on a line of the terminal.
         let cart = serde_json::to_string_pretty(&cart)?;
-        let base = &self.base;
+        let (base, product) = (&self.base, self.offers[1].product_id);
         println!("\nTry it yourself, one step after the other:\n");
         println!("TOKEN={}\n", shop.token);
+        println!("VENDOR={}\n", vendor.token);
         println!("# Freeze a cart. Another key freezes it anew; wrong totals are refused.");
         println!(
             "curl -sS -w '\\n' -X PUT {base}/api/v1/cart -H \"Authorization: Bearer $TOKEN\" \\\n  \
@@ -212,13 +209,40 @@ impl Scenes {
         println!("# Read what was bought.");
         println!(
             "curl -sS -w '\\n' {base}/api/v1/checkout-groups/$(grep -o '\"checkout_group_id\":\"[^\"]*' \
-             checkout.json | cut -d'\"' -f4) -H \"Authorization: Bearer $TOKEN\""
+             checkout.json | cut -d'\"' -f4) -H \"Authorization: Bearer $TOKEN\"\n"
+        );
+        println!("# One of its vendors looks at its latest order and accepts it.");
+        println!(
+            "ORDER=$(curl -sS \"{base}/api/v1/orders?limit=1\" -H \"Authorization: Bearer $VENDOR\" | \\\n  \
+             grep -o '\"order_id\":\"[^\"]*' | cut -d'\"' -f4)"
+        );
+        println!(
+            "curl -sS -w '\\n' -X POST {base}/api/v1/orders/$ORDER/decision -H \"Authorization: Bearer \
+             $VENDOR\" \\\n  -H 'Content-Type: application/json' -H \"Idempotency-Key: $(date +%s%N)\" \\\n  \
+             -d '{{\"decision\": \"accept\"}}'\n"
+        );
+        println!("# The buyer cancels everything.");
+        println!(
+            "curl -sS -w '\\n' -X POST {base}/api/v1/checkout-groups/$(grep -o '\"checkout_group_id\":\"[^\"]*' \
+             checkout.json | cut -d'\"' -f4)/cancellation \\\n  -H \"Authorization: Bearer $TOKEN\" \
+             -H 'Content-Type: application/json' -H \"Idempotency-Key: $(date +%s%N)\" -d '{{}}'\n"
+        );
+        println!("# The vendor counts its stock, and reads it.");
+        println!(
+            "curl -sS -w '\\n' -X PUT {base}/api/v1/inventory -H \"Authorization: Bearer $VENDOR\" \\\n  \
+             -H 'Content-Type: application/json' -H \"Idempotency-Key: $(date +%s%N)\" \\\n  \
+             -d '{{\"items\": [{{\"product_id\": \"{product}\", \"delta_qty\": 5}}]}}'"
+        );
+        println!(
+            "curl -sS -w '\\n' \"{base}/api/v1/inventory?product_id={product}\" -H \"Authorization: Bearer \
+             $VENDOR\""
         );
         Ok(())
     }
 
     fn shop(&self, index: usize) -> anyhow::Result<Shop> {
-        Shop::enter(&self.config, &self.base, self.shoppers[index])
+        let Shopper { user_id, store_id } = self.shoppers[index];
+        Shop::enter(&self.config, &self.base, user_id, store_id.uuid())
     }
 
     fn cart(&self, indices: &[usize]) -> Value {
@@ -229,6 +253,13 @@ impl Scenes {
             .collect();
         unpriced_cart(&lines)
     }
+}
+
+/// Buys a frozen cart.
+async fn checked_out(shop: &Shop, cart: &Value) -> anyhow::Result<Value> {
+    let key = Uuid::now_v7().to_string();
+    let body = json!({ "cart_id": cart["id"] });
+    shop.check_out(&key, &body).await?.data(201)
 }
 
 fn text(value: &Value) -> &str {

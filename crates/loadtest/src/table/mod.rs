@@ -1,8 +1,12 @@
 //! The report as text. It computes nothing.
 
+mod beside;
+
 use std::fmt::Write;
 
 use terminal::{Table, count as human};
+
+use crate::db::Bought;
 
 use super::{
     batches::Batches,
@@ -23,7 +27,13 @@ pub fn text(report: &Report) -> String {
         ),
     ];
     parts.extend([latencies(report), outcomes(report)].map(|it| it.to_string()));
-    if report.bought.groups > 0 {
+    if !report.moves.is_empty() {
+        parts.push(beside::moves(report).to_string());
+    }
+    if let Some(counts) = &report.stock_counts {
+        parts.push(beside::stock_counts(counts).to_string());
+    }
+    if report.bought != Bought::default() {
         parts.push(stocks(report).to_string());
     }
     parts.extend(lines(report));
@@ -35,7 +45,10 @@ pub fn text(report: &Report) -> String {
             .map(|it| format!("NOT SOUND: {it}")),
     );
     if !report.complaints.is_empty() {
-        parts.extend(report.unexpected.iter().map(|it| format!("  such as {it}")));
+        let of_moves = report.moves.iter().flat_map(|it| &it.unexpected);
+        let of_counts = report.stock_counts.iter().flat_map(|it| &it.unexpected);
+        let unexpected = report.unexpected.iter().chain(of_moves).chain(of_counts);
+        parts.extend(unexpected.map(|it| format!("  such as {it}")));
     }
     let verdict = if report.complaints.is_empty() {
         "The run was sound."
@@ -157,6 +170,7 @@ fn stocks(report: &Report) -> Table {
         "products",
         "in stock before",
         "sold",
+        "of them gone",
         "in stock after",
     ];
     let mut table = new_table(&header);
@@ -167,13 +181,14 @@ fn stocks(report: &Report) -> Table {
     table
 }
 
-fn stock_row(name: &str, stock: Sold) -> [String; 5] {
+fn stock_row(name: &str, stock: Sold) -> [String; 6] {
     let units = |units: i64| u64::try_from(units).map_or_else(|_| units.to_string(), human);
     [
         name.to_owned(),
         human(stock.products as u64),
         units(stock.available_before),
         units(stock.units),
+        units(stock.fulfilled),
         units(stock.available_after),
     ]
 }
@@ -182,11 +197,16 @@ fn lines(report: &Report) -> Vec<String> {
     let bought = report.bought;
     let mut lines = Vec::new();
     if bought.groups > 0 {
+        let released = match bought.lines_released {
+            0 => String::new(),
+            lines => format!(", {lines} released by moves"),
+        };
         lines.push(format!(
-            "bought, says the database: {} checkouts, {} orders, {} lines reserved, {} rejected",
+            "bought, says the database: {} checkouts, {} orders, {} lines reserved, {} rejected{released}",
             bought.groups, bought.orders, bought.lines_reserved, bought.lines_rejected
         ));
     }
+    lines.extend(report.late_orders.map(beside::late_line));
     lines.extend(report.batches.as_ref().map(batch_line));
     lines.push(format!(
         "driver: {:.2} s of CPU ({:.0} % of a core, {:.0} µs per answer)",

@@ -251,6 +251,10 @@ impl OrderBatches {
                     return self.wait_for_stock(member, rows, ended);
                 }
                 Remedy::Refuse => return self.refuse(member, Duration::ZERO),
+                // Others hold the order in turn, as the vendors of one group do that decide at once.
+                Remedy::Apart if is_busy(&failed) && self.may_wait(&mut member) => {
+                    return set_apart(vec![member], ended);
+                }
                 Remedy::Apart => return self.give_up(member, &failed),
             }
             let wait = RETRY_WAIT * tries;
@@ -272,9 +276,8 @@ impl OrderBatches {
                 return member.answer(self, Ok(decision));
             }
             Outcome::OrderHeld => {
-                let since = *member.notes.set_aside_at.get_or_insert_with(Instant::now);
-                if since.elapsed() >= self.held_wait_max {
-                    return self.refuse(member, since.elapsed());
+                if !self.may_wait(&mut member) {
+                    return self.refuse(member, self.held_wait_max);
                 }
                 member.notes.order_held += 1;
                 if member.notes.order_held > SKIPS_MAX {
@@ -289,6 +292,12 @@ impl OrderBatches {
             }
         };
         ended.undecided.push(SetAside { member, next });
+    }
+
+    /// True if a member has not waited too long yet for what others hold.
+    fn may_wait(&self, member: &mut MoveMember) -> bool {
+        let since = *member.notes.set_aside_at.get_or_insert_with(Instant::now);
+        since.elapsed() < self.held_wait_max
     }
 
     /// Lets a member wait for stock that others hold, unless that has been held for too long already.

@@ -10,7 +10,7 @@ use crate::support::{
     Client, Reply, Server, assert_consistent, client::fresh_key, market::cart_of, wait,
 };
 
-use super::{Stage, accept, check_out, decide, fulfil, path, request};
+use super::{Stage, accept, check_out, decide, fulfil, insist, path, request};
 
 /// A crashed server's claims on keys and on events are free again soon.
 const SHORT_LEASES: [(&str, &str); 2] = [
@@ -27,19 +27,6 @@ impl Stage {
         self.buyer = self.buyer.on(&world.server);
         self.vendor = self.vendor.on(&world.server);
     }
-}
-
-/// Sends a request under one key until it is answered with anything but a wait.
-async fn insist(client: &Client, path: &str, key: &str, body: &Value) -> Reply {
-    let mut last = None;
-    wait::until("the move is answered", async || {
-        let reply = Client::send(request(client, path, key, body)).await;
-        let is_answered = reply.status != 503 && reply.status != 409;
-        last = Some(reply);
-        is_answered
-    })
-    .await;
-    last.unwrap()
 }
 
 async fn count(stage: &Stage, query: &'static str) -> i64 {

@@ -149,3 +149,16 @@ pub fn conflict(reply: &Reply) -> Value {
     );
     reply.json()["error"]["details"].clone()
 }
+
+/// Sends a request under one key until it is answered with anything but a wait.
+pub async fn insist(client: &Client, path: &str, key: &str, body: &Value) -> Reply {
+    let mut last = None;
+    wait::until("the move is answered", async || {
+        let reply = Client::send(request(client, path, key, body)).await;
+        let is_answered = reply.status != 503 && reply.status != 409;
+        last = Some(reply);
+        is_answered
+    })
+    .await;
+    last.unwrap()
+}

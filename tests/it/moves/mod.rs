@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
-    Buyer, Client, Product, Reply, Vendor, World, client::fresh_key, market::cart_of,
+    Buyer, Client, Product, Reply, Vendor, World, client::fresh_key, market::cart_of, wait,
 };
 
 /// A buyer and a vendor with a few products, and a server.

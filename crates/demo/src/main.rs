@@ -50,7 +50,7 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     tool_main("demo", async |args: DemoArgs, start: Start| {
-        run(&args, &start.config, start.data_dir.as_deref()).await?;
+        Box::pin(run(&args, &start.config, start.data_dir.as_deref())).await?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -339,7 +339,6 @@ fn only_the_owners_of_units_of_work_begin_and_commit() {
             // An attempt begins and commits the transaction that it lends.
             let lenders = [
                 "src/checkout/batch/attempt.rs",
-                "src/inventory/attempt.rs",
                 "src/vendors/unit_of_work.rs",
             ];
             let by_lending = lenders.contains(&source.path.as_str())

@@ -26,11 +26,11 @@ pub(super) fn expire(
     let DecideWithin::Lasting(decide_within) = config.orders.decide_within else {
         return None;
     };
-    let expire = async move |ids: Vec<OrderId>| {
+    let hand_in = async move |ids: Vec<OrderId>| {
         join_all(ids.into_iter().map(|id| expire_one(&orders, id))).await
     };
     let (pool, metrics, stops) = (pool.clone(), metrics.clone(), stops.clone());
-    let expiry = Expiry::new(pool, decide_within, expire, metrics, stops);
+    let expiry = Expiry::new(pool, decide_within, hand_in, metrics, stops);
     Some(actix_rt::spawn(expiry.run()))
 }
 

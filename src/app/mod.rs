@@ -28,6 +28,7 @@ use crate::{
     carts::start::Carts,
     config::{BACKGROUND_CONNECTIONS, Config, RELAY_CONNECTIONS, RateLimit, TokenKeys},
     http::{
+        connection::place::Connections,
         options::Options as HttpOptions,
         server, tls,
         token::{TokenVerifier, key_set::KeySet},
@@ -175,14 +176,7 @@ impl App {
         background.extend(late_orders);
         background.push(named);
         let http = listeners::spawn(server::serve(http_listener, http_options, tls)?);
-        tracing::info!(
-            http.addr = %http_addr,
-            ops.addr = %ops_addr,
-            http.connections_max = connections.in_all,
-            "listening on {scheme}://{http_addr} (operations on http://{ops_addr}), up to {} \
-             connections at a time",
-            connections.in_all
-        );
+        report_listening(scheme, http_addr, ops_addr, connections);
         Ok(Self {
             http_addr,
             ops_addr,
@@ -254,6 +248,22 @@ impl App {
         log_floods::report_left_out();
         tracing::info!("stopped");
     }
+}
+
+fn report_listening(
+    scheme: &str,
+    http_addr: SocketAddr,
+    ops_addr: SocketAddr,
+    connections: Connections,
+) {
+    tracing::info!(
+        http.addr = %http_addr,
+        ops.addr = %ops_addr,
+        http.connections_max = connections.in_all,
+        "listening on {scheme}://{http_addr} (operations on http://{ops_addr}), up to {} connections at a \
+         time",
+        connections.in_all
+    );
 }
 
 /// A summary of the settings that an operator who finds a service running asks for first.

@@ -111,7 +111,7 @@ impl From<&OrderLine> for MovedLine {
             product_id: line.product_id,
             qty: line.qty,
             status: line.status,
-            reason: line.rejection.as_ref().map(|rejection| rejection.reason),
+            reason: line.rejection_reason(),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
     },
     money::Money,
     product::Unit,
-    rejection::{OrderRejectionReason, Rejection},
+    rejection::{LineRejectionReason, OrderRejectionReason, Rejection},
 };
 
 /// The status of a vendor's order. A checkout makes the first two; the others are the vendor's work.
@@ -175,6 +175,13 @@ pub struct OrderLine {
     pub total: Money,
     pub status: LineStatus,
     pub rejection: Option<Rejection>,
+}
+
+impl OrderLine {
+    /// The reason for which the line is rejected, if it is.
+    pub fn rejection_reason(&self) -> Option<LineRejectionReason> {
+        self.rejection.as_ref().map(|rejection| rejection.reason)
+    }
 }
 
 /// The payment intent of one order.

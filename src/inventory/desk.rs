@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use rand::RngExt;
-use sqlx::PgPool;
 
 use crate::{
     batching::{
@@ -18,13 +17,16 @@ use crate::{
     },
     held_rows::Row,
     metrics::{Meters, Metrics, ReplayLabel},
-    vendors::Vendors,
+    vendors::{
+        Vendors,
+        unit_of_work::{Failed, UnitOfWork},
+    },
 };
 
 use super::{
-    attempt::{Outcome, attempt},
     command::{CountStock, Decision},
-    failure::{AttemptError, Remedy},
+    failure::{Remedy, ScriptError},
+    script::{Script, Scripted},
 };
 
 /// The longest time after which a caller that needs a held row is asked to come back.
@@ -41,14 +43,9 @@ type CountMember = Member<CountContext>;
 /// The limits and tools that every count works with.
 #[derive(Clone, Debug)]
 pub struct CountContext {
-    /// Opened on the actors' arbiter.
-    pub(super) pool: PgPool,
+    /// Its pool was opened on the actors' arbiter.
+    pub(super) unit_of_work: UnitOfWork,
     pub(super) vendors: Vendors,
-    /// The time that a transaction may take to begin, the wait for a connection included.
-    pub(super) begin_wait_max: Duration,
-    /// The time that it may then take up to its commit.
-    pub(super) transaction_limit: Duration,
-    pub(super) commit_wait_max: Duration,
     /// The time that a count waits for rows which others hold, once that is known.
     pub(super) held_wait_max: Duration,
     pub(super) attempts_max: u32,
@@ -112,8 +109,15 @@ impl CountContext {
     async fn carry_out_one(&self, mut member: CountMember, ended: &mut Ended<Self>) {
         loop {
             let started = Instant::now();
-            let error = match attempt(self, &member.command).await {
-                Ok(Outcome::Decided(decision, items)) => {
+            let script = Script {
+                context: self,
+                command: &member.command,
+            };
+            let attempt = self
+                .unit_of_work
+                .carry_out(async |work| script.run(work).await);
+            let error = match attempt.await {
+                Ok(Scripted { decision, items }) => {
                     self.count_rows(&items);
                     let took_s = started.elapsed().as_secs_f64();
                     self.vendors.metrics.count_duration.observe(took_s);
@@ -126,15 +130,17 @@ impl CountContext {
                     };
                     return member.answer(self, Ok(decision));
                 }
-                Ok(Outcome::Held(rows)) => return self.wait_for(member, rows, ended),
                 Err(error) => error,
             };
             member.notes.is_commit_unknown |= error.is_commit_unknown();
+            let remedy = match Remedy::of(&error) {
+                Remedy::WaitFor(rows) => return self.wait_for(member, rows, ended),
+                remedy => remedy,
+            };
             member.notes.tries += 1;
             let is_last = member.notes.tries >= self.attempts_max;
-            match error.remedy() {
-                Remedy::Again | Remedy::AgainThenRefuse if !is_last => {}
-                remedy => return self.give_up(member, &error, remedy, ended),
+            if is_last || !matches!(remedy, Remedy::Again | Remedy::AgainThenRefuse) {
+                return self.give_up(member, &error, &remedy, ended);
             }
             tracing::warn!(
                 http.request_id = member.request_id(),
@@ -148,6 +154,7 @@ impl CountContext {
     /// Lets a count wait for rows that others hold, unless they have been held for too long already.
     fn wait_for(&self, mut member: CountMember, rows: Vec<Row>, ended: &mut Ended<Self>) {
         let held_rows = &self.vendors.held_rows;
+        held_rows.note(rows.iter().copied());
         let since = *member.notes.set_aside_at.get_or_insert_with(Instant::now);
         let held_for = held_rows.held_for(&rows);
         if since.elapsed() >= self.held_wait_max || held_for >= self.held_wait_max {
@@ -162,11 +169,11 @@ impl CountContext {
     fn give_up(
         &self,
         member: CountMember,
-        error: &AttemptError,
-        remedy: Remedy,
+        error: &Failed<ScriptError>,
+        remedy: &Remedy,
         ended: &mut Ended<Self>,
     ) {
-        if remedy == Remedy::Fail {
+        if *remedy == Remedy::Fail {
             tracing::error!(
                 http.request_id = member.request_id(),
                 "a stock count failed: {error}"
@@ -179,10 +186,12 @@ impl CountContext {
         }
         match remedy {
             Remedy::DatabaseIsAway | Remedy::Again => {
-                ended.is_database_away |= remedy == Remedy::DatabaseIsAway;
+                ended.is_database_away |= *remedy == Remedy::DatabaseIsAway;
                 member.answer(self, Err(Undecided::Unavailable));
             }
-            Remedy::Refuse | Remedy::AgainThenRefuse => self.refuse(member, Duration::ZERO),
+            Remedy::Refuse | Remedy::AgainThenRefuse | Remedy::WaitFor(_) => {
+                self.refuse(member, Duration::ZERO);
+            }
             Remedy::Fail => {
                 let undecided = if member.notes.is_commit_unknown {
                     Undecided::Unavailable

@@ -4,8 +4,7 @@
 //! |---|---|
 //! | [`command`] | a count as it is handed in, and the decisions about it |
 //! | [`desk`] | carrying counts out: the tries at one, and the wait for rows that others hold |
-//! | `attempt` | one transaction: begin and commit |
-//! | `script` | what is in it |
+//! | `script` | what is in its transaction |
 //! | `failure` | what can go wrong and what is done then |
 //! | [`start`] | opening the desk, with the pool that it uses |
 //!
@@ -16,7 +15,6 @@
 //! An unknown commit is resolved by trying again: an attempt looks the key up first, so what was committed
 //! is found and repeated.
 
-mod attempt;
 pub mod command;
 pub mod desk;
 mod failure;

@@ -3,7 +3,7 @@
 //! What can be read without a lock is read first. Between the vendor's turn and the commit there are two
 //! statements: one that locks the rows, and one that writes them with the answer.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::collections::BTreeSet;
 
 use crate::{
     db::{
@@ -18,46 +18,51 @@ use crate::{
     },
     faults,
     held_rows::Row,
-    vendors::lent_tx::LentTx,
+    vendors::{lent_tx::LentTx, unit_of_work::Work},
 };
 
 use super::{
     command::{CountStock, Decision, Refusal},
     desk::CountContext,
-    failure::AttemptError,
+    failure::ScriptError,
 };
 
-/// The result of a script.
-pub(super) enum Scripted {
-    /// Nothing was written.
-    Decided(Decision),
-    /// Others hold rows that the count needs. Nothing was written.
-    Held(Vec<Row>),
-    /// Everything is written: the transaction can be committed.
-    Written {
-        decision: Decision,
-        items: Vec<CountedItem>,
-    },
+/// The result of a script. The transaction can be committed.
+pub(super) struct Scripted {
+    pub decision: Decision,
+    /// The items that were decided just now.
+    pub items: Vec<CountedItem>,
 }
 
-/// A transaction script at work.
+impl From<Decision> for Scripted {
+    fn from(decision: Decision) -> Self {
+        Self {
+            decision,
+            items: Vec::new(),
+        }
+    }
+}
+
+/// A transaction script.
+#[derive(Clone, Copy)]
 pub(super) struct Script<'a> {
     pub context: &'a CountContext,
     pub command: &'a CountStock,
-    /// The rows that the transaction may have locked.
-    pub needs: Vec<StockKey>,
 }
 
 impl Script<'_> {
     /// Does everything up to the commit.
     pub(super) async fn run(
-        &mut self,
-        tx: &mut LentTx,
-        deadline: Instant,
-    ) -> Result<Scripted, AttemptError> {
+        self,
+        Work {
+            tx,
+            deadline,
+            stock,
+        }: &mut Work,
+    ) -> Result<Scripted, ScriptError> {
         let vendor = match self.admit(tx).await? {
             Ok(vendor) => vendor,
-            Err(decision) => return Ok(Scripted::Decided(decision)),
+            Err(decision) => return Ok(decision.into()),
         };
         let items = &self.command.items;
         let found = db::inventory::find_products(tx.connection(), vendor, items).await?;
@@ -70,11 +75,11 @@ impl Script<'_> {
         let keys: Vec<_> = keys.into_iter().collect();
         let known = self.context.vendors.held_rows.among(&rows(&keys));
         if !known.is_empty() {
-            return Ok(Scripted::Held(known));
+            return Err(ScriptError::Held(known));
         }
         let directory = &self.context.vendors.directory;
-        tx.keep(directory.take_turn(vendor, deadline).await?);
-        self.needs.clone_from(&keys);
+        directory.take_turns(tx, [vendor].into(), *deadline).await?;
+        *stock = rows(&keys);
         // To wait for a row here would keep the vendor's checkouts waiting, too.
         let locked = db::inventory::lock_free_rows(tx.connection(), &keys).await?;
         faults::place("stock_locked").await;
@@ -83,7 +88,7 @@ impl Script<'_> {
             .filter(|key| !locked.contains_key(&key.product_id));
         let held: Vec<_> = held.copied().collect();
         if !held.is_empty() {
-            return Ok(Scripted::Held(rows(&held)));
+            return Err(ScriptError::Held(rows(&held)));
         }
         let products: Vec<_> = found
             .into_iter()
@@ -116,20 +121,17 @@ impl Script<'_> {
             inserted: missing.len() as u64,
         };
         if written.await? != all {
-            return Err(AttemptError::RowAppeared);
+            return Err(ScriptError::RowAppeared);
         }
         faults::place("stock_written").await;
-        Ok(Scripted::Written {
+        Ok(Scripted {
             decision: Decision::Counted(response),
             items: counted.items,
         })
     }
 
     /// The vendor, or the decision about a caller who may not count or a key that has an answer.
-    async fn admit(
-        &self,
-        tx: &mut LentTx,
-    ) -> Result<Result<VendorStoreId, Decision>, AttemptError> {
+    async fn admit(&self, tx: &mut LentTx) -> Result<Result<VendorStoreId, Decision>, ScriptError> {
         let CountStock {
             user_id,
             store_id,
@@ -153,6 +155,6 @@ impl Script<'_> {
 }
 
 /// The keys as rows that may be held.
-pub(super) fn rows(keys: &[StockKey]) -> Vec<Row> {
+fn rows(keys: &[StockKey]) -> Vec<Row> {
     keys.iter().copied().map(Row::Stock).collect()
 }

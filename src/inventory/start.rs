@@ -11,7 +11,7 @@ use crate::{
         self,
         pool::{Limits as PoolLimits, Workload},
     },
-    vendors::Vendors,
+    vendors::{Vendors, unit_of_work::UnitOfWork},
 };
 
 use super::desk::{CountContext, CountDesk};
@@ -62,11 +62,14 @@ pub fn open(
     let pool = db::pool::lazy(url, "splitcart inventory", pool_limits)?;
     vendors.metrics.watch_pool("inventory", pool.clone());
     let context = CountContext {
-        pool,
+        unit_of_work: UnitOfWork {
+            pool,
+            held_rows: vendors.held_rows.clone(),
+            begin_wait_max: BEGIN_MAX.min(options.acquire_wait_max),
+            transaction_max: options.transaction_max,
+            commit_wait_max: options.commit_wait_max,
+        },
         vendors: vendors.clone(),
-        begin_wait_max: BEGIN_MAX.min(options.acquire_wait_max),
-        transaction_limit: options.transaction_max,
-        commit_wait_max: options.commit_wait_max,
         held_wait_max: options.held_wait_max,
         attempts_max: options.attempts_max,
         keep_answers_for: options.keep_answers_for,

@@ -13,7 +13,7 @@ use crate::{
     db::{
         self,
         inventory::Freeing,
-        orders::moves::Written,
+        orders::moves::{Held, Written},
         outbox::{ClaimedEvent, Event},
     },
     domain::{
@@ -32,7 +32,7 @@ use crate::{
 
 use super::{
     batch::{MoveMember, OrderBatches},
-    command::{Decision, Done, MoveCommand, Target},
+    command::{Decision, Done, MoveCommand, Request, Target},
     inputs::Inputs,
     ledger::{Carried, Ledger, add},
 };
@@ -77,11 +77,12 @@ struct Prepared {
 pub(super) async fn attempt(
     context: &OrderBatches,
     members: &[MoveMember],
+    held: Held,
 ) -> Result<Vec<Outcome>, Failed<ScriptError>> {
     faults::place("before_moves").await;
     let prepared = context
         .unit
-        .carry_out(async |work| script(context, members, work).await)
+        .carry_out(async |work| script(context, members, held, work).await)
         .await?;
     if !prepared.events.is_empty() {
         // A relay that is behind finds them in the outbox when their claim has ended.
@@ -96,11 +97,12 @@ pub(super) async fn attempt(
 async fn script(
     context: &OrderBatches,
     members: &[MoveMember],
+    held: Held,
     work: &mut Work,
 ) -> Result<Prepared, ScriptError> {
     let now = work.tx.began_at();
     let commands: Vec<_> = members.iter().map(|member| &member.command).collect();
-    let mut inputs = Inputs::read(work.tx.connection(), &commands, now).await?;
+    let mut inputs = Inputs::read(work.tx.connection(), &commands, held, now).await?;
     let mut ledger = Ledger::open(&mut inputs, now);
     let mut batch = Batch::new(now);
     let mut left = context.batch_lines_max;
@@ -168,7 +170,7 @@ impl<'a> Batch<'a> {
         if !freed.is_empty() {
             self.freed.insert(index, freed);
         }
-        let actor = command.request.as_ref().map(|request| request.actor());
+        let actor = command.request.as_ref().map(Request::actor);
         for (placed, moved) in &moved {
             let id = EventId::new(Uuid::now_v7());
             let event = Event::of_move(placed, moved, &command.order_move, actor, id);

@@ -13,7 +13,7 @@ use crate::{
         Answer, Ended, Member, Next, SetAside, Undecided, Work, desk::Desk, desk::retry_after,
         request_ids,
     },
-    db::{Fault, outbox::ClaimedEvent},
+    db::{Fault, orders::moves::Held, outbox::ClaimedEvent},
     held_rows::Row,
     log_floods::{self, Kind},
     metrics::{Meters, Metrics, ReplayLabel},
@@ -42,6 +42,10 @@ const ROUNDS_MAX: u32 = 4;
 /// The wait before a member is tried again whose order is held by others: that is another move of the same
 /// group, most of the time, which ends within milliseconds.
 const ORDER_HELD_WAIT: Duration = Duration::from_millis(10);
+
+/// The number of times that a member whose order is held comes back to a slot. After that it waits for the
+/// order in the slow lane, where PostgreSQL serves those who wait in their order.
+const SKIPS_MAX: u32 = 4;
 
 /// The wait before a lone attempt is repeated, times the number of attempts so far, plus as much again at
 /// random.
@@ -81,6 +85,8 @@ pub struct Notes {
     is_commit_unknown: bool,
     /// The time at which the move first had to wait for a row that others held.
     set_aside_at: Option<Instant>,
+    /// The number of times that the order was held by others.
+    order_held: u32,
     /// The number of line items, once the order was read.
     lines: Option<usize>,
 }
@@ -124,7 +130,7 @@ impl Work for OrderBatches {
             if members.is_empty() {
                 return ended;
             }
-            match attempt(self, &members).await {
+            match attempt(self, &members, Held::Skip).await {
                 Ok(outcomes) => {
                     for (member, outcome) in members.into_iter().zip(outcomes) {
                         self.conclude(member, outcome, &mut ended);
@@ -224,7 +230,7 @@ impl OrderBatches {
         let mut tries = 0;
         loop {
             tries += 1;
-            let failed = match attempt(self, &alone).await {
+            let failed = match attempt(self, &alone, Held::Wait).await {
                 Ok(outcomes) => {
                     for (member, outcome) in alone.into_iter().zip(outcomes) {
                         self.conclude(member, outcome, ended);
@@ -269,6 +275,10 @@ impl OrderBatches {
                 let since = *member.notes.set_aside_at.get_or_insert_with(Instant::now);
                 if since.elapsed() >= self.held_wait_max {
                     return self.refuse(member, since.elapsed());
+                }
+                member.notes.order_held += 1;
+                if member.notes.order_held > SKIPS_MAX {
+                    return set_apart(vec![member], ended);
                 }
                 let wait = ORDER_HELD_WAIT.mul_f64(rand::rng().random_range(0.5..1.5));
                 Next::After(Box::pin(tokio::time::sleep(wait)))

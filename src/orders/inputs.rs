@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use crate::{
     db::{
         self,
-        orders::moves::{Asked, Locked},
+        orders::moves::{Asked, Held, Locked},
     },
     domain::{
         caller::Membership,
@@ -44,9 +44,10 @@ impl Inputs {
     pub(super) async fn read(
         connection: &mut PgConnection,
         commands: &[&MoveCommand],
+        held: Held,
         now: DateTime<Utc>,
     ) -> Result<Self, db::Error> {
-        let locked = db::orders::moves::lock(connection, &asked(commands)).await?;
+        let locked = db::orders::moves::lock(connection, &asked(commands), held).await?;
         let callers = read_callers(connection, commands, now).await?;
         let groups: Vec<CheckoutGroupId> = locked.groups.keys().copied().collect();
         let ids = locked.groups.values().flat_map(|group| &group.orders);

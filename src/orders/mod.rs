@@ -10,9 +10,10 @@
 //! | `ledger` | the orders of a batch, changed by one command after the other |
 //! | [`start`] | opening the desk |
 //!
-//! A move never waits for a row inside its transaction. Orders, and then stock, are locked by skipping what
-//! others hold; the members that need it are set aside, and the others go on. The turns of vendors keep the
-//! checkouts of this process away from the stock meanwhile.
+//! In a slot a move never waits for a row inside its transaction. Orders, and then stock, are locked by
+//! skipping what others hold; the members that need it are set aside, and the others go on. The turns of
+//! vendors keep the checkouts of this process away from the stock meanwhile. An order that stays held is
+//! waited for in the slow lane.
 
 mod attempt;
 pub mod batch;

@@ -1,7 +1,7 @@
 //! The open transaction of a batch, lent to vendors' actors by moving it.
 //!
-//! The transaction is never shared: it is moved, so the compiler knows who holds it, and only the
-//! `attempt` of a desk may begin or commit one (`tests/tidy.rs`). Losing it (an error, a deadline, a panic, a
+//! The transaction is never shared: it is moved, so the compiler knows who holds it, and only
+//! `batch::attempt` may begin or commit one (`tests/tidy.rs`). Losing it (an error, a deadline, a panic, a
 //! closed mailbox) rolls it back: there is no clean-up code. It carries the turns that vendors have given
 //! to it, so that they are given back at the moment the transaction ends, whichever way that is.
 //!
@@ -117,7 +117,7 @@ impl LentTx {
     /// # Panics
     /// The vendor's id does not ascend. Turns taken in another order could form a cycle, and a cycle in
     /// mailboxes is a hang without an error.
-    pub(crate) fn keep(&mut self, turn: Turn) {
+    pub(super) fn keep(&mut self, turn: Turn) {
         let last = self.turns().next_back();
         assert!(
             last < Some(turn.vendor()),

@@ -78,9 +78,12 @@ async fn expire(pool: &PgPool, orders: &[OrderId]) -> Vec<Outcome> {
         .fetch_all(pool)
         .await
         .unwrap();
-    let outcome = |id: &OrderId| match expired.contains(&id.uuid()) {
-        true => Outcome::Expired,
-        false => Outcome::NotLate,
+    let outcome = |id: &OrderId| {
+        if expired.contains(&id.uuid()) {
+            Outcome::Expired
+        } else {
+            Outcome::NotLate
+        }
     };
     orders.iter().map(outcome).collect()
 }
@@ -178,9 +181,12 @@ async fn an_order_that_can_t_be_expired_holds_up_no_other_and_is_tried_again() {
         *attempts.borrow_mut() += failing.len();
         let outcomes = expire(&database.pool, &others).await;
         let mut outcomes = outcomes.into_iter();
-        let outcome = |id: &OrderId| match failing.contains(id) {
-            true => Outcome::Failed,
-            false => outcomes.next().unwrap(),
+        let outcome = |id: &OrderId| {
+            if failing.contains(id) {
+                Outcome::Failed
+            } else {
+                outcomes.next().unwrap()
+            }
         };
         orders.iter().map(outcome).collect()
     };
@@ -230,7 +236,7 @@ async fn a_look_ends_at_its_limits_and_the_walk_before_its_margin() {
     let pool = background_pool(&database);
     let mut connection = pool.acquire().await.unwrap();
     let walk = Extent::OldIds {
-        margin: Duration::from_secs(60),
+        margin: Duration::from_mins(1),
     };
 
     let mut after = OrderId::new(Uuid::nil());

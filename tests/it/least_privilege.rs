@@ -7,9 +7,10 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, error::DatabaseError,
     postgres::PgConnectOptions,
 };
+use uuid::Uuid;
 
 use crate::support::{
-    Database, Market, Redis, Server,
+    Buyer, Database, Market, Product, Redis, Server, Vendor,
     client::fresh_key,
     market::item,
     server::{refusal_to_start, splitcart},
@@ -66,25 +67,63 @@ const SETTINGS: [(&str, &str); 2] = [
     ("SPLITCART_OUTBOX_RETENTION", "1day"),
 ];
 
+/// Counts a product, and one that was never counted, whose row is inserted.
+async fn count_stock(market: &Market, server: &Server, product: Product) {
+    let never_counted = market.product(product.vendor, 300, 0).await;
+    let remove = format!(
+        "delete from inventory_items where product_id = '{}'",
+        never_counted.id
+    );
+    market.database.run(&remove).await;
+    let shop = Buyer {
+        user_id: Uuid::now_v7(),
+        store_id: product.vendor.store_id,
+    };
+    let vendor = server.client(&market.colleague(&shop, "ops").await);
+    let count = json!([
+        { "product_id": product.id, "delta_qty": 1, "low_stock_threshold": 3 },
+        { "product_id": never_counted.id, "on_hand_qty": 4 },
+    ]);
+    let counted = crate::inventory::count(&vendor, count.as_array().unwrap()).await;
+    for told in crate::inventory::results(&counted) {
+        assert_eq!(told["result"], "changed");
+    }
+    assert_eq!(vendor.get(crate::inventory::PATH).await.status, 200);
+}
+
+/// For the sweepers, which run at once.
+const EXPIRED_ROWS: &str = "
+    insert into cart_put_keys (
+        scope, cart_id, request_fingerprint, response_body, created_at, expires_at)
+    values (gen_random_uuid(), gen_random_uuid(), '', '', now() - interval '9 days',
+        now() - interval '1 day');
+    insert into inventory_keys (
+        scope, request_fingerprint, response_body, created_at, expires_at)
+    values (gen_random_uuid(), '', '', now() - interval '9 days', now() - interval '1 day');
+    insert into outbox_events (id, event_type, aggregate_type, aggregate_id, payload,
+        created_at, published_at)
+    values ('019412c8-0000-7000-8000-000000000001', 'order_created', 'checkout_group',
+        gen_random_uuid(), '{}', now() - interval '9 days', now() - interval '8 days')";
+
+/// The vendor accepts and fulfils an order.
+async fn move_orders(market: &Market, server: &Server, vendor: Vendor, order: &Value) {
+    let person = Buyer {
+        user_id: Uuid::now_v7(),
+        store_id: vendor.store_id,
+    };
+    let vendor = server.client(&market.colleague(&person, "ops").await);
+    let accepted = crate::moves::accept(&vendor, order).await;
+    assert_eq!(accepted.status, 200, "{}", accepted.text());
+    let fulfilled = crate::moves::fulfil(&vendor, order).await;
+    assert_eq!(fulfilled.status, 200, "{}", fulfilled.text());
+}
+
 #[tokio::test]
 async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
     let granted = Granted::new().await;
     let market = Market::new(granted.database);
     let redis = Redis::start().await;
-    // Expired rows for the sweepers, which run at once.
-    market
-        .database
-        .run(
-            "insert into cart_put_keys (
-                scope, cart_id, request_fingerprint, response_body, created_at, expires_at)
-             values (gen_random_uuid(), gen_random_uuid(), '', '', now() - interval '9 days',
-                now() - interval '1 day');
-             insert into outbox_events (id, event_type, aggregate_type, aggregate_id, payload,
-                created_at, published_at)
-             values ('019412c8-0000-7000-8000-000000000001', 'order_created', 'checkout_group',
-                gen_random_uuid(), '{}', now() - interval '9 days', now() - interval '8 days')",
-        )
-        .await;
+    market.database.run(EXPIRED_ROWS).await;
     let server = Server::start(&granted.url, &redis.url, &SETTINGS).await;
     let (ready, reasons) = server.operations("/readyz").await;
     assert_eq!(ready, 200, "{reasons}");
@@ -154,13 +193,19 @@ async fn all_of_the_service_works_as_a_role_that_owns_nothing() {
         assert_eq!(client.get(path).await.status, 200, "{path}");
     }
 
+    let orders = bought.data()["vendor_orders"].clone();
+    let mut orders = orders.as_array().unwrap().iter();
+    let reserved = orders.find(|order| order["status"] == "created_pending");
+    move_orders(&market, &server, plenty.vendor, reserved.unwrap()).await;
+    count_stock(&market, &server, plenty).await;
     let published =
         "select count(*) from outbox_events where published_at > now() - interval '1 hour'";
-    wait::until("the event is published", async || {
-        market.database.count(published).await == 1
+    wait::until("the events are published", async || {
+        market.database.count(published).await == 3
     })
     .await;
     let old = "select (select count(*) from cart_put_keys where expires_at < now())
+        + (select count(*) from inventory_keys where expires_at < now())
         + (select count(*) from outbox_events where created_at < now() - interval '1 day')";
     wait::until("what is old is swept", async || {
         market.database.count(old).await == 0

@@ -40,6 +40,7 @@ mod http2_limits;
 mod idempotency;
 mod identity;
 mod import;
+mod inventory;
 mod isolation;
 mod late_orders;
 mod least_privilege;

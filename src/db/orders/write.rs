@@ -123,10 +123,7 @@ pub async fn insert_checkouts(
         &column(&lines, |(.., line)| line.discount) as &[Money],
         &column(&lines, |(.., line)| line.total) as &[Money],
         &column(&lines, |(.., line)| line.status) as &[LineStatus],
-        &column(&lines, |(.., line)| line
-            .rejection
-            .as_ref()
-            .map(|rejection| rejection.reason)) as &[Option<LineRejectionReason>],
+        &column(&lines, |(.., line)| line.rejection_reason()) as &[Option<LineRejectionReason>],
         &column(&lines, |(.., line)| line
             .rejection
             .as_ref()

@@ -75,7 +75,7 @@ fn name_envelopes(document: &mut Value) {
     let mut named: Map<String, Value> = Map::new();
     each_envelope(document, &mut |operation, status, envelope| {
         let known = named.iter().find(|(_, known)| *known == envelope);
-        let name = known.map(|(name, _)| name.clone()).unwrap_or_else(|| {
+        let new_name = || {
             let is_shared = uses[&envelope.to_string()] > 1;
             let name = name_of(operation, status, envelope, is_shared);
             if is_shared && named.contains_key(&name) {
@@ -84,7 +84,8 @@ fn name_envelopes(document: &mut Value) {
             } else {
                 name
             }
-        });
+        };
+        let name = known.map_or_else(new_name, |(name, _)| name.clone());
         let earlier = named.insert(name.clone(), envelope.clone());
         assert!(
             earlier.is_none_or(|earlier| earlier == *envelope),

@@ -1,6 +1,6 @@
 //! Orders in every status that moves lead to, and the faults that the audit finds in them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     moves::{Stage, accept, cancel, check_out, decide, fulfil, id, post},
@@ -64,7 +64,7 @@ pub const FAULTS: &[(&str, &[&str])] = &[
         &["order_fits_its_lines", "event_per_ended_order"],
     ),
     (
-        "update order_line_items set rejection_reason = 'order_expired'
+        "update order_line_items set rejection_reason = 'order_expired', rejection_detail = null
          where rejection_reason = 'order_canceled'",
         &["order_fits_its_lines"],
     ),
@@ -201,14 +201,19 @@ pub const NO_FAULTS: &[&str] = &[
 /// An order in each status that moves lead to. No server runs.
 pub async fn world_of_moves() -> World {
     let stage = Stage::with_products(&[1000, 250]).await;
-    let lines = |order: &serde_json::Value, decisions: [&str; 2]| {
+    let lines = |order: &Value, decisions: [&str; 2]| {
         let items = order["items"].as_array().unwrap().iter();
-        let lines: Vec<_> = items
+        let decided = items
             .zip(decisions)
-            .filter(|(_, decision)| !decision.is_empty())
-            .map(|(item, decision)| json!({ "line_item_id": item["line_item_id"], "decision": decision }))
-            .collect();
-        json!({ "lines": lines })
+            .filter(|(_, decision)| !decision.is_empty());
+        let lines = decided.map(|(item, decision)| {
+            let mut line = json!({ "line_item_id": item["line_item_id"], "decision": decision });
+            if decision == "reject" {
+                line["note"] = json!("Sold out.");
+            }
+            line
+        });
+        json!({ "lines": lines.collect::<Vec<_>>() })
     };
     for decisions in [
         ["accept", ""],
@@ -229,7 +234,8 @@ pub async fn world_of_moves() -> World {
     );
     let group = id(&stage.buy(&[1, 1]).await["checkout_group_id"]);
     let path = format!("/api/v1/checkout-groups/{group}/cancellation");
-    assert_eq!(post(&stage.buyer, &path, &json!({})).await.status, 200);
+    let note = json!({ "note": "Too late." });
+    assert_eq!(post(&stage.buyer, &path, &note).await.status, 200);
     buy_what_comes_to_nothing(&stage).await;
     let late = id(&stage.buy(&[1, 1]).await["order_id"]);
     let backdate = format!(

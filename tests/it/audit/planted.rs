@@ -261,7 +261,11 @@ const POLICY_FAULTS: &[(&str, &[&str])] = &[
              set rejection_reason = 'vendor_rejected',
                 rejection_detail = rejection_detail || '{\"note\": \"Sold out.\"}'
              where rejection_detail ? 'limit_qty' and not rejection_detail ? 'reserved_qty'",
-        &["line_filled"],
+        &[
+            "order_fits_its_lines",
+            "line_filled",
+            "payment_per_reserved_order",
+        ],
     ),
     (
         "update products set buyer_limit_qty = 2, updated_at = now() - interval '2 hours'
@@ -353,12 +357,6 @@ async fn every_rule_finds_the_fault_that_is_planted_for_it() {
 
 /// Changes that leave a database with outcomes of purchase limits sound.
 const NO_POLICY_FAULTS: &[&str] = &[
-    // Words of those who ended lines after the checkout.
-    "update order_line_items
-     set rejection_reason = 'vendor_rejected', rejection_detail = '{\"note\": \"Sold out.\"}'
-     where rejection_detail ? 'limit_qty' and not rejection_detail ? 'reserved_qty'",
-    "update order_line_items set rejection_reason = 'order_canceled', rejection_detail = null
-     where rejection_detail ? 'limit_qty' and not rejection_detail ? 'reserved_qty'",
     // A limit that is younger than the orders.
     "update products set buyer_limit_qty = 2, updated_at = now() where buyer_limit_qty is not null",
     "update products set buyer_limit_qty = 2, updated_at = now() - interval '50 minutes'

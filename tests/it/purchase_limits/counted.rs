@@ -1,5 +1,8 @@
 //! The purchases that count for a limit, also those that come or go while a checkout is under way.
 
+use reqwest::Method;
+use serde_json::json;
+
 use crate::support::{
     Client, Shopper, World, assert_consistent, client::fresh_key, market::cart_of,
 };
@@ -73,6 +76,23 @@ async fn lines_count_until_they_are_rejected() {
 }
 
 #[tokio::test]
+async fn a_canceled_order_gives_back_what_the_limit_had_of_it() {
+    let limited = Limited::after_buying(6).await;
+    let bought = limited.buy(4, "reject_line").await;
+    let order = bought.data()["vendor_orders"][0]["order_id"].clone();
+    let path = format!("/api/v1/orders/{}/cancellation", order.as_str().unwrap());
+    let cancel = limited.client.request(Method::POST, &path);
+    let cancel = cancel.header("Idempotency-Key", fresh_key());
+
+    let canceled = Client::send(cancel.json(&json!({}))).await;
+
+    assert_eq!(canceled.status, 200, "{}", canceled.text());
+    let reply = limited.buy(5, "fill").await;
+    assert_eq!(lines(&reply), [line(4, "pending"), line(1, "rejected")]);
+    limited.assert_reserved(10).await;
+}
+
+#[tokio::test]
 async fn purchases_from_before_the_limit_count_and_a_lowered_limit_is_no_finding() {
     let world = World::start().await;
     let product = world.market.sold_product(500, 100).await;
@@ -130,7 +150,7 @@ async fn units_that_are_bought_meanwhile_cost_nothing_while_the_limit_leaves_eno
     let cart_id = limited.freeze(4).await;
     let mut held = market.hold_stock(limited.product).await;
 
-    let body = serde_json::json!({ "cart_id": cart_id });
+    let body = json!({ "cart_id": cart_id });
     let request = limited.client.checkout_request(&fresh_key(), &body);
     let waiting = tokio::spawn(Client::send(request));
     market.until_a_checkout_waits_for_a_lock().await;

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use crate::domain::{
     cart::Totals,
-    ids::{BuyerStoreId, CheckoutGroupId, OrderId, VendorStoreId},
+    ids::{CheckoutGroupId, OrderId, VendorStoreId},
     money::Money,
     pricing::{DiscountKind, DiscountTerms},
 };
@@ -24,7 +24,6 @@ pub struct Asked {
 /// A locked group with its locked orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockedGroup {
-    pub buyer_store_id: BuyerStoreId,
     pub totals: Totals,
     /// Those among the asked orders.
     pub orders: BTreeSet<OrderId>,
@@ -38,35 +37,71 @@ pub struct Locked {
     pub held: BTreeMap<OrderId, CheckoutGroupId>,
 }
 
-/// Locks the orders that are asked for, each with its group, until the transaction ends. Orders that do not
-/// exist are left out.
-pub async fn lock(connection: &mut PgConnection, asked: &Asked) -> Result<Locked, Error> {
-    let rows = sqlx::query!(
-        r#"
-        with asked as (
-            select unnest($1::uuid[]) as id
-            union
-            select id from vendor_orders where checkout_group_id = any($2)
+/// What is done about rows that other transactions hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Leave them out.
+    Skip,
+    /// Wait for them, as long as the pool's setting says.
+    Wait,
+}
+
+/// A locked order with its group.
+struct Row {
+    group_id: CheckoutGroupId,
+    subtotal: Money,
+    discount_total: Money,
+    total: Money,
+    order_id: OrderId,
+}
+
+/// The statement for each way of locking.
+macro_rules! lock_rows {
+    ($asked:expr, $locking:tt) => {
+        sqlx::query_as!(
+            Row,
+            r#"
+            with asked as (
+                select unnest($1::uuid[]) as id
+                union
+                select id from vendor_orders where checkout_group_id = any($2)
+            )
+            select
+                g.id as "group_id: CheckoutGroupId",
+                g.subtotal as "subtotal: Money",
+                g.discount_total as "discount_total: Money",
+                g.total as "total: Money",
+                o.id as "order_id: OrderId"
+            from vendor_orders o
+            join checkout_groups g on g.id = o.checkout_group_id
+            where o.id in (select id from asked)
+            order by g.id, o.id
+            "#
+                + $locking,
+            &$asked.orders as &[OrderId],
+            &$asked.groups as &[CheckoutGroupId],
         )
-        select
-            g.id as "group_id: CheckoutGroupId",
-            g.buyer_store_id as "buyer_store_id: BuyerStoreId",
-            g.subtotal as "subtotal: Money",
-            g.discount_total as "discount_total: Money",
-            g.total as "total: Money",
-            o.id as "order_id: OrderId"
-        from vendor_orders o
-        join checkout_groups g on g.id = o.checkout_group_id
-        where o.id in (select id from asked)
-        order by g.id, o.id
-        for no key update of g, o skip locked
-        "#,
-        &asked.orders as &[OrderId],
-        &asked.groups as &[CheckoutGroupId],
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .doing("lock orders")?;
+    };
+}
+
+/// Locks the orders that are asked for, each with its group, until the transaction ends. Orders that do not
+/// exist are left out. Groups are locked before their orders, so those who wait form no cycle.
+pub async fn lock(
+    connection: &mut PgConnection,
+    asked: &Asked,
+    held: Held,
+) -> Result<Locked, Error> {
+    let rows = match held {
+        Held::Skip => {
+            let rows = lock_rows!(asked, "for no key update of g, o skip locked");
+            rows.fetch_all(&mut *connection).await
+        }
+        Held::Wait => {
+            let rows = lock_rows!(asked, "for no key update of g, o");
+            rows.fetch_all(&mut *connection).await
+        }
+    };
+    let rows = rows.doing("lock orders")?;
     let mut locked = Locked::default();
     let mut found = BTreeSet::new();
     for row in rows {
@@ -75,7 +110,6 @@ pub async fn lock(connection: &mut PgConnection, asked: &Asked) -> Result<Locked
             .groups
             .entry(row.group_id)
             .or_insert_with(|| LockedGroup {
-                buyer_store_id: row.buyer_store_id,
                 totals: Totals {
                     subtotal: row.subtotal,
                     discount_total: row.discount_total,

@@ -126,7 +126,7 @@ pub async fn write(
         // The ids of the lines.
         &column(lines, |change| change.line.id) as &[LineItemId],
         &column(lines, |change| change.line.status) as &[LineStatus],
-        &column(lines, |change| reason(change.line)) as &[Option<LineRejectionReason>],
+        &column(lines, |change| change.line.rejection_reason()) as &[Option<LineRejectionReason>],
         &column(lines, |change| change.line.rejection.as_ref().and_then(detail))
             as &[Option<Json<RejectionDetail>>],
         &column(lines, |change| change.moved_at),
@@ -150,8 +150,4 @@ pub async fn write(
         intents: written.intents,
         groups: written.groups,
     })
-}
-
-fn reason(line: &OrderLine) -> Option<LineRejectionReason> {
-    line.rejection.as_ref().map(|rejection| rejection.reason)
 }

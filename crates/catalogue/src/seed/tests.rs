@@ -291,11 +291,19 @@ fn a_plan_says_everything_that_is_wrong_with_it() {
         busy.validate().unwrap_err().to_string(),
         "60 orders need more than 100 products"
     );
+    let too_busy = SeedPlan {
+        orders: ORDERS_MAX + 1,
+        ..PLAN
+    };
+    assert_eq!(
+        too_busy.validate().unwrap_err().to_string(),
+        "orders must be 0 to 10000, not 10001"
+    );
     let most = SeedPlan {
         vendors: VENDORS_MAX,
         products: PRODUCTS_MAX,
         buyers: BUYERS_MAX,
-        orders: ORDERS_MAX,
+        orders: 19,
         seed: u64::MAX,
     };
     assert_eq!(most.validate(), Ok(()));

@@ -3,6 +3,7 @@
 mod cancellation;
 mod decision;
 mod expiry;
+mod faults;
 mod fulfillment;
 mod late;
 mod requests;

@@ -38,7 +38,7 @@ impl std::str::FromStr for StockRate {
         }
         match text.parse::<f64>() {
             Ok(0.0) => Ok(Self::Off),
-            Ok(rows) if rows >= 1.0 && rows <= 1e7 => Ok(Self::PerSecond(rows)),
+            Ok(rows) if (1.0..=1e7).contains(&rows) => Ok(Self::PerSecond(rows)),
             _ => Err("it must be `max`, 0, or rows a second from 1 to 10000000"),
         }
     }

@@ -92,10 +92,8 @@ pub async fn get_ready(
         Vendors::MaySell
     };
     let (count, seed) = (args.carts(), args.cart.seed);
-    let late_carts = args
-        .beside
-        .late_orders
-        .div_ceil(args.shape().vendors as u32);
+    let orders_per_cart = args.cart.vendors.unwrap_or(args.cart.lines);
+    let late_carts = args.beside.late_orders.div_ceil(orders_per_cart);
     let all = count + late_carts;
     let drawn = prepare::draw_carts(connection, args.shape(), vendors, all, seed);
     let mut prepared = drawn.await?;

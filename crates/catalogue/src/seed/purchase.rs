@@ -81,7 +81,7 @@ pub struct Taken {
 impl Taken {
     /// The row of the product without these units.
     #[must_use]
-    pub fn from_stock(self, row: InventoryItemRow) -> InventoryItemRow {
+    pub const fn from_stock(self, row: InventoryItemRow) -> InventoryItemRow {
         InventoryItemRow {
             available_qty: row.available_qty - self.reserved - self.fulfilled,
             reserved_qty: row.reserved_qty + self.reserved,

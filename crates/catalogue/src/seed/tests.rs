@@ -222,7 +222,7 @@ fn no_two_orders_share_a_product_and_all_vendors_may_sell() {
         };
         let purchases = purchases(&plan, now());
         let mut products = HashSet::new();
-        for (product, taken) in purchases.iter().flat_map(|it| it.taken()) {
+        for (product, taken) in purchases.iter().flat_map(purchase::Purchase::taken) {
             assert!(products.insert(product), "{vendors} vendors");
             let stock = (1..=plan.products).find(|n| product_id(plan.seed, *n) == product.uuid());
             let stock = inventory_item(&plan, stock.unwrap()).available_qty;
@@ -230,7 +230,7 @@ fn no_two_orders_share_a_product_and_all_vendors_may_sell() {
         }
         assert_eq!(products.len(), 120);
         let sellers: HashSet<_> = (1..=19).map(|n| vendor_store_id(plan.seed, n)).collect();
-        let orders = purchases.iter().flat_map(|it| it.orders());
+        let orders = purchases.iter().flat_map(purchase::Purchase::orders);
         for order in orders {
             assert!(sellers.contains(&order.vendor_store_id.uuid()));
         }
@@ -247,7 +247,7 @@ fn the_ids_of_orders_ascend_with_their_times() {
     let ids: Vec<_> = purchases
         .iter()
         .filter(is_young)
-        .flat_map(|it| it.order_ids())
+        .flat_map(purchase::Purchase::order_ids)
         .collect();
     assert!(ids.is_sorted_by(|a, b| a < b));
     assert!(ids.iter().all(|id| id.uuid().get_version_num() == 7));
@@ -291,11 +291,19 @@ fn a_plan_says_everything_that_is_wrong_with_it() {
         busy.validate().unwrap_err().to_string(),
         "60 orders need more than 100 products"
     );
+    let too_busy = SeedPlan {
+        orders: ORDERS_MAX + 1,
+        ..PLAN
+    };
+    assert_eq!(
+        too_busy.validate().unwrap_err().to_string(),
+        "orders must be 0 to 10000, not 10001"
+    );
     let most = SeedPlan {
         vendors: VENDORS_MAX,
         products: PRODUCTS_MAX,
         buyers: BUYERS_MAX,
-        orders: ORDERS_MAX,
+        orders: 19,
         seed: u64::MAX,
     };
     assert_eq!(most.validate(), Ok(()));

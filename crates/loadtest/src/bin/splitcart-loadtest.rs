@@ -12,6 +12,6 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 fn main() -> ExitCode {
     tool_main("loadtest", async |args: Box<LoadtestArgs>, start: Start| {
         let (config_file, data_dir) = (start.config_file.as_deref(), start.data_dir.as_deref());
-        loadtest::run(&args, &start.config, config_file, data_dir).await
+        Box::pin(loadtest::run(&args, &start.config, config_file, data_dir)).await
     })
 }

@@ -15,7 +15,7 @@ use crate::{
     requests::Request,
 };
 
-use super::{Driver, unexpected};
+use super::{Driver, record, unexpected};
 
 /// What moves need beside the driver.
 #[derive(Debug)]
@@ -66,18 +66,18 @@ impl Driver {
     ) {
         let Some(moves) = &self.moves else { return };
         let Ok(placed) = Placed::waiting_in(&answer.body) else {
-            self.record(&self.recorder, Instant::now(), unexpected(answer));
+            record(&self.recorder, Instant::now(), unexpected(answer));
             return;
         };
         let chains = moves.shares.chains(&placed, &mut self.dice.borrow_mut());
         for chain in chains {
             for planned in chain {
                 let recorder = moves.recorder(planned.kind);
-                let request = moves.request(planned, check_out);
+                let request = moves.request(&planned, check_out);
                 let intended = Instant::now();
                 let answer = self.ask(connection, &request, 200, intended, recorder);
                 let Some(answer) = answer.await else { break };
-                self.record(recorder, intended, Outcome::Succeeded(answer.status));
+                record(recorder, intended, Outcome::Succeeded(answer.status));
                 self.maybe_ask_again(connection, &request, &answer).await;
             }
         }
@@ -85,7 +85,7 @@ impl Driver {
 }
 
 impl Moves {
-    fn request(&self, planned: PlannedMove, check_out: &Request) -> Request {
+    fn request(&self, planned: &PlannedMove, check_out: &Request) -> Request {
         let bearer = match planned.by {
             Mover::Buyer => check_out.bearer(),
             Mover::Vendor(id) => self.vendors.get(&id),

@@ -105,7 +105,7 @@ impl Driver {
         };
         if let Some(answer) = answer {
             let outcome = Outcome::Succeeded(answer.status);
-            self.record(recorder, intended, outcome);
+            record(recorder, intended, outcome);
             self.maybe_ask_again(connection, request, &answer).await;
             if is_moved_on {
                 self.move_on(connection, request, &answer).await;
@@ -123,7 +123,7 @@ impl Driver {
         intended: Instant,
     ) -> Option<Answer> {
         let Some(cart_id) = cart_id_in(&frozen.body) else {
-            self.record(&self.recorder, intended, unexpected(frozen));
+            record(&self.recorder, intended, unexpected(frozen));
             return None;
         };
         self.frozen.borrow_mut().push(cart_id);
@@ -148,17 +148,17 @@ impl Driver {
                 Ok(answer) if answer.status == expected => return Some(answer),
                 Ok(answer) if is_refusal(answer.status) => answer,
                 Ok(answer) => {
-                    self.record(recorder, tried_at, unexpected(&answer));
+                    record(recorder, tried_at, unexpected(&answer));
                     return None;
                 }
                 Err(lost) => {
-                    self.record(recorder, tried_at, lost);
+                    record(recorder, tried_at, lost);
                     tokio::time::sleep(PAUSE_AFTER_LOSS).await;
                     return None;
                 }
             };
             let code = code_in(&answer.body).to_owned();
-            self.record(recorder, tried_at, Outcome::Refused(answer.status, code));
+            record(recorder, tried_at, Outcome::Refused(answer.status, code));
             let wait = self.wait_after(&answer)?;
             if intended.elapsed() + wait > self.manners.timeout {
                 recorder.borrow_mut().gave_up += 1;
@@ -183,11 +183,6 @@ impl Driver {
             RetryRefused::Jitter => Some(jitter),
             RetryRefused::RetryAfter => Some(refusal.retry_after.unwrap_or_default() + jitter),
         }
-    }
-
-    fn record(&self, recorder: &RefCell<Recorder>, intended: Instant, outcome: Outcome) {
-        let now = Instant::now();
-        recorder.borrow_mut().record(intended, now, outcome);
     }
 
     fn rolls(&self, share: f64) -> bool {
@@ -240,6 +235,11 @@ impl Driver {
             Err(lost) => recorder.record(sent, Instant::now(), lost),
         }
     }
+}
+
+fn record(recorder: &RefCell<Recorder>, intended: Instant, outcome: Outcome) {
+    let now = Instant::now();
+    recorder.borrow_mut().record(intended, now, outcome);
 }
 
 fn unexpected(answer: &Answer) -> Outcome {

@@ -220,7 +220,7 @@ impl CopyRow for StoreDiscountRow {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InventoryItemRow {
     pub product_id: Uuid,
     pub vendor_store_id: Uuid,

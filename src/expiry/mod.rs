@@ -26,6 +26,7 @@ use crate::{
         orders::{Extent, Look, LookMax},
     },
     domain::ids::OrderId,
+    log_floods::{self, Kind},
     metrics::Metrics,
 };
 
@@ -41,11 +42,18 @@ const PATROL_ROWS_MAX: i64 = 10_000;
 const LATE_MAX: usize = 512;
 /// The most orders that are handed in at once.
 const BATCH_MAX: usize = 64;
-/// The most orders that are remembered to be tried again; beyond that nothing new is looked for.
+/// The most orders that are remembered to be tried again. Beyond that those that have failed most often are
+/// left to the patrol, so that they hold up no other.
 const UNEXPIRED_MAX: usize = 1_000;
 /// Longer than a checkout takes from the making of its orders' ids to its commit, with the difference of
 /// the instances' clocks.
 const MARGIN: Duration = Duration::from_secs(5);
+/// The same orders may fail every half a minute.
+const NOT_EXPIRED: Kind = Kind {
+    what: "batches of late orders could not be expired",
+    status: 0,
+    code: "",
+};
 const STATEMENT_MAX: Duration = Duration::from_secs(10);
 /// The pause after a batch, in times of what it took.
 const PAUSE_PER_WORK: u32 = 4;
@@ -118,32 +126,23 @@ impl<Expire: AsyncFn(Vec<OrderId>) -> Vec<Outcome>> Expiry<Expire> {
         self.expire_all(due).await;
         let started = Instant::now();
         let mut pause = LOOK_EVERY;
-        let mut overdue_s = 0.0_f64;
-        if let Some(max) = self.look_max(WALK_ROWS_MAX) {
-            let look = self.walk(max).await?;
-            overdue_s = look.overdue_s;
-            if look.is_cut_short(max) {
-                pause = (started.elapsed() * PAUSE_PER_WORK).min(PAUSE_MAX);
-            }
-            self.expire_new(look.late).await;
-            self.record_walk().await?;
-        }
-        if self.next_patrol <= Instant::now()
-            && let Some(max) = self.look_max(PATROL_ROWS_MAX)
-        {
-            let look = self.patrol(max).await?;
+        let max = look_max(WALK_ROWS_MAX);
+        let look = self.walk(max).await?;
+        let mut overdue_s = look.overdue_s;
+        let mut is_cut_short = look.is_cut_short(max);
+        self.expire_new(look.late).await;
+        self.record_walk().await?;
+        if self.next_patrol <= Instant::now() {
+            let look = self.patrol(look_max(PATROL_ROWS_MAX)).await?;
             overdue_s = overdue_s.max(look.overdue_s);
+            is_cut_short |= look.late.len() >= LATE_MAX;
             self.expire_new(look.late).await;
+        }
+        if is_cut_short {
+            pause = (started.elapsed() * PAUSE_PER_WORK).min(PAUSE_MAX);
         }
         self.report(overdue_s);
         Ok(pause.min(self.unexpired.pause(Instant::now())))
-    }
-
-    /// The limits of a look; `None` if so many orders are to be tried again that no look is made.
-    fn look_max(&self, scanned: i64) -> Option<LookMax> {
-        let room = UNEXPIRED_MAX.saturating_sub(self.unexpired.len());
-        let late = i64::try_from(room.min(LATE_MAX)).expect("it is at most LATE_MAX");
-        (late > 0).then_some(LookMax { scanned, late })
     }
 
     async fn walk(&mut self, max: LookMax) -> Result<Look, db::Error> {
@@ -167,7 +166,13 @@ impl<Expire: AsyncFn(Vec<OrderId>) -> Vec<Outcome>> Expiry<Expire> {
         let look = look.await?;
         let end = look.scanned_to.filter(|_| look.is_cut_short(max));
         self.patrolled_to = end.unwrap_or(OrderId::new(Uuid::nil()));
-        self.next_patrol = Instant::now() + LOOK_EVERY;
+        // Where there are more late orders than a look returns, the next look is not put off.
+        let pause = if look.late.len() < LATE_MAX {
+            LOOK_EVERY
+        } else {
+            Duration::ZERO
+        };
+        self.next_patrol = Instant::now() + pause;
         Ok(look)
     }
 
@@ -207,8 +212,11 @@ impl<Expire: AsyncFn(Vec<OrderId>) -> Vec<Outcome>> Expiry<Expire> {
             }
         }
         self.unexpired.add(&failed, Instant::now());
+        self.unexpired.shrink_to(UNEXPIRED_MAX);
         if !failed.is_empty() {
             self.metrics.orders_not_expired.inc_by(failed.len() as u64);
+        }
+        if !failed.is_empty() && log_floods::admits(NOT_EXPIRED) {
             tracing::warn!(
                 order.id = %failed[0],
                 "{} late orders could not be expired and are tried again, the first of them {}",
@@ -244,6 +252,13 @@ impl<Expire: AsyncFn(Vec<OrderId>) -> Vec<Outcome>> Expiry<Expire> {
                 _ = self.stopping.changed() => {}
             }
         }
+    }
+}
+
+fn look_max(scanned: i64) -> LookMax {
+    LookMax {
+        scanned,
+        late: i64::try_from(LATE_MAX).expect("it is a small number"),
     }
 }
 

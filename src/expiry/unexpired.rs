@@ -55,6 +55,19 @@ impl Unexpired {
         self.orders.contains_key(&id)
     }
 
+    /// Forgets those that have failed most often, down to `most` orders.
+    pub fn shrink_to(&mut self, most: usize) {
+        let Some(too_many) = self.orders.len().checked_sub(most) else {
+            return;
+        };
+        let orders = self.orders.iter();
+        let mut worst: Vec<_> = orders.map(|(id, retry)| (retry.failures, *id)).collect();
+        worst.sort_unstable_by(|one, other| other.cmp(one));
+        for (_, id) in worst.into_iter().take(too_many) {
+            self.orders.remove(&id);
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.orders.len()
     }
@@ -95,6 +108,18 @@ mod tests {
 
     fn id(number: u128) -> OrderId {
         OrderId::new(Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn those_that_fail_most_often_are_forgotten_first() {
+        let mut unexpired = Unexpired::default();
+        let now = Instant::now();
+        unexpired.add(&[id(1), id(2), id(3)], now);
+        unexpired.add(&[id(2)], now);
+        unexpired.shrink_to(2);
+        assert!(unexpired.has(id(1)) && unexpired.has(id(3)) && !unexpired.has(id(2)));
+        unexpired.shrink_to(2);
+        assert_eq!(unexpired.len(), 2);
     }
 
     #[test]

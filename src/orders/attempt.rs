@@ -62,8 +62,11 @@ pub(super) enum ScriptError {
     },
     #[error("another transaction has written one of the idempotency keys")]
     KeyTaken,
-    #[error("of {0:?} fewer units are reserved than the orders' lines hold")]
-    NotReserved(BTreeSet<StockKey>),
+    #[error("fewer units are reserved than the lines of orders hold: {by_member:?}")]
+    NotReserved {
+        /// The rows that are short for each member, in the order of the members.
+        by_member: Vec<Vec<Row>>,
+    },
 }
 
 /// Everything that a script has done, valid once it is committed.
@@ -227,6 +230,16 @@ impl<'a> Batch<'a> {
         Ok(events)
     }
 
+    /// The rows of this stock that each member frees units of, in the order of the members.
+    fn needs_of_members(&self, stock: &BTreeSet<StockKey>) -> Vec<Vec<Row>> {
+        let needs = |index: usize| {
+            let freed = self.freed.get(&index).into_iter().flat_map(BTreeMap::keys);
+            let needed = freed.filter(|key| stock.contains(key));
+            needed.copied().map(Row::Stock).collect()
+        };
+        (0..self.outcomes.len()).map(needs).collect()
+    }
+
     /// The units that all members free.
     fn all_freed(&self) -> BTreeMap<StockKey, Freed> {
         let mut all = BTreeMap::new();
@@ -261,22 +274,18 @@ async fn free_stock(
         .await?;
     work.stock = freed.keys().copied().map(Row::Stock).collect();
     let freeing = db::inventory::free(work.tx.connection(), &freed);
-    let Freeing { locked, short } =
+    let Freeing { short, held } =
         db::in_time(context.stock_wait_max, "free stock", freeing).await?;
-    if locked.len() < freed.len() {
-        let held_by = |index: usize| {
-            let needs = batch.freed.get(&index).into_iter().flat_map(BTreeMap::keys);
-            let held = needs.filter(|stock| !locked.contains(stock));
-            held.copied().map(Row::Stock).collect()
-        };
-        let members = 0..batch.outcomes.len();
-        return Err(ScriptError::StockHeld {
-            by_member: members.map(held_by).collect(),
+    if !short.is_empty() {
+        return Err(ScriptError::NotReserved {
+            by_member: batch.needs_of_members(&short),
         });
     }
-    if short.is_empty() {
+    if held.is_empty() {
         Ok(())
     } else {
-        Err(ScriptError::NotReserved(short))
+        Err(ScriptError::StockHeld {
+            by_member: batch.needs_of_members(&held),
+        })
     }
 }

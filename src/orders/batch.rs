@@ -103,6 +103,8 @@ enum Remedy {
     DatabaseIsAway,
     /// Set those aside that need these rows, and try the others.
     Without(Vec<Vec<Row>>),
+    /// Try those one by one that these rows are wrong for, and the others at once.
+    WithoutWrong(Vec<Vec<Row>>),
 }
 
 impl Work for OrderBatches {
@@ -221,6 +223,13 @@ impl OrderBatches {
                 }
                 return others;
             }
+            Remedy::WithoutWrong(rows) => {
+                let members = members.into_iter().zip(rows);
+                let (others, wrong): (Vec<_>, Vec<_>) =
+                    members.partition(|(_, rows)| rows.is_empty());
+                set_apart(wrong.into_iter().map(|(member, _)| member).collect(), ended);
+                return others.into_iter().map(|(member, _)| member).collect();
+            }
         }
         Vec::new()
     }
@@ -255,7 +264,7 @@ impl OrderBatches {
                 Remedy::Apart if is_busy(&failed) && self.may_wait(&mut member) => {
                     return set_apart(vec![member], ended);
                 }
-                Remedy::Apart => return self.give_up(member, &failed),
+                Remedy::Apart | Remedy::WithoutWrong(_) => return self.give_up(member, &failed),
             }
             let wait = RETRY_WAIT * tries;
             tokio::time::sleep(wait + wait.mul_f64(rand::rng().random())).await;
@@ -337,10 +346,13 @@ impl OrderBatches {
             );
             return self.refuse(member, self.held_wait_max);
         }
-        tracing::error!(
-            http.request_id = member.request_id(),
-            "a move of {target} failed: {failed}"
-        );
+        // An expiry is tried again and again.
+        if member.request_id().is_some() || log_floods::admits(FAILED) {
+            tracing::error!(
+                http.request_id = member.request_id(),
+                "a move of {target} failed: {failed}"
+            );
+        }
         let undecided = if member.notes.is_commit_unknown {
             Undecided::Unavailable
         } else {
@@ -361,9 +373,10 @@ fn remedy(failed: &Failed<ScriptError>) -> Remedy {
             Fault::Transient | Fault::Unreachable => Remedy::Again,
             Fault::Busy | Fault::Permanent => Remedy::Apart,
         },
-        Failed::Panicked | Failed::Script(ScriptError::NotReserved(_) | ScriptError::Turn(_)) => {
-            Remedy::Apart
+        Failed::Script(ScriptError::NotReserved { by_member }) => {
+            Remedy::WithoutWrong(by_member.clone())
         }
+        Failed::Panicked | Failed::Script(ScriptError::Turn(_)) => Remedy::Apart,
     }
 }
 

@@ -19,10 +19,10 @@ use crate::{
 /// The outcome of freeing reserved units.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Freeing {
-    /// The stock whose rows are locked by this transaction now.
-    pub locked: BTreeSet<StockKey>,
-    /// The stock among it that had fewer units reserved than were to be freed, and was left as it is.
+    /// The stock that has fewer units reserved than were to be freed, or no row at all. It was left as it is.
     pub short: BTreeSet<StockKey>,
+    /// The stock whose rows others hold.
+    pub held: BTreeSet<StockKey>,
 }
 
 /// Locks the rows in the order of their [`StockKey`], without waiting for any, and moves units out of the
@@ -62,11 +62,19 @@ pub async fn free(
             returning i.product_id
         )
         select
-            l.vendor_store_id as "vendor_store_id: VendorStoreId",
-            l.product_id as "product_id: ProductId",
-            f.product_id is not null as "is_freed!"
-        from locked l
-        left join freed f on f.product_id = l.product_id
+            a.vendor_store_id as "vendor_store_id!: VendorStoreId",
+            a.product_id as "product_id!: ProductId",
+            l.product_id is not null as "is_locked!",
+            f.product_id is not null as "is_freed!",
+            exists (
+                select
+                from inventory_items i
+                where i.product_id = a.product_id
+                    and i.vendor_store_id = a.vendor_store_id
+            ) as "is_there!"
+        from asked a
+        left join locked l on l.product_id = a.product_id
+        left join freed f on f.product_id = a.product_id
         "#,
         &column(&rows, |(stock, _)| stock.vendor_store_id) as &[VendorStoreId],
         &column(&rows, |(stock, _)| stock.product_id) as &[ProductId],
@@ -82,9 +90,13 @@ pub async fn free(
             vendor_store_id: row.vendor_store_id,
             product_id: row.product_id,
         };
-        freeing.locked.insert(stock);
-        if !row.is_freed {
+        if row.is_freed {
+            continue;
+        }
+        if row.is_locked || !row.is_there {
             freeing.short.insert(stock);
+        } else {
+            freeing.held.insert(stock);
         }
     }
     Ok(freeing)

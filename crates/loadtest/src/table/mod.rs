@@ -8,12 +8,7 @@ use terminal::{Table, count as human};
 
 use crate::db::Bought;
 
-use super::{
-    batches::Batches,
-    latency::Percentiles,
-    report::{Report, Sold},
-    settings::Settings,
-};
+use super::{batches::Batches, latency::Percentiles, report::Report, settings::Settings};
 
 /// The whole report as text.
 pub fn text(report: &Report) -> String {
@@ -99,6 +94,12 @@ pub fn heading(settings: &Settings) -> String {
     if settings.zipf > 0.0 {
         let _ = write!(text, ", Zipf {}", settings.zipf);
     }
+    if let Some(rows) = &settings.stock_rows_per_s {
+        let _ = write!(text, ", beside {rows} rows of stock a second");
+    }
+    if settings.late_orders > 0 {
+        let _ = write!(text, ", beside {} late orders", settings.late_orders);
+    }
     if settings.warmup_seconds > 0.0 {
         let _ = write!(text, ", after {} s of warm-up", settings.warmup_seconds);
     }
@@ -164,33 +165,30 @@ fn outcomes(report: &Report) -> Table {
     table
 }
 
+/// Units are gone only where orders are fulfilled.
 fn stocks(report: &Report) -> Table {
-    let header = [
-        "units",
-        "products",
-        "in stock before",
-        "sold",
-        "of them gone",
-        "in stock after",
-    ];
+    let stocks = [("hot", report.stock.hot), ("others", report.stock.spread)];
+    let is_any_gone = stocks.iter().any(|(_, stock)| stock.fulfilled != 0);
+    let mut header = vec!["units", "products", "in stock before", "sold"];
+    header.extend(is_any_gone.then_some("gone"));
+    header.push("in stock after");
     let mut table = new_table(&header);
-    let rows = [("hot", report.stock.hot), ("others", report.stock.spread)];
-    for (name, stock) in rows.into_iter().filter(|(_, it)| it.products > 0) {
-        table.add_row(stock_row(name, stock));
+    for (name, stock) in stocks.into_iter().filter(|(_, it)| it.products > 0) {
+        let mut row = vec![
+            name.to_owned(),
+            human(stock.products as u64),
+            units(stock.available_before),
+            units(stock.units),
+        ];
+        row.extend(is_any_gone.then(|| units(stock.fulfilled)));
+        row.push(units(stock.available_after));
+        table.add_row(row);
     }
     table
 }
 
-fn stock_row(name: &str, stock: Sold) -> [String; 6] {
-    let units = |units: i64| u64::try_from(units).map_or_else(|_| units.to_string(), human);
-    [
-        name.to_owned(),
-        human(stock.products as u64),
-        units(stock.available_before),
-        units(stock.units),
-        units(stock.fulfilled),
-        units(stock.available_after),
-    ]
+fn units(units: i64) -> String {
+    u64::try_from(units).map_or_else(|_| units.to_string(), human)
 }
 
 fn lines(report: &Report) -> Vec<String> {

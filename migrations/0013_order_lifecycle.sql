@@ -74,6 +74,7 @@ create table expiry_progress (
     is_the_row boolean     not null default true constraint expiry_progress_pkey primary key
                constraint expiry_progress_one_row check (is_the_row),
     walked_to  uuid        not null,
+    created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
 );
 insert into expiry_progress (walked_to) values ('00000000-0000-0000-0000-000000000000');

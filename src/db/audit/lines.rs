@@ -133,11 +133,11 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         code: "line_within_limit",
-        sentence: "no line that was reserved after its product last changed made \
+        sentence: "no line that was reserved more than an hour after its product last changed made \
             its buyer have more of the product than its purchase limit",
         subject: "line",
         // A limit has no history: it is known to be the one of the checkout if the product has not
-        // changed since.
+        // changed since. An hour is longer than the import that changes it.
         query: r"
             select line_id
             from (
@@ -165,7 +165,7 @@ pub(super) const RULES: &[Rule] = &[
                 ) changes
             ) counted
             where line_id is not null
-                and at > updated_at
+                and at > updated_at + interval '1 hour'
                 and bought_qty > buyer_limit_qty
             ",
     },

@@ -359,6 +359,8 @@ async fn every_rule_finds_the_fault_that_is_planted_for_it() {
 const NO_POLICY_FAULTS: &[&str] = &[
     // A limit that is younger than the orders.
     "update products set buyer_limit_qty = 2, updated_at = now() where buyer_limit_qty is not null",
+    "update products set buyer_limit_qty = 2, updated_at = now() - interval '50 minutes'
+     where buyer_limit_qty is not null",
     // No two of the buyer's orders are within the days of the limit.
     "update products set buyer_limit_qty = 4, buyer_limit_days = 1,
         updated_at = now() - interval '9 days'

@@ -61,6 +61,24 @@ pub const CHECKS: &[(&str, &str)] = &[
         "inventory_items_total_fits",
         "available_qty = 2147483647, reserved_qty = 1",
     ),
+    (
+        "inventory_items_fulfilled_not_negative",
+        "fulfilled_qty = -1",
+    ),
+    ("inventory_items_version_not_negative", "version = -1"),
+    ("products_buyer_limit_qty_positive", "buyer_limit_qty = 0"),
+    (
+        "products_buyer_limit_days_in_range",
+        "buyer_limit_qty = 1, buyer_limit_days = 0",
+    ),
+    (
+        "products_buyer_limit_days_in_range",
+        "buyer_limit_qty = 1, buyer_limit_days = 3651",
+    ),
+    (
+        "products_buyer_limit_days_only_with_qty",
+        "buyer_limit_days = 30",
+    ),
     ("cart_records_status_known", "status = 'open'"),
     ("cart_records_currency_three_capitals", "currency = 'usd'"),
     ("cart_records_currency_three_capitals", "currency = 'US'"),
@@ -255,6 +273,8 @@ pub const CHECKS: &[(&str, &str)] = &[
     ),
     ("idempotency_keys_expires_later", "expires_at = created_at"),
     ("cart_put_keys_expires_later", "expires_at = created_at"),
+    ("inventory_keys_expires_later", "expires_at = created_at"),
+    ("expiry_progress_one_row", "is_the_row = false"),
     ("outbox_events_attempts_not_negative", "attempts = -1"),
     ("outbox_dead_letters_attempts_not_negative", "attempts = -1"),
     ("outbox_dead_letters_reason_known", "reason = 'mood'"),
@@ -309,6 +329,10 @@ pub const UNIQUE_KEYS: &[(&str, &str)] = &[
     ("vendor_orders_group_vendor_key", "{}"),
     ("payment_intents_order_key", "{}"),
     ("outbox_events_once_only_key", "{}"),
+    (
+        "outbox_events_order_ends_once_key",
+        r#"{"event_type": "order_canceled"}"#,
+    ),
 ];
 
 /// Checks that no row can violate alone: the other one follows from the same figures.

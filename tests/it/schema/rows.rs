@@ -88,8 +88,14 @@ from checkout_groups;
 insert into cart_put_keys (scope, cart_id, request_fingerprint, response_body, expires_at)
 select gen_random_uuid(), id, '', '', now() + interval '1 day' from cart_records;
 
+insert into inventory_keys (scope, request_fingerprint, response_body, expires_at)
+values (gen_random_uuid(), '', '', now() + interval '1 day');
+
 insert into outbox_events (id, event_type, aggregate_type, aggregate_id, payload)
 select gen_random_uuid(), 'order_created', 'checkout_group', id, '{}' from checkout_groups;
+
+insert into outbox_events (id, event_type, aggregate_type, aggregate_id, payload)
+select gen_random_uuid(), 'order_canceled', 'vendor_order', id, '{}' from checkout_groups;
 
 insert into outbox_dead_letters (
     id, event_type, aggregate_type, aggregate_id, payload, created_at, attempts, next_attempt_at,

@@ -110,10 +110,7 @@ impl SeedPlan {
                 "orders must be 0 to {ORDERS_MAX}, not {}",
                 self.orders
             ));
-        } else if wrong.is_empty()
-            && self.orders > 0
-            && orders::first_product(self, self.orders) > self.products.into()
-        {
+        } else if wrong.is_empty() && !self.has_room_for(self.orders) {
             wrong.push(format!(
                 "{} orders need more than {} products",
                 self.orders, self.products
@@ -124,6 +121,11 @@ impl SeedPlan {
         } else {
             Err(InvalidPlan(wrong))
         }
+    }
+
+    /// True if there are enough products for so many orders.
+    pub fn has_room_for(&self, orders: u32) -> bool {
+        orders == 0 || orders::first_product(self, orders) <= self.products.into()
     }
 
     /// The vendor, counted from 1, that sells product `n`.

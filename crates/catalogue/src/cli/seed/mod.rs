@@ -23,6 +23,9 @@ use crate::seed::SeedPlan;
 
 pub use load::{LoadedTable, Progress, Summary, load};
 
+/// Three orders in each of seven states.
+const ORDERS_DEFAULT: u32 = 21;
+
 const EXAMPLES: &str = "\
 Examples:
   splitcart seed                                      200 vendors, 10,000 products, 1,000 buyers,
@@ -49,9 +52,10 @@ pub struct SeedArgs {
     /// Buyer stores to make, each with an owner
     #[arg(long, value_name = "COUNT", default_value_t = 1_000)]
     pub buyers: u32,
-    /// Orders to make, of buyers 2 to 4, in every state in turn
-    #[arg(long, value_name = "COUNT", default_value_t = 21)]
-    pub orders: u32,
+    /// Orders to make, of buyers 2 to 4, in every state in turn [default: 21, or none if there are too few
+    /// products for them]
+    #[arg(long, value_name = "COUNT")]
+    pub orders: Option<u32>,
     /// Which catalogue to make: another number gives other names, prices and ids
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
@@ -60,12 +64,23 @@ pub struct SeedArgs {
 impl SeedArgs {
     /// The plan that is asked for; [`load()`] checks it.
     pub fn plan(&self) -> SeedPlan {
-        SeedPlan {
+        let without_orders = SeedPlan {
             vendors: self.vendors,
             products: self.products,
             buyers: self.buyers,
-            orders: self.orders,
+            orders: 0,
             seed: self.seed,
+        };
+        let orders = self.orders.unwrap_or_else(|| {
+            if without_orders.has_room_for(ORDERS_DEFAULT) {
+                ORDERS_DEFAULT
+            } else {
+                0
+            }
+        });
+        SeedPlan {
+            orders,
+            ..without_orders
         }
     }
 }

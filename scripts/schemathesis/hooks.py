@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import os
 import pathlib
+import urllib.request
 
 import schemathesis
 
@@ -14,8 +16,52 @@ TIMES_PER_KEY = 2
 # One of this many valid keys stays as it was generated.
 KEPT_OF = 4
 
+VENDORS = pathlib.Path(os.environ["CONTRACT_VENDORS"]).read_text().split()
+# What only a vendor may do, and the status of the orders with which it is possible.
+OF_VENDORS = {
+    "GET /api/v1/inventory": None,
+    "PUT /api/v1/inventory": None,
+    "POST /api/v1/orders/{id}/decision": "created_pending",
+    "POST /api/v1/orders/{id}/fulfillment": "accepted",
+}
+
+# The buyers' own headers: a request without one of them is to be refused, and stays as it is.
+BUYERS = {
+    header["value"]
+    for caller in json.loads(pathlib.Path(os.environ["CONTRACT_CALLERS"]).read_text())["auth"]
+    for header in caller["fixedHeaders"]
+}
+
 keys_sent = itertools.count()
 carts_sent = itertools.count()
+vendors_asked = itertools.count()
+
+
+def order_of(vendor, status):
+    """An order of a vendor in a status, if it has one."""
+    url = f"{os.environ['CONTRACT_URL']}/api/v1/orders?status={status}&limit=1"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {vendor}"})
+    with urllib.request.urlopen(request) as answer:
+        orders = json.load(answer)["data"]
+    return orders[0]["order_id"] if orders else None
+
+
+def act_as_vendor(case):
+    """Sends every other request of those that only vendors may send as a vendor."""
+    if case.headers.get("Authorization") not in BUYERS:
+        return
+    asked = next(vendors_asked)
+    if asked % 2:
+        return
+    status = OF_VENDORS[case.operation.label]
+    vendor = VENDORS[asked // 2 % len(VENDORS)]
+    if status is not None:
+        order = order_of(vendor, status)
+        if order is None:
+            return
+        case.path_parameters["id"] = order
+        case.body = {"decision": "accept"} if status == "created_pending" else {}
+    case.headers["Authorization"] = f"Bearer {vendor}"
 
 
 @schemathesis.hook
@@ -25,6 +71,8 @@ def before_call(context, case, kwargs):
         sent = next(keys_sent)
         if sent % KEPT_OF:
             headers["Idempotency-Key"] = f"contract-{sent // TIMES_PER_KEY}"
+    if is_well_formed(case) and case.operation.label in OF_VENDORS:
+        act_as_vendor(case)
     if is_well_formed(case) and case.operation.label == "PUT /api/v1/cart":
         # Generated ids and prices match no product: every other cart gets lines that exist.
         if next(carts_sent) % 2 == 0:

@@ -239,6 +239,10 @@ fn schemas() -> Map<String, Value> {
         all.insert(errors::name(code), errors::error(code));
     }
     all.insert("OrderPerspective".to_owned(), enumerations::perspective());
+    // Written out below: a note goes only with a rejection.
+    all.remove("Verdict");
+    all.insert("LineDecision".to_owned(), moves::line_decision());
+    all.insert("DecisionRequest".to_owned(), moves::decision_request());
     enumerations::explain(&mut all);
     all
 }

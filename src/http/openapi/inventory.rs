@@ -86,7 +86,7 @@ fn get() -> Value {
             query(
                 "cursor",
                 "The `next_cursor` of a page, as it was answered.",
-                &json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{22}$" }),
+                &json!({ "type": "string", "pattern": "^[A-Za-z0-9_-]{21}[AQgw]$" }),
             ),
             query("product_id", "Only this product.", &schema("ProductId")),
             query("sku", "Only the product with this number of yours.", &json!({

@@ -92,6 +92,64 @@ pub fn group_cancellation_path() -> Value {
     json!({ "post": post })
 }
 
+/// A verdict about one line: a note goes only with a rejection.
+pub fn line_decision() -> Value {
+    let line_item = schema("LineItemId");
+    let line = |decision: &str, more: &[(&str, Value)]| {
+        let mut schema = one_decision(decision, more);
+        schema["required"] = json!(["line_item_id", "decision"]);
+        schema["properties"]["line_item_id"] = line_item.clone();
+        schema
+    };
+    json!({
+        "description": "A verdict about one pending line of the order.",
+        "oneOf": [line("accept", &[]), line("reject", &[("note", note())])],
+    })
+}
+
+/// A decision: either one about all pending lines, or one for each of some lines.
+pub fn decision_request() -> Value {
+    let lines = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["lines"],
+        "properties": {
+            "lines": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 200,
+                "items": schema("LineDecision"),
+                "description": "Verdicts about single lines, each named once. The others stay pending.",
+            },
+        },
+    });
+    json!({
+        "description": "A decision: about all lines that are pending, or about some of them.",
+        "oneOf": [
+            one_decision("accept", &[]),
+            one_decision("reject", &[("note", note())]),
+            lines,
+        ],
+    })
+}
+
+fn one_decision(decision: &str, more: &[(&str, Value)]) -> Value {
+    let mut decided = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["decision"],
+        "properties": { "decision": { "type": "string", "const": decision } },
+    });
+    for (name, schema) in more {
+        decided["properties"][name] = schema.clone();
+    }
+    decided
+}
+
+fn note() -> Value {
+    schema("NoteText")
+}
+
 fn move_of_an_order(id: &str, summary: &str, description: &str, body: &Value) -> Value {
     let mut moved = success("The order afterwards.", &schema("PlacedOrder"), ORDER);
     moved["headers"]["Idempotency-Replayed"] = replayed();

@@ -1,7 +1,7 @@
 //! Finds, locks and writes the stock that a vendor counts or a file brings.
 //!
 //! Only locked rows are written, so the order of a write is of no consequence; rows are locked in the order
-//! of their [`StockKey`](crate::domain::lock_order::StockKey).
+//! of their [`StockKey`].
 
 use std::collections::BTreeMap;
 

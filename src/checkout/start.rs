@@ -9,22 +9,15 @@ use crate::{
     batching::Limits,
     db::{
         self,
-        outbox::ClaimedEvent,
+        outbox::{ClaimedEvent, FRESH_CLAIM},
         pool::{Limits as PoolLimits, Workload},
     },
     domain::terms::Terms,
-    vendors::Vendors,
+    vendors::{Vendors, lent_tx::BEGIN_MAX},
 };
 
 use super::batch::{BatchContext, CheckoutDesk};
 
-/// The time for which the writer of an event has it to itself, before any relay may publish it: what a
-/// crash right after a commit delays the event by.
-const FRESH_CLAIM: Duration = Duration::from_secs(5);
-
-/// The time that a transaction may take to begin, the wait for a connection included. Its members, and
-/// those that wait behind them, are to be answered within three seconds.
-const BEGIN_MAX: Duration = Duration::from_secs(1);
 /// The time that PostgreSQL may take to report that a row is held, once it has waited for it.
 const ANSWER_TO_A_LOCK_MAX: Duration = Duration::from_millis(250);
 

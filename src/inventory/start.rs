@@ -11,13 +11,10 @@ use crate::{
         self,
         pool::{Limits as PoolLimits, Workload},
     },
-    vendors::{Vendors, unit_of_work::UnitOfWork},
+    vendors::{Vendors, lent_tx::BEGIN_MAX, unit_of_work::UnitOfWork},
 };
 
 use super::desk::{CountContext, CountDesk};
-
-/// The time that a transaction may take to begin, the wait for a connection included.
-const BEGIN_MAX: Duration = Duration::from_secs(1);
 
 /// The options of stock counts.
 #[derive(Clone, Debug)]

@@ -9,18 +9,14 @@ use crate::{
     batching::Limits,
     db::{
         self,
-        outbox::ClaimedEvent,
+        outbox::{ClaimedEvent, FRESH_CLAIM},
         pool::{Limits as PoolLimits, Workload},
     },
-    vendors::{Vendors, unit_of_work::UnitOfWork},
+    vendors::{Vendors, lent_tx::BEGIN_MAX, unit_of_work::UnitOfWork},
 };
 
 use super::batch::{OrderBatches, OrderDesk};
 
-/// The time for which the writer of an event has it to itself, before any relay may publish it.
-const FRESH_CLAIM: Duration = Duration::from_secs(5);
-/// The time that a transaction may take to begin, the wait for a connection included.
-const BEGIN_MAX: Duration = Duration::from_secs(1);
 /// The time that the statement about stock may take. It waits for no row.
 const STOCK_MAX: Duration = Duration::from_millis(350);
 

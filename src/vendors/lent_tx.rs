@@ -21,6 +21,14 @@ use crate::{
 
 use super::turn::Turn;
 
+/// The time that a transaction may take to begin, the wait for a connection included. Its members, and
+/// those that wait behind them, are to be answered within three seconds.
+pub(crate) const BEGIN_MAX: Duration = Duration::from_secs(1);
+
+/// A commit is slow when it takes longer than this. On a disk that nothing else waits for, it ends long
+/// before.
+pub(crate) const COMMIT_SLOW_AFTER: Duration = Duration::from_millis(100);
+
 /// An open transaction, and the turns that it holds.
 #[derive(Debug)]
 pub(crate) struct LentTx {

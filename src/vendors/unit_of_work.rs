@@ -14,11 +14,7 @@ use crate::{
     held_rows::{HeldRows, Row},
 };
 
-use super::lent_tx::{CommitLimits, LentTx};
-
-/// A commit is slow when it takes longer than this. On a disk that nothing else waits for, it ends long
-/// before.
-const COMMIT_SLOW_AFTER: Duration = Duration::from_millis(100);
+use super::lent_tx::{COMMIT_SLOW_AFTER, CommitLimits, LentTx};
 
 /// The means and the limits of units of work.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use crate::{
     db::{self, Fault},
     domain::ids::ProductId,
     faults,
-    vendors::lent_tx::{CommitLimits, LentTx},
+    vendors::lent_tx::{COMMIT_SLOW_AFTER, CommitLimits, LentTx},
 };
 
 use super::{
@@ -23,10 +23,6 @@ use super::{
     script::{Script, Scripted, Sequence},
     settled::Prepared,
 };
-
-/// A commit is slow when it takes longer than this. On a disk that nothing else waits for, it ends long
-/// before.
-const COMMIT_SLOW_AFTER: Duration = Duration::from_millis(100);
 
 /// Carries members out in one transaction. Returns one outcome per member, in the same order. A panic is an
 /// error like any other here: it must not take the callers along. Without a `lock_wait_max`, statements

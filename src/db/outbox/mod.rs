@@ -15,7 +15,7 @@ mod of_orders;
 mod retention;
 mod settle;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -32,6 +32,10 @@ pub use lag::{COUNTED_MAX, Lag, lag};
 pub use of_orders::{announce_moves, claim_next_of_orders};
 pub use retention::{Swept, sweep_published};
 pub use settle::{mark_published, move_to_dead_letters, postpone, release};
+
+/// The time for which the writer of an event has it to itself, before any relay may publish it: what a
+/// crash right after a commit delays the event by.
+pub const FRESH_CLAIM: Duration = Duration::from_secs(5);
 
 /// A row of `outbox_events`.
 #[derive(Clone, Debug)]

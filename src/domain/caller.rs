@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    ids::{BuyerStoreId, VendorStoreId},
+    ids::{BuyerStoreId, StoreId, VendorStoreId},
     store::{BuyerIneligible, EligibleBuyer, Store, StoreType},
 };
 
@@ -24,6 +24,7 @@ impl Role {
         match access {
             Access::Read => true,
             Access::Change => !matches!(self, Self::Staff | Self::Viewer),
+            Access::Administer => matches!(self, Self::Owner | Self::Admin),
         }
     }
 }
@@ -44,6 +45,8 @@ pub enum Access {
     Read,
     /// To change any of them.
     Change,
+    /// To say where the store's events are sent.
+    Administer,
 }
 
 /// A person's membership in a store, as the database has it.
@@ -64,6 +67,8 @@ pub enum Forbidden {
     NotAMember,
     #[error("your role may look but change nothing")]
     RoleNotAllowed,
+    #[error("only an owner or admin of the store may do this")]
+    NotAnAdministrator,
     #[error(transparent)]
     StoreMayNotBuy(#[from] BuyerIneligible),
     #[error("this store is not a vendor")]
@@ -92,9 +97,17 @@ impl<'a> Member<'a> {
             return Err(Forbidden::NotAMember);
         }
         if !membership.role.may(access) {
-            return Err(Forbidden::RoleNotAllowed);
+            return Err(match access {
+                Access::Administer => Forbidden::NotAnAdministrator,
+                Access::Read | Access::Change => Forbidden::RoleNotAllowed,
+            });
         }
         Ok(Self(&membership.store))
+    }
+
+    /// The store, whichever side it is on.
+    pub fn store_id(self) -> StoreId {
+        self.0.id
     }
 
     /// The gate for what a buyer has bought, which stays readable whatever has become of the store's

@@ -79,8 +79,12 @@ id! {
     LineItemId,
     /// The payment intent of an order.
     PaymentIntentId,
-    /// An event in the outbox.
+    /// An event in the outbox, or one that is made from it.
     EventId,
+    /// A URL of a store that events are posted to.
+    WebhookEndpointId,
+    /// An attempt to post an event.
+    WebhookDeliveryId,
 }
 
 impl From<BuyerStoreId> for StoreId {

@@ -30,6 +30,7 @@
 //! | words that go with a rejection | [`note`] |
 //! | what is announced | [`event`] |
 //! | which stores may see what is announced, and in which form | [`audience`] |
+//! | retries of webhooks, and when an endpoint is disabled | [`webhook`] |
 //! | an order as its checkout made it | [`order_as_placed`] |
 
 pub mod audience;
@@ -65,6 +66,7 @@ pub mod terms;
 pub mod vendor_ineligible;
 mod vendor_plan;
 pub mod violation;
+pub mod webhook;
 
 #[cfg(test)]
 mod tests;

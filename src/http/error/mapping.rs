@@ -33,6 +33,10 @@ impl From<Forbidden> for ApiError {
                 "You are not an active member of this store.",
             ),
             Forbidden::RoleNotAllowed => ("role", "Your role may read but not change anything."),
+            Forbidden::NotAnAdministrator => (
+                "not_an_administrator",
+                "Only an owner or admin of the store may do this.",
+            ),
             Forbidden::StoreMayNotBuy(BuyerIneligible::NotABuyer) => {
                 ("not_a_buyer", "This store is not a buyer.")
             }

@@ -13,6 +13,7 @@
 //! | the statement that decides about stock; counts of stock | [`inventory`] |
 //! | which rows other transactions hold | `held` |
 //! | first answers | [`idempotency`], [`carts`], [`inventory`], `stored_answers` |
+//! | endpoints of webhooks and their deliveries | [`webhooks`] |
 //! | the rights of the role that serves | [`roles`] |
 //! | what must be true of the stored data | [`audit`] |
 
@@ -36,6 +37,7 @@ mod stored_answers;
 pub mod stores;
 mod time_limit;
 pub mod transaction;
+pub mod webhooks;
 
 pub use error::{Error, Fault};
 pub use time_limit::{in_time, within};

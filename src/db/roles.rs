@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::error::{Doing, Error};
 
 /// The privileges on each table. One test serves with them, another one tries to do more.
-const GRANTS: [(&str, &str); 25] = [
+const GRANTS: [(&str, &str); 27] = [
     ("_sqlx_migrations", "select"),
     // A row is locked to find out whether a foreign key could refer to it now. For that PostgreSQL requires
     // the right to update some column; this one is of no consequence.
@@ -55,6 +55,8 @@ const GRANTS: [(&str, &str); 25] = [
     ),
     ("outbox_sinks", "select, insert, update, delete"),
     ("outbox_backlog", "select, insert, update, delete"),
+    ("webhook_endpoints", "select, insert, update, delete"),
+    ("webhook_deliveries", "select, insert, update, delete"),
     ("expiry_progress", "select, update (walked_to, updated_at)"),
 ];
 /// Dead letters are written, and read by followers and live streams; operators remove them.

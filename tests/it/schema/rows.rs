@@ -109,4 +109,12 @@ insert into outbox_sinks (name, position) values ('follower', 0);
 
 insert into outbox_backlog (sink, seq, event_id, aggregate_id)
 values ('follower', 1, gen_random_uuid(), gen_random_uuid());
+
+insert into webhook_endpoints (id, store_id, url, secret)
+select gen_random_uuid(), id, 'https://example.com', 'whsec_AAAA' from stores where type = 'vendor';
+
+insert into webhook_deliveries (
+    id, endpoint_id, event_id, event_type, aggregate_id, attempt, body, due_at)
+select gen_random_uuid(), id, gen_random_uuid(), 'order_canceled', gen_random_uuid(), 1, '{}', now()
+from webhook_endpoints;
 ";

@@ -48,3 +48,4 @@ pub mod seed_ids;
 mod sweeper;
 pub mod telemetry;
 pub mod vendors;
+pub mod webhooks;

@@ -1,4 +1,5 @@
-//! Removes expired idempotency keys, and published events after their retention, in the background.
+//! Removes expired idempotency keys, published events after their retention, and old deliveries of webhooks,
+//! in the background.
 //!
 //! Each kind has a task of its own. Every statement removes a bounded number of rows within a time limit of
 //! this process.
@@ -11,7 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{self, outbox::Swept},
-    domain::ids::EventId,
+    domain::{ids::EventId, webhook::DELIVERIES_KEPT},
     metrics::Metrics,
 };
 
@@ -31,6 +32,23 @@ pub async fn remove_expired_keys(pool: PgPool, mut stopping: watch::Receiver<boo
             let of_carts = db::carts::sweep_expired_answers(connection, ROWS_MAX).await?;
             let of_counts = db::inventory::sweep_expired_answers(connection, ROWS_MAX).await?;
             Ok(of_checkouts.max(of_carts).max(of_counts))
+        });
+        let pause = match removed.await {
+            Ok(removed) if removed >= ROWS_MAX.unsigned_abs() => PAUSE,
+            Ok(_) => SWEEP_EVERY,
+            Err(error) => pause_after(&error),
+        };
+        if stops_within(&mut stopping, pause).await {
+            return;
+        }
+    }
+}
+
+/// Removes deliveries of webhooks after their time, until `stopping` is true.
+pub async fn remove_old_deliveries(pool: PgPool, mut stopping: watch::Receiver<bool>) {
+    loop {
+        let removed = db::within(&pool, STATEMENT_MAX, async |connection| {
+            db::webhooks::sweep_deliveries(connection, DELIVERIES_KEPT, ROWS_MAX).await
         });
         let pause = match removed.await {
             Ok(removed) if removed >= ROWS_MAX.unsigned_abs() => PAUSE,

@@ -53,8 +53,13 @@ pub(super) fn in_the_background(
     stops: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
     let keys = sweeper::remove_expired_keys(pool.clone(), stops.clone());
+    let deliveries = sweeper::remove_old_deliveries(pool.clone(), stops.clone());
     let left_out_lines = log_floods::report_every_window();
-    let mut tasks = vec![actix_rt::spawn(keys), actix_rt::spawn(left_out_lines)];
+    let mut tasks = vec![
+        actix_rt::spawn(keys),
+        actix_rt::spawn(deliveries),
+        actix_rt::spawn(left_out_lines),
+    ];
     if let Retention::Lasting(retention) = config.outbox.retention {
         let (pool, metrics, stops) = (pool.clone(), metrics.clone(), stops.clone());
         let events = sweeper::remove_published_events(pool, retention, followers, metrics, stops);

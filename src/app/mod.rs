@@ -13,6 +13,7 @@ mod late_orders;
 mod listeners;
 pub mod options;
 mod redis_at_start;
+mod webhooks;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -75,7 +76,7 @@ pub struct App {
     publishing: Vec<JoinHandle<()>>,
     /// Tasks that have no end of their own and nothing to finish.
     background: Vec<JoinHandle<()>>,
-    background_pools: [PgPool; 2],
+    background_pools: [PgPool; 3],
     drain_max: Duration,
     stopping: watch::Sender<bool>,
     drained: watch::Sender<bool>,
@@ -131,6 +132,7 @@ impl App {
             follower_names,
         } = outbox;
         followers.push(relay);
+        let (webhooks, webhook_pool) = webhooks::start(config, database_url, &metrics, &stops)?;
         let in_the_background =
             in_the_background(config, &background_pool, &metrics, follower_names, &stops);
         let orders = actors.desks.orders.clone();
@@ -174,6 +176,7 @@ impl App {
         background.extend(in_the_background);
         background.extend(late_orders);
         background.push(named);
+        background.push(webhooks);
         let http = listeners::spawn(server::serve(http_listener, http_options, tls)?);
         report_listening(scheme, http_addr, ops_addr, connections);
         Ok(Self {
@@ -185,7 +188,7 @@ impl App {
             carts,
             publishing: followers,
             background,
-            background_pools: [relay_pool, background_pool],
+            background_pools: [relay_pool, background_pool, webhook_pool],
             drain_max: Duration::from_secs(config.http.drain_s_max),
             stopping,
             drained,
@@ -239,8 +242,7 @@ impl App {
             tracing::warn!("a sink did not finish; the next start publishes what is left");
         }
         self.background.iter().for_each(JoinHandle::abort);
-        let [relays, others] = &self.background_pools;
-        let closed = async { tokio::join!(relays.close(), others.close()) };
+        let closed = join_all(self.background_pools.iter().map(PgPool::close));
         if timeout(close_max, closed).await.is_err() {
             tracing::warn!("a connection to PostgreSQL could not be closed in time");
         }

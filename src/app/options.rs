@@ -20,6 +20,7 @@ use crate::{
         sink::options::{RedisStreamOptions, SinkKind, SinkOptions},
     },
     vendors,
+    webhooks::address::Reach,
 };
 
 /// The options of everything that takes vendors' turns.
@@ -175,6 +176,15 @@ pub fn carts(config: &Config) -> carts::start::Options {
     }
 }
 
+/// The addresses that webhooks may go to.
+pub fn webhook_reach(config: &Config) -> Reach {
+    if config.outbox.webhooks_to_private_addresses {
+        Reach::Everything
+    } else {
+        Reach::Public
+    }
+}
+
 /// The options of the outbox.
 pub fn outbox(config: &Config, redis_url: &SecretString) -> outbox::start::Options {
     let settings = &config.outbox;
@@ -186,6 +196,10 @@ pub fn outbox(config: &Config, redis_url: &SecretString) -> outbox::start::Optio
                 stream: it.stream.as_ref().unwrap_or(&settings.stream).clone(),
                 len_max: it.stream_len_max.unwrap_or(settings.stream_len_max),
             }),
+        },
+        Sink::Webhook(it) => SinkOptions {
+            name: it.name.clone(),
+            kind: SinkKind::Webhook,
         },
     });
     outbox::start::Options {

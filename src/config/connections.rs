@@ -6,6 +6,8 @@ use super::Config;
 
 /// Connections of gauges and sweepers.
 pub const BACKGROUND_CONNECTIONS: u32 = 2;
+/// Connections of what posts webhooks: an outcome is recorded while deliveries are claimed.
+pub const WEBHOOK_CONNECTIONS: u32 = 2;
 /// The connection that `/readyz` asks.
 const READINESS_CONNECTIONS: u32 = 1;
 
@@ -18,7 +20,10 @@ impl Config {
         let carts = self.cart_connections();
         let orders = self.order_connections();
         let counts = self.count_connections();
-        let others = self.sink_connections() + BACKGROUND_CONNECTIONS + READINESS_CONNECTIONS;
+        let others = self.sink_connections()
+            + BACKGROUND_CONNECTIONS
+            + WEBHOOK_CONNECTIONS
+            + READINESS_CONNECTIONS;
         reads + u64::from(checkouts + carts + orders + counts + others)
     }
 

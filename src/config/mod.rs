@@ -30,7 +30,7 @@ use self::sources::{SettingsFile, settings};
 
 pub use self::{
     auth::{Auth, TokenKeys},
-    connections::BACKGROUND_CONNECTIONS,
+    connections::{BACKGROUND_CONNECTIONS, WEBHOOK_CONNECTIONS},
     http::{Http, Origin, Protocol, Proxy},
     inventory::Inventory,
     orders::{DecideWithin, Orders},

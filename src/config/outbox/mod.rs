@@ -27,6 +27,7 @@ pub struct Outbox {
     pub claim_lease_s: u64,
     pub attempts_max: i32,
     pub retention: Retention,
+    pub webhooks_to_private_addresses: bool,
     /// Empty until [`Outbox::complete_sinks`] if none is configured.
     pub sinks: Vec<Sink>,
 }
@@ -57,8 +58,9 @@ impl Outbox {
 
     /// The URLs of all sinks in Redis.
     pub fn redis_urls(&self, of_all: &SecretString) -> Vec<SecretString> {
-        let urls = self.sinks.iter().map(|sink| match sink {
-            Sink::RedisStream(sink) => self.redis_url(sink, of_all).clone(),
+        let urls = self.sinks.iter().filter_map(|sink| match sink {
+            Sink::RedisStream(sink) => Some(self.redis_url(sink, of_all).clone()),
+            Sink::Webhook(_) => None,
         });
         urls.collect()
     }

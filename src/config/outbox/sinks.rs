@@ -17,6 +17,7 @@ const SINKS_MAX: usize = 16;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Sink {
     RedisStream(RedisStream),
+    Webhook(Webhook),
 }
 
 /// A sink of the kind `redis_stream`.
@@ -35,16 +36,25 @@ pub struct RedisStream {
     pub stream_len_max: Option<usize>,
 }
 
+/// A sink of the kind `webhook`: the endpoints of stores.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    pub name: String,
+}
+
 impl Sink {
     pub fn name(&self) -> &str {
         match self {
             Self::RedisStream(sink) => &sink.name,
+            Self::Webhook(sink) => &sink.name,
         }
     }
 
     /// Reads secrets that are given as files, and checks the form of URLs.
     fn complete(&mut self, key: &str) -> Result<(), Error> {
         match self {
+            Self::Webhook(_) => {}
             Self::RedisStream(sink) => {
                 let key = format!("{key}.url");
                 sink.url = sources::read_secret(&key, &sink.url, &sink.url_file)?;

@@ -5,10 +5,12 @@
 //! | the settings of each kind, and its opening | [`options`] |
 //! | reasons for which a sink takes no event at all | `unavailable` |
 //! | a Redis Stream | [`redis_stream`] |
+//! | the endpoints of stores | [`webhook`] |
 
 pub mod options;
 pub mod redis_stream;
 mod unavailable;
+pub mod webhook;
 
 use async_trait::async_trait;
 

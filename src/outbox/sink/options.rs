@@ -2,7 +2,9 @@
 
 use secrecy::SecretString;
 
-use super::{Sink, redis_stream::RedisStream};
+use sqlx::PgPool;
+
+use super::{Sink, redis_stream::RedisStream, webhook::Webhooks};
 
 /// A sink that is to be served.
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ pub struct SinkOptions {
 #[derive(Clone, Debug)]
 pub enum SinkKind {
     RedisStream(RedisStreamOptions),
+    /// The endpoints of stores.
+    Webhook,
 }
 
 #[derive(Clone, Debug)]
@@ -35,9 +39,12 @@ pub struct OpenError {
 }
 
 impl SinkOptions {
-    /// Opens the sink. It connects when it is first used.
-    pub fn open(&self) -> Result<Box<dyn Sink>, OpenError> {
-        let SinkKind::RedisStream(options) = &self.kind;
+    /// Opens the sink. It connects when it is first used. `pool` has a connection for it.
+    pub fn open(&self, pool: &PgPool) -> Result<Box<dyn Sink>, OpenError> {
+        let options = match &self.kind {
+            SinkKind::RedisStream(options) => options,
+            SinkKind::Webhook => return Ok(Box::new(Webhooks::new(pool.clone()))),
+        };
         let opened = RedisStream::open(&options.url, &options.stream, options.len_max);
         let stream = opened.map_err(|error| OpenError {
             sink: self.name.clone(),

@@ -18,7 +18,7 @@ use crate::{
     metrics::Metrics,
 };
 
-use super::options::{promises, terms};
+use super::options::{promises, terms, webhook_reach};
 
 /// The settings of the listener.
 pub fn settings(config: &Config, connections: Connections) -> Settings {
@@ -61,6 +61,7 @@ pub fn settings(config: &Config, connections: Connections) -> Settings {
             .to_std()
             .expect("a time to keep is positive"),
         keep_count_answers_for: Duration::from_hours(config.idempotency.cart_hours),
+        webhook_reach: webhook_reach(config),
         keep_checkout_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),
     }
 }

@@ -1,4 +1,4 @@
-//! Cursors: a place in a list of orders or products, as clients keep it. Opaque to them, and not secret: a cursor
+//! Cursors: a place in a list of orders, products or deliveries, as clients keep it. Opaque to them, and not secret: a cursor
 //! that is made up only starts the list somewhere else.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -36,13 +36,23 @@ pub fn read(text: &str) -> Option<Position> {
 
 /// Writes the place behind a product down.
 pub fn write_product(id: ProductId) -> String {
-    URL_SAFE_NO_PAD.encode(id.uuid().as_bytes())
+    write_id(id.uuid())
 }
 
 /// Reads it back; `None` for what is no cursor of ours.
 pub fn read_product(text: &str) -> Option<ProductId> {
+    read_id(text)
+}
+
+/// Writes the place behind an id down.
+pub fn write_id(id: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(id.as_bytes())
+}
+
+/// Reads it back; `None` for what is no cursor of ours.
+pub fn read_id<T: From<Uuid>>(text: &str) -> Option<T> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    Uuid::from_slice(&bytes).ok().map(ProductId::new)
+    Uuid::from_slice(&bytes).ok().map(T::from)
 }
 
 #[cfg(test)]

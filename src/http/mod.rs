@@ -7,7 +7,7 @@
 //! | authentication and the gates | [`auth`]; tokens: [`token`] |
 //! | reading bodies and queries, all problems at once | [`body`], [`json`], [`query`] |
 //! | a request that is carried out once per Idempotency-Key | [`keyed`], [`idempotent`] |
-//! | the state of a thread, reading from PostgreSQL | [`state`], [`reads`], made from [`options`] |
+//! | the state of a thread, reading from and writing to PostgreSQL | [`state`], [`reads`], [`writes`], made from [`options`] |
 //! | requests and answers | [`bodies`] |
 //! | the contract for programs and people | [`openapi`] |
 //! | request ids, the canonical log line | [`trace`] |
@@ -52,3 +52,5 @@ pub(crate) mod tls;
 pub mod token;
 pub(crate) mod trace;
 pub mod watched_file;
+pub(crate) mod webhooks;
+pub(crate) mod writes;

@@ -15,6 +15,7 @@ use crate::{
     inventory::desk::CountDesk,
     metrics::Metrics,
     orders::batch::OrderDesk,
+    webhooks::address::Reach,
 };
 
 use super::{
@@ -79,6 +80,8 @@ pub struct Settings {
     pub keep_cart_answers_for: Duration,
     /// The time for which the answer to a stock count is kept.
     pub keep_count_answers_for: Duration,
+    /// The addresses that webhooks may go to.
+    pub webhook_reach: Reach,
     /// The time for which a checkout's answer is kept.
     pub keep_checkout_answers_for: Duration,
 }

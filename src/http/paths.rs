@@ -24,6 +24,18 @@ pub const CHECKOUT_GROUP: &str = "/api/v1/checkout-groups/{id}";
 pub const GROUP_CANCELLATION: &str = "/api/v1/checkout-groups/{id}/cancellation";
 /// A vendor's stock.
 pub const INVENTORY: &str = "/api/v1/inventory";
+/// A store's endpoints of webhooks.
+pub const WEBHOOK_ENDPOINTS: &str = "/api/v1/webhook-endpoints";
+/// One of them.
+pub const WEBHOOK_ENDPOINT: &str = "/api/v1/webhook-endpoints/{id}";
+/// The change of its secret.
+pub const WEBHOOK_ROTATION: &str = "/api/v1/webhook-endpoints/{id}/rotate-secret";
+/// A test of it.
+pub const WEBHOOK_TEST: &str = "/api/v1/webhook-endpoints/{id}/test";
+/// What was delivered to it.
+pub const WEBHOOK_DELIVERIES: &str = "/api/v1/webhook-endpoints/{id}/deliveries";
+/// Another attempt of a delivery.
+pub const WEBHOOK_REDELIVERY: &str = "/api/v1/webhook-endpoints/deliveries/{id}/redeliver";
 /// The OpenAPI document.
 pub const OPENAPI: &str = "/openapi.json";
 /// The document as a page.
@@ -33,7 +45,7 @@ pub const DOCS_FILE: &str = "/docs/{file}";
 
 /// Every route with the methods that it takes, as `Allow` names them. The OpenAPI document has just
 /// these, but for HEAD.
-pub const ALL: [(&str, &str); 15] = [
+pub const ALL: [(&str, &str); 21] = [
     (CART, "GET, HEAD, PUT"),
     (CART_QUOTE, "POST"),
     (CHECKOUT, "POST"),
@@ -46,6 +58,12 @@ pub const ALL: [(&str, &str); 15] = [
     (ORDER_FULFILLMENT, "POST"),
     (ORDER_CANCELLATION, "POST"),
     (INVENTORY, "GET, HEAD, PUT"),
+    (WEBHOOK_ENDPOINTS, "GET, HEAD, POST"),
+    (WEBHOOK_ENDPOINT, "GET, HEAD, PATCH, DELETE"),
+    (WEBHOOK_ROTATION, "POST"),
+    (WEBHOOK_TEST, "POST"),
+    (WEBHOOK_DELIVERIES, "GET, HEAD"),
+    (WEBHOOK_REDELIVERY, "POST"),
     (OPENAPI, "GET, HEAD"),
     (DOCS, "GET, HEAD"),
     (DOCS_FILE, "GET, HEAD"),

@@ -11,8 +11,10 @@ use super::{
     paths::{
         ALL, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, DOCS, DOCS_FILE,
         GROUP_CANCELLATION, INVENTORY, OPENAPI, ORDER, ORDER_CANCELLATION, ORDER_DECISION,
-        ORDER_FULFILLMENT, ORDERS,
+        ORDER_FULFILLMENT, ORDERS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINT, WEBHOOK_ENDPOINTS,
+        WEBHOOK_REDELIVERY, WEBHOOK_ROTATION, WEBHOOK_TEST,
     },
+    webhooks,
 };
 
 /// Adds the routes; whatever is not among them is 404, a wrong method 405 with `Allow`.
@@ -29,12 +31,26 @@ pub fn configure(app: &mut web::ServiceConfig, docs: bool) {
         .service(resource(ORDER_FULFILLMENT).route(web::post().to(moves::fulfil)))
         .service(resource(ORDER_CANCELLATION).route(web::post().to(moves::cancel)))
         .service(read(INVENTORY, inventory::list).route(web::put().to(inventory::put)))
+        .configure(configure_webhooks)
         .default_service(web::to(unknown_route));
     if docs {
         app.service(read(OPENAPI, serve::get_document))
             .service(read(DOCS, serve::get_page))
             .service(read(DOCS_FILE, serve::get_file));
     }
+}
+
+fn configure_webhooks(app: &mut web::ServiceConfig) {
+    let endpoints = read(WEBHOOK_ENDPOINTS, webhooks::list);
+    let endpoint = read(WEBHOOK_ENDPOINT, webhooks::get)
+        .route(web::patch().to(webhooks::change))
+        .route(web::delete().to(webhooks::delete));
+    app.service(endpoints.route(web::post().to(webhooks::create)))
+        .service(endpoint)
+        .service(resource(WEBHOOK_ROTATION).route(web::post().to(webhooks::rotate_secret)))
+        .service(resource(WEBHOOK_TEST).route(web::post().to(webhooks::test)))
+        .service(read(WEBHOOK_DELIVERIES, webhooks::list_deliveries))
+        .service(resource(WEBHOOK_REDELIVERY).route(web::post().to(webhooks::redeliver)));
 }
 
 /// A route of [`ALL`] that can be read: HEAD is answered as GET is, by the same handler; the server

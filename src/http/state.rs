@@ -15,6 +15,7 @@ use crate::{
     inventory::desk::CountDesk,
     metrics::Metrics,
     orders::batch::OrderDesk,
+    webhooks::address::Reach,
 };
 
 use super::{
@@ -48,6 +49,7 @@ pub struct State {
     pub statements_max: Duration,
     pub keep_cart_answers_for: Duration,
     pub keep_count_answers_for: Duration,
+    pub webhook_reach: Reach,
     pub keep_checkout_answers_for: Duration,
 }
 
@@ -90,6 +92,7 @@ impl State {
             statements_max: settings.statements_max,
             keep_cart_answers_for: settings.keep_cart_answers_for,
             keep_count_answers_for: settings.keep_count_answers_for,
+            webhook_reach: settings.webhook_reach,
             keep_checkout_answers_for: settings.keep_checkout_answers_for,
         })
     }

@@ -9,6 +9,7 @@
 //! | decisions, fulfilments, cancellations | [`moves`] |
 //! | orders that are read on their own | [`orders`] |
 //! | a vendor's stock: a count, and the list | [`inventory`] |
+//! | endpoints of webhooks and their deliveries | [`webhooks`] |
 //! | what several of these have in common | [`cart_lines`], [`order_lines`], [`vendor_groups`], [`fields`] |
 
 use serde::Serialize;
@@ -24,6 +25,7 @@ pub mod orders;
 pub mod preview;
 pub mod quote;
 pub mod vendor_groups;
+pub mod webhooks;
 
 #[derive(Serialize)]
 struct Envelope<T> {

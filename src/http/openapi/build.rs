@@ -18,16 +18,24 @@ use crate::http::{
         orders::{PageBody, PlacedOrderBody},
         preview::PreviewBody,
         quote::{QuoteBody, QuoteRequestBody},
+        webhooks::{
+            AcceptedBody, DeliveryBody, EndpointBody, EndpointChangeBody, EndpointSecretBody,
+            NewEndpointBody,
+        },
     },
     error::{Code, rejections::ShortLineBody},
     json::FieldProblem,
     paths::{
         self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, GROUP_CANCELLATION,
         INVENTORY, ORDER, ORDER_CANCELLATION, ORDER_DECISION, ORDER_FULFILLMENT, ORDERS,
+        WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINT, WEBHOOK_ENDPOINTS, WEBHOOK_REDELIVERY,
+        WEBHOOK_ROTATION, WEBHOOK_TEST,
     },
 };
 
-use super::{cart, checkout, enumerations, errors, finish, inventory, meta, moves, orders, parts};
+use super::{
+    cart, checkout, enumerations, errors, finish, inventory, meta, moves, orders, parts, webhooks,
+};
 
 const DESCRIPTION: &str = "\
 The checkout core of a B2B marketplace: a cart is frozen on the server, split by vendor, and bought \
@@ -111,6 +119,7 @@ fn build() -> Value {
             { "name": "checkout", "description": "Buying it, and what became of it." },
             { "name": "orders", "description": "What was bought, and what is to be delivered." },
             { "name": "inventory", "description": "What a vendor has of its products." },
+            { "name": "webhooks", "description": "Where the events of a store are posted to." },
             { "name": meta::CONTRACT, "description": "This document." },
         ],
         "paths": {
@@ -126,6 +135,12 @@ fn build() -> Value {
             ORDER_FULFILLMENT: moves::fulfillment_path(),
             ORDER_CANCELLATION: moves::cancellation_path(),
             INVENTORY: inventory::path(),
+            WEBHOOK_ENDPOINTS: webhooks::list_path(),
+            WEBHOOK_ENDPOINT: webhooks::path(),
+            WEBHOOK_ROTATION: webhooks::rotation_path(),
+            WEBHOOK_TEST: webhooks::test_path(),
+            WEBHOOK_DELIVERIES: webhooks::deliveries_path(),
+            WEBHOOK_REDELIVERY: webhooks::redelivery_path(),
             paths::OPENAPI: meta::document_path(),
             paths::DOCS: meta::page_path(),
             paths::DOCS_FILE: meta::file_path(),
@@ -200,6 +215,20 @@ fn parameters() -> Value {
             "description": "The `order_id` in the answer of a checkout or a list.",
             "schema": parts::schema("OrderId"),
         },
+        "WebhookEndpoint": {
+            "name": "id",
+            "in": "path",
+            "required": true,
+            "description": "The `id` of an endpoint.",
+            "schema": parts::schema("WebhookEndpointId"),
+        },
+        "WebhookDelivery": {
+            "name": "id",
+            "in": "path",
+            "required": true,
+            "description": "The `id` of a delivery in the list.",
+            "schema": parts::schema("WebhookDeliveryId"),
+        },
     })
 }
 
@@ -215,6 +244,10 @@ fn schemas() -> Map<String, Value> {
     add::<ids::LineItemId>(&mut all);
     add::<StockCountAnswerBody<'_>>(&mut all);
     add::<InventoryItemBody<'_>>(&mut all);
+    add::<EndpointBody<'_>>(&mut all);
+    add::<EndpointSecretBody<'_>>(&mut all);
+    add::<DeliveryBody<'_>>(&mut all);
+    add::<AcceptedBody>(&mut all);
     add::<FieldProblem>(&mut all);
     add::<Violation>(&mut all);
     add::<LineRejectionReason>(&mut all);
@@ -229,6 +262,8 @@ fn schemas() -> Map<String, Value> {
     add::<FulfillmentBody>(&mut all);
     add::<CancellationFields>(&mut all);
     add::<StockCountBody>(&mut all);
+    add::<NewEndpointBody>(&mut all);
+    add::<EndpointChangeBody>(&mut all);
     refuse_unknown_fields(&mut all, &answered);
     inventory::restrict(&mut all);
     // Money is a text, too: a figure may be of several kinds at once.

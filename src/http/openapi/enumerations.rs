@@ -80,6 +80,16 @@ const COUNT_REFUSALS: [(&str, &str); 6] = [
     ),
 ];
 
+/// The reasons why an endpoint of webhooks gets nothing.
+const DISABLED_REASONS: [(&str, &str); 3] = [
+    (
+        "switched_off",
+        "A member of your store has switched it off.",
+    ),
+    ("failing", "Every attempt of five days has failed."),
+    ("gone", "It has answered 410."),
+];
+
 /// The side whose orders are listed.
 pub fn perspective() -> Value {
     json!({
@@ -105,6 +115,7 @@ pub fn explain(schemas: &mut Map<String, Value>) {
         ("OrderPerspective", owned(&PERSPECTIVES)),
         ("ShortagePolicy", owned(&SHORTAGE_POLICIES)),
         ("CountRefusal", owned(&COUNT_REFUSALS)),
+        ("DisabledReason", owned(&DISABLED_REASONS)),
     ] {
         let schema = schemas.get_mut(schema).expect("a test looks at each");
         explain_one(schema, &meanings);

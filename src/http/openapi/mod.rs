@@ -28,5 +28,6 @@ mod parts;
 pub(crate) mod serve;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 pub use build::{document, whole_document};

@@ -6,11 +6,14 @@ use serde_json::{Value, json};
 use super::{judge, read};
 use crate::http::{
     bodies::{
-        cart::CartRequestBody, checkout::CheckoutRequestBody, inventory::StockCountBody,
+        cart::CartRequestBody,
+        checkout::CheckoutRequestBody,
+        inventory::StockCountBody,
         quote::QuoteRequestBody,
+        webhooks::{EndpointChangeBody, NewEndpointBody},
     },
     json::{self, FromJson, Node},
-    openapi::{cart, checkout, inventory, parts},
+    openapi::{cart, checkout, inventory, parts, webhooks},
 };
 
 #[test]
@@ -35,6 +38,14 @@ fn the_reader_of_checkouts_takes_what_is_documented_and_nothing_else() {
 fn the_reader_of_stock_counts_takes_what_is_documented_and_nothing_else() {
     let example = parts::value(inventory::COUNT_REQUEST);
     hold::<StockCountBody>("StockCountRequest", &example);
+}
+
+#[test]
+fn the_readers_of_webhook_endpoints_take_what_is_documented_and_nothing_else() {
+    let example = parts::value(webhooks::ENDPOINT_REQUEST);
+    hold::<NewEndpointBody>("WebhookEndpointRequest", &example);
+    let example = parts::value(webhooks::ENDPOINT_CHANGE);
+    hold::<EndpointChangeBody>("WebhookEndpointChange", &example);
 }
 
 /// Changes every place of an example in every way, and compares what the schema and the reader say.

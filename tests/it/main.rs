@@ -91,3 +91,4 @@ mod tokens;
 mod tools;
 mod unfinished_bodies;
 mod unread_answers;
+mod webhooks;

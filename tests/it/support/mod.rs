@@ -15,6 +15,7 @@ pub mod keys;
 pub mod market;
 pub mod pg_messages;
 pub mod pooler;
+pub mod receiver;
 pub mod redis;
 pub mod server;
 pub mod silent_proxy;

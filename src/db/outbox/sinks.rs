@@ -81,6 +81,10 @@ async fn settle_primary(
     .execute(&mut *connection)
     .await
     .doing("unpublish what the new primary sink has yet to take")?;
+    sqlx::query!("delete from outbox_backlog where sink = $1", name)
+        .execute(&mut *connection)
+        .await
+        .doing("clear the backlog of the new primary sink")?;
     sqlx::query!("delete from outbox_sinks where name = $1", name)
         .execute(connection)
         .await

@@ -280,6 +280,23 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("outbox_dead_letters_reason_known", "reason = 'mood'"),
     ("outbox_sequencing_one_row", "is_the_row = false"),
     ("outbox_backlog_attempts_not_negative", "attempts = -1"),
+    (
+        "webhook_endpoints_secret_has_prefix",
+        "secret = 'whsecAAAA'",
+    ),
+    (
+        "webhook_endpoints_disabled_reason_known",
+        "is_active = false, disabled_at = now(), disabled_reason = 'mood'",
+    ),
+    ("webhook_endpoints_old_secret_ends", "old_secret = 'whsec_'"),
+    ("webhook_endpoints_disabled_says_why", "is_active = false"),
+    (
+        "webhook_endpoints_disabled_says_why",
+        "is_active = false, disabled_at = now()",
+    ),
+    ("webhook_endpoints_disabled_says_why", "disabled_at = now()"),
+    ("webhook_deliveries_attempt_positive", "attempt = 0"),
+    ("webhook_deliveries_outcome_known", "outcome = 'lost'"),
 ];
 
 /// Foreign keys: the column that is set to an id that does not exist.
@@ -313,6 +330,7 @@ pub const FOREIGN_KEYS: &[(&str, &str)] = &[
     ("idempotency_keys_user_fkey", "user_id"),
     ("idempotency_keys_store_fkey", "store_id"),
     ("idempotency_keys_checkout_group_fkey", "checkout_group_id"),
+    ("webhook_endpoints_store_fkey", "store_id"),
     ("outbox_backlog_sink_fkey", "sink"),
 ];
 
@@ -332,6 +350,8 @@ pub const UNIQUE_KEYS: &[(&str, &str)] = &[
     ("vendor_orders_group_vendor_key", "{}"),
     ("payment_intents_order_key", "{}"),
     ("outbox_events_once_only_key", "{}"),
+    ("webhook_deliveries_attempt_key", r#"{"outcome": "failed"}"#),
+    ("webhook_deliveries_waiting_key", r#"{"attempt": 2}"#),
     (
         "outbox_events_order_ends_once_key",
         r#"{"event_type": "order_canceled"}"#,

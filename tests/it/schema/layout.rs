@@ -62,6 +62,8 @@ async fn migrations_apply_to_an_empty_database_and_only_once() {
             "subscriptions",
             "users",
             "vendor_orders",
+            "webhook_deliveries",
+            "webhook_endpoints",
         ]
     );
 }
@@ -126,6 +128,7 @@ async fn tables_that_churn_are_vacuumed_long_before_a_fifth_of_them_is_dead() {
         "idempotency_keys",
         "inventory_items",
         "outbox_events",
+        "webhook_deliveries",
     ];
     assert_eq!(list(&database, soon).await, churning);
 }
@@ -197,6 +200,18 @@ async fn only_the_columns_of_the_design_may_be_null() {
             "store_discounts.ends_at",
             "stores.address",
             "vendor_orders.rejection_reason",
+            "webhook_deliveries.at",
+            "webhook_deliveries.claimed_until",
+            "webhook_deliveries.duration_ms",
+            "webhook_deliveries.error",
+            "webhook_deliveries.outcome",
+            "webhook_deliveries.source_event_id",
+            "webhook_deliveries.status",
+            "webhook_endpoints.disabled_at",
+            "webhook_endpoints.disabled_reason",
+            "webhook_endpoints.failing_since",
+            "webhook_endpoints.old_secret",
+            "webhook_endpoints.old_secret_until",
         ]
     );
 }
@@ -220,8 +235,8 @@ async fn columns_have_the_types_of_the_design() {
     );
     for (what, query) in [
         (
-            "times without a zone, floats, enums, ids made by the database, and bigints but those that count \
-             without end",
+            "times without a zone, floats, enums, lists, ids made by the database, and bigints, but for \
+             what counts without end or lists words",
             "select count(*) from information_schema.columns
              where table_schema = 'public' and table_name not like '\\_sqlx%'
              and (data_type not in ('uuid', 'text', 'character', 'boolean', 'integer', 'smallint',
@@ -231,7 +246,8 @@ async fn columns_have_the_types_of_the_design() {
              and (table_name, column_name) not in
                 (('inventory_items', 'fulfilled_qty'), ('inventory_items', 'version'),
                  ('outbox_events', 'seq'), ('outbox_dead_letters', 'seq'),
-                 ('outbox_sinks', 'position'), ('outbox_backlog', 'seq'))",
+                 ('outbox_sinks', 'position'), ('outbox_backlog', 'seq'),
+                 ('webhook_deliveries', 'position'), ('webhook_endpoints', 'event_types'))",
         ),
         (
             "tables without a time of creation",
@@ -241,11 +257,11 @@ async fn columns_have_the_types_of_the_design() {
                 select from pg_attribute a where a.attrelid = c.oid and attname = 'created_at')",
         ),
         (
-            "triggers, functions, and sequences but that of the log of events, which makes no keys",
+            "triggers, functions, and sequences but those of events and webhooks, which make no keys",
             "select (select count(*) from pg_trigger where not tgisinternal)
                 + (select count(*) from pg_class
                     where relkind = 'S' and relnamespace = 'public'::regnamespace
-                    and relname <> 'outbox_events_seq')
+                    and relname not in ('outbox_events_seq', 'webhook_deliveries_position_seq'))
                 + (select count(*) from pg_proc where pronamespace = 'public'::regnamespace)",
         ),
         (

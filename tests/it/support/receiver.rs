@@ -188,7 +188,11 @@ async fn read(stream: &mut TcpStream) -> Option<Received> {
     };
     let head = String::from_utf8(bytes[..head_end].to_vec()).ok()?;
     let mut headers = HeaderMap::new();
-    for (name, value) in head.lines().skip(1).filter_map(|line| line.split_once(": ")) {
+    for (name, value) in head
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(": "))
+    {
         headers.append(
             HeaderName::from_bytes(name.as_bytes()).unwrap(),
             HeaderValue::from_str(value).unwrap(),

@@ -25,7 +25,11 @@ async fn a_buyer_gets_its_checkout_whole_and_each_vendor_its_own_order_alone() {
     let buyers = create(&stage.buyer, &receivers[0].url(), &[]).await;
     let mut secrets = vec![buyers.secret];
     for (vendor, receiver) in vendors.iter().zip(&receivers[1..]) {
-        secrets.push(create(vendor, &receiver.url(), &["vendor_order_created"]).await.secret);
+        secrets.push(
+            create(vendor, &receiver.url(), &["vendor_order_created"])
+                .await
+                .secret,
+        );
     }
 
     let group = stage.buy(&products).await;
@@ -35,7 +39,11 @@ async fn a_buyer_gets_its_checkout_whole_and_each_vendor_its_own_order_alone() {
         let received = receiver.until_received(1).await.remove(0);
         assert!(received.is_signed_with(secret), "{received:?}");
         let others = secrets.iter().filter(|other| *other != secret);
-        assert!(others.into_iter().all(|other| !received.is_signed_with(other)));
+        assert!(
+            others
+                .into_iter()
+                .all(|other| !received.is_signed_with(other))
+        );
         assert_eq!(received.id(), received.json()["event_id"].as_str().unwrap());
         assert_eq!(received.header("content-type"), "application/json");
         ids.insert(received.id());
@@ -43,7 +51,10 @@ async fn a_buyer_gets_its_checkout_whole_and_each_vendor_its_own_order_alone() {
     assert_eq!(ids.len(), 3);
     let whole = receivers[0].received()[0].json();
     assert_eq!(whole["type"], "order_created");
-    assert_eq!(whole["data"]["vendor_order_ids"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        whole["data"]["vendor_order_ids"].as_array().unwrap().len(),
+        2
+    );
     let orders = group["vendor_orders"].as_array().unwrap();
     for (receiver, product) in receivers[1..].iter().zip(products) {
         let received = receiver.received().remove(0);
@@ -91,7 +102,12 @@ async fn an_endpoint_gets_the_types_that_it_wants_and_while_it_is_switched_off_n
     assert_eq!(received.len(), 1);
     assert_eq!(received[0].json()["type"], "order_canceled");
     assert_eq!(off.connections(), 0);
-    let test = send(&vendors[0], Method::POST, &format!("{}/test", switched_off.path())).await;
+    let test = send(
+        &vendors[0],
+        Method::POST,
+        &format!("{}/test", switched_off.path()),
+    )
+    .await;
     assert_eq!(test.status, 400);
 }
 
@@ -100,14 +116,22 @@ async fn a_delivery_can_be_sent_again_with_the_same_id() {
     let stage = Stage::start().await;
     let receiver = Receiver::start().await;
     let endpoint = create(&stage.buyer, &receiver.url(), &[]).await;
-    let tested = send(&stage.buyer, Method::POST, &format!("{}/test", endpoint.path())).await;
+    let tested = send(
+        &stage.buyer,
+        Method::POST,
+        &format!("{}/test", endpoint.path()),
+    )
+    .await;
     assert_eq!(tested.status, 202);
     let first = receiver.until_received(1).await.remove(0);
     assert!(first.is_signed_with(&endpoint.secret));
     assert_eq!(first.json()["type"], "webhook_test");
     let delivered = endpoint.until_tried(&stage.buyer, "delivered").await;
     assert_eq!(delivered["id"], tested.data()["delivery_id"]);
-    assert_eq!((&delivered["attempt"], &delivered["status"]), (&json!(1), &json!(200)));
+    assert_eq!(
+        (&delivered["attempt"], &delivered["status"]),
+        (&json!(1), &json!(200))
+    );
 
     let id = delivered["id"].as_str().unwrap();
     let path = format!("{ENDPOINTS}/deliveries/{id}/redeliver");
@@ -115,7 +139,10 @@ async fn a_delivery_can_be_sent_again_with_the_same_id() {
 
     assert_eq!(again.status, 202, "{}", again.text());
     let received = receiver.until_received(2).await;
-    assert_eq!((received[1].id(), &received[1].body), (first.id(), &first.body));
+    assert_eq!(
+        (received[1].id(), &received[1].body),
+        (first.id(), &first.body)
+    );
     wait::until("the second attempt is recorded", async || {
         let newest = endpoint.deliveries(&stage.buyer).await.remove(0);
         newest["id"] == again.data()["delivery_id"]
@@ -144,7 +171,9 @@ async fn after_a_rotation_both_secrets_sign_until_the_old_one_ends() {
     let kept = "select count(*) from webhook_endpoints
         where old_secret_until between now() + interval '23 hours' and now() + interval '24 hours'";
     assert_eq!(stage.count(kept).await, 1);
-    stage.run("update webhook_endpoints set old_secret_until = now()").await;
+    stage
+        .run("update webhook_endpoints set old_secret_until = now()")
+        .await;
     send(&stage.buyer, Method::POST, &test).await;
     let one = receiver.until_received(2).await.remove(1);
     assert!(one.is_signed_with(&new) && !one.is_signed_with(&endpoint.secret));
@@ -171,10 +200,18 @@ async fn events_of_an_order_are_delivered_one_after_the_other_also_when_one_fail
 
     let failed = endpoint.until_tried(&vendors[0], "failed").await;
     assert_eq!(failed["status"], 500);
-    wait::until("the next attempts wait", async || stage.count(waiting).await == 3).await;
+    wait::until("the next attempts wait", async || {
+        stage.count(waiting).await == 3
+    })
+    .await;
     receiver.answer(Answer::Status(200));
-    stage.run("update webhook_deliveries set due_at = now() where outcome is null").await;
-    wait::until("everything is delivered", async || stage.count(waiting).await == 0).await;
+    stage
+        .run("update webhook_deliveries set due_at = now() where outcome is null")
+        .await;
+    wait::until("everything is delivered", async || {
+        stage.count(waiting).await == 0
+    })
+    .await;
     let of_order: Vec<_> = receiver
         .received()
         .iter()
@@ -212,7 +249,9 @@ async fn a_slow_endpoint_gets_four_at_a_time_and_holds_up_nobody() {
 async fn cancel(stage: &Stage, order: &serde_json::Value) {
     let path = format!("/api/v1/orders/{}/cancellation", order.as_str().unwrap());
     let request = stage.buyer.request(Method::POST, &path);
-    let request = request.header("Idempotency-Key", fresh_key()).json(&json!({}));
+    let request = request
+        .header("Idempotency-Key", fresh_key())
+        .json(&json!({}));
     let reply = Client::send(request).await;
     assert_eq!(reply.status, 200, "{}", reply.text());
 }

@@ -28,7 +28,11 @@ async fn an_endpoint_is_managed_by_owners_and_admins_and_its_secret_is_shown_onc
     }
     let changed = changed.data();
     assert_eq!(
-        (&changed["url"], &changed["event_types"], &changed["is_active"]),
+        (
+            &changed["url"],
+            &changed["event_types"],
+            &changed["is_active"]
+        ),
         (&json!("https://example.com/new"), &json!([]), &json!(false))
     );
     assert_eq!(changed["disabled_reason"], "switched_off");
@@ -61,7 +65,12 @@ async fn an_endpoint_of_another_store_is_not_found() {
     let receiver = Receiver::start().await;
     let (_, vendors) = stage.vendors::<2>().await;
     let endpoint = create(&vendors[0], &receiver.url(), &[]).await;
-    let tested = send(&vendors[0], Method::POST, &format!("{}/test", endpoint.path())).await;
+    let tested = send(
+        &vendors[0],
+        Method::POST,
+        &format!("{}/test", endpoint.path()),
+    )
+    .await;
     let delivery = tested.data()["delivery_id"].as_str().unwrap().to_owned();
     receiver.until_received(1).await;
     let path = endpoint.path();
@@ -72,11 +81,18 @@ async fn an_endpoint_of_another_store_is_not_found() {
         (Method::POST, format!("{path}/rotate-secret")),
         (Method::POST, format!("{path}/test")),
         (Method::GET, format!("{path}/deliveries")),
-        (Method::POST, format!("{ENDPOINTS}/deliveries/{delivery}/redeliver")),
+        (
+            Method::POST,
+            format!("{ENDPOINTS}/deliveries/{delivery}/redeliver"),
+        ),
         (Method::GET, format!("{ENDPOINTS}/{}", Uuid::now_v7())),
     ] {
         let reply = send(&vendors[1], method, &path).await;
-        assert_eq!((reply.status, reply.code()), (404, "NOT_FOUND".to_owned()), "{path}");
+        assert_eq!(
+            (reply.status, reply.code()),
+            (404, "NOT_FOUND".to_owned()),
+            "{path}"
+        );
     }
     let change = json!({ "url": "https://example.com" });
     let reply = send_json(&vendors[1], Method::PATCH, &path, &change).await;
@@ -118,7 +134,11 @@ async fn urls_and_types_that_can_t_be_are_malformed() {
         json!({ "url": "https://example.com", "secret": "whsec_mine" }),
     ] {
         let reply = send_json(&buyer, Method::POST, ENDPOINTS, &body).await;
-        assert_eq!((reply.status, reply.code()), (400, "VALIDATION_ERROR".to_owned()), "{body}");
+        assert_eq!(
+            (reply.status, reply.code()),
+            (400, "VALIDATION_ERROR".to_owned()),
+            "{body}"
+        );
     }
 }
 
@@ -128,7 +148,12 @@ async fn deliveries_are_listed_newest_first_page_by_page() {
     let receiver = Receiver::start().await;
     let endpoint = create(&stage.buyer, &receiver.url(), &[]).await;
     for count in 1..=5 {
-        send(&stage.buyer, Method::POST, &format!("{}/test", endpoint.path())).await;
+        send(
+            &stage.buyer,
+            Method::POST,
+            &format!("{}/test", endpoint.path()),
+        )
+        .await;
         receiver.until_received(count).await;
     }
     let mut seen = Vec::new();
@@ -137,7 +162,10 @@ async fn deliveries_are_listed_newest_first_page_by_page() {
         let reply = stage.buyer.get(&path).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         seen.extend(reply.data().as_array().unwrap().clone());
-        let Some(next) = reply.json()["page"]["next_cursor"].as_str().map(str::to_owned) else {
+        let Some(next) = reply.json()["page"]["next_cursor"]
+            .as_str()
+            .map(str::to_owned)
+        else {
             break;
         };
         path = format!("{}/deliveries?limit=2&cursor={next}", endpoint.path());
@@ -147,6 +175,9 @@ async fn deliveries_are_listed_newest_first_page_by_page() {
     sorted.sort_unstable();
     sorted.reverse();
     assert_eq!((ids.len(), &ids), (5, &sorted));
-    let bad = stage.buyer.get(&format!("{}/deliveries?cursor=x", endpoint.path())).await;
+    let bad = stage
+        .buyer
+        .get(&format!("{}/deliveries?cursor=x", endpoint.path()))
+        .await;
     assert_eq!(bad.status, 400);
 }

@@ -18,7 +18,12 @@ async fn a_failed_delivery_is_tried_again_after_five_seconds_and_then_later() {
     let receiver = Receiver::start().await;
     receiver.answer(Answer::Status(503));
     let endpoint = create(&stage.buyer, &receiver.url(), &[]).await;
-    send(&stage.buyer, Method::POST, &format!("{}/test", endpoint.path())).await;
+    send(
+        &stage.buyer,
+        Method::POST,
+        &format!("{}/test", endpoint.path()),
+    )
+    .await;
 
     let failed = endpoint.until_tried(&stage.buyer, "failed").await;
 
@@ -33,10 +38,18 @@ async fn a_failed_delivery_is_tried_again_after_five_seconds_and_then_later() {
     let third = "select count(*) from webhook_deliveries w
         where attempt = 3 and outcome is null
             and due_at between now() + interval '4 minutes' and now() + interval '7 minutes'";
-    wait::until("the third attempt waits", async || stage.count(third).await == 1).await;
-    stage.run("update webhook_deliveries set attempt = 10, due_at = now() where outcome is null").await;
+    wait::until("the third attempt waits", async || {
+        stage.count(third).await == 1
+    })
+    .await;
+    stage
+        .run("update webhook_deliveries set attempt = 10, due_at = now() where outcome is null")
+        .await;
     let waiting = "select count(*) from webhook_deliveries where outcome is null";
-    wait::until("nothing waits after the tenth", async || stage.count(waiting).await == 0).await;
+    wait::until("nothing waits after the tenth", async || {
+        stage.count(waiting).await == 0
+    })
+    .await;
     assert_eq!(receiver.received().len(), 3);
 }
 
@@ -56,25 +69,47 @@ async fn an_endpoint_that_fails_for_six_days_or_is_gone_is_disabled_and_can_be_s
         let endpoint = create(&stage.buyer, &receiver.url(), &[]).await;
         stage.run(prepare).await;
 
-        send(&stage.buyer, Method::POST, &format!("{}/test", endpoint.path())).await;
+        send(
+            &stage.buyer,
+            Method::POST,
+            &format!("{}/test", endpoint.path()),
+        )
+        .await;
 
         wait::until("it is disabled", async || {
             let found = stage.buyer.get(&endpoint.path()).await.data();
             found["is_active"] == false && found["disabled_reason"] == reason
         })
         .await;
-        let tests = send(&stage.buyer, Method::POST, &format!("{}/test", endpoint.path())).await;
+        let tests = send(
+            &stage.buyer,
+            Method::POST,
+            &format!("{}/test", endpoint.path()),
+        )
+        .await;
         assert_eq!(tests.status, 400);
         receiver.answer(Answer::Status(200));
         let on = json!({ "is_active": true });
         let on = send_json(&stage.buyer, Method::PATCH, &endpoint.path(), &on).await;
         assert_eq!(on.data()["disabled_reason"], Value::Null);
-        send(&stage.buyer, Method::POST, &format!("{}/test", endpoint.path())).await;
+        send(
+            &stage.buyer,
+            Method::POST,
+            &format!("{}/test", endpoint.path()),
+        )
+        .await;
         endpoint.until_tried(&stage.buyer, "delivered").await;
     }
     let ill = "select count(*) from webhook_endpoints where failing_since is not null";
     assert_eq!(stage.count(ill).await, 0);
-    assert!(stage.world.server.metric("splitcart_webhook_endpoints_disabled_total").await >= 2.0);
+    assert!(
+        stage
+            .world
+            .server
+            .metric("splitcart_webhook_endpoints_disabled_total")
+            .await
+            >= 2.0
+    );
 }
 
 #[tokio::test]
@@ -83,12 +118,22 @@ async fn an_endpoint_that_fails_for_four_days_is_tried_on() {
     let receiver = Receiver::start().await;
     receiver.answer(Answer::Status(500));
     let endpoint = create(&stage.buyer, &receiver.url(), &[]).await;
-    stage.run("update webhook_endpoints set failing_since = now() - interval '4 days'").await;
+    stage
+        .run("update webhook_endpoints set failing_since = now() - interval '4 days'")
+        .await;
 
-    send(&stage.buyer, Method::POST, &format!("{}/test", endpoint.path())).await;
+    send(
+        &stage.buyer,
+        Method::POST,
+        &format!("{}/test", endpoint.path()),
+    )
+    .await;
 
     endpoint.until_tried(&stage.buyer, "failed").await;
-    assert_eq!(stage.buyer.get(&endpoint.path()).await.data()["is_active"], true);
+    assert_eq!(
+        stage.buyer.get(&endpoint.path()).await.data()["is_active"],
+        true
+    );
 }
 
 #[tokio::test]
@@ -112,9 +157,14 @@ async fn an_instance_that_dies_after_the_post_has_it_repeated_with_the_same_id()
         where outcome is null and claimed_until > now()";
     assert_eq!(stage.count(unrecorded).await, 1);
     let other = stage.another_server(&[]).await;
-    stage.run("update webhook_deliveries set claimed_until = now()").await;
+    stage
+        .run("update webhook_deliveries set claimed_until = now()")
+        .await;
     let received = receiver.until_received(2).await;
-    assert_eq!((received[0].id(), &received[0].body), (received[1].id(), &received[1].body));
+    assert_eq!(
+        (received[0].id(), &received[0].body),
+        (received[1].id(), &received[1].body)
+    );
     endpoint.until_tried(&owner.on(&other), "delivered").await;
 }
 
@@ -140,7 +190,10 @@ async fn two_instances_share_the_deliveries_and_the_four_places_of_an_endpoint()
     let ids: BTreeSet<_> = received.iter().map(|it| it.id()).collect();
     assert_eq!((ids.len(), received.len()), (12, 12));
     let delivered = "select count(*) from webhook_deliveries where outcome = 'delivered'";
-    wait::until("all are recorded", async || stage.count(delivered).await == 12).await;
+    wait::until("all are recorded", async || {
+        stage.count(delivered).await == 12
+    })
+    .await;
     drop(other);
 }
 
@@ -153,19 +206,31 @@ async fn an_event_is_written_once_however_often_it_is_published_unless_it_is_for
     stage.buy(&products).await;
     let delivered = endpoint.until_tried(&stage.buyer, "delivered").await;
     let event: EventId = delivered["event_id"].as_str().unwrap().parse().unwrap();
-    let place = "update outbox_sinks set position = 0, claimed_until = now() where name = 'webhooks'";
+    let place =
+        "update outbox_sinks set position = 0, claimed_until = now() where name = 'webhooks'";
     let passed = "select count(*) from outbox_sinks where name = 'webhooks' and position > 0";
     let publish_again = async || {
-        wait::until("the sink's place is recorded", async || stage.count(passed).await == 1).await;
+        wait::until("the sink's place is recorded", async || {
+            stage.count(passed).await == 1
+        })
+        .await;
         stage.run(place).await;
-        wait::until("everything was published again", async || stage.count(passed).await == 1).await;
+        wait::until("everything was published again", async || {
+            stage.count(passed).await == 1
+        })
+        .await;
     };
     publish_again().await;
     let written = "select count(*) from webhook_deliveries";
-    assert_eq!((stage.count(written).await, receiver.received().len()), (1, 1));
+    assert_eq!(
+        (stage.count(written).await, receiver.received().len()),
+        (1, 1)
+    );
 
     let mut connection = stage.world.market.database.pool.acquire().await.unwrap();
-    let forgotten = db::webhooks::forget_deliveries(&mut connection, &[event]).await.unwrap();
+    let forgotten = db::webhooks::forget_deliveries(&mut connection, &[event])
+        .await
+        .unwrap();
     assert_eq!(forgotten, 1);
     publish_again().await;
 
@@ -179,7 +244,12 @@ async fn deliveries_are_removed_after_their_time() {
     let receiver = Receiver::start().await;
     let endpoint = create(&stage.buyer, &receiver.url(), &[]).await;
     for _ in 0..3 {
-        send(&stage.buyer, Method::POST, &format!("{}/test", endpoint.path())).await;
+        send(
+            &stage.buyer,
+            Method::POST,
+            &format!("{}/test", endpoint.path()),
+        )
+        .await;
     }
     receiver.until_received(3).await;
     wait::until("all are recorded", async || {
@@ -189,10 +259,16 @@ async fn deliveries_are_removed_after_their_time() {
     .await;
     let mut connection = stage.world.market.database.pool.acquire().await.unwrap();
     let day = Duration::from_hours(24);
-    let young = db::webhooks::sweep_deliveries(&mut connection, day, 10).await.unwrap();
+    let young = db::webhooks::sweep_deliveries(&mut connection, day, 10)
+        .await
+        .unwrap();
     let (first, rest) = (
-        db::webhooks::sweep_deliveries(&mut connection, Duration::ZERO, 2).await.unwrap(),
-        db::webhooks::sweep_deliveries(&mut connection, Duration::ZERO, 2).await.unwrap(),
+        db::webhooks::sweep_deliveries(&mut connection, Duration::ZERO, 2)
+            .await
+            .unwrap(),
+        db::webhooks::sweep_deliveries(&mut connection, Duration::ZERO, 2)
+            .await
+            .unwrap(),
     );
     assert_eq!((young, first, rest), (0, 2, 1));
 }

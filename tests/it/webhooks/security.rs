@@ -30,7 +30,9 @@ fn rebinding(addresses: &[&str]) -> (Lookup, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&asked);
     let lookup: Lookup = Arc::new(move |_| {
-        let place = counter.fetch_add(1, Ordering::SeqCst).min(addresses.len() - 1);
+        let place = counter
+            .fetch_add(1, Ordering::SeqCst)
+            .min(addresses.len() - 1);
         let address = addresses[place];
         Box::pin(async move { Ok(vec![address]) })
     });
@@ -63,12 +65,22 @@ async fn a_name_that_leads_to_a_private_address_at_the_second_look_is_not_follow
 #[tokio::test]
 async fn private_addresses_are_refused_in_every_notation_and_reached_only_with_the_setting() {
     let receiver = Receiver::start().await;
-    for address in ["127.0.0.1", "::ffff:127.0.0.1", "0.0.0.0", "::1", "10.0.0.1"] {
+    for address in [
+        "127.0.0.1",
+        "::ffff:127.0.0.1",
+        "0.0.0.0",
+        "::1",
+        "10.0.0.1",
+    ] {
         let (lookup, _) = rebinding(&[address]);
         let client = Client::new(Reach::Public, lookup);
         let to = format!("https://private.example:{}/", receiver.port());
         let refused = post(&client, &to).await.unwrap_err();
-        assert_eq!(refused.to_string(), "the host has no public address", "{address}");
+        assert_eq!(
+            refused.to_string(),
+            "the host has no public address",
+            "{address}"
+        );
     }
     let (lookup, asked) = rebinding(&["127.0.0.1"]);
     let client = Client::new(Reach::Public, lookup.clone());
@@ -76,7 +88,10 @@ async fn private_addresses_are_refused_in_every_notation_and_reached_only_with_t
         let refused = post(&client, &format!("https://{host}:{}/", receiver.port())).await;
         assert!(matches!(refused, Err(PostError::Url(_))), "{host}");
     }
-    assert_eq!((receiver.connections(), asked.load(Ordering::SeqCst)), (0, 0));
+    assert_eq!(
+        (receiver.connections(), asked.load(Ordering::SeqCst)),
+        (0, 0)
+    );
 
     let client = Client::new(Reach::Everything, lookup);
     let to = format!("http://private.example:{}/", receiver.port());
@@ -93,7 +108,11 @@ async fn an_answer_without_an_end_and_one_that_never_comes_take_a_limited_time()
     receiver.answer(Answer::Endless);
     let began = Instant::now();
     assert_eq!(post(&client, &receiver.url()).await.unwrap(), 200);
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
 
     receiver.answer(Answer::Never);
     let began = Instant::now();
@@ -110,16 +129,25 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
     receiver.answer(Answer::Redirect(target.url()));
     let endpoint = create(&stage.buyer, &receiver.url(), &[]).await;
 
-    send(&stage.buyer, Method::POST, &format!("{}/test", endpoint.path())).await;
+    send(
+        &stage.buyer,
+        Method::POST,
+        &format!("{}/test", endpoint.path()),
+    )
+    .await;
 
     let failed = endpoint.until_tried(&stage.buyer, "failed").await;
     assert_eq!(failed["status"], 307);
-    assert_eq!(failed["error"], "the answer is a redirect, which is not followed");
+    assert_eq!(
+        failed["error"],
+        "the answer is a redirect, which is not followed"
+    );
     assert_eq!((receiver.connections(), target.connections()), (1, 0));
 }
 
 #[tokio::test]
-async fn a_service_without_the_setting_connects_to_no_private_address_whatever_is_in_the_database() {
+async fn a_service_without_the_setting_connects_to_no_private_address_whatever_is_in_the_database()
+{
     let stage = Stage::with_settings(&[]).await;
     let receiver = Receiver::start().await;
     let endpoint = create(&stage.buyer, "https://example.com", &[]).await;
@@ -138,7 +166,12 @@ async fn a_service_without_the_setting_connects_to_no_private_address_whatever_i
             .run(&format!("update webhook_endpoints set url = '{url}'"))
             .await;
         stage.run("delete from webhook_deliveries").await;
-        send(&stage.buyer, Method::POST, &format!("{}/test", endpoint.path())).await;
+        send(
+            &stage.buyer,
+            Method::POST,
+            &format!("{}/test", endpoint.path()),
+        )
+        .await;
         let failed = endpoint.until_tried(&stage.buyer, "failed").await;
         if url.contains("ip6") && failed["error"] == "the host's name can't be resolved" {
             continue;

@@ -26,6 +26,7 @@ use super::{
     sink::{
         options::{OpenError, SinkKind, SinkOptions},
         redis_stream::concerns,
+        webhook::Repeats,
     },
     sink_state::{SinkReport, SinkStates},
 };
@@ -95,7 +96,7 @@ pub async fn start(
             // A malformed URL is an error of the opening, too.
             background.extend(watch.ok().map(actix_rt::spawn));
         }
-        let delivery = Delivery::to(sink.open(&pools.sinks)?, report);
+        let delivery = Delivery::to(sink.open(&pools.sinks, Repeats::LeftOut)?, report);
         if sink.name == primary {
             primary_delivery = Some(delivery);
         } else {

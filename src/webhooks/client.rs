@@ -226,7 +226,7 @@ impl Connector {
             match tokio::time::timeout(CONNECT_MAX, connecting).await {
                 Ok(Ok(stream)) => return Ok(TokioIo::new(stream)),
                 Ok(Err(error)) => {
-                    last = io::Error::other(format!("can't connect: {}", error.kind()))
+                    last = io::Error::other(format!("can't connect: {}", error.kind()));
                 }
                 Err(_) => last = io::Error::other("can't connect: no answer"),
             }

@@ -39,7 +39,7 @@ async fn a_server_without_room_for_one_instance_is_told_at_start() {
         ("SPLITCART_DATABASE_URL", &database.url),
         ("SPLITCART_HTTP_WORKERS", "4"),
     ]);
-    assert!(told.contains("may open 41 connections"), "{told}");
+    assert!(told.contains("may open 43 connections"), "{told}");
     assert!(told.contains("max_connections"), "{told}");
 }
 

@@ -39,7 +39,7 @@ pub fn list_path() -> Value {
             "Your webhook endpoints",
             "All endpoints of your store, oldest first.",
             &[parameter("RequestId")],
-            answers("200", success("The endpoints.", &list, ENDPOINTS), &[Code::ValidationError]),
+            &answers("200", success("The endpoints.", &list, ENDPOINTS), &[Code::ValidationError]),
         ),
         "post": with_body(operation(
             "createWebhookEndpoint",
@@ -50,7 +50,7 @@ pub fn list_path() -> Value {
                  one more is 400."
             ),
             &[parameter("RequestId")],
-            answers("201", created, &with_a_body()),
+            &answers("201", created, &with_a_body()),
         ), "WebhookEndpointRequest", ENDPOINT_REQUEST),
     })
 }
@@ -65,7 +65,7 @@ pub fn path() -> Value {
             "One webhook endpoint",
             "Without its secret.",
             &of_endpoint(),
-            answers("200", endpoint(), &FOUND),
+            &answers("200", endpoint(), &FOUND),
         ),
         "patch": with_body(operation(
             "changeWebhookEndpoint",
@@ -73,14 +73,14 @@ pub fn path() -> Value {
             "Changes what is given, and leaves the rest. Deliveries that wait go to the new URL. An endpoint \
              that is switched on gets what waited for it, up to seven days old.",
             &of_endpoint(),
-            answers("200", endpoint(), &[&with_a_body()[..], &[Code::NotFound]].concat()),
+            &answers("200", endpoint(), &[&with_a_body()[..], &[Code::NotFound]].concat()),
         ), "WebhookEndpointChange", ENDPOINT_CHANGE),
         "delete": operation(
             "deleteWebhookEndpoint",
             "Delete a webhook endpoint",
             "What waits for it is not sent.",
             &of_endpoint(),
-            answers("204", deleted, &FOUND),
+            &answers("204", deleted, &FOUND),
         ),
     })
 }
@@ -100,7 +100,7 @@ pub fn rotation_path() -> Value {
              with the old secret, too. {NO_KEY}"
         ),
         &of_endpoint(),
-        answers("200", rotated, &FOUND),
+        &answers("200", rotated, &FOUND),
     ) })
 }
 
@@ -112,7 +112,7 @@ pub fn test_path() -> Value {
         "Posts an event of the type `webhook_test`. Its delivery, in the list of deliveries, says what became \
          of it. An endpoint that is switched off is 400.",
         &of_endpoint(),
-        answers("202", attempt(), &FOUND),
+        &answers("202", attempt(), &FOUND),
     ) })
 }
 
@@ -170,7 +170,7 @@ pub fn deliveries_path() -> Value {
         "The attempts to deliver events to the endpoint, newest first: those that were made, and those that \
          wait. They are kept for seven days.",
         &parameters,
-        answers("200", page, &FOUND),
+        &answers("200", page, &FOUND),
     ) })
 }
 
@@ -182,7 +182,7 @@ pub fn redelivery_path() -> Value {
         "Posts the event of a delivery once more, with the same `webhook-id`, or at once if another attempt \
          waits already.",
         &[parameter("WebhookDelivery"), parameter("RequestId")],
-        answers("202", attempt(), &FOUND),
+        &answers("202", attempt(), &FOUND),
     ) })
 }
 
@@ -213,7 +213,7 @@ fn operation(
     summary: &str,
     description: &str,
     parameters: &[Value],
-    responses: Value,
+    responses: &Value,
 ) -> Value {
     json!({
         "tags": ["webhooks"],

@@ -4,7 +4,11 @@ use secrecy::SecretString;
 
 use sqlx::PgPool;
 
-use super::{Sink, redis_stream::RedisStream, webhook::Webhooks};
+use super::{
+    Sink,
+    redis_stream::RedisStream,
+    webhook::{Repeats, Webhooks},
+};
 
 /// A sink that is to be served.
 #[derive(Clone, Debug)]
@@ -40,10 +44,10 @@ pub struct OpenError {
 
 impl SinkOptions {
     /// Opens the sink. It connects when it is first used. `pool` has a connection for it.
-    pub fn open(&self, pool: &PgPool) -> Result<Box<dyn Sink>, OpenError> {
+    pub fn open(&self, pool: &PgPool, repeats: Repeats) -> Result<Box<dyn Sink>, OpenError> {
         let options = match &self.kind {
             SinkKind::RedisStream(options) => options,
-            SinkKind::Webhook => return Ok(Box::new(Webhooks::new(pool.clone()))),
+            SinkKind::Webhook => return Ok(Box::new(Webhooks::new(pool.clone(), repeats))),
         };
         let opened = RedisStream::open(&options.url, &options.stream, options.len_max);
         let stream = opened.map_err(|error| OpenError {

@@ -25,14 +25,24 @@ use super::{Answer, Failure, Sink, Unavailable};
 /// The time limit of finding who may see events, and of writing their deliveries.
 const PUBLISH_MAX: Duration = Duration::from_secs(10);
 
+/// What becomes of an event that the sink has taken before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// It is not delivered again: it was published twice because a process died.
+    LeftOut,
+    /// It is delivered again: an operator has asked for it.
+    Delivered,
+}
+
 #[derive(Debug)]
 pub struct Webhooks {
     pool: PgPool,
+    repeats: Repeats,
 }
 
 impl Webhooks {
-    pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+    pub fn new(pool: PgPool, repeats: Repeats) -> Self {
+        Self { pool, repeats }
     }
 }
 
@@ -40,7 +50,7 @@ impl Webhooks {
 impl Sink for Webhooks {
     async fn publish(&mut self, events: &[&Event]) -> Result<Vec<Answer>, Failure> {
         let written = db::within(&self.pool, PUBLISH_MAX, async |connection| {
-            write(connection, events).await
+            write(connection, events, self.repeats).await
         });
         written.await.map_err(failure)?;
         Ok(events.iter().map(|_| Answer::Accepted).collect())
@@ -56,9 +66,17 @@ impl Sink for Webhooks {
 }
 
 /// Writes all deliveries in one statement, after a look whether there is any endpoint.
-async fn write(connection: &mut PgConnection, events: &[&Event]) -> Result<(), db::Error> {
+async fn write(
+    connection: &mut PgConnection,
+    events: &[&Event],
+    repeats: Repeats,
+) -> Result<(), db::Error> {
     if !db::webhooks::is_any_active(connection).await? {
         return Ok(());
+    }
+    if repeats == Repeats::Delivered {
+        let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+        db::webhooks::forget_deliveries(connection, &ids).await?;
     }
     let envelopes: Vec<_> = events.iter().map(|event| event.envelope()).collect();
     let orders = db::orders::find_named(connection, &envelopes).await?;

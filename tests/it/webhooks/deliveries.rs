@@ -36,17 +36,13 @@ async fn a_buyer_gets_its_checkout_whole_and_each_vendor_its_own_order_alone() {
 
     let mut ids = BTreeSet::new();
     for (receiver, secret) in receivers.iter().zip(&secrets) {
-        let received = receiver.until_received(1).await.remove(0);
-        assert!(received.is_signed_with(secret), "{received:?}");
+        let came = receiver.until_received(1).await.remove(0);
+        assert!(came.is_signed_with(secret), "{came:?}");
         let others = secrets.iter().filter(|other| *other != secret);
-        assert!(
-            others
-                .into_iter()
-                .all(|other| !received.is_signed_with(other))
-        );
-        assert_eq!(received.id(), received.json()["event_id"].as_str().unwrap());
-        assert_eq!(received.header("content-type"), "application/json");
-        ids.insert(received.id());
+        assert!(others.into_iter().all(|other| !came.is_signed_with(other)));
+        assert_eq!(came.id(), came.json()["event_id"].as_str().unwrap());
+        assert_eq!(came.header("content-type"), "application/json");
+        ids.insert(came.id());
     }
     assert_eq!(ids.len(), 3);
     let whole = receivers[0].received()[0].json();
@@ -57,8 +53,8 @@ async fn a_buyer_gets_its_checkout_whole_and_each_vendor_its_own_order_alone() {
     );
     let orders = group["vendor_orders"].as_array().unwrap();
     for (receiver, product) in receivers[1..].iter().zip(products) {
-        let received = receiver.received().remove(0);
-        let event = received.json();
+        let came = receiver.received().remove(0);
+        let event = came.json();
         let (own, others): (Vec<_>, Vec<_>) = orders
             .iter()
             .partition(|it| it["vendor_store_id"] == json!(product.vendor.store_id));
@@ -68,7 +64,7 @@ async fn a_buyer_gets_its_checkout_whole_and_each_vendor_its_own_order_alone() {
         assert_eq!(event["data"]["lines"][0]["product_id"], json!(product.id));
         for other in others {
             for name in ["order_id", "vendor_store_id", "vendor_name"] {
-                assert!(!received.body.contains(other[name].as_str().unwrap()));
+                assert!(!came.body.contains(other[name].as_str().unwrap()));
             }
         }
     }
@@ -98,9 +94,9 @@ async fn an_endpoint_gets_the_types_that_it_wants_and_while_it_is_switched_off_n
     let all = canary.until_received(2).await;
     let types: Vec<_> = all.iter().map(|it| it.json()["type"].clone()).collect();
     assert_eq!(types, ["vendor_order_created", "order_canceled"]);
-    let received = wanted.until_received(1).await;
-    assert_eq!(received.len(), 1);
-    assert_eq!(received[0].json()["type"], "order_canceled");
+    let came = wanted.until_received(1).await;
+    assert_eq!(came.len(), 1);
+    assert_eq!(came[0].json()["type"], "order_canceled");
     assert_eq!(off.connections(), 0);
     let test = send(
         &vendors[0],
@@ -138,11 +134,8 @@ async fn a_delivery_can_be_sent_again_with_the_same_id() {
     let again = send(&stage.buyer, Method::POST, &path).await;
 
     assert_eq!(again.status, 202, "{}", again.text());
-    let received = receiver.until_received(2).await;
-    assert_eq!(
-        (received[1].id(), &received[1].body),
-        (first.id(), &first.body)
-    );
+    let came = receiver.until_received(2).await;
+    assert_eq!((came[1].id(), &came[1].body), (first.id(), &first.body));
     wait::until("the second attempt is recorded", async || {
         let newest = endpoint.deliveries(&stage.buyer).await.remove(0);
         newest["id"] == again.data()["delivery_id"]
@@ -241,8 +234,8 @@ async fn a_slow_endpoint_gets_four_at_a_time_and_holds_up_nobody() {
     wait::until("four wait", async || slow.waiting() == 4).await;
     assert_eq!(slow.received().len(), 4);
     slow.answer(Answer::Status(204));
-    let received = slow.until_received(8).await;
-    let ids: BTreeSet<_> = received.iter().map(|it| it.id()).collect();
+    let came = slow.until_received(8).await;
+    let ids: BTreeSet<_> = came.iter().map(Received::id).collect();
     assert_eq!(ids.len(), 8);
 }
 

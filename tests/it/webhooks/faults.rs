@@ -8,7 +8,7 @@ use splitcart::{db, domain::ids::EventId};
 
 use super::{Stage, create, send, send_json};
 use crate::support::{
-    receiver::{Answer, Receiver},
+    receiver::{Answer, Received, Receiver},
     wait,
 };
 
@@ -33,8 +33,8 @@ async fn a_failed_delivery_is_tried_again_after_five_seconds_and_then_later() {
         where w.outcome is null
             and w.due_at between f.at + interval '5 seconds' and f.at + interval '8 seconds'";
     assert_eq!(stage.count(pauses).await, 1);
-    let received = receiver.until_received(2).await;
-    assert_eq!(received[0].id(), received[1].id());
+    let came = receiver.until_received(2).await;
+    assert_eq!(came[0].id(), came[1].id());
     let third = "select count(*) from webhook_deliveries w
         where attempt = 3 and outcome is null
             and due_at between now() + interval '4 minutes' and now() + interval '7 minutes'";
@@ -160,11 +160,8 @@ async fn an_instance_that_dies_after_the_post_has_it_repeated_with_the_same_id()
     stage
         .run("update webhook_deliveries set claimed_until = now()")
         .await;
-    let received = receiver.until_received(2).await;
-    assert_eq!(
-        (received[0].id(), &received[0].body),
-        (received[1].id(), &received[1].body)
-    );
+    let came = receiver.until_received(2).await;
+    assert_eq!((came[0].id(), &came[0].body), (came[1].id(), &came[1].body));
     endpoint.until_tried(&owner.on(&other), "delivered").await;
 }
 
@@ -186,9 +183,9 @@ async fn two_instances_share_the_deliveries_and_the_four_places_of_an_endpoint()
 
     receiver.answer(Answer::Status(200));
 
-    let received = receiver.until_received(12).await;
-    let ids: BTreeSet<_> = received.iter().map(|it| it.id()).collect();
-    assert_eq!((ids.len(), received.len()), (12, 12));
+    let came = receiver.until_received(12).await;
+    let ids: BTreeSet<_> = came.iter().map(Received::id).collect();
+    assert_eq!((ids.len(), came.len()), (12, 12));
     let delivered = "select count(*) from webhook_deliveries where outcome = 'delivered'";
     wait::until("all are recorded", async || {
         stage.count(delivered).await == 12
@@ -234,8 +231,8 @@ async fn an_event_is_written_once_however_often_it_is_published_unless_it_is_for
     assert_eq!(forgotten, 1);
     publish_again().await;
 
-    let received = receiver.until_received(2).await;
-    assert_eq!(received[1].id(), event.to_string());
+    let came = receiver.until_received(2).await;
+    assert_eq!(came[1].id(), event.to_string());
 }
 
 #[tokio::test]

@@ -18,14 +18,18 @@ use splitcart::{
     app::options,
     cli::{services::Urls, signals::stop_signal},
     config::Config,
-    db::outbox::{
-        LoggedEvent,
-        operators::{Range, Selection, read_published, select_published},
-        place_of, primary_sink,
+    db::{
+        self,
+        outbox::{
+            LoggedEvent,
+            operators::{Range, Selection, read_published, select_published},
+            place_of, primary_sink,
+        },
+        pool::{Limits, Workload},
     },
     domain::ids::EventId,
     outbox::{
-        sink::{Answer, Sink},
+        sink::{Answer, Sink, webhook::Repeats},
         waves::waves,
     },
 };
@@ -38,6 +42,14 @@ const BATCH: i64 = 500;
 const PAUSE: Duration = Duration::from_secs(1);
 /// The time after which a sink that takes nothing ends the command.
 const GIVE_UP_AFTER: Duration = Duration::from_mins(1);
+/// The limits of the sink's own connections.
+const POOL: Limits = Limits {
+    workload: Workload::Reads,
+    connections_max: 1,
+    acquire_wait_max: Duration::from_secs(5),
+    statement_max: Duration::from_secs(30),
+    lock_wait_max: Duration::from_secs(30),
+};
 /// The number of refused events that are named.
 const NAMED_MAX: usize = 10;
 
@@ -101,7 +113,9 @@ pub(crate) async fn run(
             known.join(", ")
         );
     };
-    let sink = sink.open()?;
+    // Only a sink that writes into PostgreSQL uses it.
+    let pool = db::pool::lazy(&urls.database, "splitcart outbox", POOL)?;
+    let sink = sink.open(&pool, Repeats::Delivered)?;
     let mut selection = select_published(&mut *connection, &name, &range).await?;
     if let (Some(selection), Some(after)) = (&mut selection, args.after) {
         let place = place_of(&mut *connection, EventId::new(after)).await?;

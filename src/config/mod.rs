@@ -34,7 +34,7 @@ pub use self::{
     http::{Http, Origin, Protocol, Proxy},
     inventory::Inventory,
     orders::{DecideWithin, Orders},
-    outbox::{Outbox, RedisStream, Retention, Sink},
+    outbox::{Outbox, RedisStream, Retention, Sink, Webhook},
     rate_limits::{Limits, RateLimit},
 };
 

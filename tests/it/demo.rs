@@ -34,6 +34,8 @@ fn the_demo_shows_a_purchase_and_ends_when_asked_to() {
             "fulfilled",
             "rejected: order_canceled",
             "available / reserved / fulfilled",
+            "vendor_order_created",
+            "yes, by the crate standardwebhooks",
         ] {
             assert!(
                 shown.contains(seen),

@@ -5,6 +5,7 @@
 //! publishes the event; another buyer takes the stock that runs short; the licence expires in the database.
 
 mod db;
+mod receiver;
 mod scenes;
 mod screen;
 mod shop;
@@ -26,7 +27,7 @@ use splitcart::{
         signals,
         tool::{Start, tool_main},
     },
-    config::{Config, Services as Configured},
+    config::{Config, Services as Configured, Sink, Webhook},
     db::pool,
 };
 
@@ -113,6 +114,10 @@ async fn perform(
 
 async fn start(config: &Config, urls: &Urls) -> anyhow::Result<App> {
     let mut config = config.clone();
+    // The demo receives its webhooks itself.
+    config.outbox.webhooks_to_private_addresses = true;
+    let name = "webhooks".to_owned();
+    config.outbox.sinks.push(Sink::Webhook(Webhook { name }));
     for addr in [&mut config.http.addr, &mut config.ops.addr] {
         // Another server at the address must not spoil the demo.
         if std::net::TcpListener::bind(*addr).is_err() {

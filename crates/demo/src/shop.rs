@@ -109,6 +109,23 @@ impl Shop {
         Ok(row.clone())
     }
 
+    /// Adds an endpoint of webhooks; its id and its secret.
+    pub(super) async fn add_endpoint(&self, url: &str) -> anyhow::Result<(String, String)> {
+        let request = self.request(Method::POST, "/api/v1/webhook-endpoints");
+        let body = json!({ "url": url, "event_types": ["vendor_order_created"] });
+        let endpoint = send(request.json(&body)).await?.data(201)?;
+        let text = |name: &str| endpoint[name].as_str().unwrap_or_default().to_owned();
+        Ok((text("id"), text("secret")))
+    }
+
+    /// Deletes an endpoint of webhooks.
+    pub(super) async fn delete_endpoint(&self, id: &str) -> anyhow::Result<()> {
+        let path = format!("/api/v1/webhook-endpoints/{id}");
+        let answer = send(self.request(Method::DELETE, &path)).await?;
+        anyhow::ensure!(answer.status == 204, "the endpoint is deleted");
+        Ok(())
+    }
+
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http
             .request(method, format!("{}{path}", self.base))

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Error, off_or_time};
 
-pub use self::sinks::{RedisStream, Sink};
+pub use self::sinks::{RedisStream, Sink, Webhook};
 
 /// The name of the only sink where none is configured.
 const DEFAULT_SINK: &str = "stream";

@@ -1,6 +1,7 @@
 //! The demo's scenes, in their order.
 
 mod moves;
+mod webhook;
 
 use anyhow::{Context, ensure};
 use chrono::{Days, Utc};
@@ -19,8 +20,8 @@ use super::{
     shop::{Shop, unpriced_cart},
 };
 
-/// Four for the scenes, one to try the API with.
-const SHOPPERS: u32 = 5;
+/// Five for the scenes, one to try the API with.
+const SHOPPERS: u32 = 6;
 const OFFERS: u32 = 3;
 /// The most times that the stream is asked for an event.
 const LOOKS_MAX: u32 = 200;
@@ -90,7 +91,8 @@ impl Scenes {
         ]);
         let data: Value = serde_json::from_slice(&first)?;
         self.show_event(&data["data"]["checkout_group_id"]).await?;
-        self.move_orders().await
+        self.move_orders().await?;
+        self.receive_webhook().await
     }
 
     async fn buy_everything(&self) -> anyhow::Result<()> {
@@ -178,7 +180,7 @@ impl Scenes {
 
     /// Prints the commands to do the same by hand.
     pub(super) async fn invite(&mut self) -> anyhow::Result<()> {
-        let shop = self.shop(4)?;
+        let shop = self.shop(5)?;
         let vendor = self.vendor(&self.offers[1].clone()).await?;
         let (cart, _) = shop.freeze(self.cart(&[1, 2])).await?;
         // A line of the cart on a line of the terminal.

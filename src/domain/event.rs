@@ -9,6 +9,7 @@ use super::{
         BuyerStoreId, CheckoutGroupId, EventId, LineItemId, OrderId, ProductId, StoreId, UserId,
         VendorStoreId,
     },
+    low_stock::StockTaken,
     money::Money,
     order::{Checkout, LineStatus, OrderLine, OrderStatus, PlacedOrder},
     order_moves::{Move, Moved},
@@ -116,6 +117,33 @@ impl From<&OrderLine> for MovedLine {
     }
 }
 
+/// The available stock of a product has gone to its threshold or below, or to 0. Once per crossing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct InventoryLow {
+    pub product_id: ProductId,
+    pub vendor_store_id: VendorStoreId,
+    /// The units that are left for sale.
+    pub available_qty: i32,
+    pub low_stock_threshold: i32,
+}
+
+impl InventoryLow {
+    /// The event's name in the outbox and on the stream.
+    pub const TYPE: &str = "inventory_low";
+    /// The kind of thing that the event is about.
+    pub const AGGREGATE: &str = "product";
+
+    /// The event that announces stock that has run low.
+    pub const fn announcing(taken: &StockTaken) -> Self {
+        Self {
+            product_id: taken.stock.product_id,
+            vendor_store_id: taken.stock.vendor_store_id,
+            available_qty: taken.available_qty,
+            low_stock_threshold: taken.low_stock_threshold,
+        }
+    }
+}
+
 /// The person who caused an event, and their store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct EventActor {
@@ -142,6 +170,6 @@ pub struct Envelope {
     pub aggregate_id: Uuid,
     /// The person who caused it; null if the service did by itself, or if unknown.
     pub actor: Option<EventActor>,
-    /// The event itself: [`OrderCreated`] or [`OrderMoved`].
+    /// The event itself: [`OrderCreated`], [`OrderMoved`] or [`InventoryLow`].
     pub data: serde_json::Value,
 }

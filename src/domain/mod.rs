@@ -20,6 +20,7 @@
 //! | what becomes of lines that are short; MOQ of a partial fill | [`shortage_policy`] |
 //! | who gets the last units | [`reservation`] |
 //! | what a vendor's count makes of its stock | [`stock_count`] |
+//! | when stock has run low | [`low_stock`] |
 //! | optimistic concurrency: for which stock a result is right | [`optimistic`] |
 //! | the order in which locks are taken | [`lock_order`] |
 //! | orders, lines, intents and their statuses | [`order`] |
@@ -39,6 +40,7 @@ pub mod folding;
 pub mod idempotency;
 pub mod ids;
 pub mod lock_order;
+pub mod low_stock;
 pub mod money;
 pub mod note;
 pub mod optimistic;

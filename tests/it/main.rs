@@ -49,6 +49,7 @@ mod lock_order;
 mod log_lines;
 mod log_reader;
 mod logins;
+mod low_stock;
 mod misconfigurations;
 mod model;
 mod moves;

@@ -10,6 +10,7 @@ mod discounts;
 mod events;
 mod figures;
 mod folding;
+mod low_stock;
 mod market;
 mod money;
 mod order_moves;

@@ -43,10 +43,12 @@ pub async fn remove_expired_keys(pool: PgPool, mut stopping: watch::Receiver<boo
     }
 }
 
-/// Removes events that were published longer than `retention` ago, until `stopping` is true.
+/// Removes events that were published longer than `retention` ago, and that none of the `followers` has yet
+/// to take, until `stopping` is true.
 pub async fn remove_published_events(
     pool: PgPool,
     retention: Duration,
+    followers: Vec<String>,
     metrics: Metrics,
     mut stopping: watch::Receiver<bool>,
 ) {
@@ -54,7 +56,7 @@ pub async fn remove_published_events(
     let mut after = first;
     loop {
         let swept = db::within(&pool, STATEMENT_MAX, async |connection| {
-            db::outbox::sweep_published(connection, after, retention, ROWS_MAX).await
+            db::outbox::sweep_published(connection, after, retention, ROWS_MAX, &followers).await
         });
         let pause = match swept.await {
             Ok(Swept {

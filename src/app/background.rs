@@ -19,7 +19,6 @@ use crate::{
     metrics::Metrics,
     ops::redis_role,
     outages::{POSTGRESQL, REDIS},
-    outbox::lag_gauges,
     sweeper,
 };
 
@@ -45,24 +44,20 @@ pub(super) fn background_pool(
     Ok(pool)
 }
 
-/// Starts what measures and sweeps.
+/// Starts what sweeps.
 pub(super) fn in_the_background(
     config: &Config,
     pool: &PgPool,
     metrics: &Metrics,
+    followers: Vec<String>,
     stops: &watch::Receiver<bool>,
 ) -> Vec<JoinHandle<()>> {
-    let gauges = lag_gauges::measure(pool.clone(), metrics.clone(), stops.clone());
     let keys = sweeper::remove_expired_keys(pool.clone(), stops.clone());
     let left_out_lines = log_floods::report_every_window();
-    let mut tasks = vec![
-        actix_rt::spawn(gauges),
-        actix_rt::spawn(keys),
-        actix_rt::spawn(left_out_lines),
-    ];
+    let mut tasks = vec![actix_rt::spawn(keys), actix_rt::spawn(left_out_lines)];
     if let Retention::Lasting(retention) = config.outbox.retention {
         let (pool, metrics, stops) = (pool.clone(), metrics.clone(), stops.clone());
-        let events = sweeper::remove_published_events(pool, retention, metrics, stops);
+        let events = sweeper::remove_published_events(pool, retention, followers, metrics, stops);
         tasks.push(actix_rt::spawn(events));
     }
     tasks
@@ -96,11 +91,10 @@ pub(super) fn watch_dependencies(
         actix_rt::spawn(redis),
         actix_rt::spawn(which),
     ];
-    let of_events = config.outbox.redis_url(redis_url);
-    if of_events.expose_secret() != redis_url.expose_secret() {
-        tasks.push(actix_rt::spawn(redis_at_start::report_of_events(
-            of_events.clone(),
-        )));
+    for url in config.outbox.redis_urls(redis_url) {
+        if url.expose_secret() != redis_url.expose_secret() {
+            tasks.push(actix_rt::spawn(redis_at_start::report_of_events(url)));
+        }
     }
     Ok(tasks)
 }

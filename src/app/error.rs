@@ -48,8 +48,11 @@ pub enum Error {
     /// PostgreSQL allows fewer connections than the pools need, even if no other client had any.
     #[error("{0}")]
     TooManyConnections(String),
-    /// `redis.url` or `outbox.redis_url` is malformed.
-    #[error("redis.url or outbox.redis_url can't be used: {0}")]
+    /// The progress of the sinks of events can't be read, or a sink can't be opened.
+    #[error("the outbox can't be served: {0}")]
+    Outbox(#[from] crate::outbox::start::StartError),
+    /// `redis.url` is malformed.
+    #[error("redis.url can't be used: {0}")]
     Redis(#[from] redis::RedisError),
     /// An address is in use, or does not belong to this machine.
     #[error("can't listen on {addr}: {source}; choose another address with {setting}")]

@@ -16,6 +16,7 @@ mod redis_at_start;
 
 use std::{net::SocketAddr, time::Duration};
 
+use futures_util::future::join_all;
 use secrecy::SecretString;
 use sqlx::PgPool;
 use tokio::{
@@ -26,7 +27,7 @@ use tokio::{
 
 use crate::{
     carts::start::Carts,
-    config::{BACKGROUND_CONNECTIONS, Config, RELAY_CONNECTIONS, RateLimit, TokenKeys},
+    config::{BACKGROUND_CONNECTIONS, Config, RateLimit, TokenKeys},
     http::{
         connection::place::Connections,
         options::Options as HttpOptions,
@@ -37,12 +38,7 @@ use crate::{
     log_floods,
     metrics::Metrics,
     ops::{KeptConnection, Ops, Remembered},
-    outbox::{
-        redis_concerns,
-        redis_stream::RedisStream,
-        relay::{Limits as RelayLimits, Relay},
-        sink_state::SinkReport,
-    },
+    outbox::start::{self as outbox, Outbox, Pools as OutboxPools},
 };
 
 use self::{
@@ -53,9 +49,10 @@ use self::{
 
 pub use self::error::Error;
 
-/// The name of the relay's pool, and the number of its connections.
-const RELAY: (&str, u32) = ("relay", RELAY_CONNECTIONS);
-/// The same of the pool for gauges and sweepers: a gauge is measured while a sweep takes its time.
+/// The name of the pool of what publishes events.
+const RELAY: &str = "relay";
+/// The name of the pool for gauges and sweepers, and the number of its connections: a gauge is measured while
+/// a sweep takes its time.
 const BACKGROUND: (&str, u32) = ("background", BACKGROUND_CONNECTIONS);
 /// The longest time that closing the background connections may take at a stop.
 const POOL_CLOSE_MAX: Duration = Duration::from_secs(1);
@@ -74,7 +71,8 @@ pub struct App {
     ops: Listener,
     actors: Actors,
     carts: Carts,
-    relay: JoinHandle<()>,
+    /// What publishes events, and finishes what was committed.
+    publishing: Vec<JoinHandle<()>>,
     /// Tasks that have no end of their own and nothing to finish.
     background: Vec<JoinHandle<()>>,
     background_pools: [PgPool; 2],
@@ -104,12 +102,9 @@ impl App {
         database::prepare(config, database_url).await?;
         tracing::info!("{}", described(config));
         let (committed_events, committed) = mpsc::channel(COMMITTED_BATCHES_MAX);
-        let relay_pool = background_pool(config, database_url, &metrics, RELAY)?;
+        let relay = (RELAY, config.sink_connections());
+        let relay_pool = background_pool(config, database_url, &metrics, relay)?;
         let background_pool = background_pool(config, database_url, &metrics, BACKGROUND)?;
-        let stream_url = config.outbox.redis_url(redis_url);
-        let stream_len_max = config.outbox.stream_len_max;
-        let stream = RedisStream::open(stream_url, &config.outbox.stream, stream_len_max)?;
-        let sink_report = SinkReport::new(metrics.clone());
         let http_listener = bind(config.http.addr, "SPLITCART_HTTP_ADDR")?;
         let ops_listener = bind(config.ops.addr, "SPLITCART_OPS_ADDR")?;
         let (http_addr, ops_addr) = (http_listener.local_addr()?, ops_listener.local_addr()?);
@@ -121,19 +116,23 @@ impl App {
         let (stopping, stops) = watch::channel(false);
         // The relay's own: it must outlive the last commit.
         let (drained, all_committed) = watch::channel(false);
-        let relay = Relay::new(
-            relay_pool.clone(),
-            stream,
-            committed,
-            relay_limits(config),
-            sink_report.clone(),
-            metrics.clone(),
-        );
-        let relay = actix_rt::spawn(relay.run(all_committed));
-        let stream = &config.outbox.stream;
-        let redis_concerns =
-            redis_concerns::watch_redis(stream_url, stream, sink_report.clone(), stops.clone())?;
-        let in_the_background = in_the_background(config, &background_pool, &metrics, &stops);
+        let pools = OutboxPools {
+            sinks: relay_pool.clone(),
+            background: background_pool.clone(),
+        };
+        let outbox = options::outbox(config, redis_url);
+        let outbox =
+            outbox::start(outbox, &pools, &metrics, committed, all_committed, &stops).await?;
+        let Outbox {
+            relay,
+            mut followers,
+            background: beside_the_sinks,
+            states: sinks,
+            follower_names,
+        } = outbox;
+        followers.push(relay);
+        let in_the_background =
+            in_the_background(config, &background_pool, &metrics, follower_names, &stops);
         let orders = actors.desks.orders.clone();
         let late_orders = late_orders::expire(config, &background_pool, orders, &metrics, &stops);
         let named = incarnation.clone();
@@ -148,7 +147,7 @@ impl App {
             counts: actors.desks.counts.clone(),
             directory: actors.directory.clone(),
             metrics: metrics.clone(),
-            sink: sink_report.subscribe(),
+            sinks,
             stopping: stops,
         };
         let ops = serve_ops(ops_listener, ops)?;
@@ -170,7 +169,7 @@ impl App {
         };
         let scheme = certificate.as_ref().map_or("http", |_| "https");
         let mut background = beside_the_listener(config, &http_options, keys, certificate);
-        background.push(actix_rt::spawn(redis_concerns));
+        background.extend(beside_the_sinks);
         background.extend(watch_dependencies(config, database_url, redis_url)?);
         background.extend(in_the_background);
         background.extend(late_orders);
@@ -184,7 +183,7 @@ impl App {
             ops,
             actors,
             carts,
-            relay,
+            publishing: followers,
             background,
             background_pools: [relay_pool, background_pool],
             drain_max: Duration::from_secs(config.http.drain_s_max),
@@ -232,11 +231,12 @@ impl App {
             );
         }
         self.drained.send_replace(true);
-        let mut relay = self.relay;
+        let mut publishing = self.publishing;
         let close_max = POOL_CLOSE_MAX.min(rest / 8);
-        if timeout_at(give_up - close_max, &mut relay).await.is_err() {
-            relay.abort();
-            tracing::warn!("the relay did not finish; the next one publishes what is left");
+        let published = join_all(publishing.iter_mut());
+        if timeout_at(give_up - close_max, published).await.is_err() {
+            publishing.iter().for_each(JoinHandle::abort);
+            tracing::warn!("a sink did not finish; the next start publishes what is left");
         }
         self.background.iter().for_each(JoinHandle::abort);
         let [relays, others] = &self.background_pools;
@@ -286,13 +286,4 @@ fn described(config: &Config) -> String {
         config.transactions_in_flight,
         config.queue_max,
     )
-}
-
-fn relay_limits(config: &Config) -> RelayLimits {
-    RelayLimits {
-        poll: Duration::from_millis(config.outbox.poll_ms),
-        claim_max: config.outbox.claim_max,
-        claim_lease: Duration::from_secs(config.outbox.claim_lease_s),
-        attempts_max: config.outbox.attempts_max,
-    }
 }

@@ -3,17 +3,23 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use secrecy::SecretString;
 
 use crate::{
     batching,
     carts::{self, Promises},
     checkout,
-    config::{self, Config},
+    config::{self, Config, Sink},
     domain::{
         cart::PriceHold,
         terms::{PaymentPolicy, Terms},
     },
-    inventory, orders, vendors,
+    inventory, orders,
+    outbox::{
+        self,
+        sink::options::{RedisStreamOptions, SinkKind, SinkOptions},
+    },
+    vendors,
 };
 
 /// The options of everything that takes vendors' turns.
@@ -166,6 +172,30 @@ pub fn carts(config: &Config) -> carts::start::Options {
             aside_max: config.aside_max,
             queue_wait_max: Duration::from_millis(config.queue_wait_ms_max),
             answer_wait_max: config.answer_wait_max(),
+        },
+    }
+}
+
+/// The options of the outbox.
+pub fn outbox(config: &Config, redis_url: &SecretString) -> outbox::start::Options {
+    let settings = &config.outbox;
+    let sinks = settings.sinks.iter().map(|sink| match sink {
+        Sink::RedisStream(it) => SinkOptions {
+            name: it.name.clone(),
+            kind: SinkKind::RedisStream(RedisStreamOptions {
+                url: settings.redis_url(it, redis_url).clone(),
+                stream: it.stream.as_ref().unwrap_or(&settings.stream).clone(),
+                len_max: it.stream_len_max.unwrap_or(settings.stream_len_max),
+            }),
+        },
+    });
+    outbox::start::Options {
+        sinks: sinks.collect(),
+        relay: outbox::relay::Limits {
+            poll: Duration::from_millis(settings.poll_ms),
+            claim_max: settings.claim_max,
+            claim_lease: Duration::from_secs(settings.claim_lease_s),
+            attempts_max: settings.attempts_max,
         },
     }
 }

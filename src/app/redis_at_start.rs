@@ -19,12 +19,12 @@ pub(super) async fn report(url: SecretString) {
     report_or_warn(url, |_, _| {}).await;
 }
 
-/// Does the same for the Redis of the event stream, and warns if it can't be used at first.
+/// Does the same for the Redis of a sink of events, and warns if it can't be used at first.
 pub(super) async fn report_of_events(url: SecretString) {
     report_or_warn(url, |place, why| {
         tracing::warn!(
             "Redis at {place} can't be used: {why}; going on without it: events wait. Is \
-             SPLITCART_OUTBOX_REDIS_URL right?"
+             the URL of the sink right (SPLITCART_OUTBOX_REDIS_URL, or url in [[outbox.sinks]])?"
         );
     })
     .await;

@@ -4,8 +4,6 @@ use std::thread;
 
 use super::Config;
 
-/// Connections of the outbox relay.
-pub const RELAY_CONNECTIONS: u32 = 1;
 /// Connections of gauges and sweepers.
 pub const BACKGROUND_CONNECTIONS: u32 = 2;
 /// The connection that `/readyz` asks.
@@ -20,7 +18,7 @@ impl Config {
         let carts = self.cart_connections();
         let orders = self.order_connections();
         let counts = self.count_connections();
-        let others = RELAY_CONNECTIONS + BACKGROUND_CONNECTIONS + READINESS_CONNECTIONS;
+        let others = self.sink_connections() + BACKGROUND_CONNECTIONS + READINESS_CONNECTIONS;
         reads + u64::from(checkouts + carts + orders + counts + others)
     }
 
@@ -52,6 +50,11 @@ impl Config {
     /// One for each transaction.
     pub fn order_connections(&self) -> u32 {
         u32::try_from(self.order_transactions()).expect("configuration bounds it")
+    }
+
+    /// Connections of what publishes events: one for each sink.
+    pub fn sink_connections(&self) -> u32 {
+        u32::try_from(self.outbox.sinks.len().max(1)).expect("configuration bounds it")
     }
 
     /// Connections of cart PUTs: when a batch fails, its members are tried at the same time.

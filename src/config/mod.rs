@@ -30,11 +30,11 @@ use self::sources::{SettingsFile, settings};
 
 pub use self::{
     auth::{Auth, TokenKeys},
-    connections::{BACKGROUND_CONNECTIONS, RELAY_CONNECTIONS},
+    connections::BACKGROUND_CONNECTIONS,
     http::{Http, Origin, Protocol, Proxy},
     inventory::Inventory,
     orders::{DecideWithin, Orders},
-    outbox::{Outbox, Retention},
+    outbox::{Outbox, RedisStream, Retention, Sink},
     rate_limits::{Limits, RateLimit},
 };
 
@@ -263,6 +263,7 @@ impl Config {
             .try_deserialize()
             .map_err(|error| sources::unusable_value(&error, file.as_ref(), &given))?;
         config.read_secrets()?;
+        config.outbox.complete_sinks()?;
         config.refuse_out_of_range()?;
         config.refuse_contradictions()?;
         Ok(config)

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use super::error::{Doing, Error};
 
 /// The privileges on each table. One test serves with them, another one tries to do more.
-const GRANTS: [(&str, &str); 22] = [
+const GRANTS: [(&str, &str); 25] = [
     ("_sqlx_migrations", "select"),
     // A row is locked to find out whether a foreign key could refer to it now. For that PostgreSQL requires
     // the right to update some column; this one is of no consequence.
@@ -48,10 +48,19 @@ const GRANTS: [(&str, &str); 22] = [
     ("inventory_keys", "select, insert, update, delete"),
     ("idempotency_keys", "select, insert, update, delete"),
     ("outbox_events", "select, insert, update, delete"),
+    // The row is locked, and says which sink is the primary one.
+    (
+        "outbox_sequencing",
+        "select, update (primary_sink, updated_at)",
+    ),
+    ("outbox_sinks", "select, insert, update, delete"),
+    ("outbox_backlog", "select, insert, update, delete"),
     ("expiry_progress", "select, update (walked_to, updated_at)"),
 ];
-/// Dead letters are only written; operators read and remove them.
-const DEAD_LETTERS: (&str, &str) = ("outbox_dead_letters", "insert");
+/// Dead letters are written, and read by followers and live streams; operators remove them.
+const DEAD_LETTERS: (&str, &str) = ("outbox_dead_letters", "select, insert");
+/// The places of events in the log.
+const SEQUENCE: &str = "outbox_events_seq";
 
 /// The reason for which a role can't be the one that serves.
 #[derive(Debug, thiserror::Error)]
@@ -131,5 +140,6 @@ fn statements(role: &str) -> String {
     for (table, privileges) in GRANTS.iter().chain([&DEAD_LETTERS]) {
         all.push(format!("grant {privileges} on {table} to {role}"));
     }
+    all.push(format!("grant usage on sequence {SEQUENCE} to {role}"));
     all.join(";\n")
 }

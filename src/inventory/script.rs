@@ -160,7 +160,7 @@ impl Script<'_> {
             .iter()
             .map(|taken| Event::of_low_stock(taken, Some(actor), id()));
         let claim_for = self.context.claim_events_for;
-        db::outbox::announce_moves(tx.connection(), events.collect(), claim_for).await
+        db::outbox::announce_in_order(tx.connection(), events.collect(), claim_for).await
     }
 
     /// The vendor, or the decision about a caller who may not count or a key that has an answer.

@@ -26,6 +26,36 @@ pub struct RefusedLabel {
     pub reason: RefusedBecause,
 }
 
+/// A sink of events.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SinkLabel {
+    /// Its name, such as `stream`.
+    pub sink: String,
+}
+
+impl SinkLabel {
+    pub fn of(sink: &str) -> Self {
+        let sink = sink.to_owned();
+        Self { sink }
+    }
+}
+
+/// A reason for which a sink takes no events.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SinkFailureLabel {
+    /// Its name, such as `stream`.
+    pub sink: String,
+    /// Such as `unreachable`.
+    pub reason: &'static str,
+}
+
+impl SinkFailureLabel {
+    pub fn of(sink: &str, reason: &'static str) -> Self {
+        let sink = sink.to_owned();
+        Self { sink, reason }
+    }
+}
+
 /// A vendor.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct VendorLabel {

@@ -11,9 +11,12 @@ use serde_json::json;
 use sqlx::PgConnection;
 use tokio::{sync::Mutex, time::timeout};
 
-use crate::db::{
-    self,
-    pool::{Limits as PoolLimits, Workload},
+use crate::{
+    db::{
+        self,
+        pool::{Limits as PoolLimits, Workload},
+    },
+    outbox::sink_state::{SinkState, SinkStates},
 };
 
 use super::{Ops, redis_role};
@@ -146,11 +149,7 @@ pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
         reasons.push("the service is stopping".to_owned());
     }
     let ready = reasons.is_empty();
-    let sink = ops.sink.borrow().clone();
-    let events = json!({
-        "state": sink.down_because.as_deref().unwrap_or("flowing"),
-        "concerns": sink.concerns,
-    });
+    let events = events(&ops.sinks);
     let body = json!({
         "status": if ready { "ready" } else { "not ready" },
         "reasons": reasons,
@@ -164,6 +163,42 @@ pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
     } else {
         HttpResponse::ServiceUnavailable().json(body)
     }
+}
+
+/// The state of every sink, and of all together.
+fn events(sinks: &SinkStates) -> serde_json::Value {
+    let mut each = serde_json::Map::new();
+    let mut down = Vec::new();
+    let mut all_concerns = Vec::new();
+    for (
+        sink,
+        SinkState {
+            down_because,
+            concerns,
+        },
+    ) in sinks.present()
+    {
+        let state = down_because.as_deref().unwrap_or("flowing");
+        each.insert(
+            sink.to_owned(),
+            json!({ "state": state, "concerns": concerns }),
+        );
+        down.extend(down_because.map(|cause| (sink, cause)));
+        all_concerns.extend(concerns.into_iter().map(|concern| (sink, concern)));
+    }
+    // The only sink needs no name.
+    let say = |(sink, text): (&str, String)| match each.len() {
+        1 => text,
+        _ => format!("{sink}: {text}"),
+    };
+    let down: Vec<_> = down.into_iter().map(say).collect();
+    let state = if down.is_empty() {
+        "flowing".to_owned()
+    } else {
+        down.join("; ")
+    };
+    let concerns: Vec<_> = all_concerns.into_iter().map(say).collect();
+    json!({ "state": state, "concerns": concerns, "sinks": each })
 }
 
 async fn database(ops: &Ops) -> Result<(), (&'static str, String)> {

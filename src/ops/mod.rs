@@ -24,7 +24,7 @@ use crate::{
     inventory::desk::CountDesk,
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
     orders::batch::OrderDesk,
-    outbox::sink_state::SinkState,
+    outbox::sink_state::SinkStates,
     telemetry,
     vendors::directory::VendorDirectory,
 };
@@ -45,7 +45,7 @@ pub struct Ops {
     pub counts: CountDesk,
     pub directory: VendorDirectory,
     pub metrics: Metrics,
-    pub sink: watch::Receiver<SinkState>,
+    pub sinks: SinkStates,
     /// True from SIGTERM on.
     pub stopping: watch::Receiver<bool>,
 }

@@ -217,7 +217,7 @@ impl<'a> Batch<'a> {
         assert_eq!(written, expected, "every row that was read is there");
         let events = std::mem::take(&mut self.events);
         let events =
-            db::outbox::announce_moves(connection, events, context.claim_events_for).await?;
+            db::outbox::announce_in_order(connection, events, context.claim_events_for).await?;
         if !self.first_answers.is_empty() {
             let expires_at = self.now + context.keep_answers_for;
             let answers = &self.first_answers;

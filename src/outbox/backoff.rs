@@ -6,6 +6,8 @@ use rand::RngExt;
 
 /// The pause after a first failure; each further failure doubles it.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
+/// The longest wait of an event that a sink has refused.
+pub(super) const REFUSED_WAIT_MAX: Duration = Duration::from_mins(5);
 
 /// The pause after a number of failures in a row, `longest` at most, with equal jitter: half of the pause
 /// is fixed and the other half is random, so that relays that failed together do not retry together.

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::{
     db::{self, outbox::Lag},
-    metrics::Metrics,
+    metrics::{Metrics, SinkLabel},
 };
 
 use super::backoff::limit_after;
@@ -21,13 +21,25 @@ const MEASURE_PART: u32 = 10;
 
 /// Measures until `stopping` is true. While PostgreSQL is away the gauges keep their last values, and the
 /// gauge of the time of measurement grows old.
-pub async fn measure(pool: PgPool, metrics: Metrics, mut stopping: watch::Receiver<bool>) {
+pub(super) async fn measure(
+    pool: PgPool,
+    metrics: Metrics,
+    primary: String,
+    followers: Vec<String>,
+    mut stopping: watch::Receiver<bool>,
+) {
     let mut failures = 0_u32;
     while !*stopping.borrow_and_update() {
         let started = Instant::now();
         let limit = limit_after(failures, MEASURE_MAX);
         let lag = db::within(&pool, limit, async |connection| {
-            db::outbox::lag(connection).await
+            let lag = db::outbox::lag(connection).await?;
+            report_sink(&metrics, &primary, lag);
+            for sink in &followers {
+                let follower = db::outbox::follower_lag(connection, sink).await?;
+                report_sink(&metrics, sink, follower.lag);
+            }
+            Ok(lag)
         });
         match lag.await {
             Ok(lag) => {
@@ -58,4 +70,16 @@ fn report(metrics: &Metrics, lag: Lag) {
     metrics
         .outbox_measured
         .set(now.map_or(0.0, |now| now.as_secs_f64()));
+}
+
+fn report_sink(metrics: &Metrics, sink: &str, lag: Lag) {
+    let label = SinkLabel::of(sink);
+    metrics
+        .outbox_sink_waiting
+        .get_or_create(&label)
+        .set(lag.waiting);
+    metrics
+        .outbox_sink_oldest
+        .get_or_create(&label)
+        .set(lag.oldest_s);
 }

@@ -1,23 +1,30 @@
-//! The outbox relay: publishes committed events to the broker, at least once.
+//! The outbox: publishes committed events to sinks, at least once.
 //!
-//! The rest of the service writes events (`db::outbox`) and never talks to the broker.
+//! The rest of the service writes events (`db::outbox`) and never talks to a sink. The primary sink is served
+//! by the [`relay`], from memory; every other one by a [`follower`], which reads the log of events.
 //!
 //! | rule | file |
 //! |---|---|
-//! | when events are claimed and published, and which come first | [`relay`] |
+//! | which sinks there are, and what serves each | [`start`] |
+//! | when events are claimed and published to the primary sink, and which come first | [`relay`] |
 //! | publishing claimed events, and what becomes of each | `publisher` |
-//! | how an event is sent, and what the broker answered | [`redis_stream`] |
-//! | which errors are the broker's, and which may be the event's | `broker_errors` |
+//! | publishing the log of events to another sink | [`follower`] |
+//! | which events may be sent at once | `waves` |
+//! | the place in the log of events that the primary sink has not taken | `sequencer` |
+//! | whether the events or the sink are to blame for what did not pass | `delivery` |
+//! | how events are sent, and what a sink answered | [`sink`] |
 //! | pauses between attempts | `backoff` |
-//! | the state of the broker in the log, in metrics and in `/readyz` | [`sink_state`] |
-//! | warnings about a Redis that may lose events | [`redis_concerns`] |
-//! | gauges of what waits | [`lag_gauges`] |
+//! | the state of a sink in the log, in metrics and in `/readyz` | [`sink_state`] |
+//! | gauges of what waits | `lag_gauges` |
 
 mod backoff;
-mod broker_errors;
-pub mod lag_gauges;
+mod delivery;
+pub mod follower;
+mod lag_gauges;
 mod publisher;
-pub mod redis_concerns;
-pub mod redis_stream;
 pub mod relay;
+mod sequencer;
+pub mod sink;
 pub mod sink_state;
+pub mod start;
+mod waves;

@@ -1,5 +1,5 @@
-//! The relay's loop: publishes the events of this process as they are committed, and regularly those that
-//! other processes left behind.
+//! The relay's loop: publishes the events of this process to the primary sink as they are committed, and
+//! regularly those that other processes left behind.
 //!
 //! An event is claimed by its writer when it is written, so the usual event needs no statement to claim
 //! it. If the writer dies, or its relay falls behind, the claim expires and any relay claims the event
@@ -10,7 +10,7 @@
 //! a second publication with the same `event_id`. A relay that slept for longer than its lease publishes
 //! nothing under the expired claims and changes no row of theirs.
 //!
-//! Events of one order are published one after the other. The later ones are not claimed meanwhile; the
+//! Events of one aggregate are published one after the other. The later ones are not claimed meanwhile; the
 //! relay that has published one looks at once for the next.
 
 use std::{
@@ -27,15 +27,13 @@ use crate::{
         self,
         outbox::{ClaimedEvent, LookBack},
     },
-    domain::event::OrderMoved,
-    metrics::Metrics,
+    domain::event::OrderCreated,
 };
 
 use super::{
     backoff::{limit_after, pause_after},
+    delivery::Delivery,
     publisher::{PublishError, Publisher},
-    redis_stream::RedisStream,
-    sink_state::SinkReport,
 };
 
 /// The longest pause between two attempts to reach a broker or a database that is away.
@@ -73,22 +71,18 @@ pub struct Relay {
 impl Relay {
     /// `pool` must be the relay's alone; one connection is enough. `committed` delivers the events that
     /// this process commits, claimed when they were written.
-    pub fn new(
+    pub(super) fn new(
         pool: PgPool,
-        stream: RedisStream,
+        delivery: Delivery,
         committed: mpsc::Receiver<Vec<ClaimedEvent>>,
         limits: Limits,
-        report: SinkReport,
-        metrics: Metrics,
     ) -> Self {
         Self {
             publisher: Publisher {
                 pool,
                 statement_max: STATEMENT_MAX,
-                stream,
+                delivery,
                 attempts_max: limits.attempts_max,
-                report,
-                metrics,
             },
             committed,
             limits,
@@ -174,6 +168,7 @@ impl Relay {
     }
 
     async fn claim_and_publish_due(&mut self) -> Result<(), PublishError> {
+        self.publisher.check_is_primary().await?;
         let started = Instant::now();
         let look_back = match self.all_searched_at {
             Some(at) if at.elapsed() < SEARCH_ALL_EVERY => LookBack::Recent(RECENT),
@@ -203,12 +198,12 @@ impl Relay {
         Ok(())
     }
 
-    /// Publishes events, and then those of the same orders that have waited for them, until none is due.
+    /// Publishes events, and then those of the same aggregates that have waited for them, until none is due.
     async fn publish(&mut self, mut events: Vec<ClaimedEvent>) -> Result<(), PublishError> {
         while !events.is_empty() {
             self.publisher.publish(&events).await?;
-            let orders = orders_of(&events);
-            if orders.is_empty() {
+            let aggregates = with_later_events(&events);
+            if aggregates.is_empty() {
                 return Ok(());
             }
             let lease = self.limits.claim_lease;
@@ -218,7 +213,7 @@ impl Relay {
                 ..
             } = &self.publisher;
             let next = db::within(pool, *statement_max, async |connection| {
-                db::outbox::claim_next_of_orders(connection, &orders, lease).await
+                db::outbox::claim_next_in_order(connection, &aggregates, lease).await
             });
             events = next.await?;
         }
@@ -226,14 +221,14 @@ impl Relay {
     }
 }
 
-/// The orders that events are about.
-fn orders_of(events: &[ClaimedEvent]) -> Vec<Uuid> {
-    let of_orders = events
-        .iter()
-        .map(|claimed| &claimed.event)
-        .filter(|event| event.aggregate_type == OrderMoved::AGGREGATE);
-    let orders: BTreeSet<_> = of_orders.map(|event| event.aggregate_id).collect();
-    orders.into_iter().collect()
+/// The aggregates of events, except those that have a single event.
+fn with_later_events(events: &[ClaimedEvent]) -> Vec<Uuid> {
+    let events = events.iter().map(|claimed| &claimed.event);
+    let aggregates: BTreeSet<_> = events
+        .filter(|event| event.aggregate_type != OrderCreated::AGGREGATE)
+        .map(|event| event.aggregate_id)
+        .collect();
+    aggregates.into_iter().collect()
 }
 
 fn log_retry(error: &PublishError) {

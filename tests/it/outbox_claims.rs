@@ -24,6 +24,7 @@ fn event(id: Uuid, created_at: DateTime<Utc>) -> Event {
         payload: serde_json::json!({}),
         created_at,
         actor: None,
+        traceparent: None,
     }
 }
 
@@ -32,6 +33,12 @@ async fn announce_one(connection: &mut PgConnection, claim_for: Duration) -> Vec
     let claimed = outbox::announce(connection, new, claim_for).await.unwrap();
     assert_eq!(claimed.len(), 1);
     claimed
+}
+
+/// Makes "stream" the primary sink: no other sink marks events.
+async fn serve_stream(connection: &mut PgConnection) {
+    let sinks = ["stream".to_owned()];
+    outbox::settle_sinks(connection, &sinks).await.unwrap();
 }
 
 async fn claim(connection: &mut PgConnection) -> Vec<ClaimedEvent> {
@@ -44,6 +51,7 @@ async fn claim(connection: &mut PgConnection) -> Vec<ClaimedEvent> {
 async fn a_claim_that_has_ended_changes_nothing() {
     let database = Database::create().await;
     let mut connection = database.pool.acquire().await.unwrap();
+    serve_stream(&mut connection).await;
     let first = announce_one(&mut connection, Duration::ZERO).await;
     assert!(!first[0].claim.holds());
     let second = claim(&mut connection).await;
@@ -52,7 +60,7 @@ async fn a_claim_that_has_ended_changes_nothing() {
     let late = &first[0];
     let contents = database.contents().await;
 
-    let marked = outbox::mark_published(&mut connection, &[late]).await;
+    let marked = outbox::mark_published(&mut connection, &[late], "stream").await;
     let released = outbox::release(&mut connection, &[late], "late").await;
     let postponed = outbox::postpone(&mut connection, late, DAY, "late").await;
     let buried = outbox::move_to_dead_letters(&mut connection, late, "late").await;
@@ -60,7 +68,7 @@ async fn a_claim_that_has_ended_changes_nothing() {
     let changed = [marked, released, postponed, buried];
     assert_eq!(changed.map(Result::unwrap), [0; 4]);
     assert_eq!(database.contents().await, contents);
-    let marked = outbox::mark_published(&mut connection, &[&second[0]]).await;
+    let marked = outbox::mark_published(&mut connection, &[&second[0]], "stream").await;
     assert_eq!(marked.unwrap(), 1, "the later claim is valid");
 }
 
@@ -68,13 +76,14 @@ async fn a_claim_that_has_ended_changes_nothing() {
 async fn an_event_that_is_published_is_neither_marked_again_nor_buried() {
     let database = Database::create().await;
     let mut connection = database.pool.acquire().await.unwrap();
+    serve_stream(&mut connection).await;
     let claimed = announce_one(&mut connection, DAY).await;
     let events = [&claimed[0]];
-    let marked = outbox::mark_published(&mut connection, &events).await;
+    let marked = outbox::mark_published(&mut connection, &events, "stream").await;
     assert_eq!(marked.unwrap(), 1);
     let contents = database.contents().await;
 
-    let marked = outbox::mark_published(&mut connection, &events).await;
+    let marked = outbox::mark_published(&mut connection, &events, "stream").await;
     let released = outbox::release(&mut connection, &events, "late").await;
     let postponed = outbox::postpone(&mut connection, events[0], DAY, "late").await;
     let buried = outbox::move_to_dead_letters(&mut connection, events[0], "late").await;
@@ -90,6 +99,7 @@ async fn an_event_that_is_published_is_neither_marked_again_nor_buried() {
 async fn a_writer_s_claim_is_told_by_the_database_s_clock_whatever_its_own_says() {
     let database = Database::create().await;
     let mut connection = database.pool.acquire().await.unwrap();
+    serve_stream(&mut connection).await;
     let hour = TimeDelta::hours(1);
     let wrong = [Utc::now() - hour, Utc::now() + hour];
     let new = wrong.map(|time| event(Uuid::now_v7(), time)).to_vec();
@@ -107,6 +117,7 @@ async fn a_writer_s_claim_is_told_by_the_database_s_clock_whatever_its_own_says(
 async fn a_look_at_what_is_recent_passes_over_what_has_been_due_for_longer() {
     let database = Database::create().await;
     let mut connection = database.pool.acquire().await.unwrap();
+    serve_stream(&mut connection).await;
     let old = announce_one(&mut connection, Duration::ZERO).await;
     database
         .run("update outbox_events set next_attempt_at = now() - interval '2 minutes'")
@@ -125,6 +136,7 @@ async fn a_look_at_what_is_recent_passes_over_what_has_been_due_for_longer() {
 async fn no_more_events_are_counted_than_the_gauge_needs() {
     let database = Database::create().await;
     let mut connection = database.pool.acquire().await.unwrap();
+    serve_stream(&mut connection).await;
     database
         .run(
             "insert into outbox_events (id, event_type, aggregate_type, aggregate_id, payload,
@@ -151,6 +163,7 @@ fn id_of(time: DateTime<Utc>) -> Uuid {
 async fn published_events_are_removed_after_their_retention_and_no_others() {
     let database = Database::create().await;
     let mut connection = database.pool.acquire().await.unwrap();
+    serve_stream(&mut connection).await;
     let days_ago = |days| Utc::now() - TimeDelta::days(days);
     let ids = [9, 9, 9, 8, 8, 1].map(|days| id_of(days_ago(days)));
     let new = ids.map(|id| event(id, Utc::now())).to_vec();
@@ -160,7 +173,7 @@ async fn published_events_are_removed_after_their_retention_and_no_others() {
         .iter()
         .filter(|it| it.event.id.uuid() != ids[4])
         .collect();
-    outbox::mark_published(&mut connection, &published)
+    outbox::mark_published(&mut connection, &published, "stream")
         .await
         .unwrap();
     database
@@ -173,7 +186,7 @@ async fn published_events_are_removed_after_their_retention_and_no_others() {
     let mut after = EventId::new(Uuid::nil());
     let mut removed = Vec::new();
     loop {
-        let swept = outbox::sweep_published(&mut connection, after, 7 * DAY, 2).await;
+        let swept = outbox::sweep_published(&mut connection, after, 7 * DAY, 2, &[]).await;
         let swept = swept.unwrap();
         removed.push(swept.removed);
         match swept.last {

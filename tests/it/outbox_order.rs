@@ -31,6 +31,7 @@ fn event(order: Uuid, start: DateTime<Utc>, nr: i64) -> Event {
             user_id: UserId::new(Uuid::from_u128(7)),
             store_id: StoreId::new(Uuid::from_u128(8)),
         }),
+        traceparent: None,
     }
 }
 
@@ -39,7 +40,7 @@ async fn announce(
     events: Vec<Event>,
     claim_for: Duration,
 ) -> Vec<ClaimedEvent> {
-    outbox::announce_moves(connection, events, claim_for)
+    outbox::announce_in_order(connection, events, claim_for)
         .await
         .unwrap()
 }
@@ -51,7 +52,7 @@ async fn claim(connection: &mut PgConnection) -> Vec<ClaimedEvent> {
 }
 
 async fn claim_next(connection: &mut PgConnection, order: Uuid) -> Vec<ClaimedEvent> {
-    outbox::claim_next_of_orders(connection, &[order], DAY)
+    outbox::claim_next_in_order(connection, &[order], DAY)
         .await
         .unwrap()
 }
@@ -65,6 +66,8 @@ fn numbers(events: &[ClaimedEvent]) -> Vec<i64> {
 async fn a_writer_claims_an_event_only_if_no_earlier_one_of_the_order_waits() {
     let database = Database::create().await;
     let mut connection = database.pool.acquire().await.unwrap();
+    let sinks = ["stream".to_owned()];
+    outbox::settle_sinks(&mut connection, &sinks).await.unwrap();
     let (order, other, start) = (Uuid::now_v7(), Uuid::now_v7(), Utc::now());
 
     // Two moves of one order in one transaction, the later one first, and one of another order.
@@ -78,7 +81,7 @@ async fn a_writer_claims_an_event_only_if_no_earlier_one_of_the_order_waits() {
 
     assert_eq!(numbers(&first), [1, 3]);
     assert_eq!(numbers(&behind), [0; 0]);
-    outbox::mark_published(&mut connection, &[&first[1]])
+    outbox::mark_published(&mut connection, &[&first[1]], "stream")
         .await
         .unwrap();
     let later = announce(&mut connection, vec![event(other, start, 5)], DAY).await;
@@ -91,6 +94,8 @@ async fn a_writer_claims_an_event_only_if_no_earlier_one_of_the_order_waits() {
 async fn a_relay_claims_no_event_past_an_earlier_one_of_the_order() {
     let database = Database::create().await;
     let mut connection = database.pool.acquire().await.unwrap();
+    let sinks = ["stream".to_owned()];
+    outbox::settle_sinks(&mut connection, &sinks).await.unwrap();
     let (order, start) = (Uuid::now_v7(), Utc::now());
     // The ids don't tell the sequence: instances' clocks differ.
     let events = [3, 2, 1].map(|nr| event(order, start, nr)).to_vec();
@@ -101,7 +106,7 @@ async fn a_relay_claims_no_event_past_an_earlier_one_of_the_order() {
         assert_eq!(numbers(&claimed), [nr]);
         assert!(claim(&mut connection).await.is_empty(), "{nr} is under way");
         assert!(claim_next(&mut connection, order).await.is_empty());
-        outbox::mark_published(&mut connection, &[&claimed[0]])
+        outbox::mark_published(&mut connection, &[&claimed[0]], "stream")
             .await
             .unwrap();
     }
@@ -111,6 +116,8 @@ async fn a_relay_claims_no_event_past_an_earlier_one_of_the_order() {
 async fn an_event_that_waits_holds_back_its_order_alone_until_it_is_dead() {
     let database = Database::create().await;
     let mut connection = database.pool.acquire().await.unwrap();
+    let sinks = ["stream".to_owned()];
+    outbox::settle_sinks(&mut connection, &sinks).await.unwrap();
     let (order, other, start) = (Uuid::now_v7(), Uuid::now_v7(), Utc::now());
     let events = [
         event(order, start, 1),
@@ -144,6 +151,8 @@ async fn an_event_that_waits_holds_back_its_order_alone_until_it_is_dead() {
 async fn the_next_event_of_an_order_is_found_however_long_it_has_waited() {
     let database = Database::create().await;
     let mut connection = database.pool.acquire().await.unwrap();
+    let sinks = ["stream".to_owned()];
+    outbox::settle_sinks(&mut connection, &sinks).await.unwrap();
     let (order, start) = (Uuid::now_v7(), Utc::now());
     let events = [1, 2].map(|nr| event(order, start, nr)).to_vec();
     let claimed = announce(&mut connection, events, DAY).await;
@@ -153,7 +162,7 @@ async fn the_next_event_of_an_order_is_found_however_long_it_has_waited() {
               where payload ->> 'nr' = '2'",
         )
         .await;
-    outbox::mark_published(&mut connection, &[&claimed[0]])
+    outbox::mark_published(&mut connection, &[&claimed[0]], "stream")
         .await
         .unwrap();
 

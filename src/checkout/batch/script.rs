@@ -174,7 +174,7 @@ impl<'a> Script<'a> {
         let events = low.iter().map(event).collect();
         let tx = self.tx.as_mut().expect("it is not lent");
         let claim_for = self.context.claim_events_for;
-        let announced = db::outbox::announce_moves(tx.connection(), events, claim_for);
+        let announced = db::outbox::announce_in_order(tx.connection(), events, claim_for);
         Ok(self.context.in_time(announced).await??)
     }
 

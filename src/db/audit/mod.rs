@@ -145,9 +145,15 @@ pub async fn check(
 
 /// Counts dead letters, which are no fault of the data but need an operator.
 pub async fn count_dead_letters(connection: &mut PgConnection) -> Result<u64, Error> {
-    let count = sqlx::query_scalar!(r#"select count(*) as "count!" from outbox_dead_letters"#)
-        .fetch_one(connection)
-        .await
-        .doing("count the dead letters")?;
+    let count = sqlx::query_scalar!(
+        r#"
+        select
+            (select count(*) from outbox_dead_letters)
+            + (select count(*) from outbox_backlog where dead_at is not null) as "count!"
+        "#
+    )
+    .fetch_one(connection)
+    .await
+    .doing("count the dead letters")?;
     Ok(count.unsigned_abs())
 }

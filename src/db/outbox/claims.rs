@@ -45,11 +45,13 @@ pub async fn announce(
         ),
         written as (
             insert into outbox_events (
-                next_attempt_at, id, event_type, aggregate_type, aggregate_id, payload, created_at)
+                next_attempt_at, id, event_type, aggregate_type, aggregate_id, payload, created_at,
+                traceparent)
             select c.ends_at, n.*
             from claim c
             cross join unnest(
-                $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::jsonb[], $7::timestamptz[]) as n
+                $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::jsonb[], $7::timestamptz[],
+                $8::text[]) as n
         )
         select ends_at as "ends_at!" from claim
         "#,
@@ -60,6 +62,7 @@ pub async fn announce(
         &column(&events, |event| event.aggregate_id),
         &column(&events, |event| Json(event.payload.clone())) as &[Json<serde_json::Value>],
         &column(&events, |event| event.created_at),
+        &column(&events, |event| event.traceparent.clone()) as &[Option<String>],
     )
     .fetch_one(connection)
     .await
@@ -98,13 +101,13 @@ pub async fn claim(
                 and next_attempt_at <= now()
                 and next_attempt_at
                     >= coalesce(now() - make_interval(secs => $3), timestamptz '-infinity')
-                -- An event of an order waits for the earlier ones of that order.
+                -- An event waits for the earlier ones of its aggregate.
                 and (
-                    aggregate_type <> 'vendor_order'
+                    aggregate_type = 'checkout_group'
                     or not exists (
                         select
                         from outbox_events earlier
-                        where earlier.aggregate_type = 'vendor_order'
+                        where earlier.aggregate_type <> 'checkout_group'
                             and earlier.published_at is null
                             and earlier.aggregate_id = e.aggregate_id
                             and (earlier.created_at, earlier.id) < (e.created_at, e.id)
@@ -133,7 +136,8 @@ pub async fn claim(
             c.attempts as "attempts!",
             c.next_attempt_at as "claimed_until!",
             coalesce(g.created_by, c.actor_user_id) as "actor_user_id?: UserId",
-            coalesce(g.buyer_store_id, c.actor_store_id) as "actor_store_id?: StoreId"
+            coalesce(g.buyer_store_id, c.actor_store_id) as "actor_store_id?: StoreId",
+            c.traceparent
         from claimed c
         left join checkout_groups g
             on c.aggregate_type = 'checkout_group'
@@ -161,6 +165,7 @@ pub(super) struct ClaimedRow {
     pub claimed_until: DateTime<Utc>,
     pub actor_user_id: Option<UserId>,
     pub actor_store_id: Option<StoreId>,
+    pub traceparent: Option<String>,
 }
 
 /// The claims of one statement, in the sequence of the events' ids, which are UUIDv7: in that in which
@@ -179,6 +184,7 @@ pub(super) fn claimed_events(mut rows: Vec<ClaimedRow>, expires_at: Instant) -> 
                 .actor_user_id
                 .zip(row.actor_store_id)
                 .map(|(user_id, store_id)| EventActor { user_id, store_id }),
+            traceparent: row.traceparent,
         },
         attempts: row.attempts,
         claim: Claim {

@@ -44,3 +44,64 @@ pub async fn lag(connection: &mut PgConnection) -> Result<Lag, Error> {
         oldest_s: row.oldest_s,
     })
 }
+
+/// The events that a follower has yet to take: those after its place in the log, and those of its backlog
+/// that are not dead letters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FollowerLag {
+    pub lag: Lag,
+    /// Dead letters of this follower.
+    pub dead: i64,
+}
+
+/// Measures a follower as [`lag`] measures the primary sink.
+pub async fn follower_lag(connection: &mut PgConnection, sink: &str) -> Result<FollowerLag, Error> {
+    let row = sqlx::query!(
+        r#"
+        with waiting as (
+            (
+                select e.created_at
+                from outbox_sinks s
+                join outbox_events e on e.seq > s.position
+                where s.name = $1
+                order by e.seq
+                limit $2
+            )
+            union all
+            (
+                select e.created_at
+                from outbox_backlog b
+                join outbox_events e on e.id = b.event_id
+                where b.sink = $1
+                    and b.dead_at is null
+                limit $2
+            )
+        )
+        select
+            least(count(*), $2) as "waiting!",
+            coalesce(
+                extract(epoch from now() - min(created_at) filter (where isfinite(created_at)))
+                    ::double precision,
+                0) as "oldest_s!",
+            (
+                select count(*)
+                from outbox_backlog
+                where sink = $1
+                    and dead_at is not null
+            ) as "dead!"
+        from waiting
+        "#,
+        sink,
+        COUNTED_MAX + 1,
+    )
+    .fetch_one(connection)
+    .await
+    .doing("measure a follower of the outbox")?;
+    Ok(FollowerLag {
+        lag: Lag {
+            waiting: row.waiting,
+            oldest_s: row.oldest_s,
+        },
+        dead: row.dead,
+    })
+}

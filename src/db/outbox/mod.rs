@@ -6,14 +6,23 @@
 //! names the claim that it acts under, so a relay that slept changes no row that another relay has claimed
 //! or published since.
 //!
-//! Events of one order are published in the order of their `created_at`: none is claimed while an earlier
-//! one is unpublished. An event that was moved to the dead letters holds up no other.
+//! Events of one aggregate are published in the order of their `created_at`: none is claimed while an
+//! earlier one is unpublished. An event that was moved to the dead letters holds up no other.
+//!
+//! Claims and `published_at` are the progress of one sink, the primary one. Each further sink follows the
+//! events as a log, in the order of `seq`, which an event is given when it is first settled: published,
+//! refused, or left because the primary sink is away.
 
+mod backlog;
 mod claims;
+mod in_order;
 mod lag;
-mod of_orders;
+mod log;
 mod retention;
+mod row;
+mod sequence;
 mod settle;
+mod sinks;
 
 use std::time::{Duration, Instant};
 
@@ -21,18 +30,27 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::{
-    event::{EventActor, InventoryLow, OrderCreated, OrderMoved},
+    event::{ENVELOPE_VERSION, Envelope, EventActor, InventoryLow, OrderCreated, OrderMoved},
     ids::EventId,
     low_stock::StockTaken,
     order::{Checkout, PlacedOrder},
     order_moves::{Move, Moved},
 };
 
+pub use backlog::{
+    BacklogEvent, BacklogRow, add_to_backlog, count_refusal_in_backlog, due_of_backlog,
+    read_backlog, remove_from_backlog,
+};
 pub use claims::{LookBack, announce, claim};
-pub use lag::{COUNTED_MAX, Lag, lag};
-pub use of_orders::{announce_moves, claim_next_of_orders};
+pub use in_order::{announce_in_order, claim_next_in_order};
+pub use lag::{COUNTED_MAX, FollowerLag, Lag, follower_lag, lag};
+pub use log::{LoggedEvent, log_end, place_of, read_log};
 pub use retention::{Swept, sweep_published};
+pub use sequence::{RECENTLY_WRITTEN, sequence_waiting};
 pub use settle::{mark_published, move_to_dead_letters, postpone, release};
+pub use sinks::{
+    Ownership, Primary, give_up_follower, own_follower, primary_sink, save_progress, settle_sinks,
+};
 
 /// The time for which the writer of an event has it to itself, before any relay may publish it: what a
 /// crash right after a commit delays the event by.
@@ -55,6 +73,8 @@ pub struct Event {
     pub created_at: DateTime<Utc>,
     /// The person who caused it. That of an `order_created` is in its checkout group, not in its own row.
     pub actor: Option<EventActor>,
+    /// The W3C Trace Context of the request that caused it.
+    pub traceparent: Option<String>,
 }
 
 /// An event that a relay may publish.
@@ -85,6 +105,20 @@ impl Claim {
 }
 
 impl Event {
+    /// The event as it is published.
+    pub fn envelope(&self) -> Envelope {
+        Envelope {
+            version: ENVELOPE_VERSION,
+            event_id: self.id,
+            occurred_at: self.created_at,
+            event_type: self.event_type.clone(),
+            aggregate_type: self.aggregate_type.clone(),
+            aggregate_id: self.aggregate_id,
+            actor: self.actor,
+            data: self.payload.clone(),
+        }
+    }
+
     /// Makes the `order_created` of a checkout.
     pub fn announcing(checkout: &Checkout, id: EventId, now: DateTime<Utc>) -> Self {
         let payload = OrderCreated::announcing(checkout);
@@ -99,6 +133,7 @@ impl Event {
                 user_id: checkout.group.created_by,
                 store_id: checkout.group.buyer_store_id.into(),
             }),
+            traceparent: None,
         }
     }
 
@@ -120,6 +155,7 @@ impl Event {
             // Later than that of the order's previous move, whichever instance made it.
             created_at: order.updated_at,
             actor,
+            traceparent: None,
         }
     }
 
@@ -135,6 +171,7 @@ impl Event {
             payload: serde_json::to_value(payload).expect("an event is JSON"),
             created_at: taken.taken_at,
             actor,
+            traceparent: None,
         }
     }
 }

@@ -17,17 +17,28 @@ use crate::{
 
 use super::ClaimedEvent;
 
-/// Marks events as published.
+/// Marks events as published by `sink`, and gives them their place in the log. Changes nothing if another
+/// sink is the primary one by now.
 pub async fn mark_published(
     connection: &mut PgConnection,
     events: &[&ClaimedEvent],
+    sink: &str,
 ) -> Result<u64, Error> {
     let done = sqlx::query!(
         r#"
+        with turn as materialized (
+            -- See migration 0016: one statement at a time assigns seq, until its commit.
+            select is_the_row
+            from outbox_sequencing
+            where primary_sink = $3
+            for update
+        )
         update outbox_events
         set
             published_at = now(),
-            last_error = null
+            last_error = null,
+            seq = coalesce(seq, nextval('outbox_events_seq'))
+        from turn
         -- Neither a join with unnest nor `published_at is null`: a plan made for them while the outbox
         -- was empty later scans the whole table, or every event that waits after the broker was away.
         where id = any($1::uuid[])
@@ -36,6 +47,7 @@ pub async fn mark_published(
         "#,
         &column(events, |claimed| claimed.event.id) as &[EventId],
         &column(events, |claimed| claimed.claim.fencing_token),
+        sink,
     )
     .execute(connection)
     .await
@@ -107,7 +119,12 @@ pub async fn move_to_dead_letters(
 ) -> Result<u64, Error> {
     let done = sqlx::query!(
         r#"
-        with dead as (
+        with turn as materialized (
+            select is_the_row
+            from outbox_sequencing
+            for update
+        ),
+        dead as (
             delete from outbox_events
             where id = $1
                 and next_attempt_at = $2
@@ -116,11 +133,15 @@ pub async fn move_to_dead_letters(
         )
         insert into outbox_dead_letters (
             id, event_type, aggregate_type, aggregate_id, payload, created_at, attempts,
-            next_attempt_at, published_at, last_error, reason, actor_user_id, actor_store_id)
+            next_attempt_at, published_at, last_error, reason, actor_user_id, actor_store_id,
+            traceparent, seq)
         select
             id, event_type, aggregate_type, aggregate_id, payload, created_at, attempts + 1,
-            next_attempt_at, published_at, $3, 'max_attempts', actor_user_id, actor_store_id
-        from dead
+            next_attempt_at, published_at, $3, 'max_attempts', actor_user_id, actor_store_id, traceparent,
+            -- Other sinks may take what this one refuses.
+            coalesce(seq, nextval('outbox_events_seq'))
+        from turn
+        cross join dead
         "#,
         event.event.id as EventId,
         event.claim.fencing_token,

@@ -278,6 +278,8 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("outbox_events_attempts_not_negative", "attempts = -1"),
     ("outbox_dead_letters_attempts_not_negative", "attempts = -1"),
     ("outbox_dead_letters_reason_known", "reason = 'mood'"),
+    ("outbox_sequencing_one_row", "is_the_row = false"),
+    ("outbox_backlog_attempts_not_negative", "attempts = -1"),
 ];
 
 /// Foreign keys: the column that is set to an id that does not exist.

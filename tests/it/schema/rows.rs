@@ -104,4 +104,9 @@ select
     gen_random_uuid(), event_type, aggregate_type, aggregate_id, payload, now(), 9, now(),
     'max_attempts'
 from outbox_events;
+
+insert into outbox_sinks (name, position) values ('follower', 0);
+
+insert into outbox_backlog (sink, seq, event_id, aggregate_id)
+values ('follower', 1, gen_random_uuid(), gen_random_uuid());
 ";

@@ -1,8 +1,9 @@
-//! Events of orders: written by moves, and claimed one after the other.
+//! Events of aggregates that have several, such as orders: written with the change, and claimed one after
+//! the other.
 //!
-//! The partial index on the unpublished events of orders answers both questions about an order: whether
-//! one of its events waits, and which comes first. Events of checkouts are in neither the index nor the
-//! statements of this file.
+//! The partial index on their unpublished events answers both questions about an aggregate: whether one of
+//! its events waits, and which comes first. A checkout group has a single event, which is in neither the
+//! index nor the statements of this file.
 
 use std::{
     collections::HashMap,
@@ -26,13 +27,14 @@ use super::{
     claims::{ClaimedRow, claimed_events},
 };
 
-/// Writes the events of moves in the transaction that makes the moves, and returns those that are claimed
-/// for `claim_for` by the writing process.
+/// Writes events in the transaction that changes their aggregates, and returns those that are claimed for
+/// `claim_for` by the writing process.
 ///
-/// An event is not claimed if an earlier one of its order is unpublished. It is due at once, and a relay
-/// claims it when the earlier one is published. Each order's row must be locked since before its event was
-/// made: without the lock an earlier event may be uncommitted, and is not seen here.
-pub async fn announce_moves(
+/// An event is not claimed if an earlier one of its aggregate is unpublished. It is due at once, and a relay
+/// claims it when the earlier one is published. The aggregate's row (of the order, of the product's stock)
+/// must be locked since before the event was made: without the lock an earlier event may be uncommitted,
+/// and is not seen here.
+pub async fn announce_in_order(
     connection: &mut PgConnection,
     events: Vec<Event>,
     claim_for: Duration,
@@ -49,29 +51,29 @@ pub async fn announce_moves(
         new as materialized (
             select
                 n.*,
-                -- Of two moves of one order in one transaction, only the first may be claimed.
+                -- Of two events of one aggregate in one transaction, only the first may be claimed.
                 row_number() over (partition by aggregate_id order by created_at, id) = 1
                     and not exists (
                         select
                         from outbox_events earlier
-                        where earlier.aggregate_type = 'vendor_order'
+                        where earlier.aggregate_type <> 'checkout_group'
                             and earlier.published_at is null
                             and earlier.aggregate_id = n.aggregate_id
                     ) as is_claimed
             from unnest(
                 $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::jsonb[], $7::timestamptz[],
-                $8::uuid[], $9::uuid[])
+                $8::uuid[], $9::uuid[], $10::text[])
                 as n (
                     id, event_type, aggregate_type, aggregate_id, payload, created_at, actor_user_id,
-                    actor_store_id)
+                    actor_store_id, traceparent)
         ),
         written as (
             insert into outbox_events (
                 id, event_type, aggregate_type, aggregate_id, payload, created_at, actor_user_id,
-                actor_store_id, next_attempt_at)
+                actor_store_id, traceparent, next_attempt_at)
             select
                 id, event_type, aggregate_type, aggregate_id, payload, created_at, actor_user_id,
-                actor_store_id, case when is_claimed then ends_at else due_at end
+                actor_store_id, traceparent, case when is_claimed then ends_at else due_at end
             from new
             cross join claim
         )
@@ -89,10 +91,11 @@ pub async fn announce_moves(
         &column(&events, |event| event.created_at),
         &user_ids as &[Option<UserId>],
         &store_ids as &[Option<StoreId>],
+        &column(&events, |event| event.traceparent.clone()) as &[Option<String>],
     )
     .fetch_all(connection)
     .await
-    .doing("write the events of moves")?;
+    .doing("write outbox events in order")?;
     let claims: HashMap<EventId, DateTime<Utc>> = written
         .into_iter()
         .map(|row| (row.id, row.ends_at))
@@ -111,11 +114,11 @@ pub async fn announce_moves(
     Ok(claimed.collect())
 }
 
-/// Claims the earliest unpublished event of each of these orders, unless it is claimed or postponed.
+/// Claims the earliest unpublished event of each of these aggregates, unless it is claimed or postponed.
 /// However long an event has waited, it is found.
-pub async fn claim_next_of_orders(
+pub async fn claim_next_in_order(
     connection: &mut PgConnection,
-    order_ids: &[Uuid],
+    aggregate_ids: &[Uuid],
     lease: Duration,
 ) -> Result<Vec<ClaimedEvent>, Error> {
     let expires_at = Instant::now() + lease;
@@ -124,13 +127,13 @@ pub async fn claim_next_of_orders(
         r#"
         with first as (
             select e.id
-            from unnest($1::uuid[]) as o (id)
+            from unnest($1::uuid[]) as a (id)
             cross join lateral (
                 select id
                 from outbox_events
-                where aggregate_type = 'vendor_order'
+                where aggregate_type <> 'checkout_group'
                     and published_at is null
-                    and aggregate_id = o.id
+                    and aggregate_id = a.id
                 order by created_at, id
                 limit 1
             ) e
@@ -159,13 +162,14 @@ pub async fn claim_next_of_orders(
             e.attempts,
             e.next_attempt_at as claimed_until,
             e.actor_user_id as "actor_user_id?: UserId",
-            e.actor_store_id as "actor_store_id?: StoreId"
+            e.actor_store_id as "actor_store_id?: StoreId",
+            e.traceparent
         "#,
-        order_ids,
+        aggregate_ids,
         lease.as_secs_f64(),
     )
     .fetch_all(connection)
     .await
-    .doing("claim the next events of orders")?;
+    .doing("claim the next events of aggregates")?;
     Ok(claimed_events(rows, expires_at))
 }

@@ -9,9 +9,10 @@ use redis::{RedisResult, Value};
 use secrecy::SecretString;
 use tokio::sync::watch;
 
-use crate::redis_client::{Connection, info_field};
-
-use super::{redis_stream, sink_state::SinkReport};
+use crate::{
+    outbox::sink_state::SinkReport,
+    redis_client::{Connection, info_field},
+};
 
 const CHECK_EVERY: Duration = Duration::from_mins(1);
 /// The pause after a check that got no answer.
@@ -55,7 +56,7 @@ async fn find_concerns(connection: &mut Connection, stream: &str) -> RedisResult
         .cmd("INFO")
         .cmd("TYPE")
         .arg(stream)
-        .add_command(redis_stream::probe(stream))
+        .add_command(super::probe(stream))
         .ignore_errors()
         .query_async(connection)
         .await?;
@@ -76,7 +77,7 @@ async fn find_concerns(connection: &mut Connection, stream: &str) -> RedisResult
         ));
     }
     if let Err(error) = probe
-        && !redis_stream::is_refused_for_its_id(&error.to_string())
+        && !super::is_refused_for_its_id(&error.to_string())
     {
         concerns.push(format!("does not take events: {error}"));
     }

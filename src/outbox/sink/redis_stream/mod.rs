@@ -1,47 +1,24 @@
 //! Sends events to a Redis Stream: one entry per event, with the envelope in its field `event`.
 //!
-//! Each event gets an answer; what follows from an answer is decided by the publisher.
+//! | rule | file |
+//! |---|---|
+//! | which errors are about Redis itself, and which may be about an event | `errors` |
+//! | warnings about a Redis that may lose events | [`concerns`] |
+
+pub mod concerns;
+mod errors;
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use redis::{RedisError, RedisResult, ServerError, Value, streams::StreamMaxlen};
 use secrecy::SecretString;
 
-use crate::{
-    db::outbox::Event,
-    domain::event::{ENVELOPE_VERSION, Envelope},
-    redis_client::Connection,
-};
+use crate::{db::outbox::Event, redis_client::Connection};
 
-use super::broker_errors::Unavailable;
+use super::{Answer, Failure, Sink, Unavailable};
 
 const PUBLISH_MAX: Duration = Duration::from_secs(2);
-
-/// A round trip that failed: each of its events may have been published or not.
-#[derive(Debug, thiserror::Error)]
-#[error("{error}")]
-pub struct Failure {
-    pub reason: Unavailable,
-    error: RedisError,
-}
-
-impl Failure {
-    /// True if the broker closed the connection, as Redis does on a request that it can't read.
-    pub fn is_hang_up(&self) -> bool {
-        self.reason == Unavailable::Unreachable && self.error.is_connection_dropped()
-    }
-}
-
-/// The broker's answer to one event.
-#[derive(Clone, Debug)]
-pub enum Answer {
-    /// The event is on the stream.
-    Accepted,
-    /// The broker takes no event at present.
-    Unavailable(Unavailable, String),
-    /// An error that may be about the event.
-    Refused(String),
-}
 
 pub struct RedisStream {
     connection: Connection,
@@ -64,11 +41,18 @@ impl RedisStream {
         })
     }
 
-    /// Appends events in order, in one round trip. Returns an answer for each.
-    pub async fn publish(&mut self, events: &[&Event]) -> Result<Vec<Answer>, Failure> {
+    async fn probe(&mut self) -> RedisResult<Value> {
+        probe(&self.stream).query_async(&mut self.connection).await
+    }
+}
+
+#[async_trait(?Send)]
+impl Sink for RedisStream {
+    /// Appends events in order, in one round trip.
+    async fn publish(&mut self, events: &[&Event]) -> Result<Vec<Answer>, Failure> {
         let mut pipeline = redis::pipe();
         for event in events {
-            let envelope = serde_json::to_string(&envelope(event)).expect("an envelope is JSON");
+            let envelope = serde_json::to_string(&event.envelope()).expect("an envelope is JSON");
             let command = pipeline.cmd("XADD").arg(&self.stream);
             if self.len_max > 0 {
                 command.arg(StreamMaxlen::Approx(self.len_max));
@@ -81,18 +65,11 @@ impl RedisStream {
             .await;
         match answers {
             Ok(answers) => Ok(answers.into_iter().map(Answer::from).collect()),
-            Err(error) => Err(Failure {
-                reason: Unavailable::of_round_trip(&error),
-                error,
-            }),
+            Err(error) => Err(error.into()),
         }
     }
 
-    /// Probes whether the broker would take an event, without publishing one.
-    ///
-    /// # Errors
-    /// The broker's answer, if it would not.
-    pub async fn would_take_events(&mut self) -> Result<(), Answer> {
+    async fn would_take_events(&mut self) -> Result<(), Answer> {
         let mut answer = self.probe().await;
         // An earlier request may have made the broker hang up, which says nothing about the present.
         if answer
@@ -107,22 +84,18 @@ impl RedisStream {
             other => Err(other),
         }
     }
-
-    async fn probe(&mut self) -> RedisResult<Value> {
-        probe(&self.stream).query_async(&mut self.connection).await
-    }
 }
 
 /// Builds an XADD that passes every check of Redis (permission, role, memory, type of the key) and is then
 /// refused for its id, which no entry can have.
-pub(super) fn probe(stream: &str) -> redis::Cmd {
+fn probe(stream: &str) -> redis::Cmd {
     let mut probe = redis::cmd("XADD");
     probe.arg(stream).arg("0-0").arg("event").arg("");
     probe
 }
 
 /// True if this is the error that a [`probe`] gets from a Redis that takes events.
-pub(super) fn is_refused_for_its_id(text: &str) -> bool {
+fn is_refused_for_its_id(text: &str) -> bool {
     text.contains("must be greater than 0-0")
 }
 
@@ -138,25 +111,23 @@ impl From<RedisResult<Value>> for Answer {
             .and_then(<[_]>::first)
             .map(|(_, error)| error);
         match first {
-            Some(first) => match Unavailable::of_server_error(first) {
+            Some(first) => match errors::of_server_error(first) {
                 Some(reason) => Self::Unavailable(reason, text),
                 None => Self::Refused(text),
             },
-            None => Self::Unavailable(Unavailable::of_round_trip(&error), text),
+            None => Self::Unavailable(errors::of_round_trip(&error), text),
         }
     }
 }
 
-fn envelope(event: &Event) -> Envelope {
-    Envelope {
-        version: ENVELOPE_VERSION,
-        event_id: event.id,
-        occurred_at: event.created_at,
-        event_type: event.event_type.clone(),
-        aggregate_type: event.aggregate_type.clone(),
-        aggregate_id: event.aggregate_id,
-        actor: event.actor,
-        data: event.payload.clone(),
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        let reason = errors::of_round_trip(&error);
+        Self {
+            reason,
+            text: error.to_string(),
+            is_hang_up: reason == Unavailable::Unreachable && error.is_connection_dropped(),
+        }
     }
 }
 

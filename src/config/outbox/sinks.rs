@@ -1,0 +1,107 @@
+//! `[[outbox.sinks]]`.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use super::super::{Error, sources, urls};
+
+/// The longest name of a sink.
+const NAME_LEN_MAX: usize = 40;
+/// The most sinks: each has a connection to PostgreSQL.
+const SINKS_MAX: usize = 16;
+
+/// `[[outbox.sinks]]`: a sink of events, by its `kind`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Sink {
+    RedisStream(RedisStream),
+}
+
+/// A sink of the kind `redis_stream`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisStream {
+    pub name: String,
+    /// Empty: `outbox.redis_url`, or `redis.url`.
+    #[serde(default)]
+    pub url: SecretString,
+    #[serde(default)]
+    pub url_file: PathBuf,
+    /// `None`: `outbox.stream`.
+    pub stream: Option<String>,
+    /// `None`: `outbox.stream_len_max`.
+    pub stream_len_max: Option<usize>,
+}
+
+impl Sink {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::RedisStream(sink) => &sink.name,
+        }
+    }
+
+    /// Reads secrets that are given as files, and checks the form of URLs.
+    fn complete(&mut self, key: &str) -> Result<(), Error> {
+        match self {
+            Self::RedisStream(sink) => {
+                let key = format!("{key}.url");
+                sink.url = sources::read_secret(&key, &sink.url, &sink.url_file)?;
+                urls::check_redis(&key, &sink.url)?;
+                if sink.stream.as_deref() == Some("") {
+                    return Err(Error::Contradiction(format!(
+                        "the stream of the sink {} is empty",
+                        sink.name
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Completes all sinks, and refuses names that can't tell them apart.
+pub(super) fn complete(sinks: &mut [Sink]) -> Result<(), Error> {
+    if sinks.len() > SINKS_MAX {
+        return Err(Error::Contradiction(format!(
+            "there are {} [[outbox.sinks]]; there may be {SINKS_MAX}",
+            sinks.len()
+        )));
+    }
+    let mut names = BTreeSet::new();
+    for (index, sink) in sinks.iter_mut().enumerate() {
+        let name = sink.name().to_owned();
+        let is_named = !name.is_empty()
+            && name.len() <= NAME_LEN_MAX
+            && name
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c));
+        if !is_named {
+            return Err(Error::Contradiction(format!(
+                "the name of outbox.sinks[{index}] is {name:?}; it must be 1 to {NAME_LEN_MAX} of a-z, 0-9, _ \
+                 and -"
+            )));
+        }
+        if !names.insert(name.clone()) {
+            return Err(Error::Contradiction(format!(
+                "two [[outbox.sinks]] are named {name:?}: a sink's progress is kept under its name, so each \
+                 needs one of its own"
+            )));
+        }
+        sink.complete(&format!("outbox.sinks[{index}]"))?;
+    }
+    Ok(())
+}
+
+/// The URL of a sink in Redis: its own, that of the outbox, or that of everything.
+pub(super) fn redis_url<'a>(
+    own: &'a SecretString,
+    of_outbox: &'a SecretString,
+    of_all: &'a SecretString,
+) -> &'a SecretString {
+    [own, of_outbox]
+        .into_iter()
+        .find(|url| !url.expose_secret().is_empty())
+        .unwrap_or(of_all)
+}

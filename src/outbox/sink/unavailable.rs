@@ -1,0 +1,47 @@
+//! Reasons for which a sink takes no event at all.
+
+/// The reason for which a sink takes no event at present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unavailable {
+    Unreachable,
+    NoAnswer,
+    Busy,
+    ServesNothing,
+    Full,
+    NotPersisting,
+    NotAllowed,
+    WrongType,
+    Cluster,
+    Refusing,
+}
+
+impl Unavailable {
+    pub const ALL: [Self; 10] = [
+        Self::Unreachable,
+        Self::NoAnswer,
+        Self::Busy,
+        Self::ServesNothing,
+        Self::Full,
+        Self::NotPersisting,
+        Self::NotAllowed,
+        Self::WrongType,
+        Self::Cluster,
+        Self::Refusing,
+    ];
+
+    /// The label of the metric, and the word in the log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::NoAnswer => "no_answer",
+            Self::Busy => "busy",
+            Self::ServesNothing => "serves_nothing",
+            Self::Full => "full",
+            Self::NotPersisting => "not_persisting",
+            Self::NotAllowed => "not_allowed",
+            Self::WrongType => "wrong_type",
+            Self::Cluster => "cluster",
+            Self::Refusing => "refusing",
+        }
+    }
+}

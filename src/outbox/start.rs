@@ -1,0 +1,146 @@
+//! Starts what publishes events: the relay for the primary sink, a follower for each other one, and what
+//! measures and watches them.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+
+use crate::{
+    db::{
+        self,
+        outbox::{ClaimedEvent, Primary},
+    },
+    metrics::Metrics,
+};
+
+use super::{
+    delivery::Delivery,
+    follower::{self, Follower},
+    lag_gauges,
+    relay::{Limits as RelayLimits, Relay},
+    sequencer,
+    sink::{
+        options::{OpenError, SinkKind, SinkOptions},
+        redis_stream::concerns,
+    },
+    sink_state::{SinkReport, SinkStates},
+};
+
+/// The time limit of finding the primary sink and adding followers.
+const PREPARE_MAX: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// At least one. The first is the primary one if none of them was before.
+    pub sinks: Vec<SinkOptions>,
+    pub relay: RelayLimits,
+}
+
+#[derive(Clone, Debug)]
+pub struct Pools {
+    /// Nothing else uses it, so that no publication waits for other work: a connection for each sink.
+    pub sinks: PgPool,
+    /// For what measures and sequences.
+    pub background: PgPool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Database(#[from] db::Error),
+    #[error(transparent)]
+    Sink(#[from] OpenError),
+}
+
+/// What runs.
+#[derive(Debug)]
+pub struct Outbox {
+    /// Ends when it is told that everything is committed, after a last round.
+    pub relay: JoinHandle<()>,
+    /// End soon after they are told to stop.
+    pub followers: Vec<JoinHandle<()>>,
+    /// Tasks that have nothing to finish.
+    pub background: Vec<JoinHandle<()>>,
+    pub states: SinkStates,
+    /// The names of the sinks that are not the primary one.
+    pub follower_names: Vec<String>,
+}
+
+/// Starts everything. `committed` delivers the events of this process, claimed when they were written;
+/// `all_committed` becomes true after the last commit.
+pub async fn start(
+    options: Options,
+    pools: &Pools,
+    metrics: &Metrics,
+    committed: mpsc::Receiver<Vec<ClaimedEvent>>,
+    all_committed: watch::Receiver<bool>,
+    stopping: &watch::Receiver<bool>,
+) -> Result<Outbox, StartError> {
+    let names: Vec<_> = options.sinks.iter().map(|sink| sink.name.clone()).collect();
+    let primary = prepare(&pools.sinks, &names).await?;
+    let mut states = SinkStates::default();
+    let mut background = Vec::new();
+    let mut followers = Vec::new();
+    let mut primary_delivery = None;
+    for sink in &options.sinks {
+        let report = SinkReport::new(&sink.name, metrics.clone());
+        states.add(&report);
+        let SinkKind::RedisStream(redis) = &sink.kind;
+        let watch =
+            concerns::watch_redis(&redis.url, &redis.stream, report.clone(), stopping.clone());
+        // A malformed URL is an error of the opening, too.
+        background.extend(watch.ok().map(actix_rt::spawn));
+        let delivery = Delivery::to(sink.open()?, report);
+        if sink.name == primary {
+            primary_delivery = Some(delivery);
+        } else {
+            let limits = follower::Limits {
+                batch_max: options.relay.claim_max,
+                attempts_max: options.relay.attempts_max,
+            };
+            let follower = Follower::new(pools.sinks.clone(), delivery, limits);
+            followers.push(actix_rt::spawn(follower.run(all_committed.clone())));
+        }
+    }
+    let delivery = primary_delivery.expect("the primary sink is one of those that are configured");
+    let relay = Relay::new(pools.sinks.clone(), delivery, committed, options.relay);
+    let relay = actix_rt::spawn(relay.run(all_committed));
+    let follower_names: Vec<_> = names.into_iter().filter(|name| *name != primary).collect();
+    background.push(actix_rt::spawn(lag_gauges::measure(
+        pools.background.clone(),
+        metrics.clone(),
+        primary,
+        follower_names.clone(),
+        stopping.clone(),
+    )));
+    background.push(actix_rt::spawn(sequencer::sequence(
+        pools.background.clone(),
+        stopping.clone(),
+    )));
+    Ok(Outbox {
+        relay,
+        followers,
+        background,
+        states,
+        follower_names,
+    })
+}
+
+/// Finds the primary sink, and adds the others as followers.
+async fn prepare(pool: &PgPool, names: &[String]) -> Result<String, db::Error> {
+    let found = db::within(pool, PREPARE_MAX, async |connection| {
+        db::outbox::settle_sinks(connection, names).await
+    });
+    let Primary { name, replaces } = found.await?;
+    if let Some(before) = replaces {
+        tracing::warn!(
+            "the primary sink is now {name}: {before}, which was before, is not among the sinks of this \
+             instance. What {before} had yet to take it does not get"
+        );
+    }
+    Ok(name)
+}

@@ -12,7 +12,10 @@ use super::{
     low_stock::StockTaken,
     money::Money,
     order::{Checkout, LineStatus, OrderLine, OrderStatus, PlacedOrder},
+    order_as_placed::as_placed,
     order_moves::{Move, Moved},
+    pricing::DiscountTerms,
+    product::Unit,
     rejection::LineRejectionReason,
 };
 
@@ -40,6 +43,93 @@ impl OrderCreated {
             checkout_group_id: checkout.group.id,
             buyer_store_id: checkout.group.buyer_store_id,
             vendor_order_ids: checkout.orders.iter().map(|order| order.id).collect(),
+        }
+    }
+}
+
+/// A checkout was committed, as the vendor of one of its orders sees it. Made for each vendor from the
+/// [`OrderCreated`], which names the orders of others; it is in no outbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VendorOrderCreated {
+    pub order_id: OrderId,
+    pub checkout_group_id: CheckoutGroupId,
+    pub buyer_store_id: BuyerStoreId,
+    pub vendor_store_id: VendorStoreId,
+    /// `created_pending`, or `rejected` if no line could be reserved.
+    pub status: OrderStatus,
+    /// Three capitals.
+    pub currency: String,
+    /// The sum of list price x quantity over the reserved lines.
+    pub subtotal: Money,
+    pub discount_total: Money,
+    pub total: Money,
+    /// All lines, in the cart's order.
+    pub lines: Vec<CreatedLine>,
+}
+
+/// A line of an order, as its checkout made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CreatedLine {
+    pub line_item_id: LineItemId,
+    pub product_id: ProductId,
+    /// The vendor's own number for the product.
+    pub sku: String,
+    pub title: String,
+    pub unit: Unit,
+    pub qty: i32,
+    /// Per unit, before the volume tier.
+    pub list_price: Money,
+    /// Per unit, after the tier.
+    pub unit_price: Money,
+    /// The amount that the tier takes off the whole line.
+    pub discount: Money,
+    pub total: Money,
+    /// `pending` if the line is reserved, or `rejected`.
+    pub status: LineStatus,
+    /// Null unless the checkout has rejected the line.
+    pub reason: Option<LineRejectionReason>,
+}
+
+impl VendorOrderCreated {
+    /// The event's name.
+    pub const TYPE: &str = "vendor_order_created";
+    /// The kind of thing that the event is about.
+    pub const AGGREGATE: &str = OrderMoved::AGGREGATE;
+
+    /// The event that announces an order to its vendor; `discount` is what the vendor has granted. The event
+    /// is the same whatever moves the order has made since.
+    pub fn announcing(order: &PlacedOrder, discount: Option<DiscountTerms>) -> Self {
+        let placed = as_placed(&order.order, discount);
+        Self {
+            order_id: placed.id,
+            checkout_group_id: order.checkout_group_id,
+            buyer_store_id: order.buyer_store_id,
+            vendor_store_id: placed.vendor_store_id,
+            status: placed.status,
+            currency: order.currency.clone(),
+            subtotal: placed.totals.subtotal,
+            discount_total: placed.totals.discount_total,
+            total: placed.totals.total,
+            lines: placed.lines.into_iter().map(CreatedLine::from).collect(),
+        }
+    }
+}
+
+impl From<OrderLine> for CreatedLine {
+    fn from(line: OrderLine) -> Self {
+        Self {
+            line_item_id: line.id,
+            product_id: line.product_id,
+            reason: line.rejection_reason(),
+            sku: line.sku,
+            title: line.title,
+            unit: line.unit,
+            qty: line.qty,
+            list_price: line.list_price,
+            unit_price: line.unit_price,
+            discount: line.discount,
+            total: line.total,
+            status: line.status,
         }
     }
 }
@@ -170,6 +260,6 @@ pub struct Envelope {
     pub aggregate_id: Uuid,
     /// The person who caused it; null if the service did by itself, or if unknown.
     pub actor: Option<EventActor>,
-    /// The event itself: [`OrderCreated`], [`OrderMoved`] or [`InventoryLow`].
+    /// The event itself: [`OrderCreated`], [`VendorOrderCreated`], [`OrderMoved`] or [`InventoryLow`].
     pub data: serde_json::Value,
 }

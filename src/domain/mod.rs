@@ -30,7 +30,10 @@
 //! | how many of a product a buyer may have | [`purchase_limit`] |
 //! | words that go with a rejection | [`note`] |
 //! | what is announced | [`event`] |
+//! | which stores may see what is announced, and in which form | [`audience`] |
+//! | an order as its checkout made it | [`order_as_placed`] |
 
+pub mod audience;
 pub mod caller;
 pub mod cart;
 pub mod checkout;
@@ -45,6 +48,7 @@ pub mod money;
 pub mod note;
 pub mod optimistic;
 pub mod order;
+pub mod order_as_placed;
 pub mod order_figures;
 pub mod order_moves;
 pub mod plan_inputs;

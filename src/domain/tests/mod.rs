@@ -3,6 +3,7 @@
 //! Expected figures are literals, or come from the naive sums in whole cents of [`market`]; never
 //! from the code under test.
 
+mod audience;
 mod caller;
 mod cart;
 mod checkout;

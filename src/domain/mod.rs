@@ -30,6 +30,7 @@
 //! | how many of a product a buyer may have | [`purchase_limit`] |
 //! | words that go with a rejection | [`note`] |
 //! | what is announced | [`event`] |
+//! | the trace to which a request belongs | [`trace_context`] |
 //! | which stores may see what is announced, and in which form | [`audience`] |
 //! | an order as its checkout made it | [`order_as_placed`] |
 
@@ -64,6 +65,7 @@ pub mod shortage_policy;
 pub mod stock_count;
 pub mod store;
 pub mod terms;
+pub mod trace_context;
 pub mod vendor_ineligible;
 mod vendor_plan;
 pub mod violation;

@@ -156,9 +156,10 @@ impl Script<'_> {
             store_id: self.command.store_id,
         };
         let id = || EventId::new(Uuid::now_v7());
+        let traceparent = self.command.traceparent.as_ref();
         let events = low
             .iter()
-            .map(|taken| Event::of_low_stock(taken, Some(actor), id()));
+            .map(|taken| Event::of_low_stock(taken, Some(actor), id()).in_trace(traceparent));
         let claim_for = self.context.claim_events_for;
         db::outbox::announce_in_order(tx.connection(), events.collect(), claim_for).await
     }

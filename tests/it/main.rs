@@ -91,5 +91,6 @@ mod tls;
 mod token;
 mod tokens;
 mod tools;
+mod traceparent;
 mod unfinished_bodies;
 mod unread_answers;

@@ -35,6 +35,7 @@ use crate::domain::{
     low_stock::StockTaken,
     order::{Checkout, PlacedOrder},
     order_moves::{Move, Moved},
+    trace_context::TraceParent,
 };
 
 pub use backlog::{
@@ -156,6 +157,15 @@ impl Event {
             created_at: order.updated_at,
             actor,
             traceparent: None,
+        }
+    }
+
+    /// The event, caused by a request of this trace.
+    #[must_use]
+    pub fn in_trace(self, traceparent: Option<&TraceParent>) -> Self {
+        Self {
+            traceparent: traceparent.map(ToString::to_string),
+            ..self
         }
     }
 

@@ -25,3 +25,4 @@ mod settlement;
 mod stock_count;
 mod store_gate;
 mod support;
+mod trace_context;

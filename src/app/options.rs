@@ -137,6 +137,7 @@ fn counts(config: &Config) -> inventory::start::Options {
         held_wait_max: Duration::from_millis(config.held_wait_ms_max),
         attempts_max: config.attempts_max,
         keep_answers_for: length(Duration::from_hours(config.idempotency.cart_hours)),
+        claim_lease: Duration::from_secs(config.outbox.claim_lease_s),
         limits: batching::Limits {
             // A count has up to a thousand rows: to share a transaction would gain nothing.
             batch_max: 1,

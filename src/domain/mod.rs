@@ -20,6 +20,7 @@
 //! | what becomes of lines that are short; MOQ of a partial fill | [`shortage_policy`] |
 //! | who gets the last units | [`reservation`] |
 //! | what a vendor's count makes of its stock | [`stock_count`] |
+//! | when stock has run low | [`low_stock`] |
 //! | optimistic concurrency: for which stock a result is right | [`optimistic`] |
 //! | the order in which locks are taken | [`lock_order`] |
 //! | orders, lines, intents and their statuses | [`order`] |
@@ -29,7 +30,11 @@
 //! | how many of a product a buyer may have | [`purchase_limit`] |
 //! | words that go with a rejection | [`note`] |
 //! | what is announced | [`event`] |
+//! | the trace to which a request belongs | [`trace_context`] |
+//! | which stores may see what is announced, and in which form | [`audience`] |
+//! | an order as its checkout made it | [`order_as_placed`] |
 
+pub mod audience;
 pub mod caller;
 pub mod cart;
 pub mod checkout;
@@ -39,10 +44,12 @@ pub mod folding;
 pub mod idempotency;
 pub mod ids;
 pub mod lock_order;
+pub mod low_stock;
 pub mod money;
 pub mod note;
 pub mod optimistic;
 pub mod order;
+pub mod order_as_placed;
 pub mod order_figures;
 pub mod order_moves;
 pub mod plan_inputs;
@@ -58,6 +65,7 @@ pub mod shortage_policy;
 pub mod stock_count;
 pub mod store;
 pub mod terms;
+pub mod trace_context;
 pub mod vendor_ineligible;
 mod vendor_plan;
 pub mod violation;

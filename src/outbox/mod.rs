@@ -14,6 +14,7 @@
 //! | whether the events or the sink are to blame for what did not pass | `delivery` |
 //! | how events are sent, and what a sink answered | [`sink`] |
 //! | pauses between attempts | `backoff` |
+//! | the JSON Schemas of what is published | [`schemas`] |
 //! | the state of a sink in the log, in metrics and in `/readyz` | [`sink_state`] |
 //! | gauges of what waits | `lag_gauges` |
 
@@ -23,6 +24,7 @@ pub mod follower;
 mod lag_gauges;
 mod publisher;
 pub mod relay;
+pub mod schemas;
 mod sequencer;
 pub mod sink;
 pub mod sink_state;

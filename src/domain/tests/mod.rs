@@ -3,6 +3,7 @@
 //! Expected figures are literals, or come from the naive sums in whole cents of [`market`]; never
 //! from the code under test.
 
+mod audience;
 mod caller;
 mod cart;
 mod checkout;
@@ -10,6 +11,7 @@ mod discounts;
 mod events;
 mod figures;
 mod folding;
+mod low_stock;
 mod market;
 mod money;
 mod order_moves;
@@ -23,3 +25,4 @@ mod settlement;
 mod stock_count;
 mod store_gate;
 mod support;
+mod trace_context;

@@ -14,6 +14,7 @@ use crate::domain::{
         LineStatus, OrderLine, OrderStatus, PaymentIntent, PaymentMethod, PaymentStatus,
         VendorOrder,
     },
+    order_as_placed::as_placed,
     order_figures::compute_anew,
     order_moves::{Decision, Move, MoveRefusal, Verdict},
     pricing::DiscountTerms,
@@ -280,6 +281,7 @@ proptest! {
             .collect();
         prop_assume!(lines.iter().any(|line| line.status == Pending));
         let mut order = order(lines, terms);
+        let at_first = order.clone();
         let held = |order: &VendorOrder| -> i64 {
             let held = order.lines.iter().filter(|it| matches!(it.status, Pending | Accepted));
             held.map(|line| i64::from(line.qty)).sum()
@@ -319,6 +321,11 @@ proptest! {
             prop_assert!(!order.status.is_final() || !holds);
             let gone = order.lines.iter().any(|it| it.status == Fulfilled);
             prop_assert_eq!(gone, order.status == OrderStatus::Fulfilled);
+            let placed = as_placed(&order, terms);
+            prop_assert_eq!(placed.totals, at_first.totals);
+            prop_assert_eq!(placed.status, at_first.status);
+            prop_assert_eq!(placed.rejection_reason, at_first.rejection_reason);
+            prop_assert_eq!(&placed.lines, &at_first.lines);
         }
     }
 }

@@ -114,7 +114,7 @@ async fn aggregates_on(redis: &Redis) -> Vec<Uuid> {
 
 async fn column(redis: &Redis, field: &str) -> Vec<Uuid> {
     let id = |event: &Value| event[field].as_str().unwrap().parse().unwrap();
-    redis.events().await.iter().map(id).collect()
+    redis.any_events().await.iter().map(id).collect()
 }
 
 /// Waits until a sink's stream has the events of these aggregates, and of no others.

@@ -4,6 +4,8 @@ use private_servers::PrivateRedis;
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
+use super::contract::check_event;
+
 /// The Redis of one test.
 pub struct Redis {
     pub url: String,
@@ -77,19 +79,22 @@ impl Redis {
             .unwrap();
     }
 
-    /// The envelopes on the stream, oldest first.
+    /// The envelopes on the stream, oldest first. Each must be as documented.
     pub async fn events(&self) -> Vec<serde_json::Value> {
-        self.events_of("splitcart.events").await
+        let events = self.any_events().await;
+        events.iter().for_each(check_event);
+        events
     }
 
-    /// The envelopes on a stream, oldest first. Read page by page: a test may have written many.
-    pub async fn events_of(&self, stream: &str) -> Vec<serde_json::Value> {
+    /// The same for tests that write rows by hand, which are no real events. Read page by page: a test may
+    /// have written many.
+    pub async fn any_events(&self) -> Vec<serde_json::Value> {
         const PAGE: usize = 1000;
         let mut connection = self.connect().await.unwrap();
         let (mut events, mut start) = (Vec::new(), "-".to_owned());
         loop {
             let entries: redis::streams::StreamRangeReply = redis::cmd("XRANGE")
-                .arg(stream)
+                .arg("splitcart.events")
                 .arg(&start)
                 .arg("+")
                 .arg("COUNT")

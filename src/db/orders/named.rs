@@ -1,0 +1,39 @@
+//! Loads the orders that events name, for those who may see the events.
+
+use std::collections::HashMap;
+
+use sqlx::PgConnection;
+
+use crate::{
+    db::error::Error,
+    domain::{
+        audience::{NamedOrder, orders_named},
+        event::Envelope,
+        ids::OrderId,
+    },
+};
+
+use super::{load::load_of_any, moves::find_discounts};
+
+/// Finds the orders that [`audience`](crate::domain::audience::audience) needs to know of these events, in
+/// three statements; in none if they name no order.
+pub async fn find_named<'e>(
+    connection: &mut PgConnection,
+    events: impl IntoIterator<Item = &'e Envelope>,
+) -> Result<HashMap<OrderId, NamedOrder>, Error> {
+    let ids: Vec<_> = events.into_iter().flat_map(orders_named).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let placed = load_of_any(connection, &ids).await?;
+    let mut groups: Vec<_> = placed.iter().map(|it| it.checkout_group_id).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    let discounts = find_discounts(connection, &groups).await?;
+    let named = placed.into_iter().map(|placed| {
+        let key = (placed.checkout_group_id, placed.order.vendor_store_id);
+        let discount = discounts.get(&key).copied();
+        (placed.order.id, NamedOrder { placed, discount })
+    });
+    Ok(named.collect())
+}

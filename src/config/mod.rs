@@ -34,7 +34,9 @@ pub use self::{
     http::{Http, Origin, Protocol, Proxy},
     inventory::Inventory,
     orders::{DecideWithin, Orders},
-    outbox::{Outbox, RedisStream, Retention, Sink},
+    outbox::{
+        Compression, Discard, Kafka, Mechanism, NatsJetStream, Outbox, RedisStream, Retention, Sink,
+    },
     rate_limits::{Limits, RateLimit},
 };
 

@@ -17,9 +17,9 @@
 //! | measurements | `record`, `latency`, `batches` |
 //! | the results | `look`, `report`, `settings`, `soundness`, `table`, `plot` |
 //!
-//! Two benchmarks are driven by it and have programs of their own: [`compare`] holds the checkout against a
+//! Three benchmarks are driven by it and have programs of their own: [`compare`] holds the checkout against a
 //! textbook implementation and its own bars, [`fault_bench`] injects faults and measures what they cost
-//! other clients.
+//! other clients, and [`events_bench`] ill-treats the brokers behind the sinks and looks at what arrives.
 
 mod answers;
 mod arrivals;
@@ -39,6 +39,7 @@ mod counting_vendor;
 mod db;
 mod driver;
 mod endpoint;
+pub mod events_bench;
 mod export;
 pub mod fault_bench;
 mod late_orders;

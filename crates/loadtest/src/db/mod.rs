@@ -3,6 +3,7 @@
 //! Only this crate uses it. It may take its time: nothing here is on the path of a request.
 
 pub mod compare;
+pub mod events;
 pub mod faults;
 pub mod late;
 mod outcome;

@@ -390,6 +390,7 @@ fn products_of_vendor(vendor: u32) -> impl Iterator<Item = ProductId> {
 
 fn checkout_command(caller: &Caller, cart_id: CartId) -> CheckoutCommand {
     CheckoutCommand {
+        traceparent: None,
         request: CheckoutRequest {
             cart_id,
             store_id: caller.buyer.id.into(),

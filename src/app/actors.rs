@@ -53,8 +53,13 @@ impl Actors {
                     &vendors,
                     committed_events.clone(),
                 )?,
-                orders: orders::start::open(&options.orders, &url, &vendors, committed_events)?,
-                counts: inventory::start::open(&options.counts, &url, &vendors)?,
+                orders: orders::start::open(
+                    &options.orders,
+                    &url,
+                    &vendors,
+                    committed_events.clone(),
+                )?,
+                counts: inventory::start::open(&options.counts, &url, &vendors, committed_events)?,
             };
             Ok((desks, vendors.directory))
         };

@@ -9,19 +9,18 @@ use crate::{
     batching,
     carts::{self, Promises},
     checkout,
-    config::{self, Config, Sink},
+    config::{self, Config},
     domain::{
         cart::PriceHold,
         terms::{PaymentPolicy, Terms},
     },
     inventory, orders,
-    outbox::{
-        self,
-        sink::options::{RedisStreamOptions, SinkKind, SinkOptions},
-    },
+    outbox::{self, sink::options::SinkOptions},
     vendors,
     webhooks::address::Reach,
 };
+
+use super::sinks;
 
 /// The options of everything that takes vendors' turns.
 #[derive(Clone, Debug)]
@@ -138,6 +137,7 @@ fn counts(config: &Config) -> inventory::start::Options {
         held_wait_max: Duration::from_millis(config.held_wait_ms_max),
         attempts_max: config.attempts_max,
         keep_answers_for: length(Duration::from_hours(config.idempotency.cart_hours)),
+        claim_lease: Duration::from_secs(config.outbox.claim_lease_s),
         limits: batching::Limits {
             // A count has up to a thousand rows: to share a transaction would gain nothing.
             batch_max: 1,
@@ -188,19 +188,11 @@ pub fn webhook_reach(config: &Config) -> Reach {
 /// The options of the outbox.
 pub fn outbox(config: &Config, redis_url: &SecretString) -> outbox::start::Options {
     let settings = &config.outbox;
-    let sinks = settings.sinks.iter().map(|sink| match sink {
-        Sink::RedisStream(it) => SinkOptions {
-            name: it.name.clone(),
-            kind: SinkKind::RedisStream(RedisStreamOptions {
-                url: settings.redis_url(it, redis_url).clone(),
-                stream: it.stream.as_ref().unwrap_or(&settings.stream).clone(),
-                len_max: it.stream_len_max.unwrap_or(settings.stream_len_max),
-            }),
-        },
-        Sink::Webhook(it) => SinkOptions {
-            name: it.name.clone(),
-            kind: SinkKind::Webhook,
-        },
+    let sinks = settings.sinks.iter().filter_map(|sink| {
+        Some(SinkOptions {
+            name: sink.name().to_owned(),
+            kind: sinks::kind_of(settings, sink, redis_url)?,
+        })
     });
     outbox::start::Options {
         sinks: sinks.collect(),

@@ -5,6 +5,7 @@ use crate::domain::{
     idempotency::{Fingerprint, Scope, StoredResponse},
     order::Checkout,
     refusal::Refusal,
+    trace_context::TraceParent,
 };
 
 /// A checkout that is to be carried out exactly once per scope.
@@ -16,6 +17,8 @@ pub struct CheckoutCommand {
     pub scope: Scope,
     /// The fingerprint of the request's body.
     pub fingerprint: Fingerprint,
+    /// The trace of the request, which its event goes on with.
+    pub traceparent: Option<TraceParent>,
     /// Writes the answer that is kept in the transaction. The caller decides what an answer looks like;
     /// the checkout makes it durable.
     pub render: fn(&Checkout) -> StoredResponse,

@@ -3,13 +3,14 @@
 //!
 //! | command | where |
 //! |---|---|
-//! | `serve`, `migrate`, `token`, `embedded` | the file of that name |
+//! | `serve`, `migrate`, `token`, `embedded`, `events` | the file of that name |
 //! | `openapi`, `errors` | [`contract`] |
 //! | `seed`, `import` | `crates/catalogue`, started by [`tool`] |
 //! | `audit`, `demo`, `loadtest`, `outbox` | the crate of that name, started by [`tool`] |
 
 pub mod contract;
 pub mod embedded;
+pub mod events;
 pub mod migrate;
 pub mod serve;
 pub mod services;
@@ -94,6 +95,7 @@ enum Command {
     /// Print the OpenAPI document
     #[command(after_help = contract::OPENAPI_EXAMPLES)]
     Openapi,
+    Events(events::EventsArgs),
     /// Print every error code, with when, what to do and an example
     #[command(after_help = contract::ERRORS_EXAMPLES)]
     Errors,
@@ -126,6 +128,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Embedded(args) => return embedded::run(args, data_dir).await,
         Command::Token(args) => token::run(&args, &config, data_dir)?,
         Command::Openapi => contract::print(openapi::document())?,
+        Command::Events(args) => events::run(&args)?,
         Command::Errors => contract::print(&markdown::markdown())?,
         Command::Demo
         | Command::Seed

@@ -34,7 +34,10 @@ pub use self::{
     http::{Http, Origin, Protocol, Proxy},
     inventory::Inventory,
     orders::{DecideWithin, Orders},
-    outbox::{Outbox, RedisStream, Retention, Sink, Webhook},
+    outbox::{
+        Compression, Discard, Kafka, Mechanism, NatsJetStream, Outbox, RedisStream, Retention,
+        Sink, Webhook,
+    },
     rate_limits::{Limits, RateLimit},
 };
 

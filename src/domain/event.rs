@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
         BuyerStoreId, CheckoutGroupId, EventId, LineItemId, OrderId, ProductId, StoreId, UserId,
         VendorStoreId,
     },
+    low_stock::StockTaken,
     money::Money,
     order::{Checkout, LineStatus, OrderLine, OrderStatus, PlacedOrder},
     order_as_placed::as_placed,
@@ -18,11 +20,11 @@ use super::{
     rejection::LineRejectionReason,
 };
 
-/// The version of [`Envelope`]. It rises when a field changes its meaning or goes away.
+/// The version of all events so far.
 pub const ENVELOPE_VERSION: u32 = 1;
 
 /// A checkout was committed (PF-082). Once per checkout group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OrderCreated {
     pub checkout_group_id: CheckoutGroupId,
     pub buyer_store_id: BuyerStoreId,
@@ -48,7 +50,7 @@ impl OrderCreated {
 
 /// A checkout was committed, as the vendor of one of its orders sees it. Made for each vendor from the
 /// [`OrderCreated`], which names the orders of others; it is in no outbox.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct VendorOrderCreated {
     pub order_id: OrderId,
     pub checkout_group_id: CheckoutGroupId,
@@ -67,7 +69,7 @@ pub struct VendorOrderCreated {
 }
 
 /// A line of an order, as its checkout made it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CreatedLine {
     pub line_item_id: LineItemId,
     pub product_id: ProductId,
@@ -86,6 +88,7 @@ pub struct CreatedLine {
     /// `pending` if the line is reserved, or `rejected`.
     pub status: LineStatus,
     /// Null unless the checkout has rejected the line.
+    #[schema(required)]
     pub reason: Option<LineRejectionReason>,
 }
 
@@ -134,7 +137,7 @@ impl From<OrderLine> for CreatedLine {
 }
 
 /// A move of an order was committed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OrderMoved {
     pub order_id: OrderId,
     pub checkout_group_id: CheckoutGroupId,
@@ -147,12 +150,13 @@ pub struct OrderMoved {
     /// The lines that the move changed, in the cart's order.
     pub lines: Vec<MovedLine>,
     /// True once no line is left to decide about; only for decisions.
+    #[schema(nullable = false)]
     #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
     pub is_final: Option<bool>,
 }
 
 /// A line that a move changed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MovedLine {
     pub line_item_id: LineItemId,
     pub product_id: ProductId,
@@ -160,20 +164,26 @@ pub struct MovedLine {
     /// The status after the move.
     pub status: LineStatus,
     /// Null unless the move has rejected the line.
+    #[schema(required)]
     pub reason: Option<LineRejectionReason>,
 }
 
 impl OrderMoved {
+    /// The names of the events, by what was done.
+    pub const DECIDED: &str = "order_decided";
+    pub const FULFILLED: &str = "order_fulfilled";
+    pub const CANCELED: &str = "order_canceled";
+    pub const EXPIRED: &str = "order_expired";
     /// The kind of thing that the event is about.
     pub const AGGREGATE: &str = "vendor_order";
 
     /// The event that announces a move, and its name; `order` is the order after the move.
     pub fn announcing(order: &PlacedOrder, moved: &Moved, made: &Move) -> (&'static str, Self) {
         let (event_type, is_decision) = match made {
-            Move::Decide(_) => ("order_decided", true),
-            Move::Fulfil => ("order_fulfilled", false),
-            Move::Cancel { .. } => ("order_canceled", false),
-            Move::Expire => ("order_expired", false),
+            Move::Decide(_) => (Self::DECIDED, true),
+            Move::Fulfil => (Self::FULFILLED, false),
+            Move::Cancel { .. } => (Self::CANCELED, false),
+            Move::Expire => (Self::EXPIRED, false),
         };
         let PlacedOrder { order: it, .. } = order;
         let changed = it
@@ -206,8 +216,35 @@ impl From<&OrderLine> for MovedLine {
     }
 }
 
+/// The available stock of a product has gone to its threshold or below, or to 0. Once per crossing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct InventoryLow {
+    pub product_id: ProductId,
+    pub vendor_store_id: VendorStoreId,
+    /// The units that are left for sale.
+    pub available_qty: i32,
+    pub low_stock_threshold: i32,
+}
+
+impl InventoryLow {
+    /// The event's name in the outbox and on the stream.
+    pub const TYPE: &str = "inventory_low";
+    /// The kind of thing that the event is about.
+    pub const AGGREGATE: &str = "product";
+
+    /// The event that announces stock that has run low.
+    pub const fn announcing(taken: &StockTaken) -> Self {
+        Self {
+            product_id: taken.stock.product_id,
+            vendor_store_id: taken.stock.vendor_store_id,
+            available_qty: taken.available_qty,
+            low_stock_threshold: taken.low_stock_threshold,
+        }
+    }
+}
+
 /// The person who caused an event, and their store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct EventActor {
     pub user_id: UserId,
     /// The store for which the person acted.
@@ -215,9 +252,9 @@ pub struct EventActor {
 }
 
 /// An event as it is published. Consumers recognise repetitions by `event_id`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Envelope {
-    /// [`ENVELOPE_VERSION`].
+    /// The version of the event's schema. It rises when a field changes its meaning or goes away.
     pub version: u32,
     /// The event's id, the same however often it is delivered.
     pub event_id: EventId,
@@ -231,7 +268,8 @@ pub struct Envelope {
     /// The id of that thing.
     pub aggregate_id: Uuid,
     /// The person who caused it; null if the service did by itself, or if unknown.
+    #[schema(required)]
     pub actor: Option<EventActor>,
-    /// The event itself: [`OrderCreated`], [`VendorOrderCreated`] or [`OrderMoved`].
+    /// The event itself: [`OrderCreated`], [`VendorOrderCreated`], [`OrderMoved`] or [`InventoryLow`].
     pub data: serde_json::Value,
 }

@@ -20,6 +20,7 @@
 //! | what becomes of lines that are short; MOQ of a partial fill | [`shortage_policy`] |
 //! | who gets the last units | [`reservation`] |
 //! | what a vendor's count makes of its stock | [`stock_count`] |
+//! | when stock has run low | [`low_stock`] |
 //! | optimistic concurrency: for which stock a result is right | [`optimistic`] |
 //! | the order in which locks are taken | [`lock_order`] |
 //! | orders, lines, intents and their statuses | [`order`] |
@@ -29,6 +30,7 @@
 //! | how many of a product a buyer may have | [`purchase_limit`] |
 //! | words that go with a rejection | [`note`] |
 //! | what is announced | [`event`] |
+//! | the trace to which a request belongs | [`trace_context`] |
 //! | which stores may see what is announced, and in which form | [`audience`] |
 //! | retries of webhooks, and when an endpoint is disabled | [`webhook`] |
 //! | an order as its checkout made it | [`order_as_placed`] |
@@ -43,6 +45,7 @@ pub mod folding;
 pub mod idempotency;
 pub mod ids;
 pub mod lock_order;
+pub mod low_stock;
 pub mod money;
 pub mod note;
 pub mod optimistic;
@@ -63,6 +66,7 @@ pub mod shortage_policy;
 pub mod stock_count;
 pub mod store;
 pub mod terms;
+pub mod trace_context;
 pub mod vendor_ineligible;
 mod vendor_plan;
 pub mod violation;

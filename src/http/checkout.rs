@@ -53,6 +53,7 @@ pub async fn post(keyed: Keyed<CheckoutRequestBody>) -> Result<HttpResponse, Api
     let Keyed {
         state,
         attempt,
+        traceparent,
         body,
         ..
     } = keyed;
@@ -64,6 +65,7 @@ pub async fn post(keyed: Keyed<CheckoutRequestBody>) -> Result<HttpResponse, Api
             request,
             scope,
             fingerprint,
+            traceparent,
             render,
         };
         match desk.submit(command).await? {

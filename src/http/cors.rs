@@ -21,6 +21,8 @@ pub fn cors(origins: &[Origin]) -> Condition<Cors> {
             header::IF_MATCH.as_str(),
             header::IF_NONE_MATCH.as_str(),
             "idempotency-key",
+            "last-event-id",
+            "traceparent",
             "x-request-id",
         ])
         .expose_headers([

@@ -71,6 +71,7 @@ pub async fn put(keyed: Keyed<StockCountBody>) -> Result<HttpResponse, ApiError>
     let Keyed {
         state,
         attempt,
+        traceparent,
         body,
         ..
     } = keyed;
@@ -80,6 +81,7 @@ pub async fn put(keyed: Keyed<StockCountBody>) -> Result<HttpResponse, ApiError>
         items: body.into(),
         scope: fingerprint::of_scope(&attempt.scope),
         fingerprint: attempt.fingerprint,
+        traceparent,
         render,
     };
     let desk = state.counts.clone();

@@ -11,6 +11,7 @@ use crate::{
     domain::{
         caller::Access,
         idempotency::{Fingerprint, Scope},
+        trace_context::TraceParent,
     },
     idempotency::fingerprint,
 };
@@ -80,6 +81,7 @@ pub struct Keyed<T: KeyedBody> {
     pub attempt: Attempt,
     pub target: T::Target,
     pub condition: T::Condition,
+    pub traceparent: Option<TraceParent>,
     pub body: T,
 }
 
@@ -145,8 +147,18 @@ impl<T: KeyedBody> Keyed<T> {
             attempt,
             target,
             condition,
+            traceparent: traceparent(request),
             body,
         })
+    }
+}
+
+/// The trace to which the request belongs. A header that is malformed or stands twice counts as absent.
+fn traceparent(request: &HttpRequest) -> Option<TraceParent> {
+    let mut values = request.headers().get_all("traceparent");
+    match (values.next(), values.next()) {
+        (Some(value), None) => TraceParent::parse(value.as_bytes()),
+        _ => None,
     }
 }
 

@@ -105,6 +105,7 @@ where
         state,
         attempt,
         target: id,
+        traceparent,
         body,
         ..
     } = keyed;
@@ -118,6 +119,7 @@ where
             request: Some(Request {
                 scope,
                 fingerprint,
+                traceparent,
                 render,
             }),
         };

@@ -5,6 +5,7 @@ use crate::domain::{
     idempotency::{Fingerprint, ScopeDigest, StoredResponse},
     ids::{StoreId, UserId},
     stock_count::{CountedItem, StockItem},
+    trace_context::TraceParent,
 };
 
 /// A count that is to be carried out exactly once per scope.
@@ -19,6 +20,8 @@ pub struct CountStock {
     pub scope: ScopeDigest,
     /// The fingerprint of the request.
     pub fingerprint: Fingerprint,
+    /// The trace of the request, which its events go on with.
+    pub traceparent: Option<TraceParent>,
     /// Renders the answer, which is stored in the transaction.
     pub render: fn(&[CountedItem]) -> StoredResponse,
 }

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use rand::RngExt;
+use tokio::sync::mpsc;
 
 use crate::{
     batching::{
         Answer, Ended, Member, Next, SetAside, Undecided, Work,
         desk::{Desk, retry_after},
     },
+    db::outbox::ClaimedEvent,
     domain::{
         ids::StoreId,
         stock_count::{CountResult, CountedItem},
@@ -51,6 +53,10 @@ pub struct CountContext {
     pub(super) attempts_max: u32,
     /// The time for which a first answer is kept.
     pub(super) keep_answers_for: TimeDelta,
+    /// The time after their commit for which events are claimed by this process.
+    pub(super) claim_events_for: Duration,
+    /// Takes the events after their commit, to be published.
+    pub(super) committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
 }
 
 /// Things learned about a count while it was tried.
@@ -117,7 +123,15 @@ impl CountContext {
                 .unit_of_work
                 .carry_out(async |work| script.run(work).await);
             let error = match attempt.await {
-                Ok(Scripted { decision, items }) => {
+                Ok(Scripted {
+                    decision,
+                    items,
+                    events,
+                }) => {
+                    if !events.is_empty() {
+                        // A relay that is behind finds them in the outbox when their claim has ended.
+                        drop(self.committed_events.try_send(events));
+                    }
                     self.count_rows(&items);
                     let took_s = started.elapsed().as_secs_f64();
                     self.vendors.metrics.count_duration.observe(took_s);

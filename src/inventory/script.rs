@@ -3,18 +3,24 @@
 //! What can be read without a lock is read first. Between the vendor's turn and the commit there are two
 //! statements: one that locks the rows, and one that writes them with the answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::{
     db::{
         self,
         inventory::{FoundStock, NewAnswer, Written},
+        outbox::{ClaimedEvent, Event},
     },
     domain::{
         caller::{Access, Member},
-        ids::VendorStoreId,
+        event::EventActor,
+        ids::{EventId, ProductId, VendorStoreId},
         lock_order::StockKey,
-        stock_count::{CountedItem, count},
+        low_stock::StockTaken,
+        stock_count::{CountedItem, StockRow, count},
     },
     faults,
     held_rows::Row,
@@ -32,6 +38,8 @@ pub(super) struct Scripted {
     pub decision: Decision,
     /// The items that were decided just now.
     pub items: Vec<CountedItem>,
+    /// Events to be published.
+    pub events: Vec<ClaimedEvent>,
 }
 
 impl From<Decision> for Scripted {
@@ -39,6 +47,7 @@ impl From<Decision> for Scripted {
         Self {
             decision,
             items: Vec::new(),
+            events: Vec::new(),
         }
     }
 }
@@ -116,18 +125,43 @@ impl Script<'_> {
             .partition(|(key, _)| locked.contains_key(&key.product_id));
         let written =
             db::inventory::write_counts(tx.connection(), &there, &missing, Some(&answer), now);
-        let all = Written {
-            updated: there.len() as u64,
-            inserted: missing.len() as u64,
-        };
-        if written.await? != all {
+        let Written {
+            updated,
+            inserted,
+            written_at,
+        } = written.await?;
+        if (updated, inserted) != (there.len() as u64, missing.len() as u64) {
             return Err(ScriptError::RowAppeared);
         }
         faults::place("stock_written").await;
+        let events = self.announce_low(tx, low(&locked, &there, written_at));
         Ok(Scripted {
             decision: Decision::Counted(response),
             items: counted.items,
+            events: events.await?,
         })
+    }
+
+    /// Announces stock that has run low. With none there is no statement.
+    async fn announce_low(
+        &self,
+        tx: &mut LentTx,
+        low: Vec<StockTaken>,
+    ) -> Result<Vec<ClaimedEvent>, db::Error> {
+        if low.is_empty() {
+            return Ok(Vec::new());
+        }
+        let actor = EventActor {
+            user_id: self.command.user_id,
+            store_id: self.command.store_id,
+        };
+        let id = || EventId::new(Uuid::now_v7());
+        let traceparent = self.command.traceparent.as_ref();
+        let events = low
+            .iter()
+            .map(|taken| Event::of_low_stock(taken, Some(actor), id()).in_trace(traceparent));
+        let claim_for = self.context.claim_events_for;
+        db::outbox::announce_in_order(tx.connection(), events.collect(), claim_for).await
     }
 
     /// The vendor, or the decision about a caller who may not count or a key that has an answer.
@@ -152,6 +186,22 @@ impl Script<'_> {
             Some(_) => Err(Decision::Refused(Refusal::KeyReused)),
         })
     }
+}
+
+/// The rows whose stock has run low.
+fn low(
+    before: &BTreeMap<ProductId, StockRow>,
+    after: &[(StockKey, StockRow)],
+    taken_at: DateTime<Utc>,
+) -> Vec<StockTaken> {
+    let taken = after.iter().map(|(key, row)| StockTaken {
+        stock: *key,
+        available_before: before[&key.product_id].available_qty,
+        available_qty: row.available_qty,
+        low_stock_threshold: row.low_stock_threshold,
+        taken_at,
+    });
+    taken.filter(StockTaken::has_run_low).collect()
 }
 
 /// The keys as rows that may be held.

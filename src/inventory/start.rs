@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
+use tokio::sync::mpsc;
 
 use crate::{
     batching::Limits,
     db::{
         self,
+        outbox::{ClaimedEvent, FRESH_CLAIM},
         pool::{Limits as PoolLimits, Workload},
     },
     vendors::{Vendors, lent_tx::BEGIN_MAX, unit_of_work::UnitOfWork},
@@ -35,6 +37,8 @@ pub struct Options {
     pub attempts_max: u32,
     /// The time for which a first answer is kept.
     pub keep_answers_for: TimeDelta,
+    /// The time for which a relay claims events.
+    pub claim_lease: Duration,
     /// The limits of the desk.
     pub limits: Limits,
 }
@@ -48,6 +52,7 @@ pub fn open(
     options: &Options,
     url: &SecretString,
     vendors: &Vendors,
+    committed_events: mpsc::Sender<Vec<ClaimedEvent>>,
 ) -> Result<CountDesk, db::Error> {
     let pool_limits = PoolLimits {
         workload: Workload::KeyLookups,
@@ -70,6 +75,8 @@ pub fn open(
         held_wait_max: options.held_wait_max,
         attempts_max: options.attempts_max,
         keep_answers_for: options.keep_answers_for,
+        claim_events_for: FRESH_CLAIM.min(options.claim_lease),
+        committed_events,
     };
     Ok(CountDesk::open(context, options.limits))
 }

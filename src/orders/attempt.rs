@@ -173,11 +173,13 @@ impl<'a> Batch<'a> {
         if !freed.is_empty() {
             self.freed.insert(index, freed);
         }
-        let actor = command.request.as_ref().map(Request::actor);
+        let request = command.request.as_ref();
+        let actor = request.map(Request::actor);
+        let traceparent = request.and_then(|request| request.traceparent.as_ref());
         for (placed, moved) in &moved {
             let id = EventId::new(Uuid::now_v7());
             let event = Event::of_move(placed, moved, &command.order_move, actor, id);
-            self.events.push(event);
+            self.events.push(event.in_trace(traceparent));
         }
         let Some(request) = &command.request else {
             return Decision::Moved(None);

@@ -10,6 +10,7 @@ use crate::domain::{
     money::Money,
     order::PlacedOrder,
     order_moves::{Move, MoveRefusal, StateConflict},
+    trace_context::TraceParent,
 };
 
 /// A move that is to be made exactly once.
@@ -45,6 +46,8 @@ pub struct Request {
     pub scope: Scope,
     /// The fingerprint of the request's body.
     pub fingerprint: Fingerprint,
+    /// The trace of the request, which its events go on with.
+    pub traceparent: Option<TraceParent>,
     /// Writes the answer that is kept in the transaction.
     pub render: fn(&Done) -> StoredResponse,
 }

@@ -9,6 +9,7 @@ use crate::{
     domain::{
         ids::{ProductId, VendorStoreId},
         lock_order::StockKey,
+        low_stock::StockTaken,
         optimistic::ExpectedStock,
         purchase_limit::{BuyerProduct, ExpectedPurchases},
         reservation::{Bid, BidOutcomes, allocate, purchases_to_count},
@@ -51,8 +52,11 @@ impl Reservation {
     /// The result of a reservation that concerns no vendor.
     pub(super) fn of_nothing(&self) -> Reserved {
         match self {
-            Self::Optimistic { .. } => Reserved::AsExpected,
-            Self::Pessimistic(bids) => Reserved::Allocated(vec![BidOutcomes::new(); bids.len()]),
+            Self::Optimistic { .. } => Reserved::AsExpected { low: Vec::new() },
+            Self::Pessimistic(bids) => Reserved::Allocated {
+                outcomes: vec![BidOutcomes::new(); bids.len()],
+                low: Vec::new(),
+            },
         }
     }
 
@@ -63,15 +67,22 @@ impl Reservation {
             "stock is reserved of vendors whose turn it is"
         );
         faults::place("in_vendor_actor").await;
-        Ok(match self {
+        match self {
             Self::Optimistic { stock, purchases } => {
                 match db::inventory::reserve_expected(tx.connection(), &stock).await? {
-                    StockCheck::AsExpected => count_again(tx, &purchases).await?,
-                    StockCheck::Moved { products } => Reserved::StockMoved { products },
+                    StockCheck::AsExpected { low } => {
+                        let products = count_again(tx, &purchases).await?;
+                        Ok(if products.is_empty() {
+                            Reserved::AsExpected { low }
+                        } else {
+                            Reserved::StockMoved { products }
+                        })
+                    }
+                    StockCheck::Moved { products } => Ok(Reserved::StockMoved { products }),
                 }
             }
-            Self::Pessimistic(bids) => Reserved::Allocated(lock_and_serve(tx, &bids).await?),
-        })
+            Self::Pessimistic(bids) => lock_and_serve(tx, &bids).await,
+        }
     }
 }
 
@@ -79,21 +90,30 @@ impl Reservation {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Reserved {
     /// Stock and purchases were as expected, and the stock is reserved.
-    AsExpected,
+    AsExpected {
+        /// The stock that has run low by that.
+        low: Vec<StockTaken>,
+    },
     /// Stock or purchases are not as expected: the transaction must be rolled back.
     StockMoved {
         /// The products whose stock or purchases are not as expected; empty if a row has vanished or appeared.
         products: Vec<ProductId>,
     },
-    /// The outcomes of the bids, in their order.
-    Allocated(Vec<BidOutcomes>),
+    /// The stock is reserved.
+    Allocated {
+        /// One per bid, in their order.
+        outcomes: Vec<BidOutcomes>,
+        /// The stock that has run low by that.
+        low: Vec<StockTaken>,
+    },
 }
 
-/// Counts purchases of limited products once more, now that the rows of stock are locked.
+/// Counts purchases of limited products once more, now that the rows of stock are locked. Returns the products
+/// whose purchases are not as expected.
 async fn count_again(
     tx: &mut LentTx,
     expected: &BTreeMap<BuyerProduct, ExpectedPurchases>,
-) -> Result<Reserved, db::Error> {
+) -> Result<Vec<ProductId>, db::Error> {
     let windows = expected
         .iter()
         .map(|(pair, expected)| (*pair, expected.since));
@@ -102,27 +122,26 @@ async fn count_again(
         let bought_qty = bought.get(pair).copied().unwrap_or(0);
         !expected.admits(bought_qty)
     });
-    let products: Vec<_> = moved.map(|(pair, _)| pair.stock.product_id).collect();
-    Ok(if products.is_empty() {
-        Reserved::AsExpected
-    } else {
-        Reserved::StockMoved { products }
-    })
+    Ok(moved.map(|(pair, _)| pair.stock.product_id).collect())
 }
 
-async fn lock_and_serve(tx: &mut LentTx, bids: &[Bid]) -> Result<Vec<BidOutcomes>, db::Error> {
+async fn lock_and_serve(tx: &mut LentTx, bids: &[Bid]) -> Result<Reserved, db::Error> {
     let demands = bids.iter().flat_map(|bid| &bid.demands);
     let stock = demands.map(|demand| demand.stock).collect();
     let available = db::inventory::lock(tx.connection(), &stock).await?;
     let windows = purchases_to_count(bids);
     let bought = db::orders::count_bought(tx.connection(), &windows).await?;
     let allocation = allocate(bids, &available, &bought);
+    let mut low = Vec::new();
     if !allocation.granted.is_empty() {
-        let changed =
-            db::inventory::reserve_allocated(tx.connection(), &allocation.granted).await?;
+        low = db::inventory::reserve_allocated(tx.connection(), &allocation.granted).await?;
         // The rows are locked, so nothing can have taken the units.
         let rows = allocation.granted.len();
-        assert_eq!(changed, rows as u64, "an allocation always fits");
+        assert_eq!(low.len(), rows, "an allocation always fits");
+        low.retain(StockTaken::has_run_low);
     }
-    Ok(allocation.outcomes)
+    Ok(Reserved::Allocated {
+        outcomes: allocation.outcomes,
+        low,
+    })
 }

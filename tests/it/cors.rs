@@ -82,8 +82,7 @@ async fn without_origins_no_answer_says_anything_of_them() {
 #[tokio::test]
 async fn a_listed_origin_hears_what_it_may_send() {
     let world = World::with_settings(&[ORIGINS]).await;
-    let ours =
-        "authorization, content-type, idempotency-key, if-match, if-none-match, x-request-id";
+    let ours = "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, traceparent, x-request-id";
     for origin in [SHOP, "http://localhost:5173"] {
         for method in ["GET", "PUT", "POST"] {
             let answer = preflight(&world.server, origin, method, ours).await;
@@ -101,6 +100,8 @@ async fn a_listed_origin_hears_what_it_may_send() {
                     "idempotency-key",
                     "if-match",
                     "if-none-match",
+                    "last-event-id",
+                    "traceparent",
                     "x-request-id"
                 ]
             );

@@ -209,7 +209,7 @@ async fn a_chain_of_events_keeps_its_sequence_over_relays_and_refusals() {
     })
     .await;
 
-    let stream = world.redis.events().await;
+    let stream = world.redis.any_events().await;
     for (order, which) in orders.iter().zip(0..) {
         let of_order = stream
             .iter()
@@ -246,10 +246,10 @@ async fn an_event_that_waits_for_another_takes_no_polling_interval() {
     world.server = Server::start(url, redis, &slow).await;
 
     wait::until("all are on the stream", async || {
-        world.redis.events().await.len() == 50
+        world.redis.any_events().await.len() == 50
     })
     .await;
-    let numbers = world.redis.events().await;
+    let numbers = world.redis.any_events().await;
     let numbers = numbers.iter().map(|it| it["data"]["nr"].as_i64().unwrap());
     assert!(numbers.eq(0..50), "after {:?}", began.elapsed());
 }
@@ -273,10 +273,10 @@ async fn a_checkout_s_event_names_the_buyer_when_another_process_publishes_it() 
     world.server = Server::start(url, redis, &[]).await;
 
     wait::until("it is published twice", async || {
-        world.redis.events().await.len() == 2
+        world.redis.any_events().await.len() == 2
     })
     .await;
-    let events = world.redis.events().await;
+    let events = world.redis.any_events().await;
     assert_eq!(events[0], events[1]);
     assert!(events[0]["actor"]["user_id"].is_string());
 }

@@ -69,6 +69,14 @@ pub async fn run(
     data_dir: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
     let OutboxArgs { command, json } = args;
+    if let Command::Republish(args) = &command {
+        // It ends in its own way at a signal.
+        let services = Services::get(config, data_dir).await?;
+        let urls = services.urls.clone();
+        let published = republish::run(args, config, &urls, json).await;
+        services.stop().await?;
+        return published;
+    }
     Services::during(config, data_dir, async |urls| {
         let mut connection = services::connect(&urls.database).await?;
         match &command {
@@ -77,9 +85,7 @@ pub async fn run(
             Command::Show(args) => events::show(&mut connection, args, json).await,
             Command::Retry(args) => dead::retry(&mut connection, args, json).await,
             Command::Discard(args) => dead::discard(&mut connection, args, json).await,
-            Command::Republish(args) => {
-                republish::run(&mut connection, args, config, urls, json).await
-            }
+            Command::Republish(_) => unreachable!("it has returned above"),
         }
     })
     .await

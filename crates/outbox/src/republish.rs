@@ -16,7 +16,10 @@ use uuid::Uuid;
 
 use splitcart::{
     app::options,
-    cli::{services::Urls, signals::stop_signal},
+    cli::{
+        services::{self, Urls},
+        signals::stop_signal,
+    },
     config::Config,
     db::{
         self,
@@ -85,12 +88,13 @@ pub(crate) struct RepublishArgs {
 }
 
 pub(crate) async fn run(
-    connection: &mut PgConnection,
     args: &RepublishArgs,
     config: &Config,
     urls: &Urls,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
+    let mut connection = services::connect(&urls.database).await?;
+    let connection = &mut connection;
     let range = Range {
         from: args.from,
         to: args.to.unwrap_or_else(Utc::now),

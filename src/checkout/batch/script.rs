@@ -11,10 +11,16 @@
 
 use std::time::Instant;
 
+use uuid::Uuid;
+
 use crate::{
-    db,
+    db::{
+        self,
+        outbox::{ClaimedEvent, Event},
+    },
     domain::{
-        ids::ProductId,
+        ids::{EventId, ProductId},
+        low_stock::StockTaken,
         optimistic::speculate,
         purchase_limit::Bought,
         reservation::{Bid, purchases_to_count},
@@ -103,7 +109,7 @@ impl<'a> Script<'a> {
         let tx = self.tx.as_mut().expect("it is not lent");
         set_held_aside(context, self.members, &self.needs, tx, &mut planned).await?;
         let bids = planned.bids();
-        let prepared = match sequence {
+        let (mut prepared, low) = match sequence {
             Sequence::WritesFirst => {
                 let bought = self.count_bought(&bids).await?;
                 let speculation = speculate(&bids, &available, &bought);
@@ -115,21 +121,26 @@ impl<'a> Script<'a> {
                     purchases: speculation.purchases,
                 };
                 let reserved = self.reserve(reservation, deadline).await?;
-                if let Reserved::StockMoved { products } = reserved {
-                    return Ok(Scripted::StockMoved { products });
-                }
-                prepared
+                let low = match reserved {
+                    Reserved::AsExpected { low } => low,
+                    Reserved::StockMoved { products } => {
+                        return Ok(Scripted::StockMoved { products });
+                    }
+                    Reserved::Allocated { .. } => unreachable!("the stock was expected"),
+                };
+                (prepared, low)
             }
             Sequence::StockFirst => {
                 let reservation = Reservation::Pessimistic(bids);
                 let reserved = self.reserve(reservation, deadline).await?;
-                let Reserved::Allocated(outcomes) = reserved else {
+                let Reserved::Allocated { outcomes, low } = reserved else {
                     unreachable!("nothing was expected of the stock");
                 };
                 let settled = planned.settle(&self.commands, &outcomes, now);
-                self.write(settled).await?
+                (self.write(settled).await?, low)
             }
         };
+        prepared.events.extend(self.announce_low(&low).await?);
         Ok(Scripted::Prepared(prepared))
     }
 
@@ -148,6 +159,23 @@ impl<'a> Script<'a> {
         let tx = self.tx.as_mut().expect("it is not lent");
         let written = settled.write(self.context, tx);
         self.context.in_time(written).await?
+    }
+
+    /// Announces stock that has run low. Its rows are locked until the commit. With none there is no
+    /// statement.
+    async fn announce_low(
+        &mut self,
+        low: &[StockTaken],
+    ) -> Result<Vec<ClaimedEvent>, AttemptError> {
+        if low.is_empty() {
+            return Ok(Vec::new());
+        }
+        let event = |taken| Event::of_low_stock(taken, None, EventId::new(Uuid::now_v7()));
+        let events = low.iter().map(event).collect();
+        let tx = self.tx.as_mut().expect("it is not lent");
+        let claim_for = self.context.claim_events_for;
+        let announced = db::outbox::announce_in_order(tx.connection(), events, claim_for);
+        Ok(self.context.in_time(announced).await??)
     }
 
     async fn reserve(

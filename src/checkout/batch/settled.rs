@@ -70,7 +70,8 @@ impl<'a> NewRows<'a> {
         };
         self.first_answers.push((&command.scope, first_answer));
         let event_id = EventId::new(Uuid::now_v7());
-        let event = Event::announcing(&checkout, event_id, self.now);
+        let event =
+            Event::announcing(&checkout, event_id, self.now).in_trace(command.traceparent.as_ref());
         self.events.push(event);
         self.checkouts.push(checkout);
         response

@@ -1,5 +1,7 @@
 //! `[outbox]`.
 
+mod kafka;
+mod nats;
 mod sinks;
 
 use std::{path::PathBuf, time::Duration};
@@ -9,7 +11,11 @@ use serde::Deserialize;
 
 use super::{Error, off_or_time};
 
-pub use self::sinks::{RedisStream, Sink, Webhook};
+pub use self::{
+    kafka::{Compression, Kafka, Mechanism},
+    nats::{Discard, NatsJetStream},
+    sinks::{RedisStream, Sink, Webhook},
+};
 
 /// The name of the only sink where none is configured.
 const DEFAULT_SINK: &str = "stream";
@@ -42,6 +48,7 @@ impl Outbox {
                 url_file: PathBuf::new(),
                 stream: None,
                 stream_len_max: None,
+                wait_aof_ms: None,
             })];
         }
         sinks::complete(&mut self.sinks)
@@ -60,7 +67,7 @@ impl Outbox {
     pub fn redis_urls(&self, of_all: &SecretString) -> Vec<SecretString> {
         let urls = self.sinks.iter().filter_map(|sink| match sink {
             Sink::RedisStream(sink) => Some(self.redis_url(sink, of_all).clone()),
-            Sink::Webhook(_) => None,
+            _ => None,
         });
         urls.collect()
     }

@@ -91,6 +91,8 @@ pub async fn find_products(
 pub struct Written {
     pub updated: u64,
     pub inserted: u64,
+    /// A time at which the rows were locked.
+    pub written_at: DateTime<Utc>,
 }
 
 /// The statement that locks rows in the order of their keys, with a variable ending.
@@ -191,7 +193,9 @@ pub async fn write_counts(
         )
         select
             (select count(*) from written) as "written!",
-            (select count(*) from inserted) as "inserted!"
+            (select count(*) from inserted) as "inserted!",
+            -- While the rows are locked. Not now(): that is when the transaction began.
+            clock_timestamp() as "written_at!"
         "#,
         now,
         &column(&answers, |answer| answer.scope.half()) as &[Uuid],
@@ -216,5 +220,6 @@ pub async fn write_counts(
     Ok(Written {
         updated: done.written.unsigned_abs(),
         inserted: done.inserted.unsigned_abs(),
+        written_at: done.written_at,
     })
 }

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::{
     ids::{ProductId, VendorStoreId},
     lock_order::StockKey,
+    low_stock::StockTaken,
     optimistic::ExpectedStock,
 };
 
@@ -19,7 +21,10 @@ use super::super::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StockCheck {
     /// All stock was as expected, and is reserved.
-    AsExpected,
+    AsExpected {
+        /// The stock that has run low by that.
+        low: Vec<StockTaken>,
+    },
     /// Another transaction changed the stock first: not everything is reserved as expected, so the
     /// caller must roll back.
     Moved {
@@ -67,12 +72,35 @@ pub async fn reserve_expected(
                 and l.is_as_expected
                 -- This condition decides about stock, whatever was expected.
                 and i.available_qty >= l.qty
-            returning i.product_id
+            returning
+                i.vendor_store_id,
+                i.product_id,
+                l.qty,
+                i.available_qty,
+                i.low_stock_threshold,
+                i.available_qty <= i.low_stock_threshold as is_low
         )
         select
-            (select count(*) from reserved) as "reserved!",
+            r.reserved as "reserved!",
             (select array_agg(product_id) from locked where not is_as_expected)
-                as "moved: Vec<ProductId>"
+                as "moved: Vec<ProductId>",
+            -- While the rows are locked. Not now(): that is when the transaction began.
+            clock_timestamp() as "reserved_at!",
+            r.low_vendors as "low_vendors: Vec<VendorStoreId>",
+            r.low_products as "low_products: Vec<ProductId>",
+            r.low_taken,
+            r.low_available,
+            r.low_thresholds
+        from (
+            select
+                count(*) as reserved,
+                array_agg(vendor_store_id) filter (where is_low) as low_vendors,
+                array_agg(product_id) filter (where is_low) as low_products,
+                array_agg(qty) filter (where is_low) as low_taken,
+                array_agg(available_qty) filter (where is_low) as low_available,
+                array_agg(low_stock_threshold) filter (where is_low) as low_thresholds
+            from reserved
+        ) r
         "#,
         &column(&rows, |(stock, _)| stock.vendor_store_id) as &[VendorStoreId],
         &column(&rows, |(stock, _)| stock.product_id) as &[ProductId],
@@ -84,14 +112,47 @@ pub async fn reserve_expected(
     .await
     .doing("reserve stock")?;
     let due = rows.iter().filter(|(_, expected)| expected.qty > 0).count();
-    Ok(
-        if done.moved.is_none() && done.reserved.unsigned_abs() == due as u64 {
-            StockCheck::AsExpected
-        } else {
-            let products = done.moved.unwrap_or_default();
-            StockCheck::Moved { products }
-        },
-    )
+    if done.moved.is_some() || done.reserved.unsigned_abs() != due as u64 {
+        let products = done.moved.unwrap_or_default();
+        return Ok(StockCheck::Moved { products });
+    }
+    let at_or_below_thresholds = LowRows {
+        vendors: done.low_vendors.unwrap_or_default(),
+        products: done.low_products.unwrap_or_default(),
+        taken: done.low_taken.unwrap_or_default(),
+        available: done.low_available.unwrap_or_default(),
+        thresholds: done.low_thresholds.unwrap_or_default(),
+        reserved_at: done.reserved_at,
+    };
+    let low = at_or_below_thresholds.stock();
+    Ok(StockCheck::AsExpected {
+        low: low.filter(StockTaken::has_run_low).collect(),
+    })
+}
+
+/// The columns of the reserved rows of which no more than the threshold is available.
+struct LowRows {
+    vendors: Vec<VendorStoreId>,
+    products: Vec<ProductId>,
+    taken: Vec<i32>,
+    available: Vec<i32>,
+    thresholds: Vec<i32>,
+    reserved_at: DateTime<Utc>,
+}
+
+impl LowRows {
+    fn stock(&self) -> impl Iterator<Item = StockTaken> {
+        (0..self.products.len()).map(|row| StockTaken {
+            stock: StockKey {
+                vendor_store_id: self.vendors[row],
+                product_id: self.products[row],
+            },
+            available_before: self.available[row] + self.taken[row],
+            available_qty: self.available[row],
+            low_stock_threshold: self.thresholds[row],
+            taken_at: self.reserved_at,
+        })
+    }
 }
 
 /// Locks the rows in the order of their [`StockKey`] until the transaction ends, and returns the available
@@ -130,14 +191,14 @@ pub async fn lock(
     Ok(available.collect())
 }
 
-/// Reserves allocated quantities on rows that are locked already. Returns the number of rows changed,
-/// which is all of them unless the caller has a bug.
+/// Reserves allocated quantities on rows that are locked already. Returns the changed rows, which are all of
+/// them unless the caller has a bug.
 pub async fn reserve_allocated(
     connection: &mut PgConnection,
     granted: &BTreeMap<StockKey, i32>,
-) -> Result<u64, Error> {
+) -> Result<Vec<StockTaken>, Error> {
     let rows: Vec<_> = granted.iter().collect();
-    let done = sqlx::query!(
+    let changed = sqlx::query!(
         r#"
         update inventory_items i
         set
@@ -148,13 +209,30 @@ pub async fn reserve_allocated(
         where i.product_id = g.product_id
             and i.vendor_store_id = g.vendor_store_id
             and i.available_qty >= g.qty
+        returning
+            i.vendor_store_id as "vendor_store_id: VendorStoreId",
+            i.product_id as "product_id: ProductId",
+            i.available_qty + g.qty as "available_before!",
+            i.available_qty,
+            i.low_stock_threshold,
+            clock_timestamp() as "reserved_at!"
         "#,
         &column(&rows, |(stock, _)| stock.vendor_store_id) as &[VendorStoreId],
         &column(&rows, |(stock, _)| stock.product_id) as &[ProductId],
         &column(&rows, |(_, qty)| **qty),
     )
-    .execute(connection)
+    .fetch_all(connection)
     .await
     .doing("reserve the last units")?;
-    Ok(done.rows_affected())
+    let changed = changed.into_iter().map(|row| StockTaken {
+        stock: StockKey {
+            vendor_store_id: row.vendor_store_id,
+            product_id: row.product_id,
+        },
+        available_before: row.available_before,
+        available_qty: row.available_qty,
+        low_stock_threshold: row.low_stock_threshold,
+        taken_at: row.reserved_at,
+    });
+    Ok(changed.collect())
 }

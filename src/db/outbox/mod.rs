@@ -31,10 +31,12 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::domain::{
-    event::{ENVELOPE_VERSION, Envelope, EventActor, OrderCreated, OrderMoved},
+    event::{ENVELOPE_VERSION, Envelope, EventActor, InventoryLow, OrderCreated, OrderMoved},
     ids::EventId,
+    low_stock::StockTaken,
     order::{Checkout, PlacedOrder},
     order_moves::{Move, Moved},
+    trace_context::TraceParent,
 };
 
 pub use backlog::{
@@ -154,6 +156,31 @@ impl Event {
             payload: serde_json::to_value(payload).expect("an event is JSON"),
             // Later than that of the order's previous move, whichever instance made it.
             created_at: order.updated_at,
+            actor,
+            traceparent: None,
+        }
+    }
+
+    /// The event, caused by a request of this trace.
+    #[must_use]
+    pub fn in_trace(self, traceparent: Option<&TraceParent>) -> Self {
+        Self {
+            traceparent: traceparent.map(ToString::to_string),
+            ..self
+        }
+    }
+
+    /// Makes the event of stock that has run low; `None` is also the actor of a batch of checkouts, of which
+    /// none alone has caused it.
+    pub fn of_low_stock(taken: &StockTaken, actor: Option<EventActor>, id: EventId) -> Self {
+        let payload = InventoryLow::announcing(taken);
+        Self {
+            id,
+            event_type: InventoryLow::TYPE.to_owned(),
+            aggregate_type: InventoryLow::AGGREGATE.to_owned(),
+            aggregate_id: payload.product_id.uuid(),
+            payload: serde_json::to_value(payload).expect("an event is JSON"),
+            created_at: taken.taken_at,
             actor,
             traceparent: None,
         }

@@ -201,6 +201,15 @@ fn parameters() -> Value {
                             Anything else is ignored, and the request gets an id of ours.",
             "schema": { "type": "string" },
         },
+        "TraceParent": {
+            "name": "traceparent",
+            "in": "header",
+            "required": false,
+            "description": "The W3C Trace Context of the request. The events that it causes carry it. A \
+                            malformed one is ignored.",
+            "schema": { "type": "string" },
+            "example": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        },
         "CheckoutGroup": {
             "name": "id",
             "in": "path",

@@ -47,7 +47,11 @@ pub fn path() -> Value {
                         Idempotency-Key. A line that can't be had is in its order, rejected, with \
                         the reason; the rest goes through, unless `shortage_policy` says \
                         otherwise.\n\nTakes the role owner, admin, manager or ops.",
-        "parameters": [parameter("IdempotencyKey"), parameter("RequestId")],
+        "parameters": [
+            parameter("IdempotencyKey"),
+            parameter("TraceParent"),
+            parameter("RequestId"),
+        ],
         "requestBody": body("CheckoutRequest", CHECKOUT_REQUEST),
         "responses": answers("201", created, &[
             Code::ValidationError,

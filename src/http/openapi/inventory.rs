@@ -113,7 +113,11 @@ fn put() -> Value {
                         takes effect at one moment between two checkouts, so `on_hand_qty` and \
                         `available_qty` are right whatever is being sold meanwhile. Needs neither a valid \
                         licence nor a subscription.\n\nTakes the role owner, admin, manager or ops.",
-        "parameters": [parameter("IdempotencyKey"), parameter("RequestId")],
+        "parameters": [
+            parameter("IdempotencyKey"),
+            parameter("TraceParent"),
+            parameter("RequestId"),
+        ],
         "requestBody": body("StockCountRequest", COUNT_REQUEST),
         "responses": answers("200", counted, &[
             Code::ValidationError,

@@ -84,6 +84,7 @@ pub fn group_cancellation_path() -> Value {
         "parameters": [
             parameter("CheckoutGroup"),
             parameter("IdempotencyKey"),
+            parameter("TraceParent"),
             parameter("RequestId"),
         ],
         "requestBody": body("CancellationRequest", CANCELLATION_REQUEST),
@@ -158,7 +159,12 @@ fn move_of_an_order(id: &str, summary: &str, description: &str, body: &Value) ->
         "operationId": id,
         "summary": summary,
         "description": description,
-        "parameters": [parameter("Order"), parameter("IdempotencyKey"), parameter("RequestId")],
+        "parameters": [
+            parameter("Order"),
+            parameter("IdempotencyKey"),
+            parameter("TraceParent"),
+            parameter("RequestId"),
+        ],
         "requestBody": body,
         "responses": answers("200", moved, &REFUSALS),
     });

@@ -13,6 +13,10 @@ pub struct Statements {
     unread: Vec<u8>,
     started: bool,
     texts: HashMap<Vec<u8>, Vec<u8>>,
+    /// The `application_name` of the connection.
+    pub application: String,
+    /// The number of statements executed so far.
+    pub executed: usize,
 }
 
 impl Statements {
@@ -21,6 +25,7 @@ impl Statements {
         self.unread.extend_from_slice(bytes);
         let mut found = false;
         while let Some((kind, body)) = self.next_message() {
+            self.executed += usize::from(matches!(kind, b'Q' | b'B'));
             found |= text.is_some_and(|text| self.is_about(kind, &body, text));
         }
         found
@@ -54,6 +59,13 @@ impl Statements {
         let body = message[kind_length + 4..].to_vec();
         if !self.started {
             self.started = body.starts_with(&PROTOCOL_3);
+            let words: Vec<_> = body.split(|byte| *byte == 0).collect();
+            let name = words
+                .iter()
+                .position(|word| word.ends_with(b"application_name"));
+            if let Some(value) = name.and_then(|place| words.get(place + 1)) {
+                self.application = String::from_utf8_lossy(value).into_owned();
+            }
             return Some((0, body));
         }
         if message[0] == b'P' {

@@ -4,9 +4,12 @@
 //! stay open, data that is sent is acknowledged, and nothing is forwarded any more in either direction.
 //! The server's end stays open, too, as if its host had not noticed. New connections work.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use sqlx::{
@@ -49,6 +52,8 @@ struct Shared {
     /// Connections up to this number are silent.
     silent_up_to: watch::Sender<usize>,
     trigger: Mutex<Option<Trigger>>,
+    /// The number of executed statements, by `application_name`.
+    executed: Mutex<HashMap<String, usize>>,
 }
 
 /// The bytes that silence the connection over which they pass.
@@ -93,6 +98,7 @@ impl SilentProxy {
             silenced: AtomicUsize::new(0),
             silent_up_to: watch::Sender::new(0),
             trigger: Mutex::new(None),
+            executed: Mutex::default(),
         });
         let accepting = tokio::spawn(accept_all(listener, Arc::clone(&shared)));
         Self {
@@ -142,6 +148,13 @@ impl SilentProxy {
     /// The number of connections that fell silent while bytes were being forwarded or about to be.
     pub fn silenced(&self) -> usize {
         self.shared.silenced.load(Ordering::SeqCst)
+    }
+
+    /// The number of statements that connections of this `application_name` have executed, begins and commits
+    /// included.
+    pub fn executed(&self, application: &str) -> usize {
+        let executed = self.shared.executed.lock().unwrap();
+        executed.get(application).copied().unwrap_or(0)
     }
 
     /// The number of connections so far.
@@ -265,7 +278,16 @@ impl Direction {
         let mut trigger = self.shared.trigger.lock().unwrap();
         let text = trigger.as_ref().map(|trigger| trigger.text.as_str());
         let found = match &mut self.statements {
-            Some(statements) => statements.read(bytes, text),
+            Some(statements) => {
+                let before = statements.executed;
+                let found = statements.read(bytes, text);
+                let executed = statements.executed - before;
+                if executed > 0 {
+                    let mut all = self.shared.executed.lock().unwrap();
+                    *all.entry(statements.application.clone()).or_default() += executed;
+                }
+                found
+            }
             None => text.is_some_and(|text| contains(bytes, text)),
         };
         if !found {

@@ -1,6 +1,7 @@
 //! Checks every answer that a test gets against the OpenAPI document: its route, method and status are
 //! documented, the required headers are there, its body fits the schema and has only documented fields.
 
+mod events;
 mod strict;
 
 use std::{collections::HashMap, sync::LazyLock};
@@ -11,6 +12,8 @@ use serde_json::{Value, json};
 use splitcart::http::openapi;
 
 use super::Reply;
+
+pub use events::check_event;
 
 /// Headers that the contract covers: an answer may have one only if it is documented.
 const OURS: [&str; 9] = [

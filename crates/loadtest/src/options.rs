@@ -79,6 +79,10 @@ pub struct PlaceArgs {
     /// With --private: products in the catalogue
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     pub(super) seed_products: u32,
+    /// With --private: publish events to these brokers, which are started, too; scripts/install-brokers
+    /// installs them
+    #[arg(long = "sink", value_name = "SINK", value_enum, value_delimiter = ',')]
+    pub(super) sinks: Vec<SinkName>,
 }
 
 /// The load.

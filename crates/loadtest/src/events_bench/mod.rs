@@ -7,13 +7,11 @@
 //! | the service, the load, and publishing again | `service` |
 //! | the brokers and what is done to them | `brokers` |
 //! | the consumers and their tables | `consumers` |
-//! | how far the sinks are behind | `lag` |
 //! | the result | `report` |
 
-mod brokers;
+pub(crate) mod brokers;
 mod consumers;
-mod lag;
-mod options;
+pub(crate) mod options;
 mod report;
 mod service;
 
@@ -29,12 +27,11 @@ use clap::Parser;
 use splitcart::{cli::signals, db::pool};
 use sqlx::PgConnection;
 
-use crate::db::events;
+use crate::{db::events, sink_lag::LagWatch};
 
 use self::{
     brokers::Broker,
     consumers::Consumer,
-    lag::LagWatch,
     options::{Fault, Options},
     report::{Report, SinkReport},
     service::Service,

@@ -26,6 +26,7 @@ pub struct Lag {
 }
 
 /// Looks at the metrics until it is dropped.
+#[derive(Debug)]
 pub struct LagWatch {
     lags: Arc<Mutex<BTreeMap<String, Lag>>>,
     task: JoinHandle<()>,

@@ -17,7 +17,6 @@ mod bad_input;
 mod body_budget;
 mod bought_stays_readable;
 mod broken_http;
-mod brokers;
 mod cart_eligibility;
 mod cart_get;
 mod cart_preconditions;

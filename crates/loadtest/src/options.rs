@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
+use crate::events_bench::options::SinkName;
+
 use super::{beside_options::BesideArgs, move_options::MoveArgs, time_option::parse_time};
 
 const EXAMPLES: &str = "\

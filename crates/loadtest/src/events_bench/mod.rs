@@ -104,7 +104,7 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let settled = Instant::now();
     until_settled(&mut connection, &consumers, &names, options.settle).await?;
     let settled_s = settled.elapsed().as_secs_f64();
-    let lags = watch.seen();
+    let lag_of = watch.seen();
     let mut report = Report {
         events: events::count_events(&mut connection).await?,
         load_s,
@@ -121,7 +121,7 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
             republished: broker.was_emptied(),
             compared: events::compare(&mut connection, sink).await?,
             received: consumer.received(),
-            lag: lags.get(sink).copied().unwrap_or_default(),
+            lag: lag_of.get(sink).copied().unwrap_or_default(),
         });
     }
     drop((watch, consumers));

@@ -67,6 +67,11 @@ impl Drop for LagWatch {
     }
 }
 
+/// Notes what the metrics say now.
+pub fn note_lag(lags: &mut BTreeMap<String, Lag>, metrics: &str) {
+    note(lags, metrics, Duration::ZERO);
+}
+
 fn note(lags: &mut BTreeMap<String, Lag>, metrics: &str, passed: Duration) {
     for line in metrics.lines() {
         let Some((name, sink, value)) = of_sink(line) else {

@@ -234,3 +234,4 @@ async fn vacuum(connection: &mut PgConnection, statement: &'static str) -> Resul
         .doing("vacuum what was prepared")?;
     Ok(())
 }
+pub mod soak;

@@ -30,10 +30,15 @@ use sqlx::PgConnection;
 use crate::{db::events, sink_lag::LagWatch};
 
 use self::{
-    brokers::Broker,
     consumers::Consumer,
     options::{Fault, Options},
     report::{Report, SinkReport},
+};
+
+pub(crate) use self::{
+    brokers::Broker,
+    lag::{Lag, note_lag},
+    options::SinkName,
     service::Service,
 };
 
@@ -68,7 +73,7 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     for sink in &options.sinks {
         brokers.push(Broker::start(*sink).await?);
     }
-    let service = Service::start(&brokers, logs).await?;
+    let service = Service::start_with(&brokers, logs, &[]).await?;
     let url = service.services.database_url();
     let mut connection = pool::connect(&url.into()).await?;
     let names: Vec<_> = brokers.iter().map(|broker| broker.name.name()).collect();

@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
 use anyhow::{Context, ensure};
@@ -36,7 +37,12 @@ pub struct Service {
 }
 
 impl Service {
-    pub async fn start(brokers: &[Broker], logs: &Path) -> anyhow::Result<Self> {
+    /// Starts it with the sinks of these brokers, and with some settings changed.
+    pub async fn start_with(
+        brokers: &[Broker],
+        logs: &Path,
+        settings: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
         let options = private_servers::Options {
             data_dir: DataDir::Temporary,
         };
@@ -52,6 +58,7 @@ impl Service {
         let mut command = program(&services, "splitcart", &config, [http, ops])?;
         let server = command
             .arg("serve")
+            .envs(settings.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn();
@@ -79,6 +86,23 @@ impl Service {
             .args(["--retry-refused", "jitter"])
             .stdout(log.try_clone()?)
             .stderr(log);
+        self.until_loaded(command).await
+    }
+
+    /// Checks out at a rate.
+    pub async fn check_out(&self, per_s: u32, duration: Duration) -> anyhow::Result<()> {
+        let log = std::fs::File::create(self.logs.join("load.log"))?;
+        let mut command = self.program("splitcart-loadtest")?;
+        command
+            .args(["--url", &format!("http://{}", self.http)])
+            .args(["--rate", &per_s.to_string()])
+            .args(["--duration", &duration.as_secs().to_string()])
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        self.until_loaded(command).await
+    }
+
+    async fn until_loaded(&self, mut command: Command) -> anyhow::Result<()> {
         let status = command.status().await?;
         ensure!(
             status.success(),
@@ -108,7 +132,7 @@ impl Service {
     }
 
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        let ended = server_process::end(&mut self.server, std::time::Duration::from_secs(40)).await;
+        let ended = server_process::end(&mut self.server, Duration::from_secs(40)).await;
         self.services.stop().await?;
         ended
     }

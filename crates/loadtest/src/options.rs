@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use crate::events_bench::options::SinkName;
+use crate::events_bench::SinkName;
 
 use super::{beside_options::BesideArgs, move_options::MoveArgs, time_option::parse_time};
 

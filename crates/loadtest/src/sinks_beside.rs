@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use tempfile::TempDir;
 
-use crate::events_bench::{brokers::Broker, options::SinkName};
+use crate::events_bench::{Broker, SinkName};
 
 /// Dropped, it ends the brokers.
 pub(crate) struct SinksBeside {

@@ -9,9 +9,9 @@
 //! | the consumers and their tables | `consumers` |
 //! | the result | `report` |
 
-pub(crate) mod brokers;
+mod brokers;
 mod consumers;
-pub(crate) mod options;
+mod options;
 mod report;
 mod service;
 
@@ -35,12 +35,7 @@ use self::{
     report::{Report, SinkReport},
 };
 
-pub(crate) use self::{
-    brokers::Broker,
-    lag::{Lag, note_lag},
-    options::SinkName,
-    service::Service,
-};
+pub(crate) use self::{brokers::Broker, options::SinkName, service::Service};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 

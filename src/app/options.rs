@@ -188,11 +188,9 @@ pub fn webhook_reach(config: &Config) -> Reach {
 /// The options of the outbox.
 pub fn outbox(config: &Config, redis_url: &SecretString) -> outbox::start::Options {
     let settings = &config.outbox;
-    let sinks = settings.sinks.iter().filter_map(|sink| {
-        Some(SinkOptions {
-            name: sink.name().to_owned(),
-            kind: sinks::kind_of(settings, sink, redis_url)?,
-        })
+    let sinks = settings.sinks.iter().map(|sink| SinkOptions {
+        name: sink.name().to_owned(),
+        kind: sinks::kind_of(settings, sink, redis_url),
     });
     outbox::start::Options {
         sinks: sinks.collect(),

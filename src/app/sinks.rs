@@ -14,14 +14,13 @@ use crate::{
     },
 };
 
-/// The kind of a sink with its settings; `None` if this program has no such kind, which the configuration
-/// refuses.
+/// The kind of a sink with its settings.
 pub(super) fn kind_of(
     settings: &config::Outbox,
     sink: &Sink,
     redis_url: &SecretString,
-) -> Option<SinkKind> {
-    Some(match sink {
+) -> SinkKind {
+    match sink {
         Sink::RedisStream(it) => SinkKind::RedisStream(RedisStreamOptions {
             url: settings.redis_url(it, redis_url).clone(),
             stream: it.stream.as_ref().unwrap_or(&settings.stream).clone(),
@@ -32,10 +31,10 @@ pub(super) fn kind_of(
         #[cfg(feature = "kafka")]
         Sink::Kafka(it) => SinkKind::Kafka(kafka(it)),
         #[cfg(not(feature = "kafka"))]
-        Sink::Kafka(_) => return None,
+        Sink::Kafka(_) => unreachable!("the configuration refuses what was not built in"),
         Sink::Log(_) => SinkKind::Log,
         Sink::Webhook(_) => SinkKind::Webhook,
-    })
+    }
 }
 
 fn nats(it: &NatsJetStream) -> NatsSettings {

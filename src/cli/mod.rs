@@ -155,7 +155,9 @@ fn default_filter(command: &Command) -> &'static str {
     match command {
         Command::Serve => {
             // sqlx would quote an unknown parameter of a URL, and it may be a misspelt password.
-            "info,actix_http=off,actix_server=warn,sqlx::postgres::notice=warn,sqlx_postgres::options=off"
+            // Libraries of brokers report each connection; the state of a sink is told by the outbox.
+            "info,actix_http=off,actix_server=warn,async_nats=warn,rskafka=off,\
+             sqlx::postgres::notice=warn,sqlx_postgres::options=off"
         }
         _ => COMMANDS_FILTER,
     }

@@ -12,7 +12,7 @@
 //! | for other tools | `export` |
 //! | the load | `run`, `clients` (closed), `arrivals`, `schedule`, `precise_timer` (open) |
 //! | the moves of the orders | `moves`, `placed` (pure) |
-//! | beside the load | `stock_counts`, `counting_vendor`, `late_orders` |
+//! | beside the load | `stock_counts`, `counting_vendor`, `late_orders`, `sinks_beside`, `sink_lag` |
 //! | one request | `driver`, `requests`, `connection`, `endpoint`, `answers` |
 //! | measurements | `record`, `latency`, `batches` |
 //! | the results | `look`, `report`, `settings`, `soundness`, `table`, `plot`, `chart` |
@@ -67,6 +67,8 @@ mod run;
 mod schedule;
 mod server_process;
 mod settings;
+mod sink_lag;
+mod sinks_beside;
 mod soundness;
 mod stock_counts;
 mod table;
@@ -88,7 +90,7 @@ use splitcart::{
     config::Config,
 };
 
-use self::{place::Place, private::Private};
+use self::{place::Place, private::Private, sinks_beside::SinksBeside};
 
 pub use options::LoadtestArgs;
 
@@ -122,6 +124,8 @@ pub async fn run(
         seed: args.cart.seed,
     };
     eprintln!("starting PostgreSQL, Redis and the server …");
+    let sinks = SinksBeside::start(&args.place.sinks, config_file).await?;
+    let config_file = sinks.as_ref().map(SinksBeside::config_file).or(config_file);
     let starting = Private::start(config, config_file, data_dir, plan);
     let mut private = tokio::select! {
         private = starting => private?,

@@ -5,6 +5,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 
+use crate::events_bench::SinkName;
+
 use super::{beside_options::BesideArgs, move_options::MoveArgs, time_option::parse_time};
 
 const EXAMPLES: &str = "\
@@ -79,6 +81,10 @@ pub struct PlaceArgs {
     /// With --private: products in the catalogue
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     pub(super) seed_products: u32,
+    /// With --private: publish events to these brokers, which are started, too; scripts/install-brokers
+    /// installs them
+    #[arg(long = "sink", value_name = "SINK", value_enum, value_delimiter = ',')]
+    pub(super) sinks: Vec<SinkName>,
 }
 
 /// The load.

@@ -1,6 +1,6 @@
 //! The results of a test, as they stand in the JSON.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::db::{Bought, Stock};
 
 use super::{
     batches::Batches, late_orders::LateOrdersReport, latency::Percentiles, moves::MoveKind,
-    options::LoadtestArgs, record::Recorder, run::Ended, settings::Settings,
+    options::LoadtestArgs, record::Recorder, run::Ended, settings::Settings, sink_lag::Lag,
     stock_counts::StockCountsReport,
 };
 
@@ -46,6 +46,8 @@ pub struct Report {
     pub moves: Vec<MoveReport>,
     pub stock_counts: Option<StockCountsReport>,
     pub late_orders: Option<LateOrdersReport>,
+    /// What each sink has taken of the events, and how far it was behind.
+    pub sinks: BTreeMap<String, Lag>,
     /// Purchases from the test's carts while it ran, by the database.
     pub bought: Bought,
     pub stock: Stocks,
@@ -225,6 +227,7 @@ impl Report {
             moves: Vec::new(),
             stock_counts: None,
             late_orders: None,
+            sinks: BTreeMap::new(),
             bought,
             stock,
             batches: ended.batches.clone().unwrap_or_default(),

@@ -28,6 +28,7 @@ use super::{
     report::{Report, Sold, Stocks},
     requests::{Job, Supply},
     run::{self, Mark, Times},
+    sink_lag::LagWatch,
     soundness,
     stock_counts::StockCounts,
     table,
@@ -69,6 +70,7 @@ pub async fn run(
         None
     };
     let watching = late.watch(services::connect(&place.database).await?);
+    let lags = LagWatch::start(place.ops);
     let times = times(args);
     let driver = Rc::new(driver(args, place, jobs, vendors, times));
     let counts = stock_counts(args, config, times)?;
@@ -96,6 +98,7 @@ pub async fn run(
     };
     let (ended, ()) = tokio::join!(load, counting);
     let ended = ended?;
+    let lags = lags.seen();
     screen.say("checking the outcome …".to_owned());
 
     let frozen = driver.frozen.borrow().clone();
@@ -114,6 +117,7 @@ pub async fn run(
     let mut report = Report::of(args, &recorder, &ended, bought, stocks, audit.to_json());
     let moves = driver.moves.as_ref();
     report.moves = moves.map_or_else(Vec::new, |it| it.report(ended.end, report.seconds));
+    report.sinks = lags;
     report.stock_counts = counts.map(|counts| counts.report(ended.end, report.seconds));
     let released = before.late_units - after.late_units;
     report.late_orders = late.report(times.begin, &recorder, left, released);

@@ -6,7 +6,9 @@ use async_nats::jetstream::stream::{DiscardPolicy, StorageType};
 use splitcart::domain::ids::EventId;
 use uuid::Uuid;
 
-use crate::support::{Shopper, assert_consistent, brokers::Nats, market::cart_of, wait};
+use crate::support::{
+    Shopper, assert_consistent, brokers::Nats, contract::check_event, market::cart_of, wait,
+};
 
 use super::world::{STREAM, SinkWorld, TRACEPARENT, nats_sink};
 
@@ -24,6 +26,7 @@ async fn a_checkout_arrives_in_nats_under_its_subject_with_its_attributes() {
 
     let message = &nats.messages().await[0];
     let event: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
+    check_event(&event);
     let (id, group) = (
         event["event_id"].as_str().unwrap(),
         event["aggregate_id"].as_str().unwrap(),
@@ -92,7 +95,7 @@ async fn a_killed_nats_holds_up_no_other_sink_and_then_gets_every_event_in_order
     }
     world.until_down("nats", "unreachable").await;
     wait::until("Redis has every event", async || {
-        world.redis.events().await.len() == 20
+        world.redis.any_events().await.len() == 20
     })
     .await;
 
@@ -118,7 +121,7 @@ async fn a_frozen_nats_holds_up_no_other_sink_and_then_gets_every_event_in_order
     }
     world.until_down("nats", "no_answer").await;
     wait::until("Redis has every event", async || {
-        world.redis.events().await.len() == 20
+        world.redis.any_events().await.len() == 20
     })
     .await;
 
@@ -152,10 +155,10 @@ async fn a_redis_that_is_away_does_not_hold_up_nats() {
     world.redis.restart().await;
 
     wait::until("Redis has every event", async || {
-        world.redis.events().await.len() >= 20
+        world.redis.any_events().await.len() >= 20
     })
     .await;
-    world.assert_in_order(&world.redis.events().await, 0..4);
+    world.assert_in_order(&world.redis.any_events().await, 0..4);
     world.assert_nothing_blamed().await;
 }
 

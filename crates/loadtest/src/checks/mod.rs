@@ -223,5 +223,9 @@ fn check_modes(args: &LoadtestArgs) -> anyhow::Result<()> {
         "--seed-vendors and --seed-products go with --private: the catalogue of a running server \
          is there already"
     );
+    ensure!(
+        args.place.private || args.place.sinks.is_empty(),
+        "--sink goes with --private: the sinks of a running server are in its configuration"
+    );
     Ok(())
 }

@@ -7,12 +7,10 @@
 //! | the service, the load, and publishing again | `service` |
 //! | the brokers and what is done to them | `brokers` |
 //! | the consumers and their tables | `consumers` |
-//! | how far the sinks are behind | `lag` |
 //! | the result | `report` |
 
 mod brokers;
 mod consumers;
-mod lag;
 mod options;
 mod report;
 mod service;
@@ -29,21 +27,15 @@ use clap::Parser;
 use splitcart::{cli::signals, db::pool};
 use sqlx::PgConnection;
 
-use crate::db::events;
+use crate::{db::events, sink_lag::LagWatch};
 
 use self::{
     consumers::Consumer,
-    lag::LagWatch,
     options::{Fault, Options},
     report::{Report, SinkReport},
 };
 
-pub(crate) use self::{
-    brokers::Broker,
-    lag::{Lag, note_lag},
-    options::SinkName,
-    service::Service,
-};
+pub(crate) use self::{brokers::Broker, options::SinkName, service::Service};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -112,7 +104,7 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let settled = Instant::now();
     until_settled(&mut connection, &consumers, &names, options.settle).await?;
     let settled_s = settled.elapsed().as_secs_f64();
-    let lags = watch.seen();
+    let lag_of = watch.seen();
     let mut report = Report {
         events: events::count_events(&mut connection).await?,
         load_s,
@@ -129,7 +121,7 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
             republished: broker.was_emptied(),
             compared: events::compare(&mut connection, sink).await?,
             received: consumer.received(),
-            lag: lags.get(sink).copied().unwrap_or_default(),
+            lag: lag_of.get(sink).copied().unwrap_or_default(),
         });
     }
     drop((watch, consumers));

@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::Serialize;
 
-use crate::db::events::{Blamed, Compared};
-
-use super::lag::Lag;
+use crate::{
+    db::events::{Blamed, Compared},
+    sink_lag::Lag,
+};
 
 #[derive(Debug, Serialize)]
 pub struct Report {

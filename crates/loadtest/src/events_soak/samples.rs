@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use crate::{
     db::soak,
-    events_bench::{Lag, note_lag},
+    sink_lag::{Lag, note_lag},
 };
 
 /// A look.

@@ -2,7 +2,9 @@
 
 use terminal::Table;
 
-use crate::{late_orders::LateOrdersReport, report::Report, stock_counts::StockCountsReport};
+use crate::{
+    late_orders::LateOrdersReport, report::Report, sink_lag::Lag, stock_counts::StockCountsReport,
+};
 
 use super::{latency_row, new_table};
 
@@ -87,5 +89,14 @@ pub(super) fn late_line(late: LateOrdersReport) -> String {
         late.orders,
         late.left_at_begin,
         rate(late.expired_per_second)
+    )
+}
+
+/// How far a sink of events was behind.
+pub(super) fn sink_line(name: &str, lag: Lag) -> String {
+    format!(
+        "sink {name}: {:.0} events published; {:.0} waited at the end, {:.0} at most; the oldest waited {:.1} s, \
+         {:.1} s at most",
+        lag.published, lag.waiting, lag.waiting_max, lag.oldest_s, lag.oldest_s_max
     )
 }

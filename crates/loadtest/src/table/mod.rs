@@ -205,6 +205,12 @@ fn lines(report: &Report) -> Vec<String> {
         ));
     }
     lines.extend(report.late_orders.map(beside::late_line));
+    lines.extend(
+        report
+            .sinks
+            .iter()
+            .map(|(name, lag)| beside::sink_line(name, *lag)),
+    );
     lines.extend(report.batches.as_ref().map(batch_line));
     lines.push(format!(
         "driver: {:.2} s of CPU ({:.0} % of a core, {:.0} µs per answer)",

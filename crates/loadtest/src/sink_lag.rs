@@ -26,6 +26,7 @@ pub struct Lag {
 }
 
 /// Looks at the metrics until it is dropped.
+#[derive(Debug)]
 pub struct LagWatch {
     lags: Arc<Mutex<BTreeMap<String, Lag>>>,
     task: JoinHandle<()>,
@@ -97,6 +98,10 @@ fn note(lags: &mut BTreeMap<String, Lag>, metrics: &str, passed: Duration) {
 fn of_sink(line: &str) -> Option<(&str, &str, f64)> {
     let (name, rest) = line.split_once("{sink=\"")?;
     let (sink, value) = rest.split_once("\"} ")?;
+    // Others have a second label.
+    if sink.contains('"') {
+        return None;
+    }
     Some((name, sink, value.parse().ok()?))
 }
 
@@ -110,10 +115,12 @@ mod tests {
         for (waiting, up) in [(7, 1), (90, 0), (3, 1)] {
             let text = format!(
                 "# HELP of it\nsplitcart_outbox_sink_waiting{{sink=\"nats\"}} {waiting}\n\
-                 splitcart_outbox_sink_up{{sink=\"nats\"}} {up}\nother 5\n"
+                 splitcart_outbox_sink_up{{sink=\"nats\"}} {up}\nother 5\n\
+                 splitcart_outbox_sink_failures_total{{sink=\"nats\",reason=\"full\"}} 9\n"
             );
             note(&mut lags, &text, Duration::from_secs(2));
         }
+        assert_eq!(lags.len(), 1);
         let lag = lags["nats"];
         assert_eq!((lag.waiting, lag.waiting_max), (3.0, 90.0));
         assert_eq!(lag.down_s, 2.0);

@@ -35,6 +35,7 @@ use crate::{
         token::{TokenVerifier, key_set::KeySet},
     },
     idempotency::incarnation::Incarnation,
+    live_orders::{hub::LiveOrders, tail},
     log_floods,
     metrics::Metrics,
     ops::{KeptConnection, Ops, Remembered},
@@ -137,6 +138,10 @@ impl App {
         let late_orders = late_orders::expire(config, &background_pool, orders, &metrics, &stops);
         let named = incarnation.clone();
         let named = actix_rt::spawn(named.keep_current(background_pool.clone(), stops.clone()));
+        let live_orders =
+            LiveOrders::new(options::live_orders(config), stops.clone(), metrics.clone());
+        let tail = tail::follow(live_orders.clone(), background_pool.clone());
+        let tail = actix_rt::spawn(tail);
         let ops = Ops {
             database: KeptConnection::to(database_url),
             remembered: Remembered::default(),
@@ -160,6 +165,7 @@ impl App {
             carts: carts.desk.clone(),
             orders: actors.desks.orders.clone(),
             counts: actors.desks.counts.clone(),
+            live_orders: live_orders.clone(),
             incarnation,
             tokens: TokenVerifier::new(keys.current(), &config.auth, &metrics),
             rate_limits: http_options::rate_limits(config, &metrics),
@@ -173,7 +179,7 @@ impl App {
         background.extend(watch_dependencies(config, database_url, redis_url)?);
         background.extend(in_the_background);
         background.extend(late_orders);
-        background.push(named);
+        background.extend([named, tail]);
         let http = listeners::spawn(server::serve(http_listener, http_options, tls)?);
         report_listening(scheme, http_addr, ops_addr, connections);
         Ok(Self {

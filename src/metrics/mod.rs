@@ -132,6 +132,9 @@ pub struct Metrics {
     pub outbox_buried: Family<SinkLabel, Counter>,
     pub outbox_claims_ended: Counter,
     pub outbox_removed: Counter,
+    pub live_streams: Gauge,
+    pub live_streams_dropped: Counter,
+    pub live_streams_refused: Family<ReasonLabel, Counter>,
     pub orders_expired: Counter,
     pub orders_not_expired: Counter,
     pub expiry_waiting: Gauge,
@@ -199,6 +202,9 @@ impl Metrics {
             outbox_buried: r.add("outbox_buried", "Events that became dead letters, by sink"),
             outbox_claims_ended: r.add("outbox_claims_ended", "Events left unpublished by a relay because their claim had expired; they are claimed again"),
             outbox_removed: r.add("outbox_removed", "Published events removed after their retention"),
+            live_streams: r.add("live_streams", "Open live streams of orders"),
+            live_streams_dropped: r.add("live_streams_dropped", "Live streams of orders ended because their reader was too slow"),
+            live_streams_refused: r.add("live_streams_refused", "Live streams of orders that were not opened, by reason"),
             orders_expired: r.add("orders_expired", "Late orders that this instance has expired"),
             orders_not_expired: r.add("orders_not_expired", "Attempts to expire a late order that failed; each is tried again"),
             expiry_waiting: r.add("expiry_waiting", "Late orders that could not be expired and are tried again"),
@@ -256,6 +262,12 @@ impl Metrics {
         }
         for reason in ["malformed", "head_too_large", "late_head", "body", "http2"] {
             drop(self.broken_requests.get_or_create(&ReasonLabel { reason }));
+        }
+        for reason in ["streams", "user_streams", "stopping", "unavailable"] {
+            drop(
+                self.live_streams_refused
+                    .get_or_create(&ReasonLabel { reason }),
+            );
         }
         for source in ["redis", "postgresql"] {
             drop(self.replays.get_or_create(&ReplayLabel { source }));

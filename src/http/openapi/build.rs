@@ -24,6 +24,7 @@ use crate::http::{
     paths::{
         self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, GROUP_CANCELLATION,
         INVENTORY, ORDER, ORDER_CANCELLATION, ORDER_DECISION, ORDER_FULFILLMENT, ORDERS,
+        ORDERS_STREAM,
     },
 };
 
@@ -121,6 +122,7 @@ fn build() -> Value {
             CHECKOUT_GROUP: checkout::group_path(),
             GROUP_CANCELLATION: moves::group_cancellation_path(),
             ORDERS: orders::list_path(),
+            ORDERS_STREAM: orders::stream_path(),
             ORDER: orders::path(),
             ORDER_DECISION: moves::decision_path(),
             ORDER_FULFILLMENT: moves::fulfillment_path(),

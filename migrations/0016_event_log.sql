@@ -4,7 +4,7 @@
 
 -- `seq` is assigned when an event is first settled, after the commit of the change that it announces, and
 -- under the lock of the row in outbox_sequencing. So a follower that has read up to one seq never meets
--- a lower one later.
+-- a lower one later. A sequence, because its numbers have no versions (see outbox_sequencing); it is no key.
 create sequence outbox_events_seq;
 alter table outbox_events
     add column seq bigint,
@@ -44,7 +44,7 @@ create table outbox_sinks (
 -- Events that a follower refused while it took others, and later events of the same aggregates.
 create table outbox_backlog (
     sink            text        not null
-                    constraint outbox_backlog_sink_fkey references outbox_sinks on delete cascade,
+                    constraint outbox_backlog_sink_fkey references outbox_sinks,
     seq             bigint      not null,
     event_id        uuid        not null,
     aggregate_id    uuid        not null,

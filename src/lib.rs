@@ -12,7 +12,7 @@
 //! | commands | [`cli`]: serve, migrate, token, embedded, openapi, errors; and it starts the tools of `crates/`: demo, seed, import, audit, loadtest |
 //! | the running service | [`app`]: start order, drain order |
 //! | listeners | [`http`]: the public API · `ops`: health and metrics |
-//! | services | [`checkout`] · [`orders`]: what becomes of them · [`expiry`]: the search for late ones · [`carts`] · [`idempotency`]: the Redis fast path · `outbox`: the relay · `sweeper` |
+//! | services | [`checkout`] · [`orders`]: what becomes of them · [`expiry`]: the search for late ones · [`carts`] · [`idempotency`]: the Redis fast path · [`outbox`]: events to their sinks · `sweeper` |
 //! | turns | [`vendors`]: actors that give the turns, the transaction that is lent to them · `held_rows`: rows that others hold |
 //! | group commit | [`batching`]: queues, and the members of each transaction |
 //! | SQL | [`db`], and only there |
@@ -42,7 +42,7 @@ pub mod metrics;
 mod ops;
 pub mod orders;
 mod outages;
-mod outbox;
+pub mod outbox;
 mod redis_client;
 mod request_id;
 pub mod seed_ids;

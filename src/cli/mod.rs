@@ -6,7 +6,7 @@
 //! | `serve`, `migrate`, `token`, `embedded`, `events` | the file of that name |
 //! | `openapi`, `errors` | [`contract`] |
 //! | `seed`, `import` | `crates/catalogue`, started by [`tool`] |
-//! | `audit`, `demo`, `loadtest` | the crate of that name, started by [`tool`] |
+//! | `audit`, `demo`, `loadtest`, `outbox` | the crate of that name, started by [`tool`] |
 
 pub mod contract;
 pub mod embedded;
@@ -38,6 +38,7 @@ Examples:
   splitcart import docs/examples        take a catalogue from files
   splitcart token --buyer 1             a token to try the API with
   splitcart audit                       check the database against the rules that must always hold
+  splitcart outbox status               what waits for which sink of events
   splitcart openapi                     the contract for programs; a server shows it at /docs
   splitcart loadtest --private          measure what this machine can do
 
@@ -89,6 +90,8 @@ enum Command {
     Token(token::TokenArgs),
     /// Check a database against the rules that must always hold in it
     Audit,
+    /// Show events and their sinks, send dead letters again, publish events anew
+    Outbox,
     /// Print the OpenAPI document
     #[command(after_help = contract::OPENAPI_EXAMPLES)]
     Openapi,
@@ -127,7 +130,12 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Openapi => contract::print(openapi::document())?,
         Command::Events(args) => events::run(&args)?,
         Command::Errors => contract::print(&markdown::markdown())?,
-        Command::Demo | Command::Seed | Command::Import | Command::Audit | Command::Loadtest => {
+        Command::Demo
+        | Command::Seed
+        | Command::Import
+        | Command::Audit
+        | Command::Outbox
+        | Command::Loadtest => {
             anyhow::bail!("this command was not handed over to its program")
         }
     }

@@ -28,11 +28,12 @@ pub(super) struct Tool {
     failure: u8,
 }
 
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 6] = [
     tool("audit", "splitcart-audit", 2),
     tool("demo", "splitcart-demo", 1),
     tool("import", "splitcart-catalogue", 2),
     tool("loadtest", "splitcart-loadtest", 1),
+    tool("outbox", "splitcart-outbox", 2),
     tool("seed", "splitcart-catalogue", 1),
 ];
 

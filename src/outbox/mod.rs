@@ -9,7 +9,7 @@
 //! | when events are claimed and published to the primary sink, and which come first | [`relay`] |
 //! | publishing claimed events, and what becomes of each | `publisher` |
 //! | publishing the log of events to another sink | [`follower`] |
-//! | which events may be sent at once | `waves` |
+//! | which events may be sent at once | [`waves`] |
 //! | the place in the log of events that the primary sink has not taken | `sequencer` |
 //! | whether the events or the sink are to blame for what did not pass | `delivery` |
 //! | how events are sent, and what a sink answered | [`sink`] |
@@ -29,4 +29,4 @@ mod sequencer;
 pub mod sink;
 pub mod sink_state;
 pub mod start;
-mod waves;
+pub mod waves;

@@ -6,9 +6,7 @@ use std::collections::HashMap;
 use crate::db::outbox::LoggedEvent;
 
 /// The groups, in the order in which they are to be sent.
-pub(super) fn waves<'a>(
-    events: impl IntoIterator<Item = &'a LoggedEvent>,
-) -> Vec<Vec<&'a LoggedEvent>> {
+pub fn waves<'a>(events: impl IntoIterator<Item = &'a LoggedEvent>) -> Vec<Vec<&'a LoggedEvent>> {
     let mut waves: Vec<Vec<&LoggedEvent>> = Vec::new();
     let mut seen = HashMap::new();
     for event in events {

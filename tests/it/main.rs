@@ -85,6 +85,7 @@ mod shortage_policy;
 mod silent_connections;
 mod silent_reads;
 mod single_headers;
+mod sinks;
 mod start_checks;
 mod statements;
 mod stock_moved;

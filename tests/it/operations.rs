@@ -165,7 +165,7 @@ async fn what_happened_is_counted() {
         ("splitcart_replays_total{source=\"postgresql\"} ", 1.0),
         ("splitcart_outbox_waiting ", 0.0),
         ("splitcart_outbox_oldest_seconds ", 0.0),
-        ("splitcart_outbox_published_total ", 1.0),
+        ("splitcart_outbox_published_total{sink=\"stream\"} ", 1.0),
         (
             "splitcart_http_requests_total{method=\"POST\",route=\"/api/v1/checkout\",status=\"409\"} ",
             1.0,

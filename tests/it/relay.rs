@@ -284,7 +284,8 @@ const BLAMED_AT_ONCE: [(&str, &str); 1] = [("SPLITCART_OUTBOX_ATTEMPTS_MAX", "1"
 /// Waits until publishing has failed more than once: it is retried, and the failure counts against no
 /// event.
 async fn until_the_sink_has_failed(world: &World, reason: &str) {
-    let metric = format!("splitcart_outbox_sink_failures_total{{reason=\"{reason}\"}}");
+    let metric =
+        format!("splitcart_outbox_sink_failures_total{{sink=\"stream\",reason=\"{reason}\"}}");
     wait::until("the relay has tried in vain", async || {
         world.server.metric(&metric).await >= 2.0
     })

@@ -149,7 +149,7 @@ async fn a_redis_that_became_a_replica_is_left_for_the_one_that_took_its_place()
         proxy.accepted() > accepted + 1,
         "the relay's and the worker's"
     );
-    let reason = "splitcart_outbox_sink_failures_total{reason=\"serves_nothing\"}";
+    let reason = "splitcart_outbox_sink_failures_total{sink=\"stream\",reason=\"serves_nothing\"}";
     assert!(world.server.metric(reason).await > 0.0);
     let blamed = "select count(*) from outbox_events where attempts > 0";
     assert_eq!(world.market.database.count(blamed).await, 0);

@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use crate::support::server::splitcart;
 
-const TOOLS: [&str; 5] = ["audit", "demo", "import", "loadtest", "seed"];
+const TOOLS: [&str; 6] = ["audit", "demo", "import", "loadtest", "outbox", "seed"];
 
 fn shown(command: &mut Command) -> String {
     let output = command.output().unwrap();
@@ -44,6 +44,7 @@ fn common_options_and_the_status_are_those_of_the_command() {
         ("demo", 1),
         ("import", 2),
         ("loadtest", 1),
+        ("outbox", 2),
         ("seed", 1),
     ];
     for (tool, status) in statuses {
@@ -53,8 +54,10 @@ fn common_options_and_the_status_are_those_of_the_command() {
         ] {
             let mut command = splitcart(arguments[0]);
             command.args(&arguments[1..]);
-            if tool == "import" {
-                command.arg("products.csv");
+            match tool {
+                "import" => drop(command.arg("products.csv")),
+                "outbox" => drop(command.arg("status")),
+                _ => {}
             }
             let output = command.output().unwrap();
             let told = String::from_utf8_lossy(&output.stderr);

@@ -18,6 +18,7 @@ mod claims;
 mod in_order;
 mod lag;
 mod log;
+pub mod operators;
 mod retention;
 mod row;
 mod sequence;

@@ -4,10 +4,13 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::db::error::{Doing, Error};
+use crate::db::{
+    error::{Doing, Error},
+    transaction::{begin_on, commit},
+};
 
 /// The primary sink, as an instance finds or makes it at start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +30,12 @@ pub async fn settle_sinks(
     connection: &mut PgConnection,
     configured: &[String],
 ) -> Result<Primary, Error> {
-    let mut tx = connection.begin().await.doing("begin")?;
+    let mut tx = begin_on(connection).await?;
     let primary = settle_primary(&mut tx, configured).await?;
     for name in configured.iter().filter(|name| **name != primary.name) {
         add_follower(&mut tx, name).await?;
     }
-    tx.commit().await.doing("commit")?;
+    commit(tx).await?;
     Ok(primary)
 }
 
@@ -81,6 +84,10 @@ async fn settle_primary(
     .execute(&mut *connection)
     .await
     .doing("unpublish what the new primary sink has yet to take")?;
+    sqlx::query!("delete from outbox_backlog where sink = $1", name)
+        .execute(&mut *connection)
+        .await
+        .doing("clear the backlog of the new primary sink")?;
     sqlx::query!("delete from outbox_sinks where name = $1", name)
         .execute(connection)
         .await

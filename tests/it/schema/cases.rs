@@ -313,6 +313,7 @@ pub const FOREIGN_KEYS: &[(&str, &str)] = &[
     ("idempotency_keys_user_fkey", "user_id"),
     ("idempotency_keys_store_fkey", "store_id"),
     ("idempotency_keys_checkout_group_fkey", "checkout_group_id"),
+    ("outbox_backlog_sink_fkey", "sink"),
 ];
 
 /// Unique keys: the columns, beside the id, that differ in a second row.

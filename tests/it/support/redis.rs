@@ -86,22 +86,41 @@ impl Redis {
         events
     }
 
-    /// The same for tests that write rows by hand, which are no real events.
+    /// The same for tests that write rows by hand, which are no real events. Read page by page: a test may
+    /// have written many.
     pub async fn any_events(&self) -> Vec<serde_json::Value> {
+        const PAGE: usize = 1000;
         let mut connection = self.connect().await.unwrap();
-        let entries: redis::streams::StreamRangeReply = redis::cmd("XRANGE")
+        let (mut events, mut start) = (Vec::new(), "-".to_owned());
+        loop {
+            let entries: redis::streams::StreamRangeReply = redis::cmd("XRANGE")
+                .arg("splitcart.events")
+                .arg(&start)
+                .arg("+")
+                .arg("COUNT")
+                .arg(PAGE)
+                .query_async(&mut connection)
+                .await
+                .unwrap();
+            for entry in &entries.ids {
+                let event = entry.get::<String>("event").unwrap();
+                events.push(serde_json::from_str(&event).unwrap());
+            }
+            match entries.ids.last() {
+                Some(last) if entries.ids.len() == PAGE => start = format!("({}", last.id),
+                _ => return events,
+            }
+        }
+    }
+
+    /// The number of entries on the stream.
+    pub async fn events_count(&self) -> usize {
+        let mut connection = self.connect().await.unwrap();
+        redis::cmd("XLEN")
             .arg("splitcart.events")
-            .arg("-")
-            .arg("+")
             .query_async(&mut connection)
             .await
-            .unwrap();
-        let event = |entry: redis::streams::StreamId| entry.get::<String>("event").unwrap();
-        entries
-            .ids
-            .into_iter()
-            .map(|entry| serde_json::from_str(&event(entry)).unwrap())
-            .collect()
+            .unwrap()
     }
 }
 

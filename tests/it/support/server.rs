@@ -40,6 +40,23 @@ impl Server {
         Self::launch(command).await
     }
 
+    /// Starts a server with settings that only a file can hold.
+    pub async fn start_with_file(
+        database_url: &str,
+        redis_url: &str,
+        file: &Path,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        let mut command = serve();
+        command
+            .arg("--config")
+            .arg(file)
+            .env("SPLITCART_DATABASE_URL", database_url)
+            .env("SPLITCART_REDIS_URL", redis_url)
+            .envs(settings.iter().copied());
+        Self::launch(command).await
+    }
+
     /// Starts a server with a PostgreSQL and a Redis of its own in a directory.
     pub async fn start_embedded(data_dir: &Path) -> Self {
         Self::start_embedded_with(data_dir, &[]).await

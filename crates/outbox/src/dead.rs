@@ -1,0 +1,96 @@
+//! `splitcart outbox retry` and `discard`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use splitcart::{
+    db::outbox::operators::{self, Scope},
+    domain::ids::EventId,
+};
+
+/// Send dead letters again
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RetryArgs {
+    /// The events
+    #[arg(required_unless_present = "dead", conflicts_with = "dead")]
+    ids: Vec<Uuid>,
+    /// All dead letters
+    #[arg(long)]
+    dead: bool,
+    /// Only in this sink
+    #[arg(long, value_name = "NAME")]
+    sink: Option<String>,
+}
+
+/// Give dead letters up: their sinks never get them
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DiscardArgs {
+    /// The events
+    #[arg(required = true)]
+    ids: Vec<Uuid>,
+    /// Only in this sink
+    #[arg(long, value_name = "NAME")]
+    sink: Option<String>,
+}
+
+pub(crate) async fn retry(
+    connection: &mut PgConnection,
+    args: &RetryArgs,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let ids = event_ids(&args.ids);
+    let scope = Scope {
+        ids: (!args.dead).then_some(&ids),
+        sink: args.sink.as_deref(),
+    };
+    let changed = operators::retry(connection, scope).await?;
+    report(changed, "retried", "will be sent again", args.dead, json)
+}
+
+pub(crate) async fn discard(
+    connection: &mut PgConnection,
+    args: &DiscardArgs,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    let ids = event_ids(&args.ids);
+    let scope = Scope {
+        ids: Some(&ids),
+        sink: args.sink.as_deref(),
+    };
+    let changed = operators::discard(connection, scope).await?;
+    report(changed, "discarded", "given up", false, json)
+}
+
+fn event_ids(ids: &[Uuid]) -> Vec<EventId> {
+    ids.iter().copied().map(EventId::new).collect()
+}
+
+/// Naming what is no dead letter is a mistake; having none at all is not.
+fn report(
+    changed: u64,
+    verb: &str,
+    outcome: &str,
+    may_be_none: bool,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    if json {
+        println!("{:#}", json!({ verb: changed }));
+    } else {
+        match changed {
+            0 => println!(
+                "None of these is a dead letter; `splitcart outbox list --dead` lists them."
+            ),
+            1 => println!("1 dead letter: {outcome}."),
+            many => println!("{many} dead letters: {outcome}."),
+        }
+    }
+    Ok(if changed == 0 && !may_be_none {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}

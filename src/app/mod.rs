@@ -35,7 +35,6 @@ use crate::{
         token::{TokenVerifier, key_set::KeySet},
     },
     idempotency::incarnation::Incarnation,
-    live_orders::{hub::LiveOrders, tail},
     log_floods,
     metrics::Metrics,
     ops::{KeptConnection, Ops, Remembered},
@@ -44,7 +43,9 @@ use crate::{
 
 use self::{
     actors::Actors,
-    background::{background_pool, beside_the_listener, in_the_background, watch_dependencies},
+    background::{
+        background_pool, beside_the_listener, follow_orders, in_the_background, watch_dependencies,
+    },
     listeners::{Listener, OPS_CLOSE_MAX_S, bind, certificate, serve_ops},
 };
 
@@ -138,10 +139,7 @@ impl App {
         let late_orders = late_orders::expire(config, &background_pool, orders, &metrics, &stops);
         let named = incarnation.clone();
         let named = actix_rt::spawn(named.keep_current(background_pool.clone(), stops.clone()));
-        let live_orders =
-            LiveOrders::new(options::live_orders(config), stops.clone(), metrics.clone());
-        let tail = tail::follow(live_orders.clone(), background_pool.clone());
-        let tail = actix_rt::spawn(tail);
+        let (live_orders, tail) = follow_orders(config, &background_pool, &metrics, &stops);
         let ops = Ops {
             database: KeptConnection::to(database_url),
             remembered: Remembered::default(),
@@ -165,7 +163,7 @@ impl App {
             carts: carts.desk.clone(),
             orders: actors.desks.orders.clone(),
             counts: actors.desks.counts.clone(),
-            live_orders: live_orders.clone(),
+            live_orders,
             incarnation,
             tokens: TokenVerifier::new(keys.current(), &config.auth, &metrics),
             rate_limits: http_options::rate_limits(config, &metrics),

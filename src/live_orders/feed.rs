@@ -156,19 +156,16 @@ impl Feed {
         let heartbeat_at = Instant::now() + self.reader.heartbeat_every;
         loop {
             let received = tokio::time::timeout_at(heartbeat_at, self.place.messages.recv()).await;
-            let first = match received {
-                Ok(message) => message?,
-                Err(_) => {
-                    // The position first: what was handed over up to it waits here by then.
-                    let position = self.position.borrow().unwrap_or(self.sent_up_to);
-                    match self.place.messages.try_recv() {
-                        Ok(message) => message,
-                        Err(_) => {
-                            self.sent_up_to = self.sent_up_to.max(position);
-                            return Some(heartbeat(self.sent_up_to));
-                        }
-                    }
-                }
+            let first = if let Ok(message) = received {
+                message?
+            } else {
+                // The position first: what was handed over up to it waits here by then.
+                let position = self.position.borrow().unwrap_or(self.sent_up_to);
+                let Ok(message) = self.place.messages.try_recv() else {
+                    self.sent_up_to = self.sent_up_to.max(position);
+                    return Some(heartbeat(self.sent_up_to));
+                };
+                message
             };
             let mut text = String::new();
             self.add(&first, &mut text);

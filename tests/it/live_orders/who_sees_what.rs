@@ -64,12 +64,18 @@ async fn a_vendor_sees_its_own_order_and_no_other_and_a_buyer_its_whole_checkout
     );
 
     let id = |vendor: uuid::Uuid| order_of(vendor)["order_id"].as_str().unwrap().to_owned();
-    let decided = |id: String| ("order_decided".to_owned(), id);
-    assert_eq!(of_one.next_words().await, decided(id(one.store_id)));
+    let decision_about = |id: String| ("order_decided".to_owned(), id);
+    assert_eq!(of_one.next_words().await, decision_about(id(one.store_id)));
     // The other vendor's decision came first, and is not here.
-    assert_eq!(of_two.next_words().await, decided(id(two.store_id)));
-    assert_eq!(of_buyer.next_words().await, decided(id(one.store_id)));
-    assert_eq!(of_buyer.next_words().await, decided(id(two.store_id)));
+    assert_eq!(of_two.next_words().await, decision_about(id(two.store_id)));
+    assert_eq!(
+        of_buyer.next_words().await,
+        decision_about(id(one.store_id))
+    );
+    assert_eq!(
+        of_buyer.next_words().await,
+        decision_about(id(two.store_id))
+    );
 
     // Its first event is its own.
     let own = check_out(&other_buyer, &cart_of(&[(products[0], 1)])).await;

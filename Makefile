@@ -12,7 +12,7 @@ build = cargo build --locked --release -p splitcart $(addprefix -p splitcart-,$(
 benchmarks := audit catalogue loadtest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test contract clients bench bench-compare bench-check fault-bench fault-check lint deny fuzz sqlx clean install-missing
+.PHONY: help demo install test contract clients bench bench-compare bench-check fault-bench fault-check lint deny fuzz sqlx clean install-missing install-brokers
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,8 +26,8 @@ install: ## Build the service and the tools and install them in cargo's director
 	mkdir -p $(prefix)/bin
 	install -m 755 $(release)/splitcart $(addprefix $(release)/splitcart-,audit demo import loadtest outbox seed) $(prefix)/bin
 
-test: install-missing ## Run all tests (ARGS=... for cargo test)
-	cargo test --locked --features faults $(ARGS)
+test: install-missing install-brokers ## Run all tests (ARGS=... for cargo test)
+	cargo test --locked --features faults,kafka $(ARGS)
 
 fuzz: install-missing ## Fuzz the readers of outside data (ARGS="SECONDS TARGET", ARGS=--help)
 	scripts/fuzz $(ARGS)
@@ -75,3 +75,6 @@ clean: ## Remove the build directory (data in .splitcart stay)
 
 install-missing:
 	@scripts/install-missing
+
+install-brokers: install-missing
+	@scripts/install-brokers

@@ -13,6 +13,7 @@ mod late_orders;
 mod listeners;
 pub mod options;
 mod redis_at_start;
+mod sinks;
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -9,18 +9,17 @@ use crate::{
     batching,
     carts::{self, Promises},
     checkout,
-    config::{self, Config, Sink},
+    config::{self, Config},
     domain::{
         cart::PriceHold,
         terms::{PaymentPolicy, Terms},
     },
     inventory, live_orders, orders,
-    outbox::{
-        self,
-        sink::options::{RedisStreamOptions, SinkKind, SinkOptions},
-    },
+    outbox::{self, sink::options::SinkOptions},
     vendors,
 };
+
+use super::sinks;
 
 /// The options of everything that takes vendors' turns.
 #[derive(Clone, Debug)]
@@ -187,15 +186,11 @@ pub fn carts(config: &Config) -> carts::start::Options {
 /// The options of the outbox.
 pub fn outbox(config: &Config, redis_url: &SecretString) -> outbox::start::Options {
     let settings = &config.outbox;
-    let sinks = settings.sinks.iter().map(|sink| match sink {
-        Sink::RedisStream(it) => SinkOptions {
-            name: it.name.clone(),
-            kind: SinkKind::RedisStream(RedisStreamOptions {
-                url: settings.redis_url(it, redis_url).clone(),
-                stream: it.stream.as_ref().unwrap_or(&settings.stream).clone(),
-                len_max: it.stream_len_max.unwrap_or(settings.stream_len_max),
-            }),
-        },
+    let sinks = settings.sinks.iter().filter_map(|sink| {
+        Some(SinkOptions {
+            name: sink.name().to_owned(),
+            kind: sinks::kind_of(settings, sink, redis_url)?,
+        })
     });
     outbox::start::Options {
         sinks: sinks.collect(),

@@ -36,7 +36,9 @@ pub use self::{
     inventory::Inventory,
     live::Live,
     orders::{DecideWithin, Orders},
-    outbox::{Outbox, RedisStream, Retention, Sink},
+    outbox::{
+        Compression, Discard, Kafka, Mechanism, NatsJetStream, Outbox, RedisStream, Retention, Sink,
+    },
     rate_limits::{Limits, RateLimit},
 };
 

@@ -1,4 +1,4 @@
-//! Checks the form of the URLs of PostgreSQL and Redis. Errors never quote a URL, because it contains a
+//! Checks the form of the URLs of PostgreSQL, Redis and NATS. Errors never quote a URL, because it contains a
 //! password.
 
 use secrecy::{ExposeSecret, SecretString};
@@ -7,6 +7,7 @@ use url::Url;
 use super::{Error, sources::variable_of};
 
 const POSTGRESQL: [&str; 2] = ["postgres", "postgresql"];
+const NATS: [&str; 2] = ["nats", "tls"];
 const REDIS: [&str; 3] = ["redis", "redis+unix", "unix"];
 
 /// `database.url`.
@@ -22,6 +23,23 @@ pub(super) fn check_database(key: &str, url: &SecretString) -> Result<(), Error>
 /// `redis.url` and `outbox.redis_url`.
 pub(super) fn check_redis(key: &str, url: &SecretString) -> Result<(), Error> {
     check(key, url, &REDIS, "redis://:password@host:6379")
+}
+
+/// The servers of a sink in NATS, with commas between them. Its library ignores a user in a URL.
+pub(super) fn check_nats(key: &str, urls: &SecretString) -> Result<(), Error> {
+    urls.expose_secret().split(',').try_for_each(|url| {
+        let url = url.trim();
+        check(key, &url.into(), &NATS, "nats://host:4222")?;
+        match Url::parse(url) {
+            Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+                Err(Error::Value(format!(
+                    "{key}: its URL contains a user or a password, which are settings of their own here: user \
+                     and password, or token"
+                )))
+            }
+            _ => Ok(()),
+        }
+    })
 }
 
 fn check(key: &str, url: &SecretString, schemes: &[&str], form: &str) -> Result<(), Error> {

@@ -13,12 +13,14 @@
 //! | the place in the log of events that the primary sink has not taken | `sequencer` |
 //! | whether the events or the sink are to blame for what did not pass | `delivery` |
 //! | how events are sent, and what a sink answered | [`sink`] |
+//! | the attributes of an event for brokers that have headers | [`cloud_events`] |
 //! | pauses between attempts | `backoff` |
 //! | the JSON Schemas of what is published | [`schemas`] |
 //! | the state of a sink in the log, in metrics and in `/readyz` | [`sink_state`] |
 //! | gauges of what waits | `lag_gauges` |
 
 mod backoff;
+pub mod cloud_events;
 mod delivery;
 pub mod follower;
 mod lag_gauges;

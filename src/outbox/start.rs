@@ -89,11 +89,12 @@ pub async fn start(
     for sink in &options.sinks {
         let report = SinkReport::new(&sink.name, metrics.clone());
         states.add(&report);
-        let SinkKind::RedisStream(redis) = &sink.kind;
-        let watch =
-            concerns::watch_redis(&redis.url, &redis.stream, report.clone(), stopping.clone());
-        // A malformed URL is an error of the opening, too.
-        background.extend(watch.ok().map(actix_rt::spawn));
+        if let SinkKind::RedisStream(redis) = &sink.kind {
+            let watch =
+                concerns::watch_redis(&redis.url, &redis.stream, report.clone(), stopping.clone());
+            // A malformed URL is an error of the opening, too.
+            background.extend(watch.ok().map(actix_rt::spawn));
+        }
         let delivery = Delivery::to(sink.open()?, report);
         if sink.name == primary {
             primary_delivery = Some(delivery);

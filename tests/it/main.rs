@@ -36,6 +36,7 @@ mod demo;
 mod draining;
 mod embedded;
 mod folded_texts;
+mod followers;
 mod foreign_carts;
 mod http2_limits;
 mod idempotency;

@@ -15,11 +15,12 @@
 //! | beside the load | `stock_counts`, `counting_vendor`, `late_orders` |
 //! | one request | `driver`, `requests`, `connection`, `endpoint`, `answers` |
 //! | measurements | `record`, `latency`, `batches` |
-//! | the results | `look`, `report`, `settings`, `soundness`, `table`, `plot` |
+//! | the results | `look`, `report`, `settings`, `soundness`, `table`, `plot`, `chart` |
 //!
-//! Two benchmarks are driven by it and have programs of their own: [`compare`] holds the checkout against a
+//! Four benchmarks are driven by it and have programs of their own: [`compare`] holds the checkout against a
 //! textbook implementation and its own bars, [`fault_bench`] injects faults and measures what they cost
-//! other clients.
+//! other clients, [`events_bench`] ill-treats the brokers behind the sinks and looks at what arrives, and [`events_soak`] keeps
+//! events coming for a long time.
 
 mod answers;
 mod arrivals;
@@ -31,6 +32,7 @@ mod beside_options;
 mod buyers;
 mod cart_generator;
 mod carts;
+mod chart;
 mod checks;
 mod clients;
 pub mod compare;
@@ -39,6 +41,8 @@ mod counting_vendor;
 mod db;
 mod driver;
 mod endpoint;
+pub mod events_bench;
+pub mod events_soak;
 mod export;
 pub mod fault_bench;
 mod late_orders;

@@ -16,6 +16,12 @@ pub enum Error {
     )]
     MissingPrograms { missing: String },
 
+    #[error("{program} is not installed: run scripts/install-brokers, or put it on PATH")]
+    MissingBroker { program: &'static str },
+
+    #[error("{program} did not start; its log:\n{log}")]
+    BrokerNotReady { program: &'static str, log: String },
+
     /// The data was made by a PostgreSQL that is not installed here.
     #[error(
         "the data in {} were made by PostgreSQL {made_by}, which is not installed: run \

@@ -1,12 +1,13 @@
 //! A private PostgreSQL and Redis, for machines without servers: found on this machine, started in a data
 //! directory, stopped with their owner.
 //!
-//! Nothing here listens on TCP, touches a server that it did not start, or knows the stored data. The
+//! No service listens on TCP, touches a server that it did not start, or knows the stored data. The
 //! services are children in process groups of their own: Ctrl-C reaches only their owner, who stops them
 //! last. They outlive an owner who is killed, until the next start in the same directory, or, if that is
 //! temporary, the next start in a temporary one.
 
 mod account;
+mod broker;
 mod child;
 mod data_dir;
 mod directory;
@@ -28,6 +29,7 @@ use std::{
 
 use secrecy::SecretString;
 
+pub use self::broker::{BrokerKind, PrivateBroker, find_broker};
 pub use self::data_dir::DataDir;
 pub use self::error::Error;
 pub use self::postgres::{PrivatePostgres, SERVING_ROLE};

@@ -52,10 +52,20 @@ impl PrivateRedis {
         Self::start_in(&DataDir::Explicit(directory.to_owned())).await
     }
 
+    /// Starts another program that speaks the same protocol and takes the same settings, such as Valkey.
+    pub async fn start_program_at(program: &Path, directory: &Path) -> Result<Self, Error> {
+        let data_dir = DataDir::Explicit(directory.to_owned());
+        Self::start_program_in(program, &data_dir).await
+    }
+
     async fn start_in(data_dir: &DataDir) -> Result<Self, Error> {
         let program = Search::from_environment().redis()?;
+        Self::start_program_in(&program, data_dir).await
+    }
+
+    async fn start_program_in(program: &Path, data_dir: &DataDir) -> Result<Self, Error> {
         let directory = Directory::open(data_dir, Account::for_services()?)?;
-        Self::launch(&program, Arc::new(directory)).await
+        Self::launch(program, Arc::new(directory)).await
     }
 
     pub(super) async fn launch(program: &Path, directory: Arc<Directory>) -> Result<Self, Error> {

@@ -1,5 +1,7 @@
 //! `[outbox]`.
 
+mod kafka;
+mod nats;
 mod sinks;
 
 use std::{path::PathBuf, time::Duration};
@@ -9,7 +11,11 @@ use serde::Deserialize;
 
 use super::{Error, off_or_time};
 
-pub use self::sinks::{RedisStream, Sink};
+pub use self::{
+    kafka::{Compression, Kafka, Mechanism},
+    nats::{Discard, NatsJetStream},
+    sinks::{RedisStream, Sink},
+};
 
 /// The name of the only sink where none is configured.
 const DEFAULT_SINK: &str = "stream";
@@ -41,6 +47,7 @@ impl Outbox {
                 url_file: PathBuf::new(),
                 stream: None,
                 stream_len_max: None,
+                wait_aof_ms: None,
             })];
         }
         sinks::complete(&mut self.sinks)
@@ -57,8 +64,9 @@ impl Outbox {
 
     /// The URLs of all sinks in Redis.
     pub fn redis_urls(&self, of_all: &SecretString) -> Vec<SecretString> {
-        let urls = self.sinks.iter().map(|sink| match sink {
-            Sink::RedisStream(sink) => self.redis_url(sink, of_all).clone(),
+        let urls = self.sinks.iter().filter_map(|sink| match sink {
+            Sink::RedisStream(sink) => Some(self.redis_url(sink, of_all).clone()),
+            _ => None,
         });
         urls.collect()
     }

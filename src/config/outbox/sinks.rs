@@ -5,18 +5,27 @@ use std::{collections::BTreeSet, path::PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::super::{Error, sources, urls};
+use super::{
+    super::{Error, sources, urls},
+    kafka::Kafka,
+    nats::NatsJetStream,
+};
 
 /// The longest name of a sink.
 const NAME_LEN_MAX: usize = 40;
 /// The most sinks: each has a connection to PostgreSQL.
 const SINKS_MAX: usize = 16;
+/// A batch must be on disk before the lease of a follower ends.
+const WAIT_AOF_MS_MAX: u64 = 2_000;
 
 /// `[[outbox.sinks]]`: a sink of events, by its `kind`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Sink {
     RedisStream(RedisStream),
+    NatsJetstream(NatsJetStream),
+    Kafka(Kafka),
+    Log(Log),
 }
 
 /// A sink of the kind `redis_stream`.
@@ -33,12 +42,24 @@ pub struct RedisStream {
     pub stream: Option<String>,
     /// `None`: `outbox.stream_len_max`.
     pub stream_len_max: Option<usize>,
+    /// `None`: an event counts as published once Redis has it in memory.
+    pub wait_aof_ms: Option<u64>,
+}
+
+/// A sink of the kind `log`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub name: String,
 }
 
 impl Sink {
     pub fn name(&self) -> &str {
         match self {
             Self::RedisStream(sink) => &sink.name,
+            Self::NatsJetstream(sink) => &sink.name,
+            Self::Kafka(sink) => &sink.name,
+            Self::Log(sink) => &sink.name,
         }
     }
 
@@ -55,7 +76,18 @@ impl Sink {
                         sink.name
                     )));
                 }
+                if let Some(wait) = sink.wait_aof_ms
+                    && !(1..=WAIT_AOF_MS_MAX).contains(&wait)
+                {
+                    return Err(Error::Contradiction(format!(
+                        "wait_aof_ms of the sink {} is {wait}; it must be from 1 to {WAIT_AOF_MS_MAX}",
+                        sink.name
+                    )));
+                }
             }
+            Self::NatsJetstream(sink) => sink.complete(key)?,
+            Self::Kafka(sink) => sink.complete(key)?,
+            Self::Log(_) => {}
         }
         Ok(())
     }

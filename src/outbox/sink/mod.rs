@@ -5,7 +5,14 @@
 //! | the settings of each kind, and its opening | [`options`] |
 //! | reasons for which a sink takes no event at all | `unavailable` |
 //! | a Redis Stream | [`redis_stream`] |
+//! | a stream of NATS JetStream | [`nats`] |
+//! | a topic of Apache Kafka (with the feature `kafka`) | `kafka` |
+//! | lines in the log, for trying | [`log`] |
 
+#[cfg(feature = "kafka")]
+pub mod kafka;
+pub mod log;
+pub mod nats;
 pub mod options;
 pub mod redis_stream;
 mod unavailable;

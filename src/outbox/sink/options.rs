@@ -1,8 +1,17 @@
 //! The settings of a sink, and its opening.
 
+use std::time::Duration;
+
 use secrecy::SecretString;
 
-use super::{Sink, redis_stream::RedisStream};
+#[cfg(feature = "kafka")]
+use super::kafka::{Kafka, KafkaSettings};
+use super::{
+    Sink,
+    log::Log,
+    nats::{NatsJetStream, NatsSettings},
+    redis_stream::RedisStream,
+};
 
 /// A sink that is to be served.
 #[derive(Clone, Debug)]
@@ -16,6 +25,10 @@ pub struct SinkOptions {
 #[derive(Clone, Debug)]
 pub enum SinkKind {
     RedisStream(RedisStreamOptions),
+    NatsJetStream(NatsSettings),
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaSettings),
+    Log,
 }
 
 #[derive(Clone, Debug)]
@@ -24,6 +37,8 @@ pub struct RedisStreamOptions {
     pub stream: String,
     /// 0: unbounded.
     pub len_max: usize,
+    /// An event counts as published once the append-only file is on disk; the longest wait for that.
+    pub wait_aof: Option<Duration>,
 }
 
 /// The reason for which a sink can't be opened, whatever the state of its server.
@@ -37,12 +52,18 @@ pub struct OpenError {
 impl SinkOptions {
     /// Opens the sink. It connects when it is first used.
     pub fn open(&self) -> Result<Box<dyn Sink>, OpenError> {
-        let SinkKind::RedisStream(options) = &self.kind;
-        let opened = RedisStream::open(&options.url, &options.stream, options.len_max);
-        let stream = opened.map_err(|error| OpenError {
-            sink: self.name.clone(),
-            problem: error.to_string(),
-        })?;
-        Ok(Box::new(stream))
+        Ok(match &self.kind {
+            SinkKind::RedisStream(options) => {
+                let stream = RedisStream::open(options).map_err(|error| OpenError {
+                    sink: self.name.clone(),
+                    problem: error.to_string(),
+                })?;
+                Box::new(stream)
+            }
+            SinkKind::NatsJetStream(settings) => Box::new(NatsJetStream::new(settings.clone())),
+            #[cfg(feature = "kafka")]
+            SinkKind::Kafka(settings) => Box::new(Kafka::new(settings.clone())),
+            SinkKind::Log => Box::new(Log),
+        })
     }
 }

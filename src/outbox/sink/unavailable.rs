@@ -12,11 +12,12 @@ pub enum Unavailable {
     NotAllowed,
     WrongType,
     Cluster,
+    NoStream,
     Refusing,
 }
 
 impl Unavailable {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Unreachable,
         Self::NoAnswer,
         Self::Busy,
@@ -26,6 +27,7 @@ impl Unavailable {
         Self::NotAllowed,
         Self::WrongType,
         Self::Cluster,
+        Self::NoStream,
         Self::Refusing,
     ];
 
@@ -41,6 +43,7 @@ impl Unavailable {
             Self::NotAllowed => "not_allowed",
             Self::WrongType => "wrong_type",
             Self::Cluster => "cluster",
+            Self::NoStream => "no_stream",
             Self::Refusing => "refusing",
         }
     }

@@ -1,197 +1,41 @@
-//! The log of events by itself: its order, and how long it is kept.
+//! Events as lines of the log.
 
-use std::{collections::BTreeSet, time::Duration};
+use serde_json::Value;
 
-use splitcart::{
-    db::outbox::{self, ClaimedEvent, Event, LookBack},
-    domain::ids::EventId,
-};
-use sqlx::PgConnection;
-use uuid::{NoContext, Timestamp, Uuid};
+use crate::support::wait;
 
-use crate::support::Database;
+use super::world::SinkWorld;
 
-const DAY: Duration = Duration::from_hours(24);
+const SINK: &str = "[[outbox.sinks]]\nname = \"lines\"\nkind = \"log\"\n";
 
-fn event(id: Uuid) -> Event {
-    Event {
-        id: EventId::new(id),
-        event_type: "test".to_owned(),
-        aggregate_type: "test".to_owned(),
-        aggregate_id: id,
-        payload: serde_json::json!({}),
-        created_at: chrono::Utc::now(),
-        actor: None,
-        traceparent: None,
-    }
+fn lines(world: &SinkWorld) -> Vec<Value> {
+    let log = world.server.log();
+    let lines = log.iter().map(|line| serde_json::from_str::<Value>(line));
+    let events = lines
+        .flatten()
+        .filter(|it| it["target"] == "splitcart::events");
+    events
+        .map(|it| serde_json::from_str(it["message"].as_str().unwrap()).unwrap())
+        .collect()
 }
 
-async fn announce(connection: &mut PgConnection, count: usize) -> Vec<ClaimedEvent> {
-    let events = (0..count).map(|_| event(Uuid::now_v7())).collect();
-    outbox::announce(connection, events, DAY).await.unwrap()
-}
-
-async fn serve(database: &Database, sinks: &[&str]) {
-    let mut connection = database.pool.acquire().await.unwrap();
-    let sinks: Vec<_> = sinks.iter().map(ToString::to_string).collect();
-    outbox::settle_sinks(&mut connection, &sinks).await.unwrap();
-}
-
-/// Relays mark, the sequencer passes, and a reader goes on from the last place that it has seen: it meets
-/// every event, although the places are committed by several at once.
 #[tokio::test]
-async fn a_reader_that_goes_on_from_its_place_misses_no_event() {
-    const RELAYS: usize = 4;
-    const BATCHES: usize = 60;
-    let database = Database::create().await;
-    serve(&database, &["stream"]).await;
-    let relays = (0..RELAYS).map(|nr| {
-        let pool = database.pool.clone();
-        tokio::spawn(async move {
-            let mut connection = pool.acquire().await.unwrap();
-            for batch in 0..BATCHES {
-                let claimed = announce(&mut connection, 1 + (batch + nr) % 5).await;
-                let claimed: Vec<_> = claimed.iter().collect();
-                outbox::mark_published(&mut connection, &claimed, "stream")
-                    .await
-                    .unwrap();
-            }
-        })
-    });
-    let relays: Vec<_> = relays.collect();
-    let pool = database.pool.clone();
-    let sequencer = tokio::spawn(async move {
-        let mut connection = pool.acquire().await.unwrap();
-        loop {
-            let everything = LookBack::Everything;
-            outbox::sequence_waiting(&mut connection, everything, 100)
-                .await
-                .unwrap();
-            tokio::task::yield_now().await;
-        }
-    });
-
-    let mut connection = database.pool.acquire().await.unwrap();
-    let (mut place, mut seen) = (0, BTreeSet::new());
-    let mut is_over = false;
-    loop {
-        let events = outbox::read_log(&mut connection, place, 50).await.unwrap();
-        for event in &events {
-            assert!(event.seq > place);
-            place = event.seq;
-            assert!(seen.insert(event.event.id), "an event has one place");
-        }
-        if events.is_empty() && is_over {
-            break;
-        }
-        is_over = relays.iter().all(tokio::task::JoinHandle::is_finished);
-    }
-    sequencer.abort();
-    for relay in relays {
-        relay.await.unwrap();
-    }
-    let all = database.count("select count(*) from outbox_events").await;
-    assert!(all >= i64::try_from(RELAYS * BATCHES).unwrap());
-    assert_eq!(i64::try_from(seen.len()).unwrap(), all);
-    assert_eq!(outbox::log_end(&mut connection).await.unwrap(), place);
+async fn each_event_is_a_line_of_the_log() {
+    let world = SinkWorld::start(&[SINK]).await;
+    world.announce(0).await;
+    world.announce(1).await;
+    wait::until("ten lines are there", async || lines(&world).len() >= 10).await;
+    world.assert_in_order(&lines(&world), 0..2);
 }
 
-/// A sink that is not configured any more keeps nothing; nor does a dead letter that was discarded.
 #[tokio::test]
-async fn a_published_event_stays_while_a_follower_has_yet_to_take_it() {
-    let database = Database::create().await;
-    serve(&database, &["stream", "copy"]).await;
-    let mut connection = database.pool.acquire().await.unwrap();
-    let month_ago = chrono::Utc::now() - chrono::TimeDelta::days(30);
-    let seconds = u64::try_from(month_ago.timestamp()).unwrap();
-    let old = Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, 0));
-    let events = vec![event(old)];
-    let claimed = outbox::announce(&mut connection, events, DAY)
-        .await
-        .unwrap();
-    outbox::mark_published(&mut connection, &[&claimed[0]], "stream")
-        .await
-        .unwrap();
-    database
-        .run("update outbox_events set published_at = now() - interval '29 days'")
-        .await;
-    let first = EventId::new(Uuid::nil());
-    let sweep = async |connection: &mut PgConnection, followers: &[&str]| {
-        let followers: Vec<_> = followers.iter().map(ToString::to_string).collect();
-        let swept = outbox::sweep_published(connection, first, 7 * DAY, 10, &followers).await;
-        swept.unwrap().removed
-    };
-
-    assert_eq!(sweep(&mut connection, &["copy"]).await, 0);
-
-    let (owned, _) = outbox::own_follower(&mut connection, "copy", Uuid::now_v7(), DAY)
-        .await
-        .unwrap()
-        .unwrap();
-    let log = outbox::read_log(&mut connection, 0, 10).await.unwrap();
-    let refused = [(&log[0], Some("too large".to_owned()))];
-    outbox::add_to_backlog(&mut connection, &owned, &refused, DAY)
-        .await
-        .unwrap();
-    let place = log[0].seq;
-    let owned = outbox::save_progress(&mut connection, &owned, place, DAY)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        sweep(&mut connection, &["copy"]).await,
-        0,
-        "it stands in the backlog"
-    );
-
-    outbox::remove_from_backlog(&mut connection, &owned, &[place])
-        .await
-        .unwrap();
-    assert_eq!(sweep(&mut connection, &["copy"]).await, 1);
-}
-
-/// Whoever has lost a follower changes nothing about it any more.
-#[tokio::test]
-async fn an_ownership_that_another_instance_has_taken_changes_nothing() {
-    let database = Database::create().await;
-    serve(&database, &["stream", "copy"]).await;
-    let mut connection = database.pool.acquire().await.unwrap();
-    announce(&mut connection, 2).await;
-    outbox::sequence_waiting(&mut connection, LookBack::Everything, 10)
-        .await
-        .unwrap();
-    let log = outbox::read_log(&mut connection, 0, 10).await.unwrap();
-    let own = async |connection: &mut PgConnection, lease| {
-        let instance = Uuid::now_v7();
-        outbox::own_follower(connection, "copy", instance, lease)
-            .await
-            .unwrap()
-    };
-    let (late, _) = own(&mut connection, Duration::ZERO).await.unwrap();
-    let (owner, place) = own(&mut connection, DAY).await.unwrap();
-    assert_eq!(place, 0);
-    assert!(!late.holds() && owner.holds());
-    assert!(own(&mut connection, DAY).await.is_none(), "it is owned");
-    let refused = [(&log[0], None)];
-    outbox::add_to_backlog(&mut connection, &owner, &refused, DAY)
-        .await
-        .unwrap();
-    let contents = database.contents().await;
-
-    let seq = log[0].seq;
-    let added = outbox::add_to_backlog(&mut connection, &late, &[(&log[1], None)], DAY).await;
-    let removed = outbox::remove_from_backlog(&mut connection, &late, &[seq]).await;
-    let counted = outbox::count_refusal_in_backlog(&mut connection, &late, seq, None, "late").await;
-    let saved = outbox::save_progress(&mut connection, &late, 99, DAY)
-        .await
-        .unwrap();
-    outbox::give_up_follower(&mut connection, &late, 99)
-        .await
-        .unwrap();
-
-    assert_eq!([added, removed, counted].map(Result::unwrap), [0; 3]);
-    assert!(saved.is_none());
-    assert_eq!(database.contents().await, contents);
-    let removed = outbox::remove_from_backlog(&mut connection, &owner, &[seq]).await;
-    assert_eq!(removed.unwrap(), 1, "the owner's right is valid");
+async fn a_filter_that_hides_the_lines_is_told_and_no_event_is_lost() {
+    let settings = [("SPLITCART_LOG_FILTER", "info,splitcart::events=off")];
+    let world = SinkWorld::with_settings(&[SINK], &settings).await;
+    world.announce(0).await;
+    world.until_down("lines", "not_allowed").await;
+    world.server.until_logged("splitcart::events=info").await;
+    let published = "select count(*) from outbox_events where published_at is not null";
+    assert_eq!(world.market.database.count(published).await, 0);
+    world.assert_nothing_blamed().await;
 }

@@ -5,6 +5,7 @@
 //! that ends.
 
 pub mod audit;
+pub mod brokers;
 pub mod client;
 pub mod cluster;
 pub mod contract;

@@ -1,5 +1,7 @@
 //! A Redis of its own for every test, which the test may empty, freeze or kill.
 
+use std::path::Path;
+
 use private_servers::PrivateRedis;
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
@@ -13,13 +15,28 @@ pub struct Redis {
     dir: TempDir,
 }
 
+fn directory() -> TempDir {
+    tempfile::Builder::new()
+        .prefix("splitcart-redis-")
+        .tempdir()
+        .unwrap()
+}
+
 impl Redis {
     pub async fn start() -> Self {
-        let dir = tempfile::Builder::new()
-            .prefix("splitcart-redis-")
-            .tempdir()
-            .unwrap();
+        let dir = directory();
         let process = PrivateRedis::start_at(dir.path()).await.unwrap();
+        Self::of(process, dir)
+    }
+
+    /// Starts another program that speaks the same protocol.
+    pub async fn start_program(program: &Path) -> Self {
+        let dir = directory();
+        let started = PrivateRedis::start_program_at(program, dir.path());
+        Self::of(started.await.unwrap(), dir)
+    }
+
+    fn of(process: PrivateRedis, dir: TempDir) -> Self {
         Self {
             url: process.url().to_owned(),
             process: Some(process),

@@ -3,6 +3,7 @@
 //! Only this crate uses it. It may take its time: nothing here is on the path of a request.
 
 pub mod compare;
+pub mod events;
 pub mod faults;
 pub mod late;
 mod outcome;
@@ -233,3 +234,4 @@ async fn vacuum(connection: &mut PgConnection, statement: &'static str) -> Resul
         .doing("vacuum what was prepared")?;
     Ok(())
 }
+pub mod soak;

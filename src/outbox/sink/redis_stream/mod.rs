@@ -3,20 +3,21 @@
 //! | rule | file |
 //! |---|---|
 //! | which errors are about Redis itself, and which may be about an event | `errors` |
+//! | waiting until events are on disk | `wait_aof` |
 //! | warnings about a Redis that may lose events | [`concerns`] |
 
 pub mod concerns;
 mod errors;
+mod wait_aof;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{RedisError, RedisResult, ServerError, Value, streams::StreamMaxlen};
-use secrecy::SecretString;
 
 use crate::{db::outbox::Event, redis_client::Connection};
 
-use super::{Answer, Failure, Sink, Unavailable};
+use super::{Answer, Failure, Sink, Unavailable, options::RedisStreamOptions};
 
 const PUBLISH_MAX: Duration = Duration::from_secs(2);
 
@@ -25,6 +26,8 @@ pub struct RedisStream {
     stream: String,
     /// 0: unbounded.
     len_max: usize,
+    /// Waits until the append-only file is on disk, for this long.
+    wait_aof: Option<Duration>,
 }
 
 impl RedisStream {
@@ -32,17 +35,26 @@ impl RedisStream {
     ///
     /// # Errors
     /// The URL is malformed.
-    pub fn open(url: &SecretString, stream: &str, len_max: usize) -> Result<Self, RedisError> {
-        let connection = Connection::lazy(url, PUBLISH_MAX)?;
+    pub fn open(options: &RedisStreamOptions) -> Result<Self, RedisError> {
+        let publish_max = PUBLISH_MAX + options.wait_aof.unwrap_or_default();
+        let connection = Connection::lazy(&options.url, publish_max)?;
         Ok(Self {
             connection,
-            stream: stream.to_owned(),
-            len_max,
+            stream: options.stream.clone(),
+            len_max: options.len_max,
+            wait_aof: options.wait_aof,
         })
     }
 
     async fn probe(&mut self) -> RedisResult<Value> {
         probe(&self.stream).query_async(&mut self.connection).await
+    }
+
+    async fn would_reach_the_disk(&mut self, wait: Duration) -> Result<(), Answer> {
+        let answer = wait_aof::command(wait)
+            .query_async(&mut self.connection)
+            .await;
+        wait_aof::check(answer, wait).map_err(|(reason, text)| Answer::Unavailable(reason, text))
     }
 }
 
@@ -59,14 +71,31 @@ impl Sink for RedisStream {
             }
             command.arg("*").arg("event").arg(envelope);
         }
+        if let Some(wait) = self.wait_aof {
+            pipeline.add_command(wait_aof::command(wait));
+        }
         let answers: RedisResult<Vec<RedisResult<Value>>> = pipeline
             .ignore_errors()
             .query_async(&mut self.connection)
             .await;
-        match answers {
-            Ok(answers) => Ok(answers.into_iter().map(Answer::from).collect()),
-            Err(error) => Err(error.into()),
-        }
+        let mut answers = answers?;
+        let not_on_disk = match self.wait_aof {
+            Some(wait) => {
+                let answer = answers.pop().expect("each command has an answer");
+                wait_aof::check(answer, wait).err()
+            }
+            None => None,
+        };
+        let answers = answers.into_iter().map(Answer::from);
+        Ok(match not_on_disk {
+            None => answers.collect(),
+            Some((reason, text)) => answers
+                .map(|answer| match answer {
+                    Answer::Accepted => Answer::Unavailable(reason, text.clone()),
+                    other => other,
+                })
+                .collect(),
+        })
     }
 
     async fn would_take_events(&mut self) -> Result<(), Answer> {
@@ -80,8 +109,12 @@ impl Sink for RedisStream {
         }
         match Answer::from(answer) {
             // The id is the last thing that Redis checks before it appends.
-            Answer::Refused(text) if is_refused_for_its_id(&text) => Ok(()),
-            other => Err(other),
+            Answer::Refused(text) if is_refused_for_its_id(&text) => {}
+            other => return Err(other),
+        }
+        match self.wait_aof {
+            Some(wait) => self.would_reach_the_disk(wait).await,
+            None => Ok(()),
         }
     }
 }

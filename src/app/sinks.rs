@@ -1,0 +1,85 @@
+//! Turns the settings of sinks into their options.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+#[cfg(feature = "kafka")]
+use crate::outbox::sink::kafka::{Compression, KafkaSettings, Mechanism};
+use crate::{
+    config::{self, Discard, NatsJetStream, Sink},
+    outbox::sink::{
+        nats::{NatsSettings, SignIn, StreamSettings},
+        options::{RedisStreamOptions, SinkKind},
+    },
+};
+
+/// The kind of a sink with its settings; `None` if this program has no such kind, which the configuration
+/// refuses.
+pub(super) fn kind_of(
+    settings: &config::Outbox,
+    sink: &Sink,
+    redis_url: &SecretString,
+) -> Option<SinkKind> {
+    Some(match sink {
+        Sink::RedisStream(it) => SinkKind::RedisStream(RedisStreamOptions {
+            url: settings.redis_url(it, redis_url).clone(),
+            stream: it.stream.as_ref().unwrap_or(&settings.stream).clone(),
+            len_max: it.stream_len_max.unwrap_or(settings.stream_len_max),
+            wait_aof: it.wait_aof_ms.map(Duration::from_millis),
+        }),
+        Sink::NatsJetstream(it) => SinkKind::NatsJetStream(nats(it)),
+        #[cfg(feature = "kafka")]
+        Sink::Kafka(it) => SinkKind::Kafka(kafka(it)),
+        #[cfg(not(feature = "kafka"))]
+        Sink::Kafka(_) => return None,
+        Sink::Log(_) => SinkKind::Log,
+    })
+}
+
+fn nats(it: &NatsJetStream) -> NatsSettings {
+    NatsSettings {
+        sign_in: SignIn {
+            url: it.url.clone(),
+            user: it.user.clone(),
+            password: it.password.clone(),
+            token: it.token.clone(),
+            credentials: it.credentials.clone(),
+            ca_file: it.ca_file.clone(),
+            requires_tls: it.tls,
+        },
+        stream: StreamSettings {
+            name: it.stream.clone(),
+            replicas: it.replicas,
+            max_age: it.max_age(),
+            max_bytes: it.max_bytes,
+            refuses_when_full: it.discard == Discard::New,
+            duplicate_window: it.duplicate_window(),
+        },
+    }
+}
+
+#[cfg(feature = "kafka")]
+fn kafka(it: &config::Kafka) -> KafkaSettings {
+    KafkaSettings {
+        brokers: it.brokers.clone(),
+        topic: it.topic.clone(),
+        partitions: it.partitions,
+        replication_factor: it.replication_factor,
+        compression: match it.compression {
+            config::Compression::None => Compression::None,
+            config::Compression::Gzip => Compression::Gzip,
+            config::Compression::Snappy => Compression::Snappy,
+        },
+        is_tls: it.tls,
+        ca_file: it.ca_file.clone(),
+        mechanism: match it.mechanism {
+            config::Mechanism::None => Mechanism::None,
+            config::Mechanism::Plain => Mechanism::Plain,
+            config::Mechanism::ScramSha256 => Mechanism::ScramSha256,
+            config::Mechanism::ScramSha512 => Mechanism::ScramSha512,
+        },
+        user: it.user.clone(),
+        password: it.password.clone(),
+    }
+}

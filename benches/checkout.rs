@@ -206,7 +206,8 @@ async fn reserve_and_roll_back(
         let started = Instant::now();
         let reserved = db::inventory::reserve_expected(&mut transaction, expected).await;
         spent += started.elapsed();
-        assert!(matches!(reserved.unwrap(), StockCheck::AsExpected { .. }));
+        let reserved = reserved.unwrap();
+        assert!(matches!(reserved, StockCheck::AsExpected { .. }));
         transaction.rollback().await.unwrap();
     }
     spent

@@ -36,6 +36,7 @@ mod held_rows;
 pub mod http;
 pub mod idempotency;
 pub mod inventory;
+mod live_orders;
 mod log_floods;
 pub mod metrics;
 mod ops;

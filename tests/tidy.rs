@@ -25,6 +25,7 @@ const FLOORS: [&[&str]; 9] = [
         "expiry",
         "idempotency",
         "inventory",
+        "live_orders",
         "orders",
         "outbox",
         "sweeper",

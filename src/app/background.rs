@@ -15,6 +15,7 @@ use crate::{
         pool::{Limits as PoolLimits, Workload},
     },
     http::{options::Options as HttpOptions, token::key_set::KeySet, watched_file::WatchedFiles},
+    live_orders::{hub::LiveOrders, tail},
     log_floods,
     metrics::Metrics,
     ops::redis_role,
@@ -22,7 +23,7 @@ use crate::{
     sweeper,
 };
 
-use super::{Error, redis_at_start};
+use super::{Error, options, redis_at_start};
 
 /// A pool for tasks on this thread. The relay has one of its own, so that it waits for no other task.
 pub(super) fn background_pool(
@@ -66,6 +67,19 @@ pub(super) fn in_the_background(
         tasks.push(actix_rt::spawn(events));
     }
     tasks
+}
+
+/// Starts the reader of the log for live streams.
+pub(super) fn follow_orders(
+    config: &Config,
+    pool: &PgPool,
+    metrics: &Metrics,
+    stops: &watch::Receiver<bool>,
+) -> (LiveOrders, JoinHandle<()>) {
+    let limits = options::live_orders(config);
+    let live_orders = LiveOrders::new(limits, stops.clone(), metrics.clone());
+    let tail = tail::follow(live_orders.clone(), pool.clone());
+    (live_orders, actix_rt::spawn(tail))
 }
 
 /// Starts what reports the Redis in use, and outages of PostgreSQL and Redis.

@@ -56,6 +56,7 @@ pub fn settings(config: &Config, connections: Connections) -> Settings {
             store_bytes_max: config.idempotency.redis_store_kb_max * 1024,
         },
         statements_max: config.transaction_limit(),
+        heartbeat_every: heartbeat_every(config),
         keep_cart_answers_for: promises(config)
             .keep_answers_for
             .to_std()
@@ -64,6 +65,13 @@ pub fn settings(config: &Config, connections: Connections) -> Settings {
         webhook_reach: webhook_reach(config),
         keep_checkout_answers_for: Duration::from_hours(config.idempotency.checkout_days * 24),
     }
+}
+
+/// A connection must not be taken for an idle one, or for one whose reader takes nothing.
+fn heartbeat_every(config: &Config) -> Duration {
+    let http = &config.http;
+    let limit_ms = http.keep_alive_ms.min(http.answer_ms_max / 2);
+    Duration::from_secs(config.live.heartbeat_s).min(Duration::from_millis(limit_ms))
 }
 
 /// The number of client connections: by the settings, or by the open files that the system allows.

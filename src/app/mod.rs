@@ -45,7 +45,9 @@ use crate::{
 
 use self::{
     actors::Actors,
-    background::{background_pool, beside_the_listener, in_the_background, watch_dependencies},
+    background::{
+        background_pool, beside_the_listener, follow_orders, in_the_background, watch_dependencies,
+    },
     listeners::{Listener, OPS_CLOSE_MAX_S, bind, certificate, serve_ops},
 };
 
@@ -140,6 +142,7 @@ impl App {
         let late_orders = late_orders::expire(config, &background_pool, orders, &metrics, &stops);
         let named = incarnation.clone();
         let named = actix_rt::spawn(named.keep_current(background_pool.clone(), stops.clone()));
+        let (live_orders, tail) = follow_orders(config, &background_pool, &metrics, &stops);
         let ops = Ops {
             database: KeptConnection::to(database_url),
             remembered: Remembered::default(),
@@ -163,6 +166,7 @@ impl App {
             carts: carts.desk.clone(),
             orders: actors.desks.orders.clone(),
             counts: actors.desks.counts.clone(),
+            live_orders,
             incarnation,
             tokens: TokenVerifier::new(keys.current(), &config.auth, &metrics),
             rate_limits: http_options::rate_limits(config, &metrics),
@@ -176,8 +180,7 @@ impl App {
         background.extend(watch_dependencies(config, database_url, redis_url)?);
         background.extend(in_the_background);
         background.extend(late_orders);
-        background.push(named);
-        background.push(webhooks);
+        background.extend([named, webhooks, tail]);
         let http = listeners::spawn(server::serve(http_listener, http_options, tls)?);
         report_listening(scheme, http_addr, ops_addr, connections);
         Ok(Self {

@@ -14,7 +14,7 @@ use crate::{
         cart::PriceHold,
         terms::{PaymentPolicy, Terms},
     },
-    inventory, orders,
+    inventory, live_orders, orders,
     outbox::{self, sink::options::SinkOptions},
     vendors,
     webhooks::address::Reach,
@@ -150,6 +150,14 @@ fn counts(config: &Config) -> inventory::start::Options {
             queue_wait_max: Duration::from_millis(config.queue_wait_ms_max),
             answer_wait_max: config.answer_wait_max(),
         },
+    }
+}
+
+/// The limits of live streams.
+pub fn live_orders(config: &Config) -> live_orders::hub::Limits {
+    live_orders::hub::Limits {
+        streams_max: config.live.streams_max,
+        user_streams_max: config.live.user_streams_max,
     }
 }
 

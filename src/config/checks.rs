@@ -62,6 +62,9 @@ impl Config {
             ("orders.queue_max", self.orders.queue_max as u64, 1, 1_000_000),
             ("inventory.transactions_in_flight", self.inventory.transactions_in_flight as u64, 1, 64),
             ("inventory.queue_max", self.inventory.queue_max as u64, 1, 1_000_000),
+            ("live.streams_max", self.live.streams_max as u64, 0, 1_000_000),
+            ("live.user_streams_max", self.live.user_streams_max as u64, 1, 1_000_000),
+            ("live.heartbeat_s", self.live.heartbeat_s, 1, 300),
             ("vendors.idle_s_max", self.vendors.idle_s_max, 1, YEAR_S),
             // Bounded, so that a crash frees its keys soon.
             ("idempotency.claim_lease_ms", self.idempotency.claim_lease_ms, 100, 10_000),

@@ -8,6 +8,7 @@ mod checks;
 mod connections;
 mod http;
 mod inventory;
+mod live;
 mod off_or_time;
 mod orders;
 mod outbox;
@@ -33,6 +34,7 @@ pub use self::{
     connections::{BACKGROUND_CONNECTIONS, WEBHOOK_CONNECTIONS},
     http::{Http, Origin, Protocol, Proxy},
     inventory::Inventory,
+    live::Live,
     orders::{DecideWithin, Orders},
     outbox::{
         Compression, Discard, Kafka, Mechanism, NatsJetStream, Outbox, RedisStream, Retention,
@@ -78,6 +80,7 @@ pub struct Config {
     pub cart: Cart,
     pub orders: Orders,
     pub inventory: Inventory,
+    pub live: Live,
     pub vendors: Vendors,
     pub idempotency: Idempotency,
     pub outbox: Outbox,

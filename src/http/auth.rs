@@ -5,7 +5,7 @@
 //! the database for every request.
 
 use actix_web::{HttpMessage, HttpRequest, http::header};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use crate::{
     db,
@@ -37,6 +37,17 @@ pub struct Identity {
 /// # Errors
 /// 401 without a good token, 429 for one request too many, 403 where the token names no store.
 pub fn identity(request: &HttpRequest, state: &State) -> Result<Identity, ApiError> {
+    Ok(identity_until(request, state)?.0)
+}
+
+/// The same, with the end of the token's life.
+///
+/// # Errors
+/// See [`identity`].
+pub fn identity_until(
+    request: &HttpRequest,
+    state: &State,
+) -> Result<(Identity, DateTime<Utc>), ApiError> {
     let token = bearer_token(request).ok_or_else(|| {
         let message = "Send a token: \"Authorization: Bearer <JWT>\".";
         ApiError::unauthorized(NO_TOKEN, message)
@@ -57,7 +68,7 @@ pub fn identity(request: &HttpRequest, state: &State) -> Result<Identity, ApiErr
         .ok_or(Forbidden::NoActiveStore)?;
     let identity = Identity { user_id, store_id };
     request.extensions_mut().insert(identity);
-    Ok(identity)
+    Ok((identity, claims.expires_at))
 }
 
 /// The verified contents of a token. Checking a signature is expensive: it comes last, once per wrong

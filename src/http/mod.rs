@@ -33,6 +33,7 @@ pub(crate) mod inventory;
 pub mod json;
 pub(crate) mod keyed;
 pub(crate) mod listener;
+mod live;
 pub mod moves;
 pub mod openapi;
 pub(crate) mod options;

@@ -13,6 +13,7 @@ use crate::{
     domain::terms::Terms,
     idempotency::{incarnation::Incarnation, redis_claims::Limits as ClaimLimits},
     inventory::desk::CountDesk,
+    live_orders::hub::LiveOrders,
     metrics::Metrics,
     orders::batch::OrderDesk,
     webhooks::address::Reach,
@@ -35,6 +36,7 @@ pub struct Options {
     pub carts: CartDesk,
     pub orders: OrderDesk,
     pub counts: CountDesk,
+    pub live_orders: LiveOrders,
     /// The database that the answers in Redis belong to.
     pub incarnation: Incarnation,
     pub tokens: TokenVerifier,
@@ -76,6 +78,8 @@ pub struct Settings {
     pub claims: ClaimLimits,
     /// The time that the statements of a request may take in all.
     pub statements_max: Duration,
+    /// The time after which a live stream without events shows that it is there.
+    pub heartbeat_every: Duration,
     /// The time for which the answer to a cart's PUT is kept.
     pub keep_cart_answers_for: Duration,
     /// The time for which the answer to a stock count is kept.

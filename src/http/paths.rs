@@ -10,6 +10,8 @@ pub const CHECKOUT: &str = "/api/v1/checkout";
 pub const CHECKOUT_PREVIEW: &str = "/api/v1/checkout/preview";
 /// The orders of the active store.
 pub const ORDERS: &str = "/api/v1/orders";
+/// The live stream of the active store's orders.
+pub const ORDERS_STREAM: &str = "/api/v1/orders/stream";
 /// One order.
 pub const ORDER: &str = "/api/v1/orders/{id}";
 /// A vendor's decision about an order.
@@ -45,7 +47,7 @@ pub const DOCS_FILE: &str = "/docs/{file}";
 
 /// Every route with the methods that it takes, as `Allow` names them. The OpenAPI document has just
 /// these, but for HEAD.
-pub const ALL: [(&str, &str); 21] = [
+pub const ALL: [(&str, &str); 22] = [
     (CART, "GET, HEAD, PUT"),
     (CART_QUOTE, "POST"),
     (CHECKOUT, "POST"),
@@ -53,6 +55,7 @@ pub const ALL: [(&str, &str); 21] = [
     (CHECKOUT_GROUP, "GET, HEAD"),
     (GROUP_CANCELLATION, "POST"),
     (ORDERS, "GET, HEAD"),
+    (ORDERS_STREAM, "GET, HEAD"),
     (ORDER, "GET, HEAD"),
     (ORDER_DECISION, "POST"),
     (ORDER_FULFILLMENT, "POST"),

@@ -5,14 +5,14 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder, web};
 use super::{
     carts, checkout,
     error::{ApiError, Code},
-    inventory, moves,
+    inventory, live, moves,
     openapi::serve,
     orders,
     paths::{
         ALL, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, DOCS, DOCS_FILE,
         GROUP_CANCELLATION, INVENTORY, OPENAPI, ORDER, ORDER_CANCELLATION, ORDER_DECISION,
-        ORDER_FULFILLMENT, ORDERS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINT, WEBHOOK_ENDPOINTS,
-        WEBHOOK_REDELIVERY, WEBHOOK_ROTATION, WEBHOOK_TEST,
+        ORDER_FULFILLMENT, ORDERS, ORDERS_STREAM, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINT,
+        WEBHOOK_ENDPOINTS, WEBHOOK_REDELIVERY, WEBHOOK_ROTATION, WEBHOOK_TEST,
     },
     webhooks,
 };
@@ -26,6 +26,7 @@ pub fn configure(app: &mut web::ServiceConfig, docs: bool) {
         .service(read(CHECKOUT_GROUP, orders::get_group))
         .service(resource(GROUP_CANCELLATION).route(web::post().to(moves::cancel_group)))
         .service(read(ORDERS, orders::list))
+        .service(read(ORDERS_STREAM, live::get))
         .service(read(ORDER, orders::get))
         .service(resource(ORDER_DECISION).route(web::post().to(moves::decide)))
         .service(resource(ORDER_FULFILLMENT).route(web::post().to(moves::fulfil)))

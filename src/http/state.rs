@@ -13,6 +13,7 @@ use crate::{
     domain::terms::Terms,
     idempotency::{incarnation::Incarnation, redis_claims::Claims},
     inventory::desk::CountDesk,
+    live_orders::hub::LiveOrders,
     metrics::Metrics,
     orders::batch::OrderDesk,
     webhooks::address::Reach,
@@ -38,6 +39,7 @@ pub struct State {
     pub carts: CartDesk,
     pub orders: OrderDesk,
     pub counts: CountDesk,
+    pub live_orders: LiveOrders,
     pub terms: Terms,
     pub tokens: TokenVerifier,
     /// `None` where rate limits are off.
@@ -47,6 +49,8 @@ pub struct State {
     log_addresses_behind: Option<Vec<Proxy>>,
     pub is_under_tls: bool,
     pub statements_max: Duration,
+    /// The time after which a live stream without events shows that it is there.
+    pub heartbeat_every: Duration,
     pub keep_cart_answers_for: Duration,
     pub keep_count_answers_for: Duration,
     pub webhook_reach: Reach,
@@ -82,6 +86,8 @@ impl State {
             carts: options.carts.clone(),
             orders: options.orders.clone(),
             counts: options.counts.clone(),
+            live_orders: options.live_orders.clone(),
+            heartbeat_every: settings.heartbeat_every,
             terms: settings.terms,
             tokens: options.tokens.clone(),
             rate_limits: options.rate_limits.clone(),

@@ -135,6 +135,9 @@ pub struct Metrics {
     pub webhook_deliveries: Family<OutcomeLabel, Counter>,
     pub webhook_duration: Histogram,
     pub webhook_endpoints_disabled: Counter,
+    pub live_streams: Gauge,
+    pub live_streams_dropped: Counter,
+    pub live_streams_refused: Family<ReasonLabel, Counter>,
     pub orders_expired: Counter,
     pub orders_not_expired: Counter,
     pub expiry_waiting: Gauge,
@@ -205,6 +208,9 @@ impl Metrics {
             webhook_deliveries: r.add("webhook_deliveries", "Attempts to deliver an event to an endpoint of a store, by outcome"),
             webhook_duration: r.durations("webhook_duration", "Time of an attempt to deliver a webhook, from the look-up of the host to the answer"),
             webhook_endpoints_disabled: r.add("webhook_endpoints_disabled", "Endpoints disabled because they failed for five days or are gone"),
+            live_streams: r.add("live_streams", "Open live streams of orders"),
+            live_streams_dropped: r.add("live_streams_dropped", "Live streams of orders ended because their reader was too slow"),
+            live_streams_refused: r.add("live_streams_refused", "Live streams of orders that were not opened, by reason"),
             orders_expired: r.add("orders_expired", "Late orders that this instance has expired"),
             orders_not_expired: r.add("orders_not_expired", "Attempts to expire a late order that failed; each is tried again"),
             expiry_waiting: r.add("expiry_waiting", "Late orders that could not be expired and are tried again"),
@@ -262,6 +268,12 @@ impl Metrics {
         }
         for reason in ["malformed", "head_too_large", "late_head", "body", "http2"] {
             drop(self.broken_requests.get_or_create(&ReasonLabel { reason }));
+        }
+        for reason in ["streams", "user_streams", "stopping", "unavailable"] {
+            drop(
+                self.live_streams_refused
+                    .get_or_create(&ReasonLabel { reason }),
+            );
         }
         for source in ["redis", "postgresql"] {
             drop(self.replays.get_or_create(&ReplayLabel { source }));

@@ -102,7 +102,7 @@ fn envelope() -> NamedSchema {
     named(
         "envelope",
         "What all events have in common.",
-        schema,
+        &schema,
         definitions,
     )
 }
@@ -121,14 +121,14 @@ impl EventType {
             definition.remove("description");
         }
         all.append(&mut data);
-        named(self.name, self.description, schema, all)
+        named(self.name, self.description, &schema, all)
     }
 }
 
 fn named(
     name: &str,
     description: &str,
-    schema: Value,
+    schema: &Value,
     mut definitions: Definitions,
 ) -> NamedSchema {
     definitions.sort_by(|(one, _), (other, _)| one.cmp(other));

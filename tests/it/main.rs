@@ -46,6 +46,7 @@ mod inventory;
 mod isolation;
 mod late_orders;
 mod least_privilege;
+mod live_orders;
 mod loadtest;
 mod lock_order;
 mod log_lines;

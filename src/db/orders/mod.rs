@@ -13,7 +13,7 @@ mod write;
 pub use bought::count_bought;
 pub use late::{Extent, Look, LookMax, look_for_late, record_walked_to, walked_to};
 pub use load::load_of_any;
-pub use named::find_named;
+pub use named::{find_named, find_named_of};
 pub use page::{Page, Position, Walk, find_page};
 pub use read::{find_checkout, find_groups_of_carts, find_order};
 pub use write::insert_checkouts;

@@ -92,6 +92,24 @@ pub async fn log_end(connection: &mut PgConnection) -> Result<i64, Error> {
     .doing("find the end of the log of events")
 }
 
+/// The places of the first and the last event that are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogBounds {
+    /// `None` if none is kept. Dead letters, which are kept for longer than others, do not count.
+    pub first: Option<i64>,
+    pub last: i64,
+}
+
+/// Finds both ends of the log.
+pub async fn log_bounds(connection: &mut PgConnection) -> Result<LogBounds, Error> {
+    let first = sqlx::query_scalar!("select min(seq) from outbox_events where seq is not null")
+        .fetch_one(&mut *connection)
+        .await
+        .doing("find the beginning of the log of events")?;
+    let last = log_end(connection).await?;
+    Ok(LogBounds { first, last })
+}
+
 /// The place of an event in the log; `None` if the event is not kept any more, or has no place yet.
 pub async fn place_of(connection: &mut PgConnection, id: EventId) -> Result<Option<i64>, Error> {
     let place = sqlx::query_scalar!(

@@ -46,7 +46,7 @@ pub use backlog::{
 pub use claims::{LookBack, announce, claim};
 pub use in_order::{announce_in_order, claim_next_in_order};
 pub use lag::{COUNTED_MAX, FollowerLag, Lag, follower_lag, lag};
-pub use log::{LoggedEvent, log_end, place_of, read_log};
+pub use log::{LogBounds, LoggedEvent, log_bounds, log_end, place_of, read_log};
 pub use retention::{Swept, sweep_published};
 pub use sequence::{RECENTLY_WRITTEN, sequence_waiting};
 pub use settle::{mark_published, move_to_dead_letters, postpone, release};

@@ -117,6 +117,23 @@ impl ApiError {
         Self::new(Code::RateLimited, message).retry_after(wait, Duration::from_secs(2))
     }
 
+    /// The instance has as many live streams as it may have, or is about to stop.
+    pub fn no_more_live_streams() -> Self {
+        Self::new(
+            Code::Overloaded,
+            "This server takes no more streams at the moment. Open it again in a moment.",
+        )
+        .retry_after(Duration::from_secs(1), Duration::from_secs(3))
+    }
+
+    /// The user has as many live streams as one may have.
+    pub fn too_many_live_streams() -> Self {
+        let message = "You have too many open streams; close some of them, and wait as long as Retry-After \
+                       says.";
+        Self::new(Code::RateLimited, message)
+            .retry_after(Duration::from_secs(5), Duration::from_secs(5))
+    }
+
     /// The same request is in progress.
     pub fn in_progress() -> Self {
         Self::new(

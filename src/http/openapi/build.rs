@@ -28,7 +28,7 @@ use crate::http::{
     paths::{
         self, CART, CART_QUOTE, CHECKOUT, CHECKOUT_GROUP, CHECKOUT_PREVIEW, GROUP_CANCELLATION,
         INVENTORY, ORDER, ORDER_CANCELLATION, ORDER_DECISION, ORDER_FULFILLMENT, ORDERS,
-        WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINT, WEBHOOK_ENDPOINTS, WEBHOOK_REDELIVERY,
+        ORDERS_STREAM, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINT, WEBHOOK_ENDPOINTS, WEBHOOK_REDELIVERY,
         WEBHOOK_ROTATION, WEBHOOK_TEST,
     },
 };
@@ -130,6 +130,7 @@ fn build() -> Value {
             CHECKOUT_GROUP: checkout::group_path(),
             GROUP_CANCELLATION: moves::group_cancellation_path(),
             ORDERS: orders::list_path(),
+            ORDERS_STREAM: orders::stream_path(),
             ORDER: orders::path(),
             ORDER_DECISION: moves::decision_path(),
             ORDER_FULFILLMENT: moves::fulfillment_path(),

@@ -14,6 +14,9 @@ use super::{
 
 /// The answer to a list.
 pub const ORDERS: &str = include_str!("examples/orders.json");
+/// The beginning of a stream, and an event.
+const STREAM: &str =
+    ": open\nretry: 2000\nid: 4710\n\nid: 4711\nevent: order_decided\ndata: {\"version\":1}\n\n";
 /// The answer to one order.
 pub const ORDER: &str = include_str!("examples/order.json");
 
@@ -75,6 +78,48 @@ pub fn list_path() -> Value {
             parameter("RequestId"),
         ],
         "responses": answers("200", page, &[Code::ValidationError]),
+    });
+    json!({ "get": get })
+}
+
+/// The operations of `/api/v1/orders/stream`.
+pub fn stream_path() -> Value {
+    let stream = json!({
+        "description": "The stream, as server-sent events. `event` is the type of the event, `data` the event \
+                        itself as one line of JSON (its schemas are in docs/events), `id` the place to \
+                        resume from. Lines that begin with a colon are heartbeats. An event `reset` says that \
+                        events are missing.",
+        "headers": headers(),
+        "content": {
+            "text/event-stream": { "schema": { "type": "string" }, "example": STREAM },
+        },
+    });
+    let get = json!({
+        "tags": ["orders"],
+        "operationId": "streamOrders",
+        "summary": "Your store's orders, as they happen",
+        "description": "Events of your store's orders within a second: what a buyer has bought, an order for a \
+                        vendor, decisions, fulfilments, cancellations, expiries, and stock that runs low. A \
+                        vendor sees its own orders only. The stream ends when the token expires, after an \
+                        hour at the latest, and when its reader is too slow: open it again with the last \
+                        `id` in `Last-Event-ID`, and nothing is left out while the events are kept.",
+        "parameters": [
+            query(
+                "perspective",
+                "Your store's side: `buyer` or `vendor`. Without it the store's own side is taken.",
+                &schema("OrderPerspective"),
+            ),
+            {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "required": false,
+                "description": "The last `id` that you have read: the stream goes on after it.",
+                "schema": { "type": "string", "pattern": "^[0-9]{1,18}$" },
+                "example": "4711",
+            },
+            parameter("RequestId"),
+        ],
+        "responses": answers("200", stream, &[Code::ValidationError]),
     });
     json!({ "get": get })
 }

@@ -1,6 +1,8 @@
 //! The contents of a token before its signature is checked: its three parts, its header, its claims.
 //! Everything that can be refused without the signature is refused here, because that is cheap.
 
+use std::time::Duration;
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
@@ -52,6 +54,8 @@ pub struct TokenBody {
     pub sub: String,
     /// The store the person acts for.
     pub active_store_id: Option<String>,
+    /// The end of the token's life.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// A token, cut up.
@@ -152,7 +156,7 @@ impl<'t> Parts<'t> {
                 Some(_) => return Err(Refused::Audience),
             }
         }
-        claims.check_times(expected, now)?;
+        let expires_at = claims.check_times(expected, now)?;
         let text = |name, claim: &Option<Value>| match claim {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -161,12 +165,18 @@ impl<'t> Parts<'t> {
         Ok(TokenBody {
             sub: text("sub", &claims.sub)?.ok_or(Refused::NoClaim("sub"))?,
             active_store_id: text("active_store_id", &claims.active_store_id)?,
+            expires_at,
         })
     }
 }
 
 impl Claims {
-    fn check_times(&self, expected: &Expected, now: DateTime<Utc>) -> Result<(), Refused> {
+    /// Returns the end of the token's life.
+    fn check_times(
+        &self,
+        expected: &Expected,
+        now: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>, Refused> {
         let now = now.timestamp_micros() as f64 / 1e6;
         let leeway = f64::from(expected.leeway_s);
         let exp = seconds("exp", self.exp.as_ref())?.ok_or(Refused::NoClaim("exp"))?;
@@ -189,7 +199,10 @@ impl Claims {
                 return Err(Refused::Lifetime);
             }
         }
-        Ok(())
+        let expires_ms = Duration::from_secs_f64(exp).as_millis();
+        let expires_at = i64::try_from(expires_ms).ok();
+        let expires_at = expires_at.and_then(DateTime::from_timestamp_millis);
+        expires_at.ok_or(Refused::BadClaim("exp"))
     }
 }
 

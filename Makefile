@@ -12,7 +12,7 @@ build = cargo build --locked --release -p splitcart $(addprefix -p splitcart-,$(
 benchmarks := audit catalogue loadtest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test contract clients bench bench-compare bench-check fault-bench fault-check lint deny fuzz sqlx clean install-missing install-brokers
+.PHONY: help demo install test contract clients bench bench-compare bench-check events-bench events-soak fault-bench fault-check lint deny fuzz sqlx clean install-missing install-brokers
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,14 @@ bench-compare: install-missing ## Measure every target of the design and compare
 bench-check: install-missing ## Compare ratios with crates/loadtest/floors.toml, in under three minutes
 	$(call build,$(benchmarks))
 	$(release)/compare --check $(ARGS)
+
+events-bench: install-missing install-brokers ## Kill, freeze and empty brokers while events pass (ARGS=--help)
+	$(call build,$(benchmarks) outbox)
+	$(release)/events-bench $(ARGS)
+
+events-soak: install-missing install-brokers ## Publish 3,000 events a second for an hour (ARGS=--help)
+	$(call build,$(benchmarks) outbox)
+	$(release)/events-soak $(ARGS)
 
 fault-bench: install-missing ## Cause every fault of docs/reliability.md and measure its effect (ARGS=--help)
 	$(call build,$(benchmarks))

@@ -125,16 +125,12 @@ impl App {
             background: background_pool.clone(),
         };
         let outbox = options::outbox(config, redis_url);
-        let outbox =
-            outbox::start(outbox, &pools, &metrics, committed, all_committed, &stops).await?;
         let Outbox {
-            relay,
-            mut followers,
+            publishing,
             background: beside_the_sinks,
             states: sinks,
             follower_names,
-        } = outbox;
-        followers.push(relay);
+        } = outbox::start(outbox, &pools, &metrics, committed, all_committed, &stops).await?;
         let (webhooks, webhook_pool) = webhooks::start(config, database_url, &metrics, &stops)?;
         let in_the_background =
             in_the_background(config, &background_pool, &metrics, follower_names, &stops);
@@ -190,7 +186,7 @@ impl App {
             ops,
             actors,
             carts,
-            publishing: followers,
+            publishing,
             background,
             background_pools: [relay_pool, background_pool, webhook_pool],
             drain_max: Duration::from_secs(config.http.drain_s_max),

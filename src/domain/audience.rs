@@ -7,20 +7,18 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
-    event::{Envelope, OrderCreated, VendorOrderCreated},
+    event::{Envelope, InventoryLow, OrderCreated, OrderMoved, VendorOrderCreated},
     ids::{BuyerStoreId, EventId, OrderId, StoreId, VendorStoreId},
     order::PlacedOrder,
     pricing::DiscountTerms,
 };
 
-/// The type of the event about a product of which little is left.
-const INVENTORY_LOW: &str = "inventory_low";
 /// The types of the events about one order.
 const OF_ORDERS: [&str; 4] = [
-    "order_decided",
-    "order_fulfilled",
-    "order_canceled",
-    "order_expired",
+    OrderMoved::DECIDED,
+    OrderMoved::FULFILLED,
+    OrderMoved::CANCELED,
+    OrderMoved::EXPIRED,
 ];
 
 /// An order that an event names.
@@ -85,7 +83,7 @@ pub fn audience<'o>(
             whole(parties.vendor_store_id.into()),
         ];
     }
-    if event_type == INVENTORY_LOW
+    if event_type == InventoryLow::TYPE
         && let Ok(owner) = Owner::deserialize(&envelope.data)
     {
         return vec![whole(owner.vendor_store_id.into())];

@@ -60,10 +60,9 @@ pub enum StartError {
 /// What runs.
 #[derive(Debug)]
 pub struct Outbox {
-    /// Ends when it is told that everything is committed, after a last round.
-    pub relay: JoinHandle<()>,
-    /// End soon after they are told to stop.
-    pub followers: Vec<JoinHandle<()>>,
+    /// The relay and the followers. They end when they are told that everything is committed; the relay
+    /// publishes that first.
+    pub publishing: Vec<JoinHandle<()>>,
     /// Tasks that have nothing to finish.
     pub background: Vec<JoinHandle<()>>,
     pub states: SinkStates,
@@ -85,7 +84,7 @@ pub async fn start(
     let primary = prepare(&pools.sinks, &names).await?;
     let mut states = SinkStates::default();
     let mut background = Vec::new();
-    let mut followers = Vec::new();
+    let mut publishing = Vec::new();
     let mut primary_delivery = None;
     for sink in &options.sinks {
         let report = SinkReport::new(&sink.name, metrics.clone());
@@ -105,12 +104,12 @@ pub async fn start(
                 attempts_max: options.relay.attempts_max,
             };
             let follower = Follower::new(pools.sinks.clone(), delivery, limits);
-            followers.push(actix_rt::spawn(follower.run(all_committed.clone())));
+            publishing.push(actix_rt::spawn(follower.run(all_committed.clone())));
         }
     }
     let delivery = primary_delivery.expect("the primary sink is one of those that are configured");
     let relay = Relay::new(pools.sinks.clone(), delivery, committed, options.relay);
-    let relay = actix_rt::spawn(relay.run(all_committed));
+    publishing.push(actix_rt::spawn(relay.run(all_committed)));
     let follower_names: Vec<_> = names.into_iter().filter(|name| *name != primary).collect();
     background.push(actix_rt::spawn(lag_gauges::measure(
         pools.background.clone(),
@@ -124,8 +123,7 @@ pub async fn start(
         stopping.clone(),
     )));
     Ok(Outbox {
-        relay,
-        followers,
+        publishing,
         background,
         states,
         follower_names,

@@ -122,7 +122,7 @@ async fn a_redis_of_the_events_own_that_can_t_be_used_is_told_at_start() {
     let world = World::with_settings(&[events]).await;
     world
         .server
-        .until_logged("Is SPLITCART_OUTBOX_REDIS_URL right?")
+        .until_logged("Is the URL of the sink right (SPLITCART_OUTBOX_REDIS_URL")
         .await;
     world.server.until_logged("redis.sock answers").await;
 }

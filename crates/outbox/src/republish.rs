@@ -139,7 +139,7 @@ pub(crate) async fn run(
         refused: Vec::new(),
         last: None,
     };
-    run.to_the_end(&name, json).await
+    run.finish(&name, json).await
 }
 
 fn nothing(json: bool, sink: &str) -> String {
@@ -165,7 +165,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn to_the_end(mut self, name: &str, json: bool) -> anyhow::Result<ExitCode> {
+    async fn finish(mut self, name: &str, json: bool) -> anyhow::Result<ExitCode> {
         let stop = stop_signal()?;
         tokio::pin!(stop);
         let screen = Screen::on_stderr();

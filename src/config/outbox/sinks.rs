@@ -75,7 +75,6 @@ impl Sink {
     /// Reads secrets that are given as files, and checks the form of URLs.
     fn complete(&mut self, key: &str) -> Result<(), Error> {
         match self {
-            Self::Webhook(_) => {}
             Self::RedisStream(sink) => {
                 let key = format!("{key}.url");
                 sink.url = sources::read_secret(&key, &sink.url, &sink.url_file)?;
@@ -97,7 +96,7 @@ impl Sink {
             }
             Self::NatsJetstream(sink) => sink.complete(key)?,
             Self::Kafka(sink) => sink.complete(key)?,
-            Self::Log(_) => {}
+            Self::Log(_) | Self::Webhook(_) => {}
         }
         Ok(())
     }

@@ -89,13 +89,13 @@ async fn dead_letters_are_listed_shown_sent_again_and_given_up() {
     let (shown, code) = stage.outbox_json(&["show", &one.to_string()]).await;
     assert_eq!(code, 0);
     assert_eq!(shown["event"]["event_id"], one.to_string());
-    let states: Vec<_> = shown["sinks"]
+    let in_sinks: Vec<_> = shown["sinks"]
         .as_array()
         .unwrap()
         .iter()
         .map(|it| &it["state"])
         .collect();
-    assert_eq!(states, ["dead", "dead"]);
+    assert_eq!(in_sinks, ["dead", "dead"]);
 
     for redis in [&stage.primary, &stage.follower] {
         redis.set("proto-max-bulk-len", "536870912").await;

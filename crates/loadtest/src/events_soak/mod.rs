@@ -24,7 +24,6 @@ use std::{
 use anyhow::{Context, ensure};
 use clap::Parser;
 use splitcart::{cli::signals, db};
-use terminal::count;
 
 use crate::{
     chart,
@@ -73,7 +72,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
     let settings = [("SPLITCART_OUTBOX_RETENTION", retention.replace(' ', ""))];
     let service = Service::start_with(&brokers, logs.path(), &settings).await?;
     let url = service.services.database_url().to_owned();
-    let mut sampler = Sampler::new(&url, service.ops).await?;
+    let mut looker = Sampler::new(&url, service.ops).await?;
     let rest = options.events_per_s.saturating_sub(options.checkouts_per_s);
     let writing = actix_rt::spawn(writer::write(url.clone(), rest));
     let started = Instant::now();
@@ -99,14 +98,14 @@ async fn run(options: &Options) -> anyhow::Result<()> {
                 (Some(_), false) => snapshot = None,
                 _ => {}
             }
-            let sample = sampler.look(elapsed, snapshot.is_some()).await?;
+            let sample = looker.look(elapsed, snapshot.is_some()).await?;
             eprintln!("{sample}");
             samples.push(sample);
         }
     }
     ensure!(!writing.is_finished(), "the writer of events has ended");
     writing.abort();
-    let waits = settle(&mut sampler, started).await?;
+    let waits = settle(&mut looker, started).await?;
     samples.extend(waits);
     let mut connection = db::pool::connect(&url.into()).await?;
     let unpublished = crate::db::unpublished(&mut connection).await?;
@@ -131,12 +130,12 @@ async fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// Looks on until nothing waits.
-async fn settle(sampler: &mut Sampler, started: Instant) -> anyhow::Result<Vec<Sample>> {
+async fn settle(looker: &mut Sampler, started: Instant) -> anyhow::Result<Vec<Sample>> {
     let ended = Instant::now();
     let mut samples = Vec::new();
     while ended.elapsed() < SETTLE_MAX {
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let sample = sampler.look(started.elapsed(), false).await?;
+        let sample = looker.look(started.elapsed(), false).await?;
         let is_over = sample.sinks.values().all(|lag| lag.waiting == 0.0);
         samples.push(sample);
         if is_over {
@@ -154,10 +153,7 @@ fn report(soak: &Soak, unpublished: i64) {
             .map(|lag| lag.published)
             .fold(0.0, f64::max)
     });
-    println!(
-        "published to each sink: {} at least",
-        count(published as u64)
-    );
+    println!("published to each sink: {published} at least");
     println!("unpublished at the end: {unpublished}");
     for sink in &soak.sinks {
         let lag = greatest(&|it| it.sinks.get(*sink).map_or(0.0, |lag| lag.oldest_s));

@@ -82,6 +82,8 @@ pub struct App {
     background_pools: [PgPool; 3],
     drain_max: Duration,
     stopping: watch::Sender<bool>,
+    /// True when the public listener closes.
+    closing: watch::Sender<bool>,
     drained: watch::Sender<bool>,
 }
 
@@ -138,7 +140,9 @@ impl App {
         let late_orders = late_orders::expire(config, &background_pool, orders, &metrics, &stops);
         let named = incarnation.clone();
         let named = actix_rt::spawn(named.keep_current(background_pool.clone(), stops.clone()));
-        let (live_orders, tail) = follow_orders(config, &background_pool, &metrics, &stops);
+        // While the service is stopping and serves on, streams stay open, and others are opened.
+        let (closing, closes) = watch::channel(false);
+        let (live_orders, tail) = follow_orders(config, &background_pool, &metrics, &closes);
         let ops = Ops {
             database: KeptConnection::to(database_url),
             remembered: Remembered::default(),
@@ -191,6 +195,7 @@ impl App {
             background_pools: [relay_pool, background_pool, webhook_pool],
             drain_max: Duration::from_secs(config.http.drain_s_max),
             stopping,
+            closing,
             drained,
         })
     }
@@ -220,6 +225,7 @@ impl App {
             tracing::info!("stopping: not ready any more, serving on for {delay:?}");
             tokio::time::sleep(delay).await;
         }
+        self.closing.send_replace(true);
         tracing::info!("stopping: finishing the requests under way");
         // Requests that are not finished in time are dropped; see `server::serve`.
         let rest = self.drain_max / AFTERWARDS;

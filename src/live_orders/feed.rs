@@ -27,8 +27,8 @@ const MISSED_MAX: i64 = 20_000;
 const PAGE_MAX: i64 = 500;
 /// The time that a statement may take.
 const STATEMENT_MAX: Duration = Duration::from_secs(2);
-/// The time for which a stream waits for the reader of the log to begin.
-const BEGIN_MAX: Duration = Duration::from_secs(2);
+/// The time for which a stream waits for the reader of the log, whose look may take three seconds.
+const BEGIN_MAX: Duration = Duration::from_secs(4);
 /// The most messages that are sent as one.
 const TOGETHER_MAX: usize = 32;
 
@@ -72,11 +72,11 @@ impl Feed {
         reader: Reader,
         after: Option<i64>,
     ) -> Result<Self, Refused> {
-        let place = hub.take_place(reader.user_id, reader.store_id)?;
-        let mut position = hub.position();
-        let begun = timeout(BEGIN_MAX, position.wait_for(Option::is_some)).await;
-        let begun = begun.ok().and_then(|begun| *begun.ok()?);
-        let now = begun.ok_or(Refused::Unavailable)?;
+        let mut place = hub.take_place(reader.user_id, reader.store_id)?;
+        let position = hub.position();
+        let joined = timeout(BEGIN_MAX, &mut place.joined).await;
+        let now = joined.ok().and_then(Result::ok);
+        let now = now.ok_or(Refused::Unavailable)?;
         let (sent_up_to, beginning) = match after {
             None => (now, opened(now, RETRY_MS)),
             Some(after) => {
@@ -194,7 +194,7 @@ impl Feed {
 /// reader of the log here: another instance has sent it.
 fn can_resume(after: i64, now: i64, bounds: LogBounds) -> bool {
     let is_known = after <= bounds.last.max(now);
-    let is_kept = after == bounds.last || bounds.first.is_some_and(|first| first <= after + 1);
+    let is_kept = after == bounds.last || bounds.first.is_some_and(|first| first - 1 <= after);
     is_known && is_kept && now - after <= MISSED_MAX
 }
 
@@ -215,6 +215,7 @@ mod tests {
             (9, 8, bounds(Some(1), 9), true),
             // Of another database.
             (10, 9, bounds(Some(1), 9), false),
+            (i64::MAX, 9, bounds(Some(1), 9), false),
             (1, MISSED_MAX + 1, bounds(Some(1), MISSED_MAX + 1), true),
             (0, MISSED_MAX + 1, bounds(Some(1), MISSED_MAX + 1), false),
         ] {

@@ -10,6 +10,8 @@ use super::{Page, hub::LiveOrders};
 
 /// The pause between two looks at the log.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// The same when a stream is opened, which waits for the next look.
+const LOOK_FOR_ONE_MORE: Duration = Duration::from_millis(20);
 /// The pause after a failure.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// The most events of one look.
@@ -50,7 +52,9 @@ async fn follow_while_watched(hub: &LiveOrders, pool: &PgPool) {
                 after = page.last_seq().unwrap_or(after);
                 hub.hand_over(&page);
                 if !page.is_full {
-                    tokio::time::sleep(LOOK_EVERY).await;
+                    tokio::time::sleep(LOOK_FOR_ONE_MORE).await;
+                    let rest = LOOK_EVERY.saturating_sub(LOOK_FOR_ONE_MORE);
+                    drop(tokio::time::timeout(rest, hub.one_more()).await);
                 }
             }
             // The next look begins where this one did: nothing is left out.

@@ -23,7 +23,7 @@ use crate::{
 use super::{PATH, Stream, ask};
 
 #[tokio::test]
-async fn a_stream_too_many_is_refused_until_another_ends() {
+async fn a_stream_too_many_ends_the_persons_oldest_and_is_refused_if_the_server_has_too_many() {
     let settings = [
         ("SPLITCART_LIVE_STREAMS_MAX", "3"),
         ("SPLITCART_LIVE_USER_STREAMS_MAX", "2"),
@@ -31,21 +31,22 @@ async fn a_stream_too_many_is_refused_until_another_ends() {
     let world = World::with_settings(&settings).await;
     let one = world.client(&world.market.buyer().await);
     let two = world.client(&world.market.buyer().await);
-    let first = Stream::open(&one).await;
-    let _second = Stream::open(&one).await;
+    let mut first = Stream::open(&one).await;
+    let second = Stream::open(&one).await;
 
-    let of_user = Client::send(one.request(Method::GET, PATH)).await;
-    assert_eq!(
-        (of_user.status, of_user.code().as_str()),
-        (429, "RATE_LIMITED")
-    );
-    let _third = Stream::open(&two).await;
+    let _third = Stream::open(&one).await;
+    assert!(first.next().await.is_none());
+    wait::until("the first one's place is free", async || {
+        world.server.metric("splitcart_live_streams ").await == 2.0
+    })
+    .await;
+    let _fourth = Stream::open(&two).await;
     let of_all = Client::send(two.request(Method::GET, PATH)).await;
     assert_eq!((of_all.status, of_all.code().as_str()), (503, "OVERLOADED"));
     assert!(of_all.headers.contains_key("retry-after"));
     assert_eq!(world.server.metric("splitcart_live_streams ").await, 3.0);
 
-    drop(first);
+    drop(second);
     wait::until("there is room again", async || {
         ask(&two, None).await.status() == 200
     })
@@ -114,6 +115,31 @@ async fn a_server_that_stops_ends_its_streams_at_once() {
         "{:?}",
         asked.elapsed()
     );
+}
+
+#[tokio::test]
+async fn a_server_that_serves_on_while_it_stops_keeps_its_streams_until_it_closes() {
+    let settings = [
+        ("SPLITCART_HTTP_DRAIN_S_MAX", "60"),
+        ("SPLITCART_HTTP_DRAIN_DELAY_S", "3"),
+    ];
+    let mut world = World::with_settings(&settings).await;
+    let client = world.client(&world.market.buyer().await);
+    let mut before = Stream::open(&client).await;
+    let asked = Instant::now();
+
+    world.server.terminate();
+
+    wait::until("it is not ready", async || {
+        world.server.operations("/readyz").await.0 == 503
+    })
+    .await;
+    let mut meanwhile = Stream::open(&client).await;
+    assert!(before.next().await.is_none());
+    assert!(meanwhile.next().await.is_none());
+    assert!(asked.elapsed() >= Duration::from_secs(3));
+    assert!(world.server.ended().await.success());
+    assert!(asked.elapsed() < Duration::from_secs(13));
 }
 
 /// An event of this store with a long text, straight in the log.

@@ -8,9 +8,9 @@ create table webhook_endpoints (
     -- Signatures are made with it, so a hash would not do.
     secret              text        not null
                         constraint webhook_endpoints_secret_has_prefix check (secret like 'whsec\_%'),
-    -- The one before, which signs beside it until then.
-    old_secret          text,
-    old_secret_until    timestamptz,
+    -- Those before, each of which signs beside it until its own end.
+    old_secrets         text[]      not null default '{}',
+    old_secrets_until   timestamptz[] not null default '{}',
     -- Empty: all.
     event_types         text[]      not null default '{}',
     is_active           boolean     not null default true,
@@ -20,15 +20,31 @@ create table webhook_endpoints (
                             ('switched_off', 'failing', 'gone')),
     -- The first failed attempt since the last that succeeded.
     failing_since       timestamptz,
+    -- The last failed attempt, or one less than an hour before it: the row is not to be written for each.
+    failed_at           timestamptz,
+    -- No delivery that waits is due before. Null: none waits. Whoever writes a delivery locks this row first,
+    -- so that no delivery is overlooked while the time is moved on.
+    next_due_at         timestamptz,
+    -- The last claim of a delivery, or one less than a second before it.
+    claimed_at          timestamptz,
     created_at          timestamptz not null default now(),
     updated_at          timestamptz not null default now(),
-    constraint webhook_endpoints_old_secret_ends
-        check ((old_secret is null) = (old_secret_until is null)),
+    constraint webhook_endpoints_old_secrets_end
+        check (cardinality(old_secrets) = cardinality(old_secrets_until)),
     constraint webhook_endpoints_disabled_says_why
         check (is_active = (disabled_at is null) and is_active = (disabled_reason is null))
 );
 
 create index webhook_endpoints_store_idx on webhook_endpoints (store_id);
+-- The worker's look costs one step in it while nothing is due, however many endpoints there are.
+create index webhook_endpoints_due_idx on webhook_endpoints (next_due_at) where is_active;
+
+-- Written twice for each delivery at the most.
+alter table webhook_endpoints set (
+    fillfactor = 80,
+    autovacuum_vacuum_scale_factor = 0.02,
+    autovacuum_vacuum_threshold = 1000
+);
 
 -- A row per attempt: it is the queue until the attempt was made, and the log of attempts afterwards. A
 -- queue with a log beside it would write the same again.
@@ -49,6 +65,7 @@ create table webhook_deliveries (
                     constraint webhook_deliveries_attempt_positive check (attempt > 0),
     -- Text, not jsonb: every attempt sends the same bytes.
     body            text        not null,
+    -- While an instance makes the attempt: the end of its claim, at which it is due again.
     due_at          timestamptz not null,
     -- While an instance makes the attempt; also its fencing token.
     claimed_until   timestamptz,
@@ -74,6 +91,9 @@ create index webhook_deliveries_due_idx
     on webhook_deliveries (endpoint_id, due_at, position) where outcome is null;
 create index webhook_deliveries_in_order_idx
     on webhook_deliveries (endpoint_id, aggregate_id, position) where outcome is null;
+-- Tests that wait are counted.
+create index webhook_deliveries_tests_idx
+    on webhook_deliveries (endpoint_id) where outcome is null and source_event_id is null;
 -- For the list of an endpoint's deliveries.
 create index webhook_deliveries_endpoint_idx on webhook_deliveries (endpoint_id, id desc);
 create index webhook_deliveries_source_idx on webhook_deliveries (source_event_id);

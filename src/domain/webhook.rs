@@ -14,6 +14,10 @@ pub const URL_LEN_MAX: usize = 2048;
 pub const TEST_TYPE: &str = "webhook_test";
 /// The time for which the secret before signs beside a new one.
 pub const OLD_SECRET_KEPT: Duration = Duration::from_hours(24);
+/// The most old secrets that sign.
+pub const OLD_SECRETS_MAX: i64 = 5;
+/// The most tests that wait at an endpoint.
+pub const TESTS_WAITING_MAX: i64 = 10;
 /// An endpoint that has failed for this long, without one success, is disabled.
 pub const FAILING_MAX: Duration = Duration::from_hours(5 * 24);
 /// The time for which deliveries are kept.

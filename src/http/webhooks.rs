@@ -3,6 +3,8 @@
 //! No route here takes an Idempotency-Key: the answer to a key is kept in Redis and PostgreSQL, and an answer
 //! with a secret is given once. An endpoint that was created twice is seen in the list, and can be deleted.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use chrono::{SubsecRound, Utc};
 use uuid::Uuid;
@@ -10,13 +12,13 @@ use uuid::Uuid;
 use crate::{
     db::{
         self,
-        webhooks::{Change, Endpoint, NewEndpoint},
+        webhooks::{Change, Endpoint, NewEndpoint, Redelivery, Rotation},
     },
     domain::{
         caller::{Access, Member},
         event::{ENVELOPE_VERSION, Envelope, EventActor},
         ids::{EventId, StoreId, WebhookDeliveryId, WebhookEndpointId},
-        webhook::{ENDPOINTS_MAX, OLD_SECRET_KEPT, TEST_TYPE},
+        webhook::{ENDPOINTS_MAX, OLD_SECRET_KEPT, OLD_SECRETS_MAX, TEST_TYPE, TESTS_WAITING_MAX},
     },
     webhooks::{signature::make_secret, url},
 };
@@ -34,6 +36,8 @@ use super::{
 
 /// The number of deliveries on a page, unless the request says otherwise.
 pub const LIMIT_DEFAULT: usize = 20;
+/// The wait after a test too many: that of an attempt, and of the next after a failure.
+const TEST_TOO_MANY_WAIT: Duration = Duration::from_secs(10);
 /// The most deliveries on a page.
 pub const LIMIT_MAX: usize = 100;
 
@@ -130,10 +134,15 @@ pub async fn rotate_secret(
     let secret = make_secret();
     let rotated = state
         .write(async |connection| {
-            db::webhooks::rotate_secret(connection, store, id, &secret, OLD_SECRET_KEPT).await
+            let (kept, max) = (OLD_SECRET_KEPT, OLD_SECRETS_MAX);
+            db::webhooks::rotate_secret(connection, store, id, &secret, kept, max).await
         })
         .await?;
-    let endpoint = rotated.ok_or_else(endpoint_not_found)?;
+    let endpoint = match rotated {
+        Rotation::Done(endpoint) => endpoint,
+        Rotation::TooSoon(wait) => return Err(ApiError::too_many_rotations(wait)),
+        Rotation::NotFound => return Err(endpoint_not_found()),
+    };
     Ok(HttpResponse::Ok()
         .content_type("application/json")
         .insert_header(("Cache-Control", "no-store"))
@@ -145,17 +154,24 @@ pub async fn test(request: HttpRequest, state: web::Data<State>) -> Result<HttpR
     let Admin { store, identity } = admit(&request, &state).await?;
     let id = target::id(&request)?;
     let endpoint = find(&state, store, id).await?;
-    refuse_inactive(&endpoint)?;
+    if !endpoint.is_active {
+        return Err(inactive());
+    }
     let delivery = WebhookDeliveryId::new(Uuid::now_v7());
     let envelope = test_event(&endpoint, identity);
     let body = serde_json::to_string(&envelope).expect("an event is JSON");
-    state
+    let is_written = state
         .write(async |connection| {
             let (event, event_type) = (envelope.event_id, &envelope.event_type);
-            db::webhooks::write_test(connection, delivery, id, event, event_type, &body).await
+            let max = TESTS_WAITING_MAX;
+            db::webhooks::write_test(connection, delivery, id, event, event_type, &body, max).await
         })
         .await?;
-    Ok(accepted(delivery))
+    if is_written {
+        Ok(accepted(delivery))
+    } else {
+        Err(ApiError::too_many_tests(TEST_TOO_MANY_WAIT))
+    }
 }
 
 fn test_event(endpoint: &Endpoint, identity: Identity) -> Envelope {
@@ -207,11 +223,14 @@ pub async fn redeliver(
     let attempt = state
         .write(async |connection| db::webhooks::redeliver(connection, store, id, new).await)
         .await?;
-    let attempt = attempt.ok_or_else(|| {
-        let message = "Your store has no such delivery; they are kept for seven days.";
-        ApiError::new(Code::NotFound, message)
-    })?;
-    Ok(accepted(attempt))
+    match attempt {
+        Redelivery::Due(attempt) => Ok(accepted(attempt)),
+        Redelivery::Disabled => Err(inactive()),
+        Redelivery::NotFound => {
+            let message = "Your store has no such delivery; they are kept for seven days.";
+            Err(ApiError::new(Code::NotFound, message))
+        }
+    }
 }
 
 /// An owner or admin of a store.
@@ -251,12 +270,9 @@ fn checked(state: &State, text: &str) -> Result<String, ApiError> {
     Ok(url.into())
 }
 
-fn refuse_inactive(endpoint: &Endpoint) -> Result<(), ApiError> {
-    if endpoint.is_active {
-        return Ok(());
-    }
-    let problem = "names an endpoint that is switched off; PATCH its is_active to true first";
-    Err(malformed("id", problem.to_owned()))
+fn inactive() -> ApiError {
+    let problem = "is of an endpoint that is switched off; PATCH its is_active to true first";
+    malformed("id", problem.to_owned())
 }
 
 fn too_many() -> ApiError {

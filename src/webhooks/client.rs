@@ -27,7 +27,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
 };
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::Semaphore};
 use tower_service::Service;
 
 use super::{address::Reach, url};
@@ -41,17 +41,31 @@ const ANSWER_LEN_MAX: usize = 16 * 1024;
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 /// The longest head of an answer.
 const HEAD_LEN_MAX: usize = 16 * 1024;
+/// The text for a host without an address that may be connected to. The same for one that is not found: names
+/// of the operator's network are not to be told from others.
+const NO_ADDRESS: &str = "the host's name leads to no public address";
 const USER_AGENT: &str = concat!("splitcart/", env!("CARGO_PKG_VERSION"), " (webhooks)");
 
 /// Looks a host's addresses up.
 pub type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
 
+/// The most look-ups at a time. Each takes a thread until the resolver gives up, however long its post waits.
+const LOOKUPS_MAX: usize = 32;
+
 /// The system's look-up.
 pub fn system_lookup() -> Lookup {
-    Arc::new(|host| {
+    let places = Arc::new(Semaphore::new(LOOKUPS_MAX));
+    Arc::new(move |host| {
+        let places = Arc::clone(&places);
         Box::pin(async move {
-            let found = tokio::net::lookup_host((host, 0)).await?;
-            Ok(found.map(|it| it.ip()).collect())
+            let place = places.acquire_owned().await.map_err(io::Error::other)?;
+            // In a task, so that the place is taken until the look-up ends, also when its post does not wait.
+            let looking = tokio::spawn(async move {
+                let found = tokio::net::lookup_host((host, 0)).await;
+                drop(place);
+                found.map(|it| it.map(|it| it.ip()).collect())
+            });
+            looking.await.map_err(io::Error::other)?
         })
     })
 }
@@ -217,9 +231,9 @@ impl Connector {
             Ok(address) => vec![address],
             Err(_) => (self.lookup)(host.to_owned())
                 .await
-                .map_err(|_| io::Error::other("the host's name can't be resolved"))?,
+                .map_err(|_| io::Error::other(NO_ADDRESS))?,
         };
-        let mut last = io::Error::other("the host has no public address");
+        let mut last = io::Error::other(NO_ADDRESS);
         let allowed = addresses.into_iter().filter(|it| self.reach.allows(*it));
         for address in allowed {
             let connecting = TcpStream::connect(SocketAddr::new(address, port));

@@ -5,21 +5,25 @@
 //! `webhook-id`.
 
 use std::{
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use sqlx::PgPool;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
 use uuid::Uuid;
 
 use crate::{
     db::{
         self,
-        webhooks::{Attempt, ClaimedDelivery, Failed, MarkOutcome},
+        webhooks::{Attempt, ClaimedDelivery, Failed, Look, MarkOutcome, Places},
     },
     domain::{
-        ids::WebhookDeliveryId,
+        ids::{StoreId, WebhookDeliveryId, WebhookEndpointId},
         webhook::{FAILING_MAX, pause_after},
     },
     faults,
@@ -36,19 +40,71 @@ pub const PER_ENDPOINT_MAX: i64 = 4;
 /// The most posts of this instance at a time: so many endpoints that don't answer, times four, hold up
 /// nobody.
 const UNDER_WAY_MAX: usize = 256;
+/// The most posts of this instance to endpoints of one store at a time. A store that deletes endpoints and
+/// creates others takes no more places by that.
+const PER_STORE_MAX: i64 = 64;
 /// The most deliveries that one statement claims: their bodies are in memory.
 const CLAIM_MAX: usize = 64;
 /// The lease of a claim. A post and its record take less.
 const LEASE: Duration = Duration::from_secs(30);
 /// The interval of looks for deliveries that are due.
 const POLL: Duration = Duration::from_millis(250);
+/// The shortest time from one look to the next.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
+/// The interval of looks at all endpoints: those in between take only endpoints into account that have become
+/// due lately.
+const WHOLE_EVERY: Duration = Duration::from_secs(5);
 /// The pause after a claim that failed.
 const PAUSE: Duration = Duration::from_secs(1);
 const STATEMENT_MAX: Duration = Duration::from_secs(5);
 /// The attempts to record an outcome. After them the lease expires, and the event is posted again.
 const RECORDS_MAX: u32 = 3;
+/// The longest error that is kept, in characters.
+const ERROR_LEN_MAX: usize = 500;
 /// 410: Standard Webhooks has it say that nothing more is wanted.
 const GONE: u16 = 410;
+
+/// What this instance remembers from one look to the next.
+#[derive(Debug, Default)]
+struct Rounds {
+    whole_at: Option<Instant>,
+    /// Endpoints of posts that began or ended since the last whole look: more may wait for them, however long
+    /// ago that became due.
+    endpoints: HashSet<WebhookEndpointId>,
+    /// The number of posts under way.
+    of_stores: HashMap<StoreId, i64>,
+}
+
+impl Rounds {
+    fn places(&self) -> Places {
+        Places {
+            of_stores: self
+                .of_stores
+                .iter()
+                .map(|(store, number)| (*store, *number))
+                .collect(),
+            per_store_max: PER_STORE_MAX,
+            per_endpoint_max: PER_ENDPOINT_MAX,
+        }
+    }
+
+    fn begin(&mut self, delivery: &ClaimedDelivery) {
+        self.endpoints.insert(delivery.endpoint_id);
+        *self.of_stores.entry(delivery.store_id).or_default() += 1;
+    }
+
+    fn end(&mut self, ended: Result<(StoreId, WebhookEndpointId), JoinError>) {
+        // A post that panicked keeps its store's place: which one it was is not known.
+        let Ok((store, endpoint)) = ended else { return };
+        self.endpoints.insert(endpoint);
+        if let Some(number) = self.of_stores.get_mut(&store) {
+            *number -= 1;
+            if *number == 0 {
+                self.of_stores.remove(&store);
+            }
+        }
+    }
+}
 
 /// Posts what is due.
 #[derive(Clone, Debug)]
@@ -73,19 +129,26 @@ impl Worker {
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
         let worker = Arc::new(self);
         let mut posts = JoinSet::new();
+        let mut rounds = Rounds::default();
         while !*stopping.borrow_and_update() {
             let room = CLAIM_MAX.min(UNDER_WAY_MAX - posts.len());
             let looked_at = Instant::now();
             let claimed = if room == 0 {
                 Ok(Vec::new())
             } else {
-                worker.claim(room).await
+                worker.claim(room, &mut rounds).await
             };
             let pause = match claimed {
                 Ok(claimed) => {
                     let is_full = claimed.len() == room && room > 0;
                     for delivery in claimed {
-                        posts.spawn_local(Arc::clone(&worker).deliver(delivery, looked_at));
+                        rounds.begin(&delivery);
+                        let to = (delivery.store_id, delivery.endpoint_id);
+                        let worker = Arc::clone(&worker);
+                        posts.spawn_local(async move {
+                            worker.deliver(delivery, looked_at).await;
+                            to
+                        });
                     }
                     if is_full { Duration::ZERO } else { POLL }
                 }
@@ -94,25 +157,61 @@ impl Worker {
                     PAUSE
                 }
             };
+            let wait = async {
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    // The place of a post that has ended is free, and what waited behind it may be due.
+                    Some(ended) = posts.join_next() => rounds.end(ended),
+                }
+                // However many posts end meanwhile: the next look is for all of them.
+                tokio::time::sleep(LOOK_PAUSE.saturating_sub(looked_at.elapsed())).await;
+            };
             tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                // The place of a post that has ended is free, and what waited behind it may be due.
-                Some(_) = posts.join_next() => while posts.try_join_next().is_some() {},
+                () = wait => {}
                 _ = stopping.changed() => {}
+            }
+            while let Some(ended) = posts.try_join_next() {
+                rounds.end(ended);
             }
         }
         while posts.join_next().await.is_some() {}
     }
 
-    async fn claim(&self, room: usize) -> Result<Vec<ClaimedDelivery>, db::Error> {
+    async fn claim(
+        &self,
+        room: usize,
+        rounds: &mut Rounds,
+    ) -> Result<Vec<ClaimedDelivery>, db::Error> {
         let room = i64::try_from(room).unwrap_or(i64::MAX);
-        db::within(&self.pool, STATEMENT_MAX, async |connection| {
+        let places = rounds.places();
+        let is_whole = rounds.whole_at.is_none_or(|at| at.elapsed() >= WHOLE_EVERY);
+        let look = if is_whole {
+            Look::Whole
+        } else {
+            Look::Recent(rounds.endpoints.iter().copied().collect())
+        };
+        let claimed = db::within(&self.pool, STATEMENT_MAX, async |connection| {
+            if is_whole {
+                let mut tx = db::transaction::begin_on(connection).await?;
+                db::webhooks::move_due_times_on(&mut tx).await?;
+                db::transaction::commit(tx).await?;
+            }
+            // Mostly there is nothing, and this is all.
+            let due = db::webhooks::find_due(connection, room, &look, &places).await?;
+            if due.is_empty() {
+                return Ok(Vec::new());
+            }
             let mut tx = db::transaction::begin_on(connection).await?;
-            let claimed = db::webhooks::claim_due(&mut tx, room, PER_ENDPOINT_MAX, LEASE).await?;
+            let claimed = db::webhooks::claim_due(&mut tx, &due, room, &places, LEASE).await?;
             db::transaction::commit(tx).await?;
             Ok(claimed)
-        })
-        .await
+        });
+        let claimed = claimed.await?;
+        if is_whole {
+            rounds.whole_at = Some(Instant::now());
+            rounds.endpoints.clear();
+        }
+        Ok(claimed)
     }
 
     /// Makes an attempt that was claimed at `claimed_at`.
@@ -139,7 +238,7 @@ impl Worker {
             Ok(200..=299) => None,
             Ok(300..=399) => Some("the answer is a redirect, which is not followed".to_owned()),
             Ok(status) => Some(format!("the answer is {status}")),
-            Err(error) => Some(error.to_string()),
+            Err(error) => Some(cut(&error.to_string())),
         };
         let outcome = if problem.is_none() {
             "delivered"
@@ -218,5 +317,21 @@ impl Worker {
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
         }
+    }
+}
+
+/// An error as it is kept: what the other side has sent may be part of it.
+fn cut(text: &str) -> String {
+    text.chars().take(ERROR_LEN_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_error_is_cut_between_characters() {
+        assert_eq!(cut("no answer"), "no answer");
+        assert_eq!(cut(&"\u{e4}".repeat(501)), "\u{e4}".repeat(500));
     }
 }

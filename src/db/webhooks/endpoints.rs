@@ -150,6 +150,7 @@ pub async fn change_endpoint(
                 else coalesce(disabled_reason, 'switched_off')
             end,
             failing_since = case when $5 then null else failing_since end,
+            failed_at = case when $5 then null else failed_at end,
             updated_at = now()
         where id = $1
             and store_id = $2
@@ -169,36 +170,90 @@ pub async fn change_endpoint(
     find_endpoint(connection, store, id).await
 }
 
-/// Gives an endpoint a new secret. The one before signs beside it for `old_kept`. To do it again with the
-/// same secret changes nothing.
+/// The outcome of changing a secret.
+#[derive(Clone, Debug)]
+pub enum Rotation {
+    Done(Endpoint),
+    /// As many old secrets sign as may; the first ends after this time.
+    TooSoon(Duration),
+    NotFound,
+}
+
+/// Gives an endpoint a new secret. The one before signs beside it for `old_kept`, as do those before, of which
+/// there are at most `old_max`. To do it again with the same secret changes nothing.
 pub async fn rotate_secret(
     connection: &mut PgConnection,
     store: StoreId,
     id: WebhookEndpointId,
     secret: &SecretString,
     old_kept: Duration,
-) -> Result<Option<Endpoint>, Error> {
+    old_max: i64,
+) -> Result<Rotation, Error> {
     sqlx::query!(
+        "select from webhook_endpoints where id = $1 for no key update",
+        id as WebhookEndpointId,
+    )
+    .execute(&mut *connection)
+    .await
+    .doing("lock a webhook endpoint")?;
+    let rotated = sqlx::query!(
         r#"
-        update webhook_endpoints
+        update webhook_endpoints e
         set
-            old_secret = secret,
-            old_secret_until = now() + make_interval(secs => $4),
+            old_secrets = kept.secrets || e.secret,
+            old_secrets_until = kept.untils || now() + make_interval(secs => $4),
             secret = $3,
             updated_at = now()
-        where id = $1
-            and store_id = $2
-            and secret <> $3
+        from webhook_endpoints same
+        cross join lateral (
+            select
+                count(*) as number,
+                coalesce(array_agg(old.secret order by old.number), '{}') as secrets,
+                coalesce(array_agg(old.until order by old.number), '{}') as untils
+            from unnest(same.old_secrets, same.old_secrets_until) with ordinality
+                as old (secret, until, number)
+            where old.until > now()
+        ) kept
+        where e.id = $1
+            and e.store_id = $2
+            and e.secret <> $3
+            and same.id = e.id
+            and kept.number < $5
         "#,
         id as WebhookEndpointId,
         store as StoreId,
         secret.expose_secret(),
         old_kept.as_secs_f64(),
+        old_max,
     )
     .execute(&mut *connection)
     .await
     .doing("rotate the secret of a webhook endpoint")?;
-    find_endpoint(connection, store, id).await
+    if rotated.rows_affected() == 0 {
+        let wait = sqlx::query_scalar!(
+            r#"
+            select extract(epoch from (
+                select min(until) - now() from unnest(old_secrets_until) as until where until > now()
+            ))::float8 as "wait?"
+            from webhook_endpoints
+            where id = $1
+                and store_id = $2
+                and secret <> $3
+            "#,
+            id as WebhookEndpointId,
+            store as StoreId,
+            secret.expose_secret(),
+        )
+        .fetch_optional(&mut *connection)
+        .await
+        .doing("read until when old secrets sign")?;
+        if let Some(wait) = wait {
+            let wait = Duration::try_from_secs_f64(wait.unwrap_or_default());
+            return Ok(Rotation::TooSoon(wait.unwrap_or_default()));
+        }
+    }
+    let found = find_endpoint(connection, store, id).await?;
+    Ok(found.map_or(Rotation::NotFound, Rotation::Done))
 }
 
 /// Deletes an endpoint. Its deliveries are found by nobody any more, and are removed when they are old. Returns

@@ -30,7 +30,8 @@ pub async fn find_deliveries(
             event_type,
             aggregate_id,
             attempt,
-            due_at,
+            -- During an attempt, due_at is the end of the claim.
+            coalesce(at, due_at) as "due_at!",
             at,
             outcome as "outcome: DeliveryOutcome",
             status,

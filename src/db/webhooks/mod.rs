@@ -22,16 +22,17 @@ use crate::domain::{
 };
 
 pub use endpoints::{
-    Change, NewEndpoint, change_endpoint, create_endpoint, delete_endpoint, find_endpoint,
-    find_endpoints, rotate_secret,
+    Change, NewEndpoint, Rotation, change_endpoint, create_endpoint, delete_endpoint,
+    find_endpoint, find_endpoints, rotate_secret,
 };
 pub use list::{find_deliveries, sweep_deliveries};
 pub use queue::{
-    Attempt, Failed, MarkOutcome, claim_due, count_waiting, mark_delivered, mark_failed,
+    Attempt, Failed, Look, MarkOutcome, Places, claim_due, count_waiting, find_due, mark_delivered,
+    mark_failed, move_due_times_on,
 };
 pub use write::{
-    Audience, NewDelivery, Subscriber, find_subscribers, forget_deliveries, is_any_active,
-    redeliver, source_of, write_deliveries, write_test,
+    Audience, NewDelivery, Redelivery, Subscriber, find_subscribers, forget_deliveries,
+    is_any_active, redeliver, source_of, write_deliveries, write_test,
 };
 
 /// An endpoint, without its secrets.
@@ -54,11 +55,12 @@ pub struct Endpoint {
 pub struct ClaimedDelivery {
     pub id: WebhookDeliveryId,
     pub endpoint_id: WebhookEndpointId,
+    pub store_id: StoreId,
     pub event_id: EventId,
     pub attempt: i32,
     pub body: String,
     pub url: String,
-    /// The current one, and the one before while it still signs.
+    /// The current one, and those before that still sign.
     pub secrets: Vec<SecretString>,
     /// The fencing token.
     pub claimed_until: DateTime<Utc>,

@@ -92,6 +92,21 @@ pub async fn write_deliveries(
 ) -> Result<u64, Error> {
     let written = sqlx::query!(
         r#"
+        -- Each endpoint first, as everybody does who writes a delivery: see next_due_at.
+        with endpoints as (
+            select id, next_due_at
+            from webhook_endpoints
+            where id = any($2)
+            order by id
+            for no key update
+        ),
+        due as (
+            update webhook_endpoints e
+            set next_due_at = now()
+            from endpoints l
+            where e.id = l.id
+                and (l.next_due_at is null or l.next_due_at > now())
+        )
         insert into webhook_deliveries (
             id, endpoint_id, event_id, source_event_id, event_type, aggregate_id, body, attempt, due_at)
         select n.id, n.endpoint_id, n.event_id, n.source_event_id, n.event_type, n.aggregate_id, n.body, 1,
@@ -102,14 +117,16 @@ pub async fn write_deliveries(
                 where w.endpoint_id = n.endpoint_id
                     and w.aggregate_id = n.aggregate_id
                     and w.outcome is null
+                    and w.claimed_until is null
             ))
         from unnest(
             $1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::uuid[], $7::text[])
             with ordinality
             as n (id, endpoint_id, event_id, source_event_id, event_type, aggregate_id, body, number)
-        join webhook_endpoints e on e.id = n.endpoint_id
+        join endpoints e on e.id = n.endpoint_id
         order by n.number
-        on conflict (endpoint_id, event_id, attempt) do nothing
+        -- Of any key: an attempt of the event may wait whose first one was removed with age.
+        on conflict do nothing
         "#,
         &column(deliveries, |it| it.id) as &[WebhookDeliveryId],
         &column(deliveries, |it| it.endpoint_id) as &[WebhookEndpointId],
@@ -125,7 +142,8 @@ pub async fn write_deliveries(
     Ok(written.rows_affected())
 }
 
-/// Writes a delivery of an event that only tests the endpoint. To do it again changes nothing.
+/// Writes a delivery of an event that only tests the endpoint, unless `waiting_max` of them wait: false then.
+/// To do it again changes nothing. The endpoint is locked until the transaction ends.
 pub async fn write_test(
     connection: &mut PgConnection,
     id: WebhookDeliveryId,
@@ -133,38 +151,87 @@ pub async fn write_test(
     event: EventId,
     event_type: &str,
     body: &str,
-) -> Result<(), Error> {
-    sqlx::query!(
+    waiting_max: i64,
+) -> Result<bool, Error> {
+    make_due(connection, endpoint).await?;
+    let is_written = sqlx::query_scalar!(
         r#"
-        insert into webhook_deliveries (
-            id, endpoint_id, event_id, event_type, aggregate_id, body, attempt, due_at)
-        values ($1, $2, $3, $4, $2, $5, 1, now())
-        on conflict (id) do nothing
+        with written as (
+            insert into webhook_deliveries (
+                id, endpoint_id, event_id, event_type, aggregate_id, body, attempt, due_at)
+            select $1, $2, $3, $4, $2, $5, 1, now()
+            where $6 > (
+                select count(*)
+                from webhook_deliveries
+                where endpoint_id = $2
+                    and outcome is null
+                    and source_event_id is null
+            )
+            on conflict (id) do nothing
+            returning id
+        )
+        select exists (select from written)
+            or exists (select from webhook_deliveries where id = $1) as "is_written!"
         "#,
         id as WebhookDeliveryId,
         endpoint as WebhookEndpointId,
         event as EventId,
         event_type,
         body,
+        waiting_max,
+    )
+    .fetch_one(connection)
+    .await
+    .doing("write a test of a webhook endpoint")?;
+    Ok(is_written)
+}
+
+/// Locks an endpoint, and has the worker look at it.
+async fn make_due(connection: &mut PgConnection, endpoint: WebhookEndpointId) -> Result<(), Error> {
+    sqlx::query!(
+        "select from webhook_endpoints where id = $1 for no key update",
+        endpoint as WebhookEndpointId,
+    )
+    .execute(&mut *connection)
+    .await
+    .doing("lock a webhook endpoint")?;
+    sqlx::query!(
+        r#"
+        update webhook_endpoints
+        set next_due_at = now()
+        where id = $1
+            and (next_due_at is null or next_due_at > now())
+        "#,
+        endpoint as WebhookEndpointId,
     )
     .execute(connection)
     .await
-    .doing("write a test of a webhook endpoint")?;
+    .doing("make a webhook endpoint due")?;
     Ok(())
 }
 
+/// The outcome of sending a delivery again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redelivery {
+    /// The attempt that is due now.
+    Due(WebhookDeliveryId),
+    /// The endpoint is disabled.
+    Disabled,
+    /// The store has no such delivery.
+    NotFound,
+}
+
 /// Makes the event of a delivery due at once: its attempt that waits, or else another one with the id `new`.
-/// Returns the attempt's id; `None` if the store has no such delivery. The endpoint is locked until the
-/// transaction ends.
+/// The endpoint is locked until the transaction ends, so that no attempt fails meanwhile.
 pub async fn redeliver(
     connection: &mut PgConnection,
     store: StoreId,
     delivery: WebhookDeliveryId,
     new: WebhookDeliveryId,
-) -> Result<Option<WebhookDeliveryId>, Error> {
+) -> Result<Redelivery, Error> {
     let owned = sqlx::query!(
         r#"
-        select e.id as "id: WebhookEndpointId"
+        select e.id as "id: WebhookEndpointId", e.is_active
         from webhook_endpoints e
         where e.id = (select endpoint_id from webhook_deliveries where id = $1)
             and e.store_id = $2
@@ -176,9 +243,13 @@ pub async fn redeliver(
     .fetch_optional(&mut *connection)
     .await
     .doing("lock a webhook endpoint")?;
-    if owned.is_none() {
-        return Ok(None);
+    let Some(endpoint) = owned else {
+        return Ok(Redelivery::NotFound);
+    };
+    if !endpoint.is_active {
+        return Ok(Redelivery::Disabled);
     }
+    make_due(connection, endpoint.id).await?;
     let attempt = sqlx::query_scalar!(
         r#"
         with event as (
@@ -186,12 +257,17 @@ pub async fn redeliver(
         ),
         waiting as (
             update webhook_deliveries d
-            set due_at = now()
+            -- One that is being made keeps its claim.
+            set due_at = case when d.claimed_until > now() then d.due_at else now() end
             from event e
             where d.endpoint_id = e.endpoint_id
                 and d.event_id = e.event_id
                 and d.outcome is null
             returning d.id
+        ),
+        -- By an earlier try of this request.
+        mine as (
+            select id from webhook_deliveries where id = $2 and not exists (select from waiting)
         ),
         again as (
             insert into webhook_deliveries (
@@ -203,12 +279,14 @@ pub async fn redeliver(
             from event e
             join webhook_deliveries d on d.endpoint_id = e.endpoint_id and d.event_id = e.event_id
             where not exists (select from waiting)
+                and not exists (select from mine)
             order by d.attempt desc
             limit 1
-            on conflict do nothing
             returning id
         )
         select id as "id!: WebhookDeliveryId" from waiting
+        union all
+        select id from mine
         union all
         select id from again
         "#,
@@ -218,8 +296,8 @@ pub async fn redeliver(
     .fetch_optional(connection)
     .await
     .doing("send a webhook delivery again")?;
-    // An attempt of which nothing was written exists already, by the first try of this request.
-    Ok(Some(attempt.unwrap_or(new)))
+    // Removed meanwhile, because of its age.
+    Ok(attempt.map_or(Redelivery::NotFound, Redelivery::Due))
 }
 
 /// Forgets what was delivered of these events of the outbox, so that publishing them once more delivers them

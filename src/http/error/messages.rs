@@ -134,6 +134,20 @@ impl ApiError {
             .retry_after(Duration::from_secs(5), Duration::from_secs(5))
     }
 
+    /// As many tests of a webhook endpoint wait as may.
+    pub fn too_many_tests(wait: Duration) -> Self {
+        let message = "Too many tests of this endpoint wait already; GET its deliveries says what became of \
+                       them. Nothing was done; wait as long as Retry-After says.";
+        Self::new(Code::RateLimited, message).retry_after(wait, Duration::from_secs(2))
+    }
+
+    /// As many old secrets of a webhook endpoint sign as may.
+    pub fn too_many_rotations(wait: Duration) -> Self {
+        let message = "The secret was changed too often: every old one signs for 24 hours, and five of them \
+                       do. Nothing was done; wait as long as Retry-After says, until the first has ended.";
+        Self::new(Code::RateLimited, message).retry_after(wait, Duration::ZERO)
+    }
+
     /// The same request is in progress.
     pub fn in_progress() -> Self {
         Self::new(

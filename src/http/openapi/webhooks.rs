@@ -97,7 +97,7 @@ pub fn rotation_path() -> Value {
         "Change the secret of a webhook endpoint",
         &format!(
             "The answer has the new secret, which is not shown again. For 24 hours every delivery is signed \
-             with the old secret, too. {NO_KEY}"
+             with the old secret, too. While five old secrets sign, a further change is 429. {NO_KEY}"
         ),
         &of_endpoint(),
         &answers("200", rotated, &FOUND),
@@ -110,7 +110,7 @@ pub fn test_path() -> Value {
         "testWebhookEndpoint",
         "Test a webhook endpoint",
         "Posts an event of the type `webhook_test`. Its delivery, in the list of deliveries, says what became \
-         of it. An endpoint that is switched off is 400.",
+         of it. An endpoint that is switched off is 400; while ten tests of it wait, a further one is 429.",
         &of_endpoint(),
         &answers("202", attempt(), &FOUND),
     ) })
@@ -180,7 +180,7 @@ pub fn redelivery_path() -> Value {
         "redeliverWebhook",
         "Deliver an event again",
         "Posts the event of a delivery once more, with the same `webhook-id`, or at once if another attempt \
-         waits already.",
+         waits already. That of an endpoint that is switched off is 400.",
         &[parameter("WebhookDelivery"), parameter("RequestId")],
         &answers("202", attempt(), &FOUND),
     ) })

@@ -288,7 +288,10 @@ pub const CHECKS: &[(&str, &str)] = &[
         "webhook_endpoints_disabled_reason_known",
         "is_active = false, disabled_at = now(), disabled_reason = 'mood'",
     ),
-    ("webhook_endpoints_old_secret_ends", "old_secret = 'whsec_'"),
+    (
+        "webhook_endpoints_old_secrets_end",
+        "old_secrets = array['whsec_']",
+    ),
     ("webhook_endpoints_disabled_says_why", "is_active = false"),
     (
         "webhook_endpoints_disabled_says_why",

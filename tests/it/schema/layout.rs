@@ -129,6 +129,7 @@ async fn tables_that_churn_are_vacuumed_long_before_a_fifth_of_them_is_dead() {
         "inventory_items",
         "outbox_events",
         "webhook_deliveries",
+        "webhook_endpoints",
     ];
     assert_eq!(list(&database, soon).await, churning);
 }
@@ -208,11 +209,12 @@ async fn only_the_columns_of_the_design_may_be_null() {
             "webhook_deliveries.outcome",
             "webhook_deliveries.source_event_id",
             "webhook_deliveries.status",
+            "webhook_endpoints.claimed_at",
             "webhook_endpoints.disabled_at",
             "webhook_endpoints.disabled_reason",
+            "webhook_endpoints.failed_at",
             "webhook_endpoints.failing_since",
-            "webhook_endpoints.old_secret",
-            "webhook_endpoints.old_secret_until",
+            "webhook_endpoints.next_due_at",
         ]
     );
 }
@@ -248,7 +250,8 @@ async fn columns_have_the_types_of_the_design() {
                 (('inventory_items', 'fulfilled_qty'), ('inventory_items', 'version'),
                  ('outbox_events', 'seq'), ('outbox_dead_letters', 'seq'),
                  ('outbox_sinks', 'position'), ('outbox_backlog', 'seq'),
-                 ('webhook_deliveries', 'position'), ('webhook_endpoints', 'event_types'))",
+                 ('webhook_deliveries', 'position'), ('webhook_endpoints', 'event_types'),
+                 ('webhook_endpoints', 'old_secrets'), ('webhook_endpoints', 'old_secrets_until'))",
         ),
         (
             "tables without a time of creation",

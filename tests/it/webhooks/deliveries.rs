@@ -162,14 +162,100 @@ async fn after_a_rotation_both_secrets_sign_until_the_old_one_ends() {
     let both = receiver.until_received(1).await.remove(0);
     assert!(both.is_signed_with(&new) && both.is_signed_with(&endpoint.secret));
     let kept = "select count(*) from webhook_endpoints
-        where old_secret_until between now() + interval '23 hours' and now() + interval '24 hours'";
+        where old_secrets_until[1] between now() + interval '23 hours' and now() + interval '24 hours'";
     assert_eq!(stage.count(kept).await, 1);
     stage
-        .run("update webhook_endpoints set old_secret_until = now()")
+        .run("update webhook_endpoints set old_secrets_until = array[now()]")
         .await;
     send(&stage.buyer, Method::POST, &test).await;
     let one = receiver.until_received(2).await.remove(1);
     assert!(one.is_signed_with(&new) && !one.is_signed_with(&endpoint.secret));
+}
+
+#[tokio::test]
+async fn every_old_secret_signs_until_its_own_end_and_there_are_five_at_most() {
+    let stage = Stage::start().await;
+    let receiver = Receiver::start().await;
+    let endpoint = create(&stage.buyer, &receiver.url(), &[]).await;
+    let path = format!("{}/rotate-secret", endpoint.path());
+    let mut secrets = vec![endpoint.secret.clone()];
+    for _ in 0..5 {
+        let rotated = send(&stage.buyer, Method::POST, &path).await;
+        secrets.push(rotated.data()["secret"].as_str().unwrap().to_owned());
+    }
+
+    let sixth = send(&stage.buyer, Method::POST, &path).await;
+
+    assert_eq!((sixth.status, sixth.code().as_str()), (429, "RATE_LIMITED"));
+    let wait: u64 = sixth.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((23 * 3600..=24 * 3600).contains(&wait), "{wait}");
+    let test = format!("{}/test", endpoint.path());
+    send(&stage.buyer, Method::POST, &test).await;
+    let came = receiver.until_received(1).await.remove(0);
+    assert!(secrets.iter().all(|secret| came.is_signed_with(secret)));
+    stage
+        .run("update webhook_endpoints set old_secrets_until[1] = now()")
+        .await;
+    let rotated = send(&stage.buyer, Method::POST, &path).await;
+    secrets.push(rotated.data()["secret"].as_str().unwrap().to_owned());
+    send(&stage.buyer, Method::POST, &test).await;
+    let came = receiver.until_received(2).await.remove(1);
+    assert!(!came.is_signed_with(&secrets[0]));
+    assert!(
+        secrets[1..]
+            .iter()
+            .all(|secret| came.is_signed_with(secret))
+    );
+}
+
+#[tokio::test]
+async fn a_test_is_refused_while_ten_wait() {
+    let stage = Stage::start().await;
+    let receiver = Receiver::start().await;
+    receiver.answer(Answer::Never);
+    let endpoint = create(&stage.buyer, &receiver.url(), &[]).await;
+    let test = format!("{}/test", endpoint.path());
+    for _ in 0..10 {
+        assert_eq!(send(&stage.buyer, Method::POST, &test).await.status, 202);
+    }
+
+    let one_more = send(&stage.buyer, Method::POST, &test).await;
+
+    assert_eq!(
+        (one_more.status, one_more.code().as_str()),
+        (429, "RATE_LIMITED")
+    );
+    assert!(one_more.headers.contains_key("retry-after"));
+    let written = "select count(*) from webhook_deliveries";
+    assert_eq!(stage.count(written).await, 10);
+    receiver.answer(Answer::Status(200));
+    wait::until("there is room again", async || {
+        send(&stage.buyer, Method::POST, &test).await.status == 202
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_sent_again_to_an_endpoint_that_is_switched_off() {
+    let stage = Stage::start().await;
+    let receiver = Receiver::start().await;
+    let endpoint = create(&stage.buyer, &receiver.url(), &[]).await;
+    let test = format!("{}/test", endpoint.path());
+    send(&stage.buyer, Method::POST, &test).await;
+    let delivered = endpoint.until_tried(&stage.buyer, "delivered").await;
+    let off = json!({ "is_active": false });
+    send_json(&stage.buyer, Method::PATCH, &endpoint.path(), &off).await;
+
+    let id = delivered["id"].as_str().unwrap();
+    let path = format!("{ENDPOINTS}/deliveries/{id}/redeliver");
+    let again = send(&stage.buyer, Method::POST, &path).await;
+
+    assert_eq!(again.status, 400, "{}", again.text());
+    assert_eq!(again.bad_fields(), ["id"]);
 }
 
 #[tokio::test]
@@ -198,9 +284,7 @@ async fn events_of_an_order_are_delivered_one_after_the_other_also_when_one_fail
     })
     .await;
     receiver.answer(Answer::Status(200));
-    stage
-        .run("update webhook_deliveries set due_at = now() where outcome is null")
-        .await;
+    stage.make_due().await;
     wait::until("everything is delivered", async || {
         stage.count(waiting).await == 0
     })

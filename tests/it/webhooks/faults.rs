@@ -43,8 +43,9 @@ async fn a_failed_delivery_is_tried_again_after_five_seconds_and_then_later() {
     })
     .await;
     stage
-        .run("update webhook_deliveries set attempt = 10, due_at = now() where outcome is null")
+        .run("update webhook_deliveries set attempt = 10 where outcome is null")
         .await;
+    stage.make_due().await;
     let waiting = "select count(*) from webhook_deliveries where outcome is null";
     wait::until("nothing waits after the tenth", async || {
         stage.count(waiting).await == 0
@@ -60,7 +61,8 @@ async fn an_endpoint_that_fails_for_six_days_or_is_gone_is_disabled_and_can_be_s
         (
             500,
             "failing",
-            "update webhook_endpoints set failing_since = now() - interval '6 days'",
+            "update webhook_endpoints
+             set failing_since = now() - interval '6 days', failed_at = now() - interval '1 day'",
         ),
         (410, "gone", "select 1"),
     ] {
@@ -113,13 +115,38 @@ async fn an_endpoint_that_fails_for_six_days_or_is_gone_is_disabled_and_can_be_s
 }
 
 #[tokio::test]
+async fn a_failure_after_a_long_time_without_any_begins_anew() {
+    let stage = Stage::start().await;
+    let receiver = Receiver::start().await;
+    receiver.answer(Answer::Status(500));
+    let endpoint = create(&stage.buyer, &receiver.url(), &[]).await;
+    stage
+        .run(
+            "update webhook_endpoints
+             set failing_since = now() - interval '6 days', failed_at = now() - interval '3 days'",
+        )
+        .await;
+
+    let test = format!("{}/test", endpoint.path());
+    send(&stage.buyer, Method::POST, &test).await;
+
+    endpoint.until_tried(&stage.buyer, "failed").await;
+    let well = "select count(*) from webhook_endpoints
+        where is_active and failing_since > now() - interval '1 minute' and failed_at = failing_since";
+    assert_eq!(stage.count(well).await, 1);
+}
+
+#[tokio::test]
 async fn an_endpoint_that_fails_for_four_days_is_tried_on() {
     let stage = Stage::start().await;
     let receiver = Receiver::start().await;
     receiver.answer(Answer::Status(500));
     let endpoint = create(&stage.buyer, &receiver.url(), &[]).await;
     stage
-        .run("update webhook_endpoints set failing_since = now() - interval '4 days'")
+        .run(
+            "update webhook_endpoints
+             set failing_since = now() - interval '4 days', failed_at = now() - interval '1 day'",
+        )
         .await;
 
     send(

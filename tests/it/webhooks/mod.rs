@@ -3,6 +3,7 @@
 mod deliveries;
 mod endpoints;
 mod faults;
+mod queue;
 mod security;
 
 use reqwest::Method;
@@ -107,6 +108,14 @@ impl Stage {
 
     async fn run(&self, statement: &str) {
         self.world.market.database.run(statement).await;
+    }
+
+    /// Makes everything that waits due now.
+    async fn make_due(&self) {
+        self.run("update webhook_deliveries set due_at = now() where outcome is null")
+            .await;
+        self.run("update webhook_endpoints set next_due_at = now()")
+            .await;
     }
 
     async fn count(&self, query: &'static str) -> i64 {

@@ -46,8 +46,8 @@ pub fn list_path() -> Value {
             "Add a webhook endpoint",
             &format!(
                 "Events of your store are posted to its URL from now on, signed by Standard Webhooks, if the \
-                 operator has a sink for webhooks. The answer has the secret, which is not shown again. {NO_KEY} A store has at most 16 endpoints; \
-                 one more is 400."
+                 operator has a sink for webhooks. The answer has the secret, which is not shown again. \
+                 {NO_KEY} A store has at most 16 endpoints; one more is 400."
             ),
             &[parameter("RequestId")],
             &answers("201", created, &with_a_body()),

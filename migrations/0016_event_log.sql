@@ -37,6 +37,8 @@ create table outbox_sinks (
     -- The instance that publishes to the sink; `claimed_until` is also the fencing token.
     claimed_by    uuid,
     claimed_until timestamptz,
+    -- The reason for which the sink took nothing at the last attempt. Null once it takes events again.
+    last_error    text,
     created_at    timestamptz not null default now(),
     updated_at    timestamptz not null default now()
 );

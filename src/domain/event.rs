@@ -168,6 +168,16 @@ pub struct MovedLine {
     pub reason: Option<LineRejectionReason>,
 }
 
+/// The types of the events in the outbox.
+pub const TYPES: [&str; 6] = [
+    OrderCreated::TYPE,
+    OrderMoved::DECIDED,
+    OrderMoved::FULFILLED,
+    OrderMoved::CANCELED,
+    OrderMoved::EXPIRED,
+    InventoryLow::TYPE,
+];
+
 impl OrderMoved {
     /// The names of the events, by what was done.
     pub const DECIDED: &str = "order_decided";

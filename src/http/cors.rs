@@ -14,7 +14,7 @@ const REMEMBER_S: usize = 3600;
 /// a token is sent by the page's own code, never by the browser.
 pub fn cors(origins: &[Origin]) -> Condition<Cors> {
     let cors = Cors::default()
-        .allowed_methods(["GET", "HEAD", "PUT", "POST"])
+        .allowed_methods(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"])
         .allowed_headers([
             header::AUTHORIZATION.as_str(),
             header::CONTENT_TYPE.as_str(),

@@ -268,6 +268,8 @@ fn known_method(method: &Method) -> &'static str {
         Method::HEAD => "HEAD",
         Method::PUT => "PUT",
         Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
         _ => "other",
     }
 }

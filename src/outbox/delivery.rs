@@ -50,6 +50,10 @@ impl Delivery {
         self.report.metrics()
     }
 
+    pub(super) fn report_down(&self, reason: Unavailable, text: &str) {
+        self.report.report_down(reason, text);
+    }
+
     /// Sends events of different aggregates. Before an event is sent alone, `may_send` is asked about its
     /// index.
     pub(super) async fn deliver(

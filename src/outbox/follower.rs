@@ -108,7 +108,21 @@ impl Follower {
                 Err(error) => {
                     self.failures = self.failures.saturating_add(1);
                     let sink = self.delivery.sink_name();
-                    tracing::warn!(sink, "publishing to {sink} will be tried again: {error}");
+                    match error {
+                        // The sink's state has been reported.
+                        FollowError::Sink(_) => {
+                            tracing::debug!(
+                                sink,
+                                "publishing to {sink} will be tried again: {error}"
+                            );
+                        }
+                        FollowError::Database(_) | FollowError::TakenOver => {
+                            tracing::warn!(
+                                sink,
+                                "publishing to {sink} will be tried again: {error}"
+                            );
+                        }
+                    }
                     pause_after(self.failures, PAUSE_MAX)
                 }
             };
@@ -153,8 +167,15 @@ impl Follower {
         let outcome = self.follow(&mut place, stopping).await;
         if !matches!(outcome, Err(FollowError::TakenOver)) {
             // Another instance may reach a sink, or a database, that this one does not.
+            let error = outcome.as_ref().err().map(ToString::to_string);
             let given_up = db::within(&self.pool, STATEMENT_MAX, async |connection| {
-                db::outbox::give_up_follower(connection, &place.ownership, place.position).await
+                let Place {
+                    ownership,
+                    position,
+                    ..
+                } = &place;
+                db::outbox::give_up_follower(connection, ownership, *position, error.as_deref())
+                    .await
             });
             given_up.await?;
         }

@@ -6,7 +6,10 @@ use sqlx::PgPool;
 use tokio::sync::watch;
 
 use crate::{
-    db::{self, outbox::Lag},
+    db::{
+        self,
+        outbox::{COUNTED_MAX, FollowerLag, Lag, operators::count_dead_letters},
+    },
     metrics::{Metrics, SinkLabel},
 };
 
@@ -34,11 +37,14 @@ pub(super) async fn measure(
         let limit = limit_after(failures, MEASURE_MAX);
         let lag = db::within(&pool, limit, async |connection| {
             let lag = db::outbox::lag(connection).await?;
-            report_sink(&metrics, &primary, lag);
+            let dead = count_dead_letters(connection).await?;
+            report_sink(&metrics, &primary, FollowerLag { lag, dead });
             for sink in &followers {
                 let follower = db::outbox::follower_lag(connection, sink).await?;
-                report_sink(&metrics, sink, follower.lag);
+                report_sink(&metrics, sink, follower);
             }
+            let webhooks = db::webhooks::count_waiting(connection, COUNTED_MAX + 1).await?;
+            metrics.webhook_waiting.set(webhooks);
             Ok(lag)
         });
         match lag.await {
@@ -72,7 +78,7 @@ fn report(metrics: &Metrics, lag: Lag) {
         .set(now.map_or(0.0, |now| now.as_secs_f64()));
 }
 
-fn report_sink(metrics: &Metrics, sink: &str, lag: Lag) {
+fn report_sink(metrics: &Metrics, sink: &str, FollowerLag { lag, dead }: FollowerLag) {
     let label = SinkLabel::of(sink);
     metrics
         .outbox_sink_waiting
@@ -82,4 +88,8 @@ fn report_sink(metrics: &Metrics, sink: &str, lag: Lag) {
         .outbox_sink_oldest
         .get_or_create(&label)
         .set(lag.oldest_s);
+    metrics
+        .outbox_sink_dead_letters
+        .get_or_create(&label)
+        .set(dead);
 }

@@ -16,6 +16,7 @@ use crate::{
 use super::{
     backoff::{REFUSED_WAIT_MAX, pause_after},
     delivery::{Delivered, Delivery, Fate},
+    sink::Unavailable,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +26,8 @@ pub(super) enum PublishError {
     #[error("the sink takes no events: {0}")]
     Sink(String),
     #[error(
-        "another instance has made {0:?} the primary sink, because this instance's is not among its sinks: \
-         give all instances the same [[outbox.sinks]]"
+        "another instance has made {0} the primary sink, because this instance's is not among its sinks; give \
+         all instances the same [[outbox.sinks]] and restart one"
     )]
     NotPrimary(String),
 }
@@ -134,7 +135,10 @@ impl Publisher {
         });
         match primary.await? {
             Some(other) if other != self.delivery.sink_name() => {
-                Err(PublishError::NotPrimary(other))
+                let error = PublishError::NotPrimary(other);
+                self.delivery
+                    .report_down(Unavailable::NotPrimary, &error.to_string());
+                Err(error)
             }
             _ => Ok(()),
         }

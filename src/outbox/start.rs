@@ -82,6 +82,7 @@ pub async fn start(
 ) -> Result<Outbox, StartError> {
     let names: Vec<_> = options.sinks.iter().map(|sink| sink.name.clone()).collect();
     let primary = prepare(&pools.sinks, &names).await?;
+    tracing::info!("events go to {}", described(&options.sinks, &primary));
     let mut states = SinkStates::default();
     let mut background = Vec::new();
     let mut publishing = Vec::new();
@@ -130,6 +131,18 @@ pub async fn start(
     })
 }
 
+/// The sinks with their kinds, the primary one first.
+fn described(sinks: &[SinkOptions], primary: &str) -> String {
+    let (first, others): (Vec<_>, Vec<_>) = sinks.iter().partition(|sink| sink.name == primary);
+    let first = first
+        .into_iter()
+        .map(|sink| format!("{} ({}, the primary sink)", sink.name, sink.kind.name()));
+    let others = others
+        .into_iter()
+        .map(|sink| format!("{} ({})", sink.name, sink.kind.name()));
+    first.chain(others).collect::<Vec<_>>().join(", ")
+}
+
 /// Finds the primary sink, and adds the others as followers.
 async fn prepare(pool: &PgPool, names: &[String]) -> Result<String, db::Error> {
     let found = db::within(pool, PREPARE_MAX, async |connection| {
@@ -139,7 +152,8 @@ async fn prepare(pool: &PgPool, names: &[String]) -> Result<String, db::Error> {
     if let Some(before) = replaces {
         tracing::warn!(
             "the primary sink is now {name}: {before}, which was before, is not among the sinks of this \
-             instance. What {before} had yet to take it does not get"
+             instance. {before} does not get what it had yet to take. If that was a mistake, give all \
+             instances the same [[outbox.sinks]] and restart one"
         );
     }
     Ok(name)

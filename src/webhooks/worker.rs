@@ -199,7 +199,16 @@ impl Worker {
                 Ok(MarkOutcome::Disabled) => {
                     let id = delivery.endpoint_id;
                     self.metrics.webhook_endpoints_disabled.inc();
-                    tracing::warn!(webhook.endpoint_id = %id, "the webhook endpoint {id} is disabled");
+                    let why = if is_gone {
+                        "its receiver answered 410"
+                    } else {
+                        "it has failed for five days"
+                    };
+                    let problem = problem.unwrap_or_default();
+                    tracing::warn!(
+                        webhook.endpoint_id = %id,
+                        "the webhook endpoint {id} is disabled, because {why}; the last failure: {problem}"
+                    );
                     return;
                 }
                 Err(error) if number == RECORDS_MAX => {

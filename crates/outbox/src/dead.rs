@@ -93,6 +93,7 @@ fn report(changed: u64, verb: &str, outcome: &str, may_be_none: bool, json: bool
         println!("{:#}", json!({ verb: changed }));
     } else {
         match changed {
+            0 if may_be_none => println!("There are no dead letters."),
             0 => println!(
                 "None of these is a dead letter; `splitcart outbox list --dead` lists them."
             ),

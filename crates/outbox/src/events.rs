@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -9,7 +10,10 @@ use terminal::narrow_table;
 use uuid::Uuid;
 
 use splitcart::{
-    db::outbox::operators::{self, EventDetail, ListedEvent, SinkProgress, State},
+    db::{
+        outbox::operators::{self, EventDetail, ListedEvent, SinkProgress, State},
+        webhooks::source_of,
+    },
     domain::ids::EventId,
 };
 
@@ -60,6 +64,13 @@ pub(crate) async fn list(
     args: &ListArgs,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
+    if let Some(sink) = &args.sink {
+        let known: Vec<_> = operators::status(connection).await?;
+        let known: Vec<_> = known.into_iter().map(|known| known.name).collect();
+        if !known.contains(sink) {
+            bail!("there is no sink {sink}; known are: {}", known.join(", "));
+        }
+    }
     let state = if args.dead {
         State::Dead
     } else {
@@ -79,7 +90,14 @@ pub(crate) async fn list(
             }
         );
     } else {
-        let header = ["event", "type", "of", "sink", "attempts", "last error"];
+        let header = [
+            "event",
+            "type",
+            "occurred at",
+            "sink",
+            "attempts",
+            "last error",
+        ];
         let mut rows = narrow_table(&header, [4]);
         for event in &events {
             rows.add_row([
@@ -118,9 +136,15 @@ pub(crate) async fn show(
     args: &ShowArgs,
     json: bool,
 ) -> anyhow::Result<ExitCode> {
-    let Some(EventDetail { event, sinks }) =
-        operators::find(connection, EventId::new(args.id)).await?
-    else {
+    let named = EventId::new(args.id);
+    let mut found = operators::find(connection, named).await?;
+    if found.is_none()
+        && let Some(source) = source_of(connection, named).await?
+    {
+        eprintln!("{named} was delivered to webhooks; it was made from the event {source}:");
+        found = operators::find(connection, source).await?;
+    }
+    let Some(EventDetail { event, sinks }) = found else {
         eprintln!(
             "splitcart: there is no event {}: it never was, or its retention is over",
             args.id

@@ -2,7 +2,7 @@
 //!
 //! | command | file |
 //! |---|---|
-//! | `status` | `status` |
+//! | `status`, `forget` | `status` |
 //! | `list`, `show` | `events` |
 //! | `retry`, `discard` | `dead` |
 //! | `republish` | `republish` |
@@ -19,7 +19,7 @@ use clap::{Args, Subcommand};
 
 use splitcart::{
     cli::services::{self, Services},
-    config::Config,
+    config::{Config, Sink},
 };
 
 const EXAMPLES: &str = "\
@@ -56,6 +56,7 @@ enum Command {
     Show(events::ShowArgs),
     Retry(dead::RetryArgs),
     Discard(dead::DiscardArgs),
+    Forget(status::ForgetArgs),
     Republish(republish::RepublishArgs),
 }
 
@@ -79,8 +80,10 @@ pub async fn run(
     }
     Services::during(config, data_dir, async |urls| {
         let mut connection = services::connect(&urls.database).await?;
+        let configured: Vec<_> = config.outbox.sinks.iter().map(Sink::name).collect();
         match &command {
-            Command::Status => status::run(&mut connection, json).await,
+            Command::Status => status::run(&mut connection, &configured, json).await,
+            Command::Forget(args) => status::forget(&mut connection, args, &configured, json).await,
             Command::List(args) => events::list(&mut connection, args, json).await,
             Command::Show(args) => events::show(&mut connection, args, json).await,
             Command::Retry(args) => dead::retry(&mut connection, args, json).await,

@@ -30,7 +30,10 @@ use splitcart::{
         },
         pool::{Limits, Workload},
     },
-    domain::ids::EventId,
+    domain::{
+        event::{OrderCreated, TYPES, VendorOrderCreated},
+        ids::EventId,
+    },
     outbox::{
         sink::{Answer, Sink, webhook::Repeats},
         waves::waves,
@@ -103,6 +106,20 @@ pub(crate) async fn run(
     if range.from >= range.to {
         bail!("--from must be before --to");
     }
+    match range.event_type.as_deref() {
+        Some(VendorOrderCreated::TYPE) => bail!(
+            "{} is made from {}: name that one",
+            VendorOrderCreated::TYPE,
+            OrderCreated::TYPE
+        ),
+        Some(unknown) if !TYPES.contains(&unknown) => {
+            bail!(
+                "there are no events of the type {unknown}; there are: {}",
+                TYPES.join(", ")
+            )
+        }
+        _ => {}
+    }
     let name = match &args.sink {
         Some(name) => name.clone(),
         None => primary_sink(&mut *connection)
@@ -113,7 +130,7 @@ pub(crate) async fn run(
     let Some(sink) = sinks.iter().find(|sink| sink.name == name) else {
         let known: Vec<_> = sinks.iter().map(|sink| sink.name.as_str()).collect();
         bail!(
-            "there is no sink {name} in the settings; there are {}",
+            "there is no sink {name} in the settings; known are: {}",
             known.join(", ")
         );
     };

@@ -95,8 +95,10 @@ pub enum Error {
 
     /// Another splitcart has the directory.
     #[error(
-        "another splitcart{} is using the data directory {}: stop it, or choose another directory",
-        owner.map(|pid| format!(" (process {pid})")).unwrap_or_default(), directory.display()
+        "another splitcart{} is using the data directory {dir}: stop it, or choose another directory. To use \
+         its servers meanwhile: SPLITCART_DATABASE_URL='postgres://splitcart@localhost/splitcart?host={dir}/run' \
+         SPLITCART_REDIS_URL=unix://{dir}/run/redis.sock",
+        owner.map(|pid| format!(" (process {pid})")).unwrap_or_default(), dir = directory.display()
     )]
     InUse {
         directory: PathBuf,

@@ -110,6 +110,12 @@ pub(super) fn complete(sinks: &mut [Sink]) -> Result<(), Error> {
             sinks.len()
         )));
     }
+    let webhooks = sinks.iter().filter(|sink| matches!(sink, Sink::Webhook(_)));
+    if webhooks.count() > 1 {
+        return Err(Error::Contradiction(
+            "there is more than one of [[outbox.sinks]] of the kind webhook: one serves all endpoints".to_owned(),
+        ));
+    }
     let mut names = BTreeSet::new();
     for (index, sink) in sinks.iter_mut().enumerate() {
         let name = sink.name().to_owned();

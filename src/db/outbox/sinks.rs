@@ -194,6 +194,7 @@ pub async fn save_progress(
         set
             position = $3,
             claimed_until = clock_timestamp() + make_interval(secs => $4),
+            last_error = null,
             updated_at = now()
         where name = $1
             and claimed_until = $2
@@ -214,22 +215,30 @@ pub async fn save_progress(
     }))
 }
 
-/// Records the progress of a follower, and lets another instance take it at once.
+/// Records the progress of a follower, and lets another instance take it at once. `error` is what ended the
+/// publishing, if anything did.
 pub async fn give_up_follower(
     connection: &mut PgConnection,
     ownership: &Ownership,
     position: i64,
+    error: Option<&str>,
 ) -> Result<(), Error> {
     sqlx::query!(
         r#"
         update outbox_sinks
-        set position = $3, claimed_by = null, claimed_until = null, updated_at = now()
+        set
+            position = $3,
+            claimed_by = null,
+            claimed_until = null,
+            last_error = $4,
+            updated_at = now()
         where name = $1
             and claimed_until = $2
         "#,
         ownership.sink,
         ownership.fencing_token,
         position,
+        error,
     )
     .execute(connection)
     .await

@@ -26,10 +26,12 @@ pub use endpoints::{
     find_endpoints, rotate_secret,
 };
 pub use list::{find_deliveries, sweep_deliveries};
-pub use queue::{Attempt, Failed, MarkOutcome, claim_due, mark_delivered, mark_failed};
+pub use queue::{
+    Attempt, Failed, MarkOutcome, claim_due, count_waiting, mark_delivered, mark_failed,
+};
 pub use write::{
     Audience, NewDelivery, Subscriber, find_subscribers, forget_deliveries, is_any_active,
-    redeliver, write_deliveries, write_test,
+    redeliver, source_of, write_deliveries, write_test,
 };
 
 /// An endpoint, without its secrets.

@@ -321,3 +321,22 @@ pub async fn mark_failed(
 fn milliseconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }
+
+/// Counts attempts that are due or will be, up to a limit.
+pub async fn count_waiting(connection: &mut PgConnection, limit: i64) -> Result<i64, Error> {
+    sqlx::query_scalar!(
+        r#"
+        select count(*) as "count!"
+        from (
+            select
+            from webhook_deliveries
+            where outcome is null
+            limit $1
+        ) as waiting
+        "#,
+        limit,
+    )
+    .fetch_one(connection)
+    .await
+    .doing("count the deliveries of webhooks that wait")
+}

@@ -247,3 +247,23 @@ pub async fn forget_deliveries(
     .doing("forget webhook deliveries")?;
     Ok(forgotten.rows_affected())
 }
+
+/// The event in the outbox that a delivered event was made from; `None` if there is no such delivery.
+pub async fn source_of(
+    connection: &mut PgConnection,
+    event_id: EventId,
+) -> Result<Option<EventId>, Error> {
+    let source = sqlx::query_scalar!(
+        r#"
+        select source_event_id as "id: EventId"
+        from webhook_deliveries
+        where event_id = $1
+        limit 1
+        "#,
+        event_id as EventId,
+    )
+    .fetch_optional(connection)
+    .await
+    .doing("find the source of a delivered event")?;
+    Ok(source.flatten())
+}

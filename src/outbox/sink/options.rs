@@ -54,6 +54,20 @@ pub struct OpenError {
     pub problem: String,
 }
 
+impl SinkKind {
+    /// As in the settings.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::RedisStream(_) => "redis_stream",
+            Self::NatsJetStream(_) => "nats_jetstream",
+            #[cfg(feature = "kafka")]
+            Self::Kafka(_) => "kafka",
+            Self::Log => "log",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
 impl SinkOptions {
     /// Opens the sink. It connects when it is first used. `pool` has a connection for it.
     pub fn open(&self, pool: &PgPool, repeats: Repeats) -> Result<Box<dyn Sink>, OpenError> {
@@ -65,7 +79,9 @@ impl SinkOptions {
                 })?;
                 Box::new(stream)
             }
-            SinkKind::NatsJetStream(settings) => Box::new(NatsJetStream::new(settings.clone())),
+            SinkKind::NatsJetStream(settings) => {
+                Box::new(NatsJetStream::new(settings.clone(), repeats))
+            }
             #[cfg(feature = "kafka")]
             SinkKind::Kafka(settings) => Box::new(Kafka::new(settings.clone())),
             SinkKind::Log => Box::new(Log),

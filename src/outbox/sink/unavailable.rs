@@ -13,11 +13,12 @@ pub enum Unavailable {
     WrongType,
     Cluster,
     NoStream,
+    NotPrimary,
     Refusing,
 }
 
 impl Unavailable {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Unreachable,
         Self::NoAnswer,
         Self::Busy,
@@ -28,6 +29,7 @@ impl Unavailable {
         Self::WrongType,
         Self::Cluster,
         Self::NoStream,
+        Self::NotPrimary,
         Self::Refusing,
     ];
 
@@ -44,6 +46,7 @@ impl Unavailable {
             Self::WrongType => "wrong_type",
             Self::Cluster => "cluster",
             Self::NoStream => "no_stream",
+            Self::NotPrimary => "not_primary",
             Self::Refusing => "refusing",
         }
     }

@@ -184,7 +184,7 @@ async fn what_a_sink_has_lost_is_published_to_it_again_with_the_same_ids() {
         .outbox_text(&["republish", "--sink", "nobody", "--from", "1h"])
         .await;
     assert!(
-        code == 2 && text.contains("there are stream, copy"),
+        code == 2 && text.contains("known are: stream, copy"),
         "{text}"
     );
 }

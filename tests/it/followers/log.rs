@@ -185,7 +185,7 @@ async fn an_ownership_that_another_instance_has_taken_changes_nothing() {
     let saved = outbox::save_progress(&mut connection, &late, 99, DAY)
         .await
         .unwrap();
-    outbox::give_up_follower(&mut connection, &late, 99)
+    outbox::give_up_follower(&mut connection, &late, 99, None)
         .await
         .unwrap();
 

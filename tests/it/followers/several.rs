@@ -222,4 +222,9 @@ async fn a_follower_that_becomes_the_primary_sink_misses_nothing() {
     let old = stage.serve(&[("stream", &stage.primary)], &[]).await;
     old.until_logged("the primary sink is now stream").await;
     stage.server.until_logged("is not among its sinks").await;
+    let up = "splitcart_outbox_sink_up{sink=\"copy\"}";
+    wait::until("its state says so", async || {
+        stage.server.metric(up).await == 0.0
+    })
+    .await;
 }

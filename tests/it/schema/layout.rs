@@ -193,6 +193,7 @@ async fn only_the_columns_of_the_design_may_be_null() {
             "outbox_sequencing.primary_sink",
             "outbox_sinks.claimed_by",
             "outbox_sinks.claimed_until",
+            "outbox_sinks.last_error",
             "products.buyer_limit_days",
             "products.buyer_limit_qty",
             "products.image_url",

@@ -18,7 +18,7 @@ use crate::{
     outbox::cloud_events::{self, NATS_PREFIX},
 };
 
-use super::{Answer, Failure, Sink, Unavailable};
+use super::{Answer, Failure, Sink, Unavailable, webhook::Repeats};
 
 use self::{
     answers::{of_publish_error, of_timeout},
@@ -44,15 +44,17 @@ pub struct NatsSettings {
 #[derive(Debug)]
 pub struct NatsJetStream {
     settings: NatsSettings,
+    repeats: Repeats,
     /// None before the first use, and after a failure.
     connection: Option<Connection>,
 }
 
 impl NatsJetStream {
     /// Connects when first used.
-    pub fn new(settings: NatsSettings) -> Self {
+    pub fn new(settings: NatsSettings, repeats: Repeats) -> Self {
         Self {
             settings,
+            repeats,
             connection: None,
         }
     }
@@ -80,11 +82,12 @@ impl NatsJetStream {
     }
 
     async fn send(&mut self, events: &[&Event]) -> Result<Vec<Answer>, (Unavailable, String)> {
+        let repeats = self.repeats;
         let connection = self.connect().await?;
         let deadline = tokio::time::Instant::now() + PUBLISH_MAX;
         let mut waiting = Vec::with_capacity(events.len());
         for event in events {
-            let sending = send_one(connection, event);
+            let sending = send_one(connection, event, repeats);
             waiting.push(match tokio::time::timeout_at(deadline, sending).await {
                 Ok(sent) => sent,
                 Err(_) => Err(of_timeout(connection)),
@@ -105,11 +108,19 @@ impl NatsJetStream {
 }
 
 /// Hands one event to the client, which sends it at once.
-async fn send_one(connection: &Connection, event: &Event) -> Result<PublishAckFuture, Answer> {
+async fn send_one(
+    connection: &Connection,
+    event: &Event,
+    repeats: Repeats,
+) -> Result<PublishAckFuture, Answer> {
     let payload = serde_json::to_vec(&event.envelope()).expect("an envelope is JSON");
     connection
         .jetstream()
-        .publish_with_headers(subject_of(event), headers_of(event), payload.into())
+        .publish_with_headers(
+            subject_of(event),
+            headers_of(event, repeats),
+            payload.into(),
+        )
         .await
         .map_err(|error| of_publish_error(&error, connection))
 }
@@ -122,9 +133,13 @@ fn subject_of(event: &Event) -> String {
     )
 }
 
-fn headers_of(event: &Event) -> HeaderMap {
+fn headers_of(event: &Event, repeats: Repeats) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(header::NATS_MESSAGE_ID, event.id.to_string());
+    // By this header the server leaves out what it has had within the window for duplicates, even if it was
+    // purged since.
+    if repeats == Repeats::LeftOut {
+        headers.insert(header::NATS_MESSAGE_ID, event.id.to_string());
+    }
     for (name, value) in cloud_events::headers(event, NATS_PREFIX) {
         headers.insert(name, value);
     }

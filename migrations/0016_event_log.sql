@@ -7,15 +7,12 @@
 -- a lower one later. A sequence, because its numbers have no versions (see outbox_sequencing); it is no key.
 create sequence outbox_events_seq;
 alter table outbox_events
-    add column seq bigint,
+    add column if not exists seq bigint,
     -- W3C Trace Context of the request that caused the event.
-    add column traceparent text;
+    add column if not exists traceparent text;
 alter table outbox_dead_letters
-    add column seq bigint,
-    add column traceparent text;
-
-create index outbox_events_seq_idx on outbox_events (seq) where seq is not null;
-create index outbox_dead_letters_seq_idx on outbox_dead_letters (seq) where seq is not null;
+    add column if not exists seq bigint,
+    add column if not exists traceparent text;
 
 -- Its only row is locked while a statement assigns seq, and never changed meanwhile: a row with a counter
 -- would grow a version per statement, all of which an old snapshot would keep.
@@ -60,9 +57,4 @@ create table outbox_backlog (
     constraint outbox_backlog_pkey primary key (sink, seq)
 );
 create index outbox_backlog_event_idx on outbox_backlog (event_id);
-
--- Every aggregate but a checkout group has several events, and they are published in order.
-create index outbox_events_unpublished_in_order_idx
-    on outbox_events (aggregate_id, created_at)
-    where published_at is null and aggregate_type <> 'checkout_group';
-drop index outbox_events_unpublished_of_orders_idx;
+create index outbox_backlog_live_idx on outbox_backlog (sink, aggregate_id, seq) where dead_at is null;

@@ -14,6 +14,8 @@ const EXAMPLES: &str = "\
 Examples:
   splitcart events schemas | jq 'keys'
                                         the types of events, each with its version
+  splitcart events schemas | jq '.[\"order_created.v1.json\"]'
+                                        the schema of one type
   splitcart events schemas --dir docs/events
                                         a file for each, after a change to src/domain/event.rs
 
@@ -21,6 +23,7 @@ docs/events.md explains the contract.";
 
 /// Print the contract of events
 #[derive(Args, Clone, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct EventsArgs {
     #[command(subcommand)]
     command: EventsCommand,

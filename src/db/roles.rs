@@ -59,8 +59,9 @@ const GRANTS: [(&str, &str); 27] = [
     ("webhook_deliveries", "select, insert, update, delete"),
     ("expiry_progress", "select, update (walked_to, updated_at)"),
 ];
-/// Dead letters are written, and read by followers and live streams; operators remove them.
-const DEAD_LETTERS: (&str, &str) = ("outbox_dead_letters", "select, insert");
+/// Dead letters are written, read by followers and live streams, and moved when another sink becomes the
+/// primary one.
+const DEAD_LETTERS: (&str, &str) = ("outbox_dead_letters", "select, insert, delete");
 /// The places of events in the log.
 const SEQUENCE: &str = "outbox_events_seq";
 

@@ -277,7 +277,7 @@ pub struct Envelope {
     pub aggregate_type: String,
     /// The id of that thing.
     pub aggregate_id: Uuid,
-    /// The person who caused it; null if the service did by itself, or if unknown.
+    /// The person who caused the event. Null if the service acted by itself, or if the person is unknown.
     #[schema(required)]
     pub actor: Option<EventActor>,
     /// The event itself: [`OrderCreated`], [`VendorOrderCreated`], [`OrderMoved`] or [`InventoryLow`].

@@ -57,7 +57,7 @@ macro_rules! id {
 id! {
     /// A person.
     UserId,
-    /// A store of which it is not known yet on which side it is (a token's active store).
+    /// A store: a buyer or a vendor.
     StoreId,
     /// A store that buys.
     BuyerStoreId,

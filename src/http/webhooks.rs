@@ -276,7 +276,9 @@ fn inactive() -> ApiError {
 }
 
 fn too_many() -> ApiError {
-    let problem = format!("would be one endpoint too many: a store has at most {ENDPOINTS_MAX}");
+    let problem = format!(
+        "adds an endpoint to a store that has {ENDPOINTS_MAX} already, the most that it may have"
+    );
     malformed("", problem)
 }
 

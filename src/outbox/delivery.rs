@@ -2,7 +2,10 @@
 //! not take.
 //!
 //! An event is blamed only if the sink refuses it while it takes others: an error that every event would
-//! get is about the sink, and counts against none.
+//! get is about the sink, and counts against none. Where nothing else is sent at the same time, the sink must
+//! have taken an event since this one happened.
+
+use chrono::{DateTime, Utc};
 
 use crate::{db::outbox::Event, faults, metrics::Metrics};
 
@@ -11,10 +14,16 @@ use super::{
     sink_state::SinkReport,
 };
 
+/// The most events that are sent at once.
+const AT_ONCE_MAX: usize = 256;
+
 /// A sink with its state.
 pub(super) struct Delivery {
     sink: Box<dyn Sink>,
     report: SinkReport,
+    at_once: usize,
+    /// The last time at which the sink took an event.
+    accepted_at: DateTime<Utc>,
 }
 
 /// The outcome for one event.
@@ -38,7 +47,18 @@ pub(super) struct Delivered {
 
 impl Delivery {
     pub(super) fn to(sink: Box<dyn Sink>, report: SinkReport) -> Self {
-        Self { sink, report }
+        Self {
+            sink,
+            report,
+            at_once: AT_ONCE_MAX,
+            accepted_at: DateTime::<Utc>::MIN_UTC,
+        }
+    }
+
+    /// The number of events that may be sent at once. Halved by each round trip that fails, so that a slow
+    /// sink gets what it can take in time, and doubled by each that succeeds.
+    pub(super) fn at_once(&self) -> usize {
+        self.at_once
     }
 
     /// The name of the sink.
@@ -54,18 +74,25 @@ impl Delivery {
         self.report.report_down(reason, text);
     }
 
-    /// Sends events of different aggregates. Before an event is sent alone, `may_send` is asked about its
-    /// index.
+    /// Sends events of different aggregates, at most [`Self::at_once`] of them. Before an event is sent alone,
+    /// `may_send` is asked about its index.
     pub(super) async fn deliver(
         &mut self,
         events: &[&Event],
         may_send: impl Fn(usize) -> bool,
     ) -> Delivered {
         match self.publish(events).await {
-            Ok(answers) => self.judge(answers).await,
+            Ok(answers) => {
+                self.at_once = (self.at_once * 2).min(AT_ONCE_MAX);
+                self.judge(events, answers.into_iter().map(Some).collect())
+                    .await
+            }
             // One event may be the reason. Sent one by one, the others pass.
             Err(failure) if failure.is_hang_up => self.one_by_one(events, may_send).await,
-            Err(failure) => self.give_up(events.len(), &failure),
+            Err(failure) => {
+                self.at_once = (events.len() / 2).max(1);
+                self.give_up(events.len(), &failure)
+            }
         }
     }
 
@@ -81,26 +108,25 @@ impl Delivery {
         events: &[&Event],
         may_send: impl Fn(usize) -> bool,
     ) -> Delivered {
-        let mut all = Delivered {
-            fates: Vec::new(),
-            down: None,
-        };
+        let mut answers = Vec::with_capacity(events.len());
+        let mut failed = None;
         for (index, event) in events.iter().enumerate() {
-            if !may_send(index) {
-                all.fates.push(Fate::Left);
+            if failed.is_some() || !may_send(index) {
+                answers.push(None);
                 continue;
             }
-            let one = match self.publish_alone(event).await {
-                Ok(answers) => self.judge(answers).await,
-                Err(failure) => self.give_up(1, &failure),
-            };
-            all.fates.extend(one.fates);
-            if one.down.is_some() {
-                all.down = one.down;
-                break;
+            match self.publish_alone(event).await {
+                Ok(mut answer) => answers.push(answer.pop()),
+                Err(failure) => {
+                    answers.push(None);
+                    failed = Some(failure);
+                }
             }
         }
-        all.fates.resize_with(events.len(), || Fate::Left);
+        let mut all = self.judge(events, answers).await;
+        if let Some(failure) = failed {
+            all.down = self.give_up(1, &failure).down;
+        }
         all
     }
 
@@ -123,26 +149,30 @@ impl Delivery {
         }
     }
 
-    async fn judge(&mut self, answers: Vec<Answer>) -> Delivered {
+    /// `None` is the answer to an event that was not sent.
+    async fn judge(&mut self, events: &[&Event], answers: Vec<Option<Answer>>) -> Delivered {
         let mut down = None;
         let mut fates = Vec::with_capacity(answers.len());
         for answer in answers {
             fates.push(match answer {
-                Answer::Accepted => Fate::Accepted,
-                Answer::Refused(text) => Fate::Refused(text),
-                Answer::Unavailable(reason, text) => {
+                Some(Answer::Accepted) => Fate::Accepted,
+                Some(Answer::Refused(text)) => Fate::Refused(text),
+                Some(Answer::Unavailable(reason, text)) => {
                     down = Some((reason, text));
                     Fate::Left
                 }
+                None => Fate::Left,
             });
         }
-        let any = |of: fn(&Fate) -> bool| fates.iter().any(of);
-        let has_accepted = any(|fate| matches!(fate, Fate::Accepted));
-        if has_accepted {
+        if fates.iter().any(|fate| matches!(fate, Fate::Accepted)) {
+            self.accepted_at = Utc::now();
             self.report.report_up();
-        } else if down.is_none() && any(|fate| matches!(fate, Fate::Refused(_))) {
-            // If none passed, a probe shows whether another event would.
-            down = self.probe().await;
+        } else if down.is_none() && fates.iter().any(|fate| matches!(fate, Fate::Refused(_))) {
+            // If none passed, a probe shows whether another event would, as far as a probe can.
+            down = match self.probe().await {
+                None => self.doubt(events, &fates),
+                found => found,
+            };
         }
         if let Some((reason, text)) = &down {
             self.report.report_down(*reason, text);
@@ -156,6 +186,16 @@ impl Delivery {
             fates,
             down: down.map(|(_, text)| text),
         }
+    }
+
+    /// The first refusal of an event since which the sink has taken none: that others would pass is not known.
+    fn doubt(&self, events: &[&Event], fates: &[Fate]) -> Option<(Unavailable, String)> {
+        let in_doubt = |(event, fate): (&&Event, &Fate)| match fate {
+            Fate::Refused(text) if event.created_at > self.accepted_at => Some(text.clone()),
+            _ => None,
+        };
+        let refusal = events.iter().zip(fates).find_map(in_doubt)?;
+        Some((Unavailable::Refusing, refusal))
     }
 
     /// The reason for which the sink would take no event at all, if there is one.

@@ -4,6 +4,9 @@
 //! in memory and records it a few times a second, so a crash repeats the events of a moment, and a restart
 //! none. A sink that is away costs no statement but a look now and then: its place in the log waits.
 //!
+//! What was taken before a failure is not sent again by the same instance, and the number of events that are
+//! sent at once adapts to what the sink takes in time: a slow sink is slow, and never stuck.
+//!
 //! Events of one aggregate are sent one after the other. If one is refused while others pass, it goes to the
 //! backlog, and the later ones of its aggregate behind it.
 
@@ -71,6 +74,8 @@ pub struct Follower {
     limits: Limits,
     /// Attempts in a row that failed.
     failures: u32,
+    /// Events after the recorded place that the sink has taken from this instance.
+    taken: HashSet<i64>,
 }
 
 /// What the owner of a sink knows.
@@ -96,6 +101,7 @@ impl Follower {
             instance: Uuid::now_v7(),
             limits,
             failures: 0,
+            taken: HashSet::new(),
         }
     }
 
@@ -149,6 +155,13 @@ impl Follower {
             let Some((ownership, position)) = owned else {
                 return Ok(None);
             };
+            let gone = db::outbox::drop_gone_from_backlog(connection, &ownership).await?;
+            if gone > 0 {
+                tracing::warn!(
+                    sink,
+                    "{gone} events that {sink} has yet to take are not kept any more"
+                );
+            }
             let backlog = db::outbox::read_backlog(connection, sink, position).await?;
             Ok(Some((ownership, position, backlog)))
         });
@@ -164,6 +177,7 @@ impl Follower {
             blocked: HashSet::new(),
         };
         place.block(&backlog);
+        self.taken.retain(|seq| *seq > position);
         let outcome = self.follow(&mut place, stopping).await;
         if !matches!(outcome, Err(FollowError::TakenOver)) {
             // Another instance may reach a sink, or a database, that this one does not.
@@ -200,9 +214,7 @@ impl Follower {
             let is_full = events.len() as u64 >= batch_max.unsigned_abs();
             self.send(place, &events).await?;
             self.failures = 0;
-            if place.recorded_at.elapsed() >= RECORD_EVERY {
-                self.record(place).await?;
-            }
+            self.record_if_due(place).await?;
             if !is_full {
                 tokio::select! {
                     () = tokio::time::sleep(POLL) => {}
@@ -213,23 +225,50 @@ impl Follower {
         Ok(())
     }
 
-    /// Sends the next events of the log. After an error the place stays, and they are sent again.
+    /// Sends the next events of the log. After an error those that were not taken are sent again.
     async fn send(&mut self, place: &mut Place, events: &[LoggedEvent]) -> Result<(), FollowError> {
         let Some(last) = events.last() else {
             return Ok(());
         };
+        let sent = self.send_new(place, events).await;
+        // Up to the first event that was neither taken nor put into the backlog.
+        let is_settled = |event: &&LoggedEvent| {
+            self.taken.contains(&event.seq) || place.known.contains(&event.seq)
+        };
+        let settled = events.iter().take_while(is_settled).last();
+        place.position = match &sent {
+            Ok(()) => last.seq,
+            Err(_) => settled.map_or(place.position, |event| event.seq),
+        };
+        place.known.retain(|seq| *seq > place.position);
+        self.taken.retain(|seq| *seq > place.position);
+        sent
+    }
+
+    async fn send_new(
+        &mut self,
+        place: &mut Place,
+        events: &[LoggedEvent],
+    ) -> Result<(), FollowError> {
         let mut to_backlog: Vec<(&LoggedEvent, Option<String>)> = Vec::new();
-        let new = events
-            .iter()
-            .filter(|event| !place.known.contains(&event.seq));
+        let is_new = |event: &&LoggedEvent| {
+            !place.known.contains(&event.seq) && !self.taken.contains(&event.seq)
+        };
+        let new: Vec<_> = events.iter().filter(is_new).collect();
         for wave in waves(new) {
             let (behind, wave): (Vec<_>, Vec<_>) = wave
                 .into_iter()
                 .partition(|event| place.blocked.contains(&event.event.aggregate_id));
             to_backlog.extend(behind.into_iter().map(|event| (event, None)));
-            for (event, refusal) in self.send_wave(&place.ownership, &wave).await? {
-                place.blocked.insert(event.event.aggregate_id);
-                to_backlog.push((event, Some(refusal)));
+            let mut left = &wave[..];
+            while !left.is_empty() {
+                let (slice, rest) = left.split_at(left.len().min(self.delivery.at_once()));
+                for (event, refusal) in self.send_at_once(&place.ownership, slice).await? {
+                    place.blocked.insert(event.event.aggregate_id);
+                    to_backlog.push((event, Some(refusal)));
+                }
+                self.record_if_due(place).await?;
+                left = rest;
             }
         }
         if !to_backlog.is_empty() {
@@ -240,33 +279,34 @@ impl Follower {
             })
             .await?;
         }
-        place.position = last.seq;
-        place.known.retain(|seq| *seq > last.seq);
         Ok(())
     }
 
     /// Sends events of different aggregates. Returns those that were refused while others pass.
-    async fn send_wave<'a>(
+    async fn send_at_once<'a>(
         &mut self,
         ownership: &Ownership,
-        wave: &[&'a LoggedEvent],
+        slice: &[&'a LoggedEvent],
     ) -> Result<Vec<(&'a LoggedEvent, String)>, FollowError> {
-        if wave.is_empty() {
+        if slice.is_empty() {
             return Ok(Vec::new());
         }
         faults::place("before_follow").await;
         if !ownership.holds() {
             return Err(FollowError::TakenOver);
         }
-        let events: Vec<_> = wave.iter().map(|logged| &logged.event).collect();
+        let events: Vec<_> = slice.iter().map(|logged| &logged.event).collect();
         let delivered = self.delivery.deliver(&events, |_| ownership.holds()).await;
         let label = SinkLabel::of(self.delivery.sink_name());
         let metrics = self.delivery.metrics();
         let mut accepted = 0;
         let mut refused = Vec::new();
-        for (event, fate) in wave.iter().zip(delivered.fates) {
+        for (event, fate) in slice.iter().zip(delivered.fates) {
             match fate {
-                Fate::Accepted => accepted += 1,
+                Fate::Accepted => {
+                    accepted += 1;
+                    self.taken.insert(event.seq);
+                }
                 Fate::Refused(text) => refused.push((*event, text)),
                 Fate::Left if delivered.down.is_none() => return Err(FollowError::TakenOver),
                 Fate::Left => {}
@@ -294,8 +334,9 @@ impl Follower {
             db::outbox::due_of_backlog(connection, &sink, self.limits.batch_max).await
         });
         let due = due.await?;
+        let due: Vec<_> = due.into_iter().take(self.delivery.at_once()).collect();
         let events: Vec<_> = due.iter().map(|row| &row.logged).collect();
-        let refused = self.send_wave(&place.ownership, &events).await?;
+        let refused = self.send_at_once(&place.ownership, &events).await?;
         let refused_seqs: HashSet<_> = refused.iter().map(|(event, _)| event.seq).collect();
         let seqs = due.iter().map(|row| row.logged.seq);
         let taken: Vec<_> = seqs.filter(|seq| !refused_seqs.contains(seq)).collect();
@@ -337,8 +378,11 @@ impl Follower {
         Ok(())
     }
 
-    /// Records the place in the log, and extends the lease.
-    async fn record(&self, place: &mut Place) -> Result<(), FollowError> {
+    /// Records the place in the log, and extends the lease, a few times a second.
+    async fn record_if_due(&self, place: &mut Place) -> Result<(), FollowError> {
+        if place.recorded_at.elapsed() < RECORD_EVERY {
+            return Ok(());
+        }
         let recorded = db::within(&self.pool, self.statement_max(), async |connection| {
             db::outbox::save_progress(connection, &place.ownership, place.position, LEASE).await
         });

@@ -46,19 +46,32 @@ impl Publisher {
     /// claims are released, or expire.
     pub async fn publish(&mut self, claimed: &[ClaimedEvent]) -> Result<(), PublishError> {
         faults::place("before_publish").await;
-        let claimed = self.still_claimed(claimed);
-        if claimed.is_empty() {
-            return Ok(());
+        let claimed: Vec<_> = claimed.iter().collect();
+        let mut left = &claimed[..];
+        while !left.is_empty() {
+            let (slice, rest) = left.split_at(left.len().min(self.delivery.at_once()));
+            let slice = self.holding(slice);
+            let events: Vec<_> = slice.iter().map(|claimed| &claimed.event).collect();
+            if !events.is_empty() {
+                let may_send = |index: usize| slice[index].claim.holds();
+                let delivered = self.delivery.deliver(&events, may_send).await;
+                if let Err(error) = self.settle(&slice, delivered).await {
+                    self.release(rest, &error.to_string()).await?;
+                    return Err(error);
+                }
+            }
+            left = rest;
         }
-        let events: Vec<_> = claimed.iter().map(|claimed| &claimed.event).collect();
-        let may_send = |index: usize| claimed[index].claim.holds();
-        let delivered = self.delivery.deliver(&events, may_send).await;
-        self.settle(&claimed, delivered).await
+        Ok(())
     }
 
     /// Leaves out events whose claims have expired: another relay may have published them by now.
-    fn still_claimed<'a>(&self, claimed: &'a [ClaimedEvent]) -> Vec<&'a ClaimedEvent> {
-        let held: Vec<_> = claimed.iter().filter(|event| event.claim.holds()).collect();
+    fn holding<'a>(&self, claimed: &[&'a ClaimedEvent]) -> Vec<&'a ClaimedEvent> {
+        let held: Vec<_> = claimed
+            .iter()
+            .copied()
+            .filter(|event| event.claim.holds())
+            .collect();
         let expired = claimed.len() - held.len();
         if expired > 0 {
             let metrics = self.delivery.metrics();

@@ -296,7 +296,6 @@ async fn a_role_that_serves_can_do_no_more() {
         "delete from order_line_items",
         "delete from payment_intents",
         "delete from cart_records",
-        "delete from outbox_dead_letters",
         "update _sqlx_migrations set success = false",
         "delete from _sqlx_migrations",
         // Access to the server itself.

@@ -12,8 +12,24 @@ use splitcart::{
     domain::ids::EventId,
 };
 
+const RETRY_EXAMPLES: &str = "\
+Examples:
+  splitcart outbox retry 01a2… 01a3…              send these again, in all sinks that refused them
+  splitcart outbox retry --dead --sink nats       send all dead letters of one sink again
+
+Attempts are counted from 0 again. The service must run: it sends them.";
+
+const DISCARD_EXAMPLES: &str = "\
+Examples:
+  splitcart outbox show 01a2…                     look at it first
+  splitcart outbox discard 01a2…                  give it up in all sinks that refused it
+  splitcart outbox discard 01a2… --sink nats      give it up in one sink
+
+Other sinks still get the event.";
+
 /// Send dead letters again
 #[derive(Args, Clone, Debug)]
+#[command(after_help = RETRY_EXAMPLES)]
 pub(crate) struct RetryArgs {
     /// The events
     #[arg(required_unless_present = "dead", conflicts_with = "dead")]
@@ -28,6 +44,7 @@ pub(crate) struct RetryArgs {
 
 /// Give dead letters up: their sinks never get them
 #[derive(Args, Clone, Debug)]
+#[command(after_help = DISCARD_EXAMPLES)]
 pub(crate) struct DiscardArgs {
     /// The events
     #[arg(required = true)]

@@ -17,8 +17,23 @@ use splitcart::{
     domain::ids::EventId,
 };
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  splitcart outbox list                           what waits, in all sinks
+  splitcart outbox list --sink nats --limit 5     the five oldest that one sink has yet to take
+  splitcart outbox list --dead                    the dead letters, each with its last error
+  splitcart outbox list --dead --json | jq -r '.events[].id'
+                                                  their ids, for a script";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  splitcart outbox show 01a2…                     an event, as `list` and consumers name it
+  splitcart outbox show 01a2… --json | jq '.sinks[] | select(.state != \"published\")'
+                                                  the sinks that have yet to take it";
+
 /// List the events that a sink has yet to take, oldest first
 #[derive(Args, Clone, Debug)]
+#[command(after_help = LIST_EXAMPLES)]
 pub(crate) struct ListArgs {
     /// List dead letters instead
     #[arg(long)]
@@ -38,7 +53,9 @@ pub(crate) struct ListArgs {
 
 /// Show one event, and its state in every sink
 #[derive(Args, Clone, Copy, Debug)]
+#[command(after_help = SHOW_EXAMPLES)]
 pub(crate) struct ShowArgs {
+    /// The id of the event, or the `webhook-id` that a receiver got
     id: Uuid,
 }
 

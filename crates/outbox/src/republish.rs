@@ -224,32 +224,42 @@ impl Run<'_> {
         })
     }
 
-    /// Sends a batch until the sink has given an answer to each event.
+    /// Sends a batch until the sink has given an answer to each event. What fails as a whole is sent in halves;
+    /// an event that makes the sink hang up even alone is refused.
     async fn send(&mut self, events: &[LoggedEvent]) -> anyhow::Result<()> {
         for wave in waves(events) {
-            let mut left = wave;
-            let since = Instant::now();
-            while !left.is_empty() {
-                let sent: Vec<_> = left.iter().map(|logged| &logged.event).collect();
-                let (answers, problem) = match self.sink.publish(&sent).await {
-                    Ok(answers) => (answers, None),
-                    Err(failure) => (Vec::new(), Some(failure.to_string())),
-                };
-                let mut problem = problem;
-                let mut again = Vec::new();
-                let answers = answers.into_iter().map(Some).chain(std::iter::repeat(None));
-                for (event, answer) in left.into_iter().zip(answers) {
-                    match answer {
-                        Some(Answer::Accepted) => self.published += 1,
-                        Some(Answer::Refused(_)) => self.refused.push(event.event.id),
-                        Some(Answer::Unavailable(_, text)) => {
-                            problem = Some(text);
-                            again.push(event);
+            let mut since = Instant::now();
+            let mut parts = vec![wave];
+            while let Some(mut part) = parts.pop() {
+                let sent: Vec<_> = part.iter().map(|logged| &logged.event).collect();
+                let problem = match self.sink.publish(&sent).await {
+                    Ok(answers) => {
+                        let (left, problem) = self.count(&part, answers);
+                        if left.len() < part.len() {
+                            since = Instant::now();
                         }
-                        None => again.push(event),
+                        if !left.is_empty() {
+                            parts.push(left);
+                        }
+                        problem
                     }
-                }
-                left = again;
+                    Err(failure) if part.len() > 1 => {
+                        let later = part.split_off(part.len() / 2);
+                        parts.extend([later, part]);
+                        Some(failure.to_string())
+                    }
+                    Err(failure)
+                        if failure.is_hang_up && self.sink.would_take_events().await.is_ok() =>
+                    {
+                        self.refused
+                            .extend(part.iter().map(|logged| logged.event.id));
+                        None
+                    }
+                    Err(failure) => {
+                        parts.push(part);
+                        Some(failure.to_string())
+                    }
+                };
                 if let Some(problem) = problem {
                     if since.elapsed() >= GIVE_UP_AFTER {
                         bail!("the sink takes no events: {problem}");
@@ -260,6 +270,27 @@ impl Run<'_> {
         }
         self.last = events.last().map(|logged| logged.event.id);
         Ok(())
+    }
+
+    /// Counts answers. Returns the events that the sink could not take at present, and why.
+    fn count<'a>(
+        &mut self,
+        part: &[&'a LoggedEvent],
+        answers: Vec<Answer>,
+    ) -> (Vec<&'a LoggedEvent>, Option<String>) {
+        let mut left = Vec::new();
+        let mut problem = None;
+        for (event, answer) in part.iter().zip(answers) {
+            match answer {
+                Answer::Accepted => self.published += 1,
+                Answer::Refused(_) => self.refused.push(event.event.id),
+                Answer::Unavailable(_, text) => {
+                    problem = Some(text);
+                    left.push(*event);
+                }
+            }
+        }
+        (left, problem)
     }
 
     fn how_to_go_on(&self) -> String {

@@ -58,6 +58,28 @@ pub async fn read_backlog(
     .doing("read the backlog of a follower")
 }
 
+/// Removes rows whose events are not kept any more: the sink was not configured for longer than their
+/// retention.
+pub async fn drop_gone_from_backlog(
+    connection: &mut PgConnection,
+    ownership: &Ownership,
+) -> Result<u64, Error> {
+    let done = sqlx::query!(
+        r#"
+        delete from outbox_backlog b
+        where b.sink = (select name from outbox_sinks where name = $1 and claimed_until = $2 for share)
+            and not exists (select from outbox_events e where e.id = b.event_id)
+            and not exists (select from outbox_dead_letters d where d.id = b.event_id)
+        "#,
+        ownership.sink,
+        ownership.fencing_token,
+    )
+    .execute(connection)
+    .await
+    .doing("drop events that are gone from a backlog")?;
+    Ok(done.rows_affected())
+}
+
 /// Adds events; those that are there already stay as they are. `errors` has the refusal of each, or `None`
 /// for an event that only waits for an earlier one.
 pub async fn add_to_backlog(

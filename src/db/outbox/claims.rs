@@ -108,7 +108,7 @@ pub async fn claim(
                         select
                         from outbox_events earlier
                         where earlier.aggregate_type <> 'checkout_group'
-                            and earlier.published_at is null
+                            and num_nulls(earlier.published_at) = 1
                             and earlier.aggregate_id = e.aggregate_id
                             and (earlier.created_at, earlier.id) < (e.created_at, e.id)
                     )

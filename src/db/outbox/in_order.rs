@@ -57,7 +57,7 @@ pub async fn announce_in_order(
                         select
                         from outbox_events earlier
                         where earlier.aggregate_type <> 'checkout_group'
-                            and earlier.published_at is null
+                            and num_nulls(earlier.published_at) = 1
                             and earlier.aggregate_id = n.aggregate_id
                     ) as is_claimed
             from unnest(
@@ -132,7 +132,7 @@ pub async fn claim_next_in_order(
                 select id
                 from outbox_events
                 where aggregate_type <> 'checkout_group'
-                    and published_at is null
+                    and num_nulls(published_at) = 1
                     and aggregate_id = a.id
                 order by created_at, id
                 limit 1

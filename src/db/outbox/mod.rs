@@ -40,8 +40,8 @@ use crate::domain::{
 };
 
 pub use backlog::{
-    BacklogEvent, BacklogRow, add_to_backlog, count_refusal_in_backlog, due_of_backlog,
-    read_backlog, remove_from_backlog,
+    BacklogEvent, BacklogRow, add_to_backlog, count_refusal_in_backlog, drop_gone_from_backlog,
+    due_of_backlog, read_backlog, remove_from_backlog,
 };
 pub use claims::{LookBack, announce, claim};
 pub use in_order::{announce_in_order, claim_next_in_order};

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
-use crate::db::error::{Doing, Error};
+use crate::{
+    db::error::{Doing, Error},
+    domain::ids::EventId,
+};
 
 use super::LookBack;
 
@@ -16,73 +19,91 @@ pub const RECENTLY_WRITTEN: Duration = Duration::from_secs(10);
 /// order. Returns the number of events that were found.
 ///
 /// An event waits if an earlier one of its aggregate has no place and is too old for a recent search. The
-/// next search for everything finds both.
+/// next search for everything finds both. The search takes no lock, however long it takes.
 pub async fn sequence_waiting(
     connection: &mut PgConnection,
     look_back: LookBack,
     limit: i64,
 ) -> Result<u64, Error> {
-    let found = sqlx::query_scalar!(
+    let found = find_waiting(connection, look_back, limit).await?;
+    if !found.is_empty() {
+        assign_places(connection, &found).await?;
+    }
+    Ok(found.len() as u64)
+}
+
+/// Oldest first.
+async fn find_waiting(
+    connection: &mut PgConnection,
+    look_back: LookBack,
+    limit: i64,
+) -> Result<Vec<EventId>, Error> {
+    let look_back_s = match look_back {
+        LookBack::Everything => None,
+        LookBack::Recent(time) => Some(time.as_secs_f64()),
+    };
+    sqlx::query_scalar!(
+        r#"
+        select e.id as "id: EventId"
+        from outbox_events e
+        where e.published_at is null
+            and e.next_attempt_at
+                >= coalesce(now() - make_interval(secs => $1), timestamptz '-infinity')
+            and e.seq is null
+            and (
+                e.aggregate_type = 'checkout_group'
+                or not exists (
+                    select
+                    from outbox_events earlier
+                    where earlier.aggregate_type <> 'checkout_group'
+                        and num_nulls(earlier.published_at) = 1
+                        and earlier.aggregate_id = e.aggregate_id
+                        and earlier.seq is null
+                        and (earlier.created_at, earlier.id) < (e.created_at, e.id)
+                        and earlier.next_attempt_at
+                            < coalesce(now() - make_interval(secs => $1), timestamptz '-infinity')
+                )
+            )
+        order by e.created_at, e.id
+        limit $2
+        "#,
+        look_back_s,
+        limit,
+    )
+    .fetch_all(connection)
+    .await
+    .doing("find waiting events without a place in the log")
+}
+
+/// An event that was given its place meanwhile keeps it.
+async fn assign_places(connection: &mut PgConnection, ids: &[EventId]) -> Result<(), Error> {
+    sqlx::query!(
         r#"
         with turn as materialized (
             select is_the_row
             from outbox_sequencing
             for update
         ),
-        since as materialized (
-            select coalesce(
-                (select now() - make_interval(secs => $1) from turn),
-                timestamptz '-infinity') as at
-        ),
-        waiting as materialized (
-            select e.id
-            from since s
-            cross join lateral (
-                select *
-                from outbox_events
-                where published_at is null
-                    and next_attempt_at >= s.at
-            ) e
-            where e.seq is null
-                and (
-                    e.aggregate_type = 'checkout_group'
-                    or not exists (
-                        select
-                        from outbox_events earlier
-                        where earlier.aggregate_type <> 'checkout_group'
-                            and earlier.published_at is null
-                            and earlier.aggregate_id = e.aggregate_id
-                            and earlier.seq is null
-                            and (earlier.created_at, earlier.id) < (e.created_at, e.id)
-                            and earlier.next_attempt_at < s.at
-                    )
-                )
-            order by e.created_at, e.id
-            limit $2
-        ),
-        -- In the order of the rows above it.
+        -- In the order of the ids, once it is our turn.
         numbered as materialized (
             select id, nextval('outbox_events_seq') as seq
-            from waiting
-        ),
-        sequenced as (
-            update outbox_events e
-            set seq = n.seq
-            from numbered n
-            where e.id = n.id
-                -- Compared again after a wait for the row's lock: it may have been published.
-                and e.seq is null
+            from (
+                select w.id
+                from turn
+                cross join unnest($1::uuid[]) with ordinality as w (id, number)
+                order by w.number
+            ) as waiting
         )
-        select count(*) as "found!" from numbered
+        update outbox_events e
+        set seq = n.seq
+        from numbered n
+        where e.id = n.id
+            and e.seq is null
         "#,
-        match look_back {
-            LookBack::Everything => None,
-            LookBack::Recent(time) => Some(time.as_secs_f64()),
-        },
-        limit,
+        ids as &[EventId],
     )
-    .fetch_one(connection)
+    .execute(connection)
     .await
     .doing("give waiting events their place in the log")?;
-    Ok(found.unsigned_abs())
+    Ok(())
 }

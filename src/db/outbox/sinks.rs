@@ -84,6 +84,7 @@ async fn settle_primary(
     .execute(&mut *connection)
     .await
     .doing("unpublish what the new primary sink has yet to take")?;
+    hand_over_dead_letters(&mut *connection, &name).await?;
     sqlx::query!("delete from outbox_backlog where sink = $1", name)
         .execute(&mut *connection)
         .await
@@ -96,6 +97,57 @@ async fn settle_primary(
         name,
         replaces: before,
     })
+}
+
+/// The dead letters of the primary sink before are no concern of the new one, which gets them if it has not
+/// had them as a follower. Its own stay dead letters.
+async fn hand_over_dead_letters(connection: &mut PgConnection, name: &str) -> Result<(), Error> {
+    sqlx::query!(
+        r#"
+        with back as (
+            delete from outbox_dead_letters returning *
+        )
+        insert into outbox_events (
+            id, event_type, aggregate_type, aggregate_id, payload, created_at, attempts, next_attempt_at,
+            published_at, last_error, actor_user_id, actor_store_id, traceparent, seq)
+        select
+            b.id, b.event_type, b.aggregate_type, b.aggregate_id, b.payload, b.created_at, 0, now(),
+            case when b.seq > s.position then null else now() end,
+            b.last_error, b.actor_user_id, b.actor_store_id, b.traceparent, b.seq
+        from back b
+        left join outbox_sinks s on s.name = $1
+        "#,
+        name,
+    )
+    .execute(&mut *connection)
+    .await
+    .doing("hand over the dead letters of the primary sink")?;
+    sqlx::query!(
+        r#"
+        with dead as (
+            delete from outbox_events e
+            using outbox_backlog b
+            where b.sink = $1
+                and b.dead_at is not null
+                and e.id = b.event_id
+            returning e.*, b.attempts as refusals, b.last_error as refusal
+        )
+        insert into outbox_dead_letters (
+            id, event_type, aggregate_type, aggregate_id, payload, created_at, attempts,
+            next_attempt_at, published_at, last_error, reason, actor_user_id, actor_store_id,
+            traceparent, seq)
+        select
+            id, event_type, aggregate_type, aggregate_id, payload, created_at, refusals,
+            next_attempt_at, null, refusal, 'max_attempts', actor_user_id, actor_store_id,
+            traceparent, seq
+        from dead
+        "#,
+        name,
+    )
+    .execute(connection)
+    .await
+    .doing("take over the dead letters of the new primary sink")?;
+    Ok(())
 }
 
 /// The name of the primary sink.

@@ -77,7 +77,7 @@ fn get() -> Value {
                         `next_cursor` is null. A product that was never counted has 0 of everything. \
                         Every member of the vendor may look.",
         "parameters": [
-            query("limit", "How many products a page has at most.", &json!({
+            query("limit", "The most products on a page.", &json!({
                 "type": "integer",
                 "minimum": 1,
                 "maximum": LIMIT_MAX,

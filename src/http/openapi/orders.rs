@@ -64,7 +64,7 @@ pub fn list_path() -> Value {
                 &schema("OrderPerspective"),
             ),
             query("status", "Only orders that stand there.", &schema("OrderStatus")),
-            query("limit", "How many orders a page has at most.", &json!({
+            query("limit", "The most orders on a page.", &json!({
                 "type": "integer",
                 "minimum": 1,
                 "maximum": LIMIT_MAX,

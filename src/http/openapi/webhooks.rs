@@ -45,9 +45,9 @@ pub fn list_path() -> Value {
             "createWebhookEndpoint",
             "Add a webhook endpoint",
             &format!(
-                "Events of your store are posted to its URL from now on, signed by Standard Webhooks. The \
-                 answer has the secret, which is not shown again. {NO_KEY} A store has at most 16 endpoints; \
-                 one more is 400."
+                "Events of your store are posted to its URL from now on, signed by Standard Webhooks, if the \
+                 operator has a sink for webhooks. The answer has the secret, which is not shown again. \
+                 {NO_KEY} A store has at most 16 endpoints; one more is 400."
             ),
             &[parameter("RequestId")],
             &answers("201", created, &with_a_body()),
@@ -97,7 +97,8 @@ pub fn rotation_path() -> Value {
         "Change the secret of a webhook endpoint",
         &format!(
             "The answer has the new secret, which is not shown again. For 24 hours every delivery is signed \
-             with the old secret, too. While five old secrets sign, a further change is 429. {NO_KEY}"
+             with the old secret, too. Each old secret has its own 24 hours; while five of them sign, a further \
+             rotation is 429. {NO_KEY}"
         ),
         &of_endpoint(),
         &answers("200", rotated, &FOUND),
@@ -109,8 +110,9 @@ pub fn test_path() -> Value {
     json!({ "post": operation(
         "testWebhookEndpoint",
         "Test a webhook endpoint",
-        "Posts an event of the type `webhook_test`. Its delivery, in the list of deliveries, says what became \
-         of it. An endpoint that is switched off is 400; while ten tests of it wait, a further one is 429.",
+        "Posts an event of the type `webhook_test`, whatever types the endpoint gets. The list of deliveries \
+         says what became of it. An endpoint that is switched off is 400; while ten tests of it wait, a further \
+         one is 429.",
         &of_endpoint(),
         &answers("202", attempt(), &FOUND),
     ) })
@@ -149,7 +151,7 @@ pub fn deliveries_path() -> Value {
         parameter("WebhookEndpoint"),
         query(
             "limit",
-            "How many deliveries a page has at most.",
+            "The most deliveries on a page.",
             &json!({
                 "type": "integer",
                 "minimum": 1,
@@ -179,8 +181,8 @@ pub fn redelivery_path() -> Value {
     json!({ "post": operation(
         "redeliverWebhook",
         "Deliver an event again",
-        "Posts the event of a delivery once more, with the same `webhook-id`, or at once if another attempt \
-         waits already. That of an endpoint that is switched off is 400.",
+        "Posts the event of a delivery once more, with the same `webhook-id`. If another attempt waits \
+         already, that one is made at once. The delivery of an endpoint that is switched off is 400.",
         &[parameter("WebhookDelivery"), parameter("RequestId")],
         &answers("202", attempt(), &FOUND),
     ) })

@@ -195,3 +195,71 @@ async fn an_ownership_that_another_instance_has_taken_changes_nothing() {
     let removed = outbox::remove_from_backlog(&mut connection, &owner, &[seq]).await;
     assert_eq!(removed.unwrap(), 1, "the owner's right is valid");
 }
+
+/// The statistics say that nothing waits, and an old snapshot keeps the dead entries of what was published:
+/// no statement about single aggregates may walk along them.
+#[tokio::test]
+async fn an_old_snapshot_makes_no_event_in_order_dear() {
+    const PUBLISHED: i64 = 20_000;
+    const ORDERS: usize = 20;
+    let database = Database::create().await;
+    serve(&database, &["stream"]).await;
+    let mut connection = database.pool.acquire().await.unwrap();
+    let fill = format!(
+        "insert into outbox_events (
+            id, event_type, aggregate_type, aggregate_id, payload, next_attempt_at)
+         select gen_random_uuid(), 'order_created', 'checkout_group', gen_random_uuid(), '{{}}',
+            now() - interval '1 hour'
+         from generate_series(1, {PUBLISHED})"
+    );
+    database.run(&fill).await;
+    let mut old = database.pool.begin().await.unwrap();
+    for statement in [
+        "set transaction isolation level repeatable read",
+        "select count(*) from outbox_events",
+    ] {
+        sqlx::query(statement).execute(&mut *old).await.unwrap();
+    }
+    database
+        .run("update outbox_events set published_at = now()")
+        .await;
+    database.run("analyze outbox_events").await;
+    let walked = async |connection: &mut PgConnection| {
+        sqlx::query("select pg_stat_force_next_flush()")
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        let read = "select idx_tup_read from pg_stat_user_indexes
+                    where indexrelname = 'outbox_events_unpublished_idx'";
+        sqlx::query_scalar::<_, i64>(read)
+            .fetch_one(connection)
+            .await
+            .unwrap()
+    };
+    let before = walked(&mut connection).await;
+
+    let orders: Vec<_> = (0..ORDERS).map(|_| Uuid::now_v7()).collect();
+    for nr in 0..3 {
+        let events = orders.iter().map(|order| Event {
+            aggregate_id: *order,
+            event_type: format!("test_{nr}"),
+            ..event(Uuid::now_v7())
+        });
+        outbox::announce_in_order(&mut connection, events.collect(), Duration::ZERO)
+            .await
+            .unwrap();
+    }
+    let claimed = outbox::claim_next_in_order(&mut connection, &orders, DAY)
+        .await
+        .unwrap();
+    assert_eq!(claimed.len(), ORDERS);
+    let recent = LookBack::Recent(outbox::RECENTLY_WRITTEN);
+    let found = outbox::sequence_waiting(&mut connection, recent, 1000)
+        .await
+        .unwrap();
+    assert_eq!(found, 3 * ORDERS as u64);
+
+    let read = walked(&mut connection).await - before;
+    assert!(read < PUBLISHED / 10, "{read} entries were read");
+    drop(old);
+}

@@ -3,6 +3,7 @@
 mod command;
 mod log;
 mod several;
+mod slow;
 
 use std::collections::BTreeSet;
 

@@ -88,6 +88,44 @@ async fn a_full_stream_buries_no_event_and_goes_on_by_itself() {
     world.assert_nothing_blamed().await;
 }
 
+/// A stream of the operator's with a limit that no event keeps: each refusal is about the event's size, and yet
+/// nothing passes.
+#[tokio::test]
+async fn a_stream_that_takes_only_shorter_messages_buries_no_event() {
+    let nats = Nats::start().await;
+    let jetstream = nats.jetstream().await;
+    let narrow = Config {
+        name: "splitcart".to_owned(),
+        subjects: vec!["splitcart.>".to_owned()],
+        max_message_size: 100,
+        ..Config::default()
+    };
+    jetstream.create_stream(narrow.clone()).await.unwrap();
+    let world =
+        SinkWorld::with_settings(&[STREAM, &nats_sink(&nats.url(), "")], &[ONE_ATTEMPT]).await;
+    for nr in 0..3 {
+        world.announce(nr).await;
+    }
+    world.until_down("nats", "refusing").await;
+    wait::until("it was tried again", async || {
+        let metric = "splitcart_outbox_sink_failures_total{sink=\"nats\",reason=\"refusing\"}";
+        world.server.metric(metric).await >= 3.0
+    })
+    .await;
+    world.assert_nothing_blamed().await;
+
+    let wide = Config {
+        max_message_size: 100_000,
+        ..narrow
+    };
+    jetstream.update_stream(wide).await.unwrap();
+
+    nats.until_there_are(15).await;
+    world.until_up("nats").await;
+    world.assert_in_order(&nats.events().await, 0..3);
+    world.assert_nothing_blamed().await;
+}
+
 #[tokio::test]
 async fn a_sealed_stream_buries_no_event() {
     let nats = Nats::start().await;

@@ -37,7 +37,7 @@ fn of_connection_error(error: &ConnectionError) -> Unavailable {
 fn of_protocol_error(error: ProtocolError) -> Option<Unavailable> {
     use ProtocolError as E;
     Some(match error {
-        E::MessageTooLarge | E::RecordListTooLarge | E::InvalidRecord | E::InvalidTimestamp => {
+        E::MessageTooLarge | E::RecordListTooLarge | E::InvalidRecord => {
             return None;
         }
         E::UnknownTopicOrPartition | E::UnknownTopicId | E::InvalidTopicException => {

@@ -114,7 +114,8 @@ impl Stage {
     async fn make_due(&self) {
         self.run("update webhook_deliveries set due_at = now() where outcome is null")
             .await;
-        self.run("update webhook_endpoints set next_due_at = now()")
+        // Never after the deliveries.
+        self.run("update webhook_endpoints set next_due_at = now() - interval '5 seconds'")
             .await;
     }
 

@@ -93,9 +93,11 @@ impl Rounds {
         *self.of_stores.entry(delivery.store_id).or_default() += 1;
     }
 
-    fn end(&mut self, ended: Result<(StoreId, WebhookEndpointId), JoinError>) {
+    fn end(&mut self, ended: &Result<(StoreId, WebhookEndpointId), JoinError>) {
         // A post that panicked keeps its store's place: which one it was is not known.
-        let Ok((store, endpoint)) = ended else { return };
+        let Ok((store, endpoint)) = *ended else {
+            return;
+        };
         self.endpoints.insert(endpoint);
         if let Some(number) = self.of_stores.get_mut(&store) {
             *number -= 1;
@@ -161,7 +163,7 @@ impl Worker {
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     // The place of a post that has ended is free, and what waited behind it may be due.
-                    Some(ended) = posts.join_next() => rounds.end(ended),
+                    Some(ended) = posts.join_next() => rounds.end(&ended),
                 }
                 // However many posts end meanwhile: the next look is for all of them.
                 tokio::time::sleep(LOOK_PAUSE.saturating_sub(looked_at.elapsed())).await;
@@ -171,7 +173,7 @@ impl Worker {
                 _ = stopping.changed() => {}
             }
             while let Some(ended) = posts.try_join_next() {
-                rounds.end(ended);
+                rounds.end(&ended);
             }
         }
         while posts.join_next().await.is_some() {}

@@ -160,6 +160,10 @@ pub async fn find_due(
 /// [`Places::per_endpoint_max`] are under way on all instances, and of each aggregate the first that waits.
 /// Must run in a transaction, which locks the endpoints, so that no two instances count the same places as
 /// free; those that are locked are left out.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a single statement, and the types of its columns"
+)]
 pub async fn claim_due(
     connection: &mut PgConnection,
     endpoints: &[WebhookEndpointId],
@@ -395,6 +399,10 @@ pub async fn mark_delivered(
 }
 
 /// Records an attempt that failed, and writes the next one. Later events of the same aggregate wait for it.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a single statement, and the types of its columns"
+)]
 pub async fn mark_failed(
     connection: &mut PgConnection,
     attempt: &Attempt,

@@ -84,13 +84,13 @@ async fn a_listed_origin_hears_what_it_may_send() {
     let world = World::with_settings(&[ORIGINS]).await;
     let ours = "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, traceparent, x-request-id";
     for origin in [SHOP, "http://localhost:5173"] {
-        for method in ["GET", "PUT", "POST"] {
+        for method in ["GET", "PUT", "POST", "PATCH", "DELETE"] {
             let answer = preflight(&world.server, origin, method, ours).await;
             assert_eq!(answer.status, 200, "{}", answer.body);
             assert_eq!(answer.header("access-control-allow-origin"), origin);
             assert_eq!(
                 answer.list("access-control-allow-methods"),
-                ["get", "head", "post", "put"]
+                ["delete", "get", "head", "patch", "post", "put"]
             );
             assert_eq!(
                 answer.list("access-control-allow-headers"),
@@ -121,7 +121,7 @@ async fn what_is_not_listed_is_refused_in_the_envelope() {
         ("https://shop.example.evil.example", "PUT", "authorization"),
         ("http://shop.example", "PUT", "authorization"),
         ("null", "PUT", "authorization"),
-        (SHOP, "DELETE", "authorization"),
+        (SHOP, "TRACE", "authorization"),
         (SHOP, "PUT", "x-forwarded-for"),
     ] {
         let answer = preflight(&world.server, origin, method, headers).await;

@@ -323,25 +323,41 @@ async fn a_page_takes_a_fixed_number_of_statements() {
         products.push(world.market.sold_product(500, 90).await);
     }
     buy(&client, &products, 5).await;
-    let mut taken = Vec::new();
     // The first request opens the connection.
-    for limit in [1, 1, 20] {
-        let before = statements(&world).len();
-        let id = format!("page-{}", taken.len());
-        let path = format!("/api/v1/orders?limit={limit}");
-        let request = client.request(Method::GET, &path);
-        let page = Client::send(request.header("X-Request-Id", &id)).await;
-        assert_eq!(ids(&page).len(), limit);
-        wait::until("the request is in the log", async || {
-            world.server.log().iter().any(|line| line.contains(&id))
-        })
-        .await;
-        taken.push(statements(&world)[before..].to_vec());
-    }
-    let counts: Vec<_> = taken.iter().map(Vec::len).collect();
-    assert_eq!(counts[1], counts[2], "{taken:#?}");
+    statements_of_a_page(&world, &client, 1).await;
+    let short = least_statements_of_a_page(&world, &client, 1).await;
+    let long = least_statements_of_a_page(&world, &client, 20).await;
+    assert_eq!(short.len(), long.len(), "{short:#?}\n{long:#?}");
     // The gate's statements, and three in a snapshot.
-    assert!((4..=6).contains(&counts[1]), "{:#?}", taken[1]);
+    assert!((4..=6).contains(&short.len()), "{short:#?}");
+}
+
+/// The statements of a page alone: those that the service sends beside a request, for its own work, come
+/// in addition, and beside a few pages out of ten.
+async fn least_statements_of_a_page(world: &World, client: &Client, limit: usize) -> Vec<String> {
+    let mut least = statements_of_a_page(world, client, limit).await;
+    for _ in 1..10 {
+        let taken = statements_of_a_page(world, client, limit).await;
+        if taken.len() < least.len() {
+            least = taken;
+        }
+    }
+    least
+}
+
+/// The statements that the service sends while it answers one page.
+async fn statements_of_a_page(world: &World, client: &Client, limit: usize) -> Vec<String> {
+    let before = statements(world).len();
+    let id = format!("page-{}", Uuid::now_v7());
+    let path = format!("/api/v1/orders?limit={limit}");
+    let request = client.request(Method::GET, &path);
+    let page = Client::send(request.header("X-Request-Id", &id)).await;
+    assert_eq!(ids(&page).len(), limit);
+    wait::until("the request is in the log", async || {
+        world.server.log().iter().any(|line| line.contains(&id))
+    })
+    .await;
+    statements(world)[before..].to_vec()
 }
 
 fn statements(world: &World) -> Vec<String> {

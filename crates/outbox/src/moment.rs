@@ -27,8 +27,9 @@ mod tests {
             parse("2026-11-26T17:30:00+01:00").unwrap().to_rfc3339(),
             "2026-11-26T16:30:00+00:00"
         );
-        let two_hours = Utc::now() - parse("2h").unwrap();
-        assert!(two_hours >= TimeDelta::hours(2) && two_hours < TimeDelta::hours(3));
+        let two_hours_ago = parse("2h").unwrap();
+        let since = Utc::now() - two_hours_ago;
+        assert!(since >= TimeDelta::hours(2) && since < TimeDelta::hours(3));
         for unclear in [
             "",
             "yesterday",

@@ -18,7 +18,7 @@ use actix::{
     WrapFuture,
 };
 
-use crate::{db, metrics::Metrics};
+use crate::{db, metrics::Metrics, stages::Stage};
 
 use super::{
     lent_tx::LentTx,
@@ -162,10 +162,12 @@ impl Handler<ReserveStock> for VendorActor {
         let turn = self.give_turn(place, timing, ctx);
         let reserving = async move {
             tx.keep(turn?);
+            tx.end_lap(Stage::Turns, "turns");
             // A server that does not answer must not keep the vendors from the next transaction.
             let wait_max = reserve_max.min(timing.deadline - Instant::now());
             let reserved = async {
                 let reserved = reservation.make(&mut tx).await;
+                tx.end_lap(Stage::Reservation, "reserve");
                 StockReserved { tx, reserved }
             };
             let reserved = tokio::time::timeout(wait_max, reserved).await;

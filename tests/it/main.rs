@@ -87,6 +87,7 @@ mod silent_connections;
 mod silent_reads;
 mod single_headers;
 mod sinks;
+mod stages;
 mod start_checks;
 mod statements;
 mod stock_moved;

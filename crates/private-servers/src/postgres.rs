@@ -26,7 +26,7 @@ const USER: &str = "splitcart";
 /// The role that serves; see [`PrivatePostgres::serving_url`].
 pub const SERVING_ROLE: &str = "splitcart_serving";
 const DATABASE: &str = "splitcart";
-const SOCKET: &str = ".s.PGSQL.5432";
+pub(super) const SOCKET: &str = ".s.PGSQL.5432";
 
 pub(super) const POSTGRES: Kind = Kind {
     name: "PostgreSQL",
@@ -87,13 +87,7 @@ impl PrivatePostgres {
 
         let socket_directory = directory.socket_directory(SOCKET)?;
         let sockets = socket_directory.path();
-        // The port is part of the socket's name. Said in the URL, PGPORT cannot change it, nor
-        // PGSSLMODE ask for what a Unix socket does not have.
-        let host = url::encode(sockets)?;
-        let url_of = |role: &str| {
-            format!("postgres:///{DATABASE}?host={host}&port=5432&user={role}&sslmode=disable")
-        };
-        let (url, serving_url) = (url_of(USER), url_of(SERVING_ROLE));
+        let (url, serving_url) = (url_in(sockets, USER)?, url_in(sockets, SERVING_ROLE)?);
         let command = server_command(&programs, &data, sockets);
         let maintenance = url.parse::<PgConnectOptions>()?.database("postgres");
         let answers = async || maintenance.connect().await.is_ok();
@@ -149,6 +143,16 @@ impl PrivatePostgres {
     pub(super) fn abandon(self) {
         self.server.abandon();
     }
+}
+
+/// The URL for a role, where the socket is in this directory.
+pub(super) fn url_in(sockets: &Path, role: &str) -> Result<String, Error> {
+    // The port is part of the socket's name. Said in the URL, PGPORT cannot change it, nor PGSSLMODE ask
+    // for what a Unix socket does not have.
+    let host = url::encode(sockets)?;
+    Ok(format!(
+        "postgres:///{DATABASE}?host={host}&port=5432&user={role}&sslmode=disable"
+    ))
 }
 
 fn server_command(programs: &PostgresPrograms, data: &Path, sockets: &Path) -> Command {

@@ -66,6 +66,18 @@ impl PrivatePostgres {
         Self::start_in(&DataDir::Explicit(directory.to_owned())).await
     }
 
+    /// Starts one in `directory` with further settings, which override ours: for tests of what a server must
+    /// not be.
+    pub async fn start_with_settings(
+        directory: &Path,
+        settings: &'static [&'static str],
+    ) -> Result<Self, Error> {
+        let installed = Search::from_environment().postgres()?;
+        let data_dir = DataDir::Explicit(directory.to_owned());
+        let directory = Directory::open(&data_dir, Account::for_services()?)?;
+        Self::launch_with(&installed, Arc::new(directory), settings).await
+    }
+
     async fn start_in(data_dir: &DataDir) -> Result<Self, Error> {
         let installed = Search::from_environment().postgres()?;
         let directory = Directory::open(data_dir, Account::for_services()?)?;
@@ -75,6 +87,14 @@ impl PrivatePostgres {
     pub(super) async fn launch(
         installed: &[PostgresPrograms],
         directory: Arc<Directory>,
+    ) -> Result<Self, Error> {
+        Self::launch_with(installed, directory, &[]).await
+    }
+
+    async fn launch_with(
+        installed: &[PostgresPrograms],
+        directory: Arc<Directory>,
+        settings: &[&str],
     ) -> Result<Self, Error> {
         let data = directory.path().join(POSTGRES.data);
         let there = directory.opened().existing_subdirectory(POSTGRES.data)?;
@@ -88,7 +108,10 @@ impl PrivatePostgres {
         let socket_directory = directory.socket_directory(SOCKET)?;
         let sockets = socket_directory.path();
         let (url, serving_url) = (url_in(sockets, USER)?, url_in(sockets, SERVING_ROLE)?);
-        let command = server_command(&programs, &data, sockets);
+        let mut command = server_command(&programs, &data, sockets);
+        for setting in settings {
+            command.arg("-c").arg(setting);
+        }
         let maintenance = url.parse::<PgConnectOptions>()?.database("postgres");
         let answers = async || maintenance.connect().await.is_ok();
         let server =

@@ -15,13 +15,17 @@ pub(super) enum Colours {
     Off,
 }
 
-pub(super) fn of(lines: &[Line], colours: Colours) -> String {
-    let names: Vec<_> = lines.iter().map(name_of).collect();
+pub(super) fn of(all: &[Line], colours: Colours) -> String {
+    let lines = folded(all);
+    let names: Vec<_> = lines
+        .iter()
+        .map(|(line, more)| name_of(line, *more))
+        .collect();
     let widest = names.iter().map(String::len).max().unwrap_or(0);
     let indent = STATE_WIDTH + widest + 2;
     let mut text = String::new();
     let mut group = "";
-    for (line, name) in lines.iter().zip(&names) {
+    for ((line, _), name) in lines.iter().zip(&names) {
         if line.group() != group {
             let gap = if group.is_empty() { "" } else { "\n" };
             group = line.group();
@@ -45,8 +49,27 @@ pub(super) fn of(lines: &[Line], colours: Colours) -> String {
             );
         }
     }
-    add(&mut text, format_args!("\n{}\n", summary(lines)));
+    add(&mut text, format_args!("\n{}\n", summary(all)));
     text
+}
+
+/// Leaves out the lines that follow another one which could not be looked at for the same reason; returns the
+/// number of lines that each stands for besides itself.
+fn folded(lines: &[Line]) -> Vec<(&Line, usize)> {
+    let mut folded: Vec<(&Line, usize)> = Vec::new();
+    for line in lines {
+        match folded.last_mut() {
+            Some((first, more))
+                if line.state == State::NotSeen
+                    && (first.state, first.group(), &first.subject, &first.found)
+                        == (line.state, line.group(), &line.subject, &line.found) =>
+            {
+                *more += 1;
+            }
+            _ => folded.push((line, 0)),
+        }
+    }
+    folded
 }
 
 fn add(text: &mut String, written: std::fmt::Arguments<'_>) {
@@ -54,10 +77,11 @@ fn add(text: &mut String, written: std::fmt::Arguments<'_>) {
         .expect("writing to a string can't fail");
 }
 
-fn name_of(line: &Line) -> String {
-    match &line.subject {
-        Some(subject) => format!("{} ({subject})", line.id),
-        None => line.id.to_owned(),
+fn name_of(line: &Line, more: usize) -> String {
+    match (&line.subject, more) {
+        (_, 1..) => format!("{} and {more} more", line.id),
+        (Some(subject), _) => format!("{} ({subject})", line.id),
+        (None, _) => line.id.to_owned(),
     }
 }
 
@@ -155,6 +179,25 @@ mod tests {
         );
         assert!(text.lines().all(|line| line.len() <= WIDTH), "{text}");
         assert!(text.ends_with("\n1 line is not well, 1 are.\n"), "{text}");
+    }
+
+    #[test]
+    fn lines_that_are_not_seen_for_one_reason_are_one() {
+        let unseen = |id| Line::not_seen(id, "it is away");
+        let lines = [
+            unseen("redis.role"),
+            unseen("redis.clock"),
+            unseen("sink.role"),
+        ];
+        let text = of(&lines, Colours::Off);
+        assert!(
+            text.contains("redis.role and 1 more") && !text.contains("redis.clock"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("All is well: 0 lines; 3 could not be looked at.\n"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -6,13 +6,13 @@
 
 pub mod actors;
 mod background;
-mod database;
+pub(crate) mod database;
 mod error;
-mod http_options;
+pub(crate) mod http_options;
 mod late_orders;
 mod listeners;
 pub mod options;
-mod redis_at_start;
+pub(crate) mod redis_at_start;
 mod sinks;
 mod webhooks;
 

@@ -364,7 +364,7 @@ fn what_is_likely_to_be_a_mistake_is_warned_of() {
     ] {
         let warnings = load(&[(variable, value)]).unwrap().warnings();
         assert!(
-            warnings.len() == 1 && warnings[0].contains(named),
+            warnings.len() == 1 && warnings[0].text.contains(named),
             "{value}: {warnings:?}"
         );
     }
@@ -376,10 +376,27 @@ fn what_is_likely_to_be_a_mistake_is_warned_of() {
     ] {
         assert_eq!(
             load(&[(variable, value)]).unwrap().warnings(),
-            [""; 0],
+            [],
             "{value}"
         );
     }
+}
+
+#[test]
+fn a_stop_that_cuts_off_accepted_checkouts_is_warned_of() {
+    let warned = |drain_s_max, delay_s| {
+        let settings = [
+            ("SPLITCART_HTTP_DRAIN_S_MAX", drain_s_max),
+            ("SPLITCART_HTTP_DRAIN_DELAY_S", delay_s),
+        ];
+        let warnings = load(&settings).unwrap().warnings();
+        warnings.iter().any(|it| it.setting == "http.drain_s_max")
+    };
+    assert!(!warned("25", "5"));
+    // 4.5 s are needed, and 16 s leave 12 s less the delay.
+    assert!(!warned("16", "7"));
+    assert!(warned("16", "8"));
+    assert!(warned("4", "0"));
 }
 
 #[test]

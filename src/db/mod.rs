@@ -32,6 +32,7 @@ pub mod outbox;
 pub mod pool;
 pub mod roles;
 pub mod server;
+pub mod server_state;
 pub(crate) mod stale_connections;
 mod stored_answers;
 pub mod stores;

@@ -3,11 +3,13 @@
 //! | rule | file |
 //! |---|---|
 //! | when the service is live, and when it is ready | `health` |
+//! | the problems that readiness names, and since when | `problems` |
 //! | whether the configured Redis takes writes | [`redis_role`] |
 //! | the formats of `/metrics` | `exposition` |
 
 mod exposition;
 mod health;
+mod problems;
 pub mod redis_role;
 
 use actix_web::{

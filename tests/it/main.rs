@@ -33,6 +33,7 @@ mod cors;
 mod crashes;
 mod crowds;
 mod demo;
+mod doctor;
 mod draining;
 mod embedded;
 mod folded_texts;

@@ -39,6 +39,7 @@ mod embedded;
 mod folded_texts;
 mod followers;
 mod foreign_carts;
+mod health_command;
 mod http2_limits;
 mod idempotency;
 mod identity;

@@ -201,7 +201,7 @@ fn events(sinks: &SinkStates) -> serde_json::Value {
     json!({ "state": state, "concerns": concerns, "sinks": each })
 }
 
-async fn database(ops: &Ops) -> Result<(), (&'static str, String)> {
+pub(super) async fn database(ops: &Ops) -> Result<(), (&'static str, String)> {
     match timeout(ANSWER_WAIT_MAX, ops.database.missing_migrations()).await {
         Ok(Ok(0)) => Ok(()),
         Ok(Ok(missing)) => Err((
@@ -216,7 +216,7 @@ async fn database(ops: &Ops) -> Result<(), (&'static str, String)> {
     }
 }
 
-async fn redis(ops: &Ops) -> String {
+pub(super) async fn redis(ops: &Ops) -> String {
     match timeout(ANSWER_WAIT_MAX, redis_role::find_problem(&ops.redis_url)).await {
         Ok(Ok(None)) => "ready".to_owned(),
         Ok(Ok(Some(problem))) => problem,

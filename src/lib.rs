@@ -19,7 +19,7 @@
 //! | SQL | [`db`], and only there |
 //! | rules | [`domain`]: no I/O, no async, no clock, no randomness |
 //!
-//! Beside the floors: [`config`], [`telemetry`], `log_floods`, `request_id`, `outages`, [`metrics`],
+//! Beside the floors: [`config`], [`telemetry`], `log_floods`, `request_id`, `outages`, [`metrics`], [`stages`],
 //! `redis_client`, `faults` and [`seed_ids`] (the ids of the demo catalogue).
 
 pub mod app;
@@ -48,6 +48,7 @@ pub mod outbox;
 mod redis_client;
 mod request_id;
 pub mod seed_ids;
+pub mod stages;
 mod sweeper;
 pub mod telemetry;
 pub mod vendors;

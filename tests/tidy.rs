@@ -39,10 +39,11 @@ const FLOORS: [&[&str]; 10] = [
 
 /// Rooms beside the floors. Any floor above `db` may use them; they use no other rooms than those
 /// named here.
-const BESIDE: [(&str, &[&str]); 7] = [
+const BESIDE: [(&str, &[&str]); 8] = [
     ("config", &[]),
     ("telemetry", &["config"]),
-    ("metrics", &["domain"]),
+    ("metrics", &["domain", "stages"]),
+    ("stages", &[]),
     ("redis_client", &[]),
     ("compression", &[]),
     ("faults", &[]),

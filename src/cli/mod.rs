@@ -3,7 +3,7 @@
 //!
 //! | command | where |
 //! |---|---|
-//! | `serve`, `migrate`, `token`, `embedded`, `events`, `doctor` | the file of that name |
+//! | `serve`, `migrate`, `health`, `token`, `embedded`, `events`, `doctor` | the file of that name |
 //! | `openapi`, `errors` | [`contract`] |
 //! | `seed`, `import` | `crates/catalogue`, started by [`tool`] |
 //! | `audit`, `demo`, `loadtest`, `outbox` | the crate of that name, started by [`tool`] |
@@ -12,6 +12,7 @@ pub mod contract;
 pub mod doctor;
 pub mod embedded;
 pub mod events;
+pub mod health;
 pub mod migrate;
 pub mod serve;
 pub mod services;
@@ -89,6 +90,7 @@ enum Command {
     Serve,
     Doctor(doctor::DoctorArgs),
     Migrate(migrate::MigrateArgs),
+    Health(health::HealthArgs),
     /// Fill an empty database with a demo catalogue
     Seed,
     /// Take stores, people, products and stock from CSV and NDJSON files
@@ -135,6 +137,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve => serve::run(&config, data_dir).await?,
         Command::Migrate(args) => migrate::run(&args, &config, data_dir).await?,
+        Command::Health(args) => return health::run(&args, &config).await,
         Command::Embedded(args) => return embedded::run(args, data_dir).await,
         Command::Token(args) => token::run(&args, &config, data_dir)?,
         Command::Openapi => contract::print(openapi::document())?,

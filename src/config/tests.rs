@@ -569,3 +569,50 @@ fn an_unknown_name_is_told_by_its_line_and_the_one_that_was_meant() {
         assert!(complaint.contains(told), "{complaint}");
     }
 }
+
+/// All files of a directory and of those in it, as text.
+fn texts_in(directory: &Path) -> Vec<(PathBuf, String)> {
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts.extend(texts_in(&path));
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            texts.push((path, text));
+        }
+    }
+    texts
+}
+
+/// The files in deploy/ would be refused at start otherwise, on somebody else's machine.
+#[test]
+fn deployments_have_settings_that_are_accepted() {
+    for path in [
+        "deploy/systemd/splitcart.toml",
+        "deploy/kubernetes/service/splitcart.toml",
+    ] {
+        let variables = [
+            ("SPLITCART_DATABASE_URL", "postgres://db/x"),
+            ("SPLITCART_AUTH_HS256_SECRET", LONG),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::load(Some(Path::new(path)), variables).unwrap();
+        config.check_for_serving().unwrap();
+    }
+    let defaults = Sources::builder()
+        .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+        .build()
+        .unwrap();
+    let known = settings(&defaults);
+    let is_name = |it: char| it.is_ascii_uppercase() || it.is_ascii_digit() || it == '_';
+    let mut named = 0;
+    for (path, text) in texts_in(Path::new("deploy")) {
+        for (at, _) in text.match_indices(ENV_PREFIX) {
+            let name = text[at..].split(|it| !is_name(it)).next().unwrap();
+            let is_known = known.iter().any(|setting| setting.variable == name);
+            assert!(is_known, "{}: {name} is no setting", path.display());
+            named += 1;
+        }
+    }
+    assert!(named > 10, "the variables are where this test looks");
+}

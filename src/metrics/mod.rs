@@ -4,25 +4,28 @@
 //! values of labels are bounded: routes are patterns, and only the vendors with the deepest mailboxes
 //! are named.
 
+pub mod histogram;
 mod labels;
 mod registrar;
+pub mod stage_meters;
 
 use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
 
 use prometheus_client::{
     encoding::text::encode,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::{Registry, Unit},
 };
 use sqlx::PgPool;
 
 use crate::domain::ids::VendorStoreId;
 
-use self::registrar::Registrar;
+use self::{histogram::Histogram, registrar::Registrar, stage_meters::StageMeters};
 
 pub use self::labels::{
-    FileLabel, LimitLabel, OutcomeLabel, PoolLabel, PoolNameLabel, ReasonLabel, RefusedBecause,
-    RefusedLabel, ReplayLabel, RequestLabel, SinkFailureLabel, SinkLabel, StatusLabel, VendorLabel,
+    AnswerLabel, ClosedBecause, ClosedLabel, FileLabel, LimitLabel, OutcomeLabel, PoolLabel,
+    PoolNameLabel, ReasonLabel, RefusedBecause, RefusedLabel, ReplayLabel, RequestLabel,
+    SinkFailureLabel, SinkLabel, StageLabel, StatusLabel, VendorLabel,
 };
 
 /// The most vendors whose mailboxes' depths are reported.
@@ -37,6 +40,9 @@ pub struct Meters {
     pub overdue: Gauge,
     pub set_aside: Gauge,
     pub slow_lane: Gauge,
+    /// Transactions that have a slot or have lost it, without those of the slow lane.
+    pub running: Gauge,
+    pub closed: Family<ClosedLabel, Counter>,
 }
 
 impl Meters {
@@ -50,6 +56,8 @@ impl Meters {
             overdue: r.add("coordinator_overdue", "Running checkout transactions that are much slower than the others"),
             set_aside: r.add("coordinator_set_aside", "Checkouts waiting, outside any transaction, for a row that another transaction holds"),
             slow_lane: r.add("coordinator_slow_lane_depth", "Checkouts whose transaction failed, waiting to be tried again alone"),
+            running: r.add("coordinator_running", "Transactions of checkouts under way"),
+            closed: r.add("batches_closed", "Batches of checkouts by the reason why they were closed"),
         }
     }
 
@@ -62,6 +70,8 @@ impl Meters {
             overdue: r.add("order_overdue", "Running transactions of moves that are much slower than the others"),
             set_aside: r.add("order_set_aside", "Moves of orders waiting, outside any transaction, for a row that another transaction holds"),
             slow_lane: r.add("order_slow_lane_depth", "Moves of orders whose transaction failed, waiting to be tried again alone"),
+            running: r.add("order_running", "Transactions of moves of orders under way"),
+            closed: r.add("order_batches_closed", "Batches of moves of orders by the reason why they were closed"),
         }
     }
 
@@ -75,6 +85,8 @@ impl Meters {
             overdue: Gauge::default(),
             set_aside: Gauge::default(),
             slow_lane: Gauge::default(),
+            running: r.add("cart_running", "Transactions of cart PUTs under way"),
+            closed: r.add("cart_batches_closed", "Batches of cart PUTs by the reason why they were closed"),
         }
     }
 
@@ -88,8 +100,19 @@ impl Meters {
             overdue: r.add("count_overdue", "Running transactions of stock counts that are much slower than the others"),
             set_aside: r.add("count_set_aside", "Stock counts waiting, outside any transaction, for a row that another transaction holds"),
             slow_lane: Gauge::default(),
+            running: r.add("count_running", "Transactions of stock counts under way"),
+            closed: r.add("count_batches_closed", "Batches of stock counts by the reason why they were closed"),
         }
     }
+}
+
+/// The connections of a pool.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolUse {
+    pub name: &'static str,
+    pub used: u32,
+    pub idle: u32,
+    pub max: u32,
 }
 
 /// All metrics. Clones share them.
@@ -113,6 +136,7 @@ pub struct Metrics {
     pub batch_size: Histogram,
     pub batch_duration: Histogram,
     pub batch_retries: Counter,
+    pub checkout_stages: StageMeters,
     pub batch_stock_moved: Counter,
     pub held_rows: Gauge,
     pub reservations: Family<OutcomeLabel, Counter>,
@@ -188,6 +212,7 @@ impl Metrics {
             deepest_vendors: r.add("vendor_mailbox_depth_deepest", "The ten vendors with the deepest mailboxes"),
             batch_size: r.batch_sizes("batch_size", "Checkouts per transaction"),
             batch_duration: r.durations("batch_duration", "Duration of checkout transactions, commit included"),
+            checkout_stages: StageMeters::new(r),
             batch_retries: r.add("batch_retries", "Checkouts tried again, alone, after their transaction failed"),
             batch_stock_moved: r.add("batch_stock_moved", "Transactions restarted because stock changed between reading and reserving it"),
             reservations: r.add("reservations", "Line items of checkouts, by outcome"),
@@ -259,6 +284,21 @@ impl Metrics {
                 &self.count_queue,
             ] {
                 drop(meters.rejected.get_or_create(&RefusedLabel { reason }));
+            }
+        }
+        for reason in [
+            ClosedBecause::Idle,
+            ClosedBecause::Full,
+            ClosedBecause::Enough,
+            ClosedBecause::OthersSlow,
+        ] {
+            for meters in [
+                &self.checkout_queue,
+                &self.cart_queue,
+                &self.order_queue,
+                &self.count_queue,
+            ] {
+                drop(meters.closed.get_or_create(&ClosedLabel { reason }));
             }
         }
         for outcome in ["changed", "unchanged", "refused"] {
@@ -337,6 +377,27 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    /// The connections of each pool now.
+    pub fn pools(&self) -> Vec<PoolUse> {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let measure = |(name, pool): &(&'static str, PgPool)| {
+            let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+            PoolUse {
+                name,
+                used: pool.size().saturating_sub(idle),
+                idle,
+                max: pool.options().get_max_connections(),
+            }
+        };
+        pools.iter().map(measure).collect()
+    }
+
+    /// The orders that moves have brought to a status.
+    pub fn orders_moved_to(&self, status: &StatusLabel) -> f64 {
+        let counter = self.orders_moved.get(status);
+        counter.map_or(0.0, |it| it.get() as f64)
     }
 
     fn measure_pools(&self) {

@@ -1,16 +1,14 @@
 //! Registers metrics and returns them, so that each is named in one place.
 
+use std::{fmt::Debug, hash::Hash};
+
 use prometheus_client::{
-    metrics::histogram::Histogram,
+    encoding::EncodeLabelSet,
+    metrics::family::Family,
     registry::{Metric, Registry, Unit},
 };
 
-/// From 100 µs to about 13 s.
-const SECONDS: [f64; 18] = [
-    0.0001, 0.0002, 0.0004, 0.0008, 0.0016, 0.0032, 0.0064, 0.0128, 0.0256, 0.0512, 0.1024, 0.2048,
-    0.4096, 0.8192, 1.6384, 3.2768, 6.5536, 13.1072,
-];
-const BATCH_SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+use super::histogram::Histogram;
 
 /// A registry that is being filled.
 pub(super) struct Registrar(Registry);
@@ -42,15 +40,26 @@ impl Registrar {
 
     /// Registers a histogram of durations in seconds.
     pub(super) fn durations(&mut self, name: &str, help: &str) -> Histogram {
-        let histogram = Histogram::new(SECONDS);
+        let histogram = Histogram::of_durations();
         self.0
             .register_with_unit(name, help, Unit::Seconds, histogram.clone());
         histogram
     }
 
+    /// Registers histograms of durations in seconds, one per value of a label.
+    pub(super) fn durations_by<L>(&mut self, name: &str, help: &str) -> Family<L, Histogram>
+    where
+        L: EncodeLabelSet + Clone + Debug + Eq + Hash + Send + Sync + 'static,
+    {
+        let family = Family::new_with_constructor(Histogram::of_durations as fn() -> Histogram);
+        self.0
+            .register_with_unit(name, help, Unit::Seconds, family.clone());
+        family
+    }
+
     /// Registers a histogram of members per batch.
     pub(super) fn batch_sizes(&mut self, name: &str, help: &str) -> Histogram {
-        let histogram = Histogram::new(BATCH_SIZES);
+        let histogram = Histogram::of_batch_sizes();
         self.0.register(name, help, histogram.clone());
         histogram
     }

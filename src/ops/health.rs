@@ -266,7 +266,7 @@ fn events(sinks: &SinkStates) -> serde_json::Value {
     json!({ "state": state, "concerns": concerns, "sinks": each })
 }
 
-async fn database(ops: &Ops) -> Option<Found> {
+pub(super) async fn database(ops: &Ops) -> Option<Found> {
     let unreachable = |text: String, advice: Option<&str>| {
         let what_to_do =
             advice.unwrap_or("see if PostgreSQL runs and is not overloaded, and its log");
@@ -287,7 +287,7 @@ async fn database(ops: &Ops) -> Option<Found> {
     }
 }
 
-async fn redis(ops: &Ops) -> Option<Found> {
+pub(super) async fn redis(ops: &Ops) -> Option<Found> {
     const GO_ON: &str = "the service goes on without it, more slowly";
     let asked = timeout(ANSWER_WAIT_MAX, redis_role::find_problem(&ops.redis_url)).await;
     let text = match asked {

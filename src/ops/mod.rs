@@ -4,9 +4,11 @@
 //! |---|---|
 //! | when the service is live, and when it is ready | `health` |
 //! | the problems that readiness names, and since when | `problems` |
+//! | what the service does now, for people | [`console`] |
 //! | whether the configured Redis takes writes | [`redis_role`] |
 //! | the formats of `/metrics` | `exposition` |
 
+pub mod console;
 mod exposition;
 mod health;
 mod problems;
@@ -33,7 +35,7 @@ use crate::{
 
 pub use self::health::{KeptConnection, Remembered, connect_early};
 
-use self::exposition::Format;
+use self::{console::Console, exposition::Format};
 
 /// The parts of the service that health and metrics report on.
 #[derive(Debug)]
@@ -48,6 +50,7 @@ pub struct Ops {
     pub directory: VendorDirectory,
     pub metrics: Metrics,
     pub sinks: SinkStates,
+    pub console: Console,
     /// True from SIGTERM on.
     pub stopping: watch::Receiver<bool>,
 }
@@ -57,11 +60,12 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.service(read("/livez", health::live))
         .service(read("/readyz", health::ready))
         .service(read("/metrics", metrics))
+        .configure(console::configure)
         .default_service(web::to(async || {
             refusal(
                 &mut HttpResponse::NotFound(),
                 "NOT_FOUND",
-                "There is no such page; there are /livez, /readyz and /metrics.",
+                "There is no such page; there are /ops, /livez, /readyz and /metrics.",
             )
         }));
 }

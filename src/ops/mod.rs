@@ -3,11 +3,13 @@
 //! | rule | file |
 //! |---|---|
 //! | when the service is live, and when it is ready | `health` |
+//! | a client of this listener, for commands | [`ask`] |
 //! | the problems that readiness names, and since when | `problems` |
 //! | what the service does now, for people | [`console`] |
 //! | whether the configured Redis takes writes | [`redis_role`] |
 //! | the formats of `/metrics` | `exposition` |
 
+pub mod ask;
 pub mod console;
 mod exposition;
 mod health;

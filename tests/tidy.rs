@@ -23,6 +23,7 @@ const FLOORS: [&[&str]; 9] = [
         "carts",
         "checkout",
         "expiry",
+        "gauges",
         "idempotency",
         "inventory",
         "live_orders",

@@ -41,6 +41,7 @@ pub use self::{
         Sink, Webhook,
     },
     rate_limits::{Limits, RateLimit},
+    warnings::Warning,
 };
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");

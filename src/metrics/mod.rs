@@ -20,7 +20,7 @@ pub mod list;
 pub mod markdown;
 mod process;
 mod registrar;
-mod stage_meters;
+pub mod stage_meters;
 #[cfg(test)]
 mod tests;
 mod zeros;
@@ -122,6 +122,15 @@ impl Meters {
             closed: r.add("splitcart_count_batches_closed_total"),
         }
     }
+}
+
+/// The connections of a pool.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolUse {
+    pub name: &'static str,
+    pub used: u32,
+    pub idle: u32,
+    pub max: u32,
 }
 
 /// All metrics. Clones share them.
@@ -367,6 +376,27 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    /// The connections of each pool now.
+    pub fn pools(&self) -> Vec<PoolUse> {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let measure = |(name, pool): &(&'static str, PgPool)| {
+            let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+            PoolUse {
+                name,
+                used: pool.size().saturating_sub(idle),
+                idle,
+                max: pool.options().get_max_connections(),
+            }
+        };
+        pools.iter().map(measure).collect()
+    }
+
+    /// The orders that moves have brought to a status.
+    pub fn orders_moved_to(&self, status: &StatusLabel) -> f64 {
+        let counter = self.orders_moved.get(status);
+        counter.map_or(0.0, |it| it.get() as f64)
     }
 
     fn measure_pools(&self) {

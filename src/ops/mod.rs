@@ -3,11 +3,15 @@
 //! | rule | file |
 //! |---|---|
 //! | when the service is live, and when it is ready | `health` |
+//! | the problems that readiness names, and since when | `problems` |
+//! | what the service does now, for people | [`console`] |
 //! | whether the configured Redis takes writes | [`redis_role`] |
 //! | the formats of `/metrics` | `exposition` |
 
+pub mod console;
 mod exposition;
 mod health;
+mod problems;
 pub mod redis_role;
 
 use actix_web::{
@@ -32,7 +36,7 @@ use crate::{
 
 pub use self::health::{KeptConnection, Remembered, connect_early};
 
-use self::exposition::Format;
+use self::{console::Console, exposition::Format};
 
 /// The parts of the service that health and metrics report on.
 #[derive(Debug)]
@@ -47,6 +51,7 @@ pub struct Ops {
     pub directory: VendorDirectory,
     pub metrics: Metrics,
     pub sinks: SinkStates,
+    pub console: Console,
     /// True from SIGTERM on.
     pub stopping: watch::Receiver<bool>,
 }
@@ -56,11 +61,12 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.service(read("/livez", health::live))
         .service(read("/readyz", health::ready))
         .service(read("/metrics", metrics))
+        .configure(console::configure)
         .default_service(web::to(async || {
             refusal(
                 &mut HttpResponse::NotFound(),
                 "NOT_FOUND",
-                "There is no such page; there are /livez, /readyz and /metrics.",
+                "There is no such page; there are /ops, /livez, /readyz and /metrics.",
             )
         }));
 }

@@ -187,7 +187,7 @@ pub const LABELS: [(&str, &str); 17] = [
     ("status", "an HTTP status, or a status of orders"),
     (
         "thread",
-        "a thread with an event loop: `main`, `actors`, `carts`, `http-0` and so on",
+        "a thread with an event loop: `main`, `actors`, `carts`, `ops`, `http-0` and so on",
     ),
     (
         "vendor_store_id",

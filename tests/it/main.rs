@@ -78,6 +78,7 @@ mod readiness;
 mod redis_check;
 mod redis_faults;
 mod relay;
+mod rolling_restart;
 mod routes;
 mod rows_written_by_hand;
 mod schema;

@@ -29,7 +29,7 @@ const ROLE: &str = "sink.role";
 const PERSISTENCE: &str = "sink.persistence";
 const EVICTION: &str = "sink.eviction";
 
-/// Of a Redis Stream: what is not seen where no connection can be made.
+/// The lines of a Redis Stream that are not seen where no connection can be made.
 const BEHIND_A_CONNECTION: [&str; 4] = [VERSION, ROLE, PERSISTENCE, EVICTION];
 const WITH_WAITAOF: (u32, u32) = (7, 2);
 const WITH_STREAMS: (u32, u32) = (5, 0);

@@ -23,6 +23,7 @@ const FLOORS: [&[&str]; 10] = [
         "carts",
         "checkout",
         "expiry",
+        "gauges",
         "idempotency",
         "inventory",
         "live_orders",

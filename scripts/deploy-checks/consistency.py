@@ -38,6 +38,14 @@ def versions():
             expect(image["newTag"] == version, f"{path}: newTag is not {version}")
 
 
+def programs_of_the_image():
+    """All tools but those that want servers of their own or a client's machine."""
+    tools = set(re.findall(r'\btool\("(\w+)"', text("src/cli/tool.rs"))) - {"demo", "loadtest"}
+    image = text("deploy/Containerfile")
+    for tool in sorted(tools):
+        expect(re.search(rf"\bsplitcart-{tool}\b", image), f"deploy/Containerfile lacks splitcart-{tool}")
+
+
 def compose_files():
     compose = yaml.safe_load(text("deploy/compose.yml"))
     made = text("deploy/compose/make-secrets")
@@ -91,6 +99,7 @@ def build_context():
 
 
 versions()
+programs_of_the_image()
 compose_files()
 drains()
 build_context()

@@ -14,10 +14,11 @@ use crate::{
         self,
         pool::{Limits as PoolLimits, Workload},
     },
+    gauges,
     http::{options::Options as HttpOptions, token::key_set::KeySet, watched_file::WatchedFiles},
     live_orders::{hub::LiveOrders, tail},
     log_floods,
-    metrics::Metrics,
+    metrics::{Metrics, event_loop},
     ops::{
         console::{
             Console, lookups,
@@ -51,7 +52,7 @@ pub(super) fn background_pool(
     Ok(pool)
 }
 
-/// Starts what sweeps.
+/// Starts what sweeps and what measures.
 pub(super) fn in_the_background(
     config: &Config,
     pool: &PgPool,
@@ -62,10 +63,17 @@ pub(super) fn in_the_background(
     let keys = sweeper::remove_expired_keys(pool.clone(), stops.clone());
     let deliveries = sweeper::remove_old_deliveries(pool.clone(), stops.clone());
     let left_out_lines = log_floods::report_every_window();
+    let (server, undecided) = (
+        gauges::server::measure(pool.clone(), metrics.clone(), stops.clone()),
+        gauges::undecided::measure(pool.clone(), metrics.clone(), stops.clone()),
+    );
     let mut tasks = vec![
         actix_rt::spawn(keys),
         actix_rt::spawn(deliveries),
         actix_rt::spawn(left_out_lines),
+        actix_rt::spawn(server),
+        actix_rt::spawn(undecided),
+        actix_rt::spawn(event_loop::measure(metrics.clone(), "main")),
     ];
     if let Retention::Lasting(retention) = config.outbox.retention {
         let (pool, metrics, stops) = (pool.clone(), metrics.clone(), stops.clone());

@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use crate::{
     carts::batch::CartDesk,
     checkout::batch::CheckoutDesk,
+    db,
     inventory::desk::CountDesk,
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
     orders::batch::OrderDesk,
@@ -98,6 +99,7 @@ fn refusal(response: &mut HttpResponseBuilder, code: &str, message: &str) -> Htt
 async fn metrics(request: HttpRequest, ops: web::Data<Ops>) -> HttpResponse {
     ops.metrics
         .set_log_lines_dropped(telemetry::dropped_lines());
+    ops.metrics.set_database_errors(db::error_counts());
     let deepest = ops.directory.deepest(DEEPEST_VENDORS_MAX);
     let text = ops
         .metrics

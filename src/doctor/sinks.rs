@@ -112,12 +112,9 @@ fn pool_of(servers: &Servers, limit: Duration) -> Result<PgPool, String> {
 }
 
 async fn look_at_redis(options: &RedisStreamOptions, limit: Duration) -> Vec<Line> {
-    let answers = match ask(&options.url, limit).await {
-        Ok(answers) => answers,
-        Err(_) => {
-            let unseen = |id| Line::not_seen(id, "its Redis can't be reached");
-            return BEHIND_A_CONNECTION.map(unseen).to_vec();
-        }
+    let Ok(answers) = ask(&options.url, limit).await else {
+        let unseen = |id| Line::not_seen(id, "its Redis can't be reached");
+        return BEHIND_A_CONNECTION.map(unseen).to_vec();
     };
     let version = match options.wait_aof {
         Some(_) => redis::version(VERSION, &answers, WITH_WAITAOF, ", which wait_aof_ms takes"),

@@ -1,4 +1,4 @@
-//! Two instances behind HAProxy, under load, restarted one after the other: no request is lost.
+//! Two instances behind `HAProxy`, under load, restarted one after the other: no request is lost.
 
 use std::sync::{
     Arc,

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 /// The longest time of one attempt.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
-const SILENT: &str = "it does not answer in time";
+pub(crate) const SILENT: &str = "it does not answer in time";
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(5);
 

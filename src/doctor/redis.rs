@@ -7,7 +7,7 @@ use redis::{RedisResult, Value};
 use secrecy::SecretString;
 
 use crate::{
-    app::redis_at_start::plainly,
+    app::redis_at_start::{SILENT, plainly},
     ops::redis_role,
     redis_client::{Connection, info_field},
 };
@@ -23,7 +23,7 @@ const ROLE: &str = "redis.role";
 const SCRIPTS: &str = "redis.scripts";
 const CLOCK: &str = "redis.clock";
 
-/// What is not seen where no connection can be made.
+/// The lines that are not seen where no connection can be made.
 const BEHIND_A_CONNECTION: [&str; 4] = [VERSION, ROLE, SCRIPTS, CLOCK];
 /// The oldest version that has users with rights of their own (ACL), by which it is given to the service.
 const OLDEST: (u32, u32) = (6, 0);
@@ -42,6 +42,12 @@ pub(super) struct Answers {
 /// # Errors
 /// It can't be reached, does not answer in time, or refuses the login.
 pub(super) async fn ask(url: &SecretString, limit: Duration) -> Result<Answers, String> {
+    let asking = ask_patiently(url, limit);
+    let answered = tokio::time::timeout(limit, asking).await;
+    answered.unwrap_or_else(|_| Err(SILENT.to_owned()))
+}
+
+async fn ask_patiently(url: &SecretString, limit: Duration) -> Result<Answers, String> {
     let said = |error: &redis::RedisError| plainly(error);
     let mut connection = Connection::lazy(url, limit).map_err(|error| said(&error))?;
     let pong: RedisResult<String> = redis::cmd("PING").query_async(&mut connection).await;

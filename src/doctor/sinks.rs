@@ -29,7 +29,7 @@ const ROLE: &str = "sink.role";
 const PERSISTENCE: &str = "sink.persistence";
 const EVICTION: &str = "sink.eviction";
 
-/// Of a Redis Stream: what is not seen where no connection can be made.
+/// The lines of a Redis Stream that are not seen where no connection can be made.
 const BEHIND_A_CONNECTION: [&str; 4] = [VERSION, ROLE, PERSISTENCE, EVICTION];
 const WITH_WAITAOF: (u32, u32) = (7, 2);
 const WITH_STREAMS: (u32, u32) = (5, 0);
@@ -112,12 +112,9 @@ fn pool_of(servers: &Servers, limit: Duration) -> Result<PgPool, String> {
 }
 
 async fn look_at_redis(options: &RedisStreamOptions, limit: Duration) -> Vec<Line> {
-    let answers = match ask(&options.url, limit).await {
-        Ok(answers) => answers,
-        Err(_) => {
-            let unseen = |id| Line::not_seen(id, "its Redis can't be reached");
-            return BEHIND_A_CONNECTION.map(unseen).to_vec();
-        }
+    let Ok(answers) = ask(&options.url, limit).await else {
+        let unseen = |id| Line::not_seen(id, "its Redis can't be reached");
+        return BEHIND_A_CONNECTION.map(unseen).to_vec();
     };
     let version = match options.wait_aof {
         Some(_) => redis::version(VERSION, &answers, WITH_WAITAOF, ", which wait_aof_ms takes"),

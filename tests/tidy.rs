@@ -42,7 +42,7 @@ const BESIDE: [(&str, &[&str]); 7] = [
     ("config", &[]),
     ("telemetry", &["config"]),
     ("metrics", &["domain"]),
-    ("redis_client", &[]),
+    ("redis_client", &["config"]),
     ("compression", &[]),
     ("faults", &[]),
     ("seed_ids", &[]),

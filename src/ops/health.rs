@@ -87,7 +87,14 @@ pub struct Remembered(Mutex<Option<(Instant, Dependencies)>>);
 #[derive(Clone, Debug)]
 struct Dependencies {
     database: Result<(), (&'static str, String)>,
-    redis: String,
+    redis: Redis,
+}
+
+/// The state of Redis in a word or a sentence, and the servers that commands go to.
+#[derive(Clone, Debug)]
+struct Redis {
+    state: String,
+    servers: Vec<redis_role::Server>,
 }
 
 impl Remembered {
@@ -154,7 +161,8 @@ pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
         "status": if ready { "ready" } else { "not ready" },
         "reasons": reasons,
         "postgresql": database,
-        "redis": redis,
+        "redis": redis.state,
+        "redis_servers": redis.servers,
         "events": events,
         "stopping": stopping,
     });
@@ -216,10 +224,15 @@ async fn database(ops: &Ops) -> Result<(), (&'static str, String)> {
     }
 }
 
-async fn redis(ops: &Ops) -> String {
-    match timeout(ANSWER_WAIT_MAX, redis_role::find_problem(&ops.redis_url)).await {
-        Ok(Ok(None)) => "ready".to_owned(),
-        Ok(Ok(Some(problem))) => problem,
-        Ok(Err(_)) | Err(_) => "unreachable".to_owned(),
+async fn redis(ops: &Ops) -> Redis {
+    match timeout(ANSWER_WAIT_MAX, redis_role::servers(&ops.redis)).await {
+        Ok(Ok(servers)) => Redis {
+            state: redis_role::problem_of(&servers).unwrap_or_else(|| "ready".to_owned()),
+            servers,
+        },
+        Ok(Err(_)) | Err(_) => Redis {
+            state: "unreachable".to_owned(),
+            servers: Vec::new(),
+        },
     }
 }

@@ -3,7 +3,7 @@
 //! | rule | file |
 //! |---|---|
 //! | when the service is live, and when it is ready | `health` |
-//! | whether the configured Redis takes writes | [`redis_role`] |
+//! | which servers of Redis commands go to, and whether they take writes | [`redis_role`] |
 //! | the formats of `/metrics` | `exposition` |
 
 mod exposition;
@@ -14,7 +14,6 @@ use actix_web::{
     FromRequest, Handler, HttpRequest, HttpResponse, HttpResponseBuilder, Resource, Responder,
     http::header, web,
 };
-use secrecy::SecretString;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -25,6 +24,7 @@ use crate::{
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
     orders::batch::OrderDesk,
     outbox::sink_state::SinkStates,
+    redis_client::Target,
     telemetry,
     vendors::directory::VendorDirectory,
 };
@@ -38,7 +38,7 @@ use self::exposition::Format;
 pub struct Ops {
     pub database: KeptConnection,
     pub remembered: Remembered,
-    pub redis_url: SecretString,
+    pub redis: Target,
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
     pub orders: OrderDesk,

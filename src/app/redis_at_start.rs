@@ -61,7 +61,7 @@ fn log(target: &Target, server: &Server) {
         role => format!(" ({role})"),
     };
     match &server.problem {
-        None => tracing::info!("Redis {version} at {address}{role} answers"),
+        None => tracing::info!("Redis {version} at {address} answers{role}"),
         Some(problem) => tracing::warn!("Redis at {address}, of {}: {problem}", target.place()),
     }
 }

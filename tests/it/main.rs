@@ -74,6 +74,7 @@ mod quote;
 mod rate_limits;
 mod readiness;
 mod redis_check;
+mod redis_estate;
 mod redis_faults;
 mod relay;
 mod routes;

@@ -14,11 +14,18 @@ use crate::{
         self,
         pool::{Limits as PoolLimits, Workload},
     },
+    gauges,
     http::{options::Options as HttpOptions, token::key_set::KeySet, watched_file::WatchedFiles},
     live_orders::{hub::LiveOrders, tail},
     log_floods,
-    metrics::Metrics,
-    ops::redis_role,
+    metrics::{Metrics, event_loop},
+    ops::{
+        console::{
+            Console, lookups,
+            sampler::{self, Sampled},
+        },
+        redis_role,
+    },
     outages::{POSTGRESQL, REDIS},
     sweeper,
 };
@@ -45,7 +52,7 @@ pub(super) fn background_pool(
     Ok(pool)
 }
 
-/// Starts what sweeps.
+/// Starts what sweeps and what measures.
 pub(super) fn in_the_background(
     config: &Config,
     pool: &PgPool,
@@ -56,10 +63,17 @@ pub(super) fn in_the_background(
     let keys = sweeper::remove_expired_keys(pool.clone(), stops.clone());
     let deliveries = sweeper::remove_old_deliveries(pool.clone(), stops.clone());
     let left_out_lines = log_floods::report_every_window();
+    let (server, undecided) = (
+        gauges::server::measure(pool.clone(), metrics.clone(), stops.clone()),
+        gauges::undecided::measure(pool.clone(), metrics.clone(), stops.clone()),
+    );
     let mut tasks = vec![
         actix_rt::spawn(keys),
         actix_rt::spawn(deliveries),
         actix_rt::spawn(left_out_lines),
+        actix_rt::spawn(server),
+        actix_rt::spawn(undecided),
+        actix_rt::spawn(event_loop::measure(metrics.clone(), "main")),
     ];
     if let Retention::Lasting(retention) = config.outbox.retention {
         let (pool, metrics, stops) = (pool.clone(), metrics.clone(), stops.clone());
@@ -67,6 +81,21 @@ pub(super) fn in_the_background(
         tasks.push(actix_rt::spawn(events));
     }
     tasks
+}
+
+/// Starts what the console shows: the sampler, and the lookups of vendors.
+pub(super) fn sample(
+    config: &Config,
+    pool: &PgPool,
+    sampled: Sampled,
+) -> (Console, [JoinHandle<()>; 2]) {
+    let (console, asked) = Console::new(options::console(config));
+    let sampling = sampler::sample(console.clone(), sampled);
+    let looking = lookups::look_up(console.clone(), pool.clone(), asked);
+    (
+        console,
+        [actix_rt::spawn(sampling), actix_rt::spawn(looking)],
+    )
 }
 
 /// Starts the reader of the log for live streams.
@@ -93,13 +122,14 @@ pub(super) fn watch_dependencies(
         connection.map(drop).map_err(|error| error.to_string())
     });
     let target = targets.of_all.clone();
-    let redis = REDIS.watch(target.place().to_owned(), async move || {
-        match redis_role::find_problem(&target).await {
+    let redis = REDIS.watch(
+        target.place().to_owned(),
+        async move || match redis_role::find_problem(&target).await {
             Ok(None) => Ok(()),
             Ok(Some(problem)) => Err(problem),
             Err(error) => Err(error.to_string()),
-        }
-    });
+        },
+    );
     // An outage that began before the start is reported, too.
     REDIS.suspect();
     let which = redis_at_start::report(targets.of_all.clone());

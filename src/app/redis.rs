@@ -99,7 +99,11 @@ fn of_sink(config: &Config, sink: &RedisStream) -> Result<Target, UnusableRedis>
 
 fn files_of_all(config: &Config) -> TlsFiles {
     let redis = &config.redis;
-    files(&redis.tls_ca_file, &redis.tls_cert_file, &redis.tls_key_file)
+    files(
+        &redis.tls_ca_file,
+        &redis.tls_cert_file,
+        &redis.tls_key_file,
+    )
 }
 
 fn files(ca: &PathBuf, cert: &PathBuf, key: &PathBuf) -> TlsFiles {
@@ -135,8 +139,10 @@ mod tests {
     fn a_file_that_can_t_be_used_is_named_with_the_setting() {
         let key = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
         let own = ("SPLITCART_OUTBOX_REDIS_URL", "rediss://:hunter2@own");
-        for (file, problem) in [("/nowhere/ca.pem", "can't be read"), (key, "holds no certificate")]
-        {
+        for (file, problem) in [
+            ("/nowhere/ca.pem", "can't be read"),
+            (key, "holds no certificate"),
+        ] {
             let error = targets(&[own, ("SPLITCART_REDIS_TLS_CA_FILE", file)]).unwrap_err();
             for part in ["outbox.redis_url", file, problem] {
                 assert!(error.contains(part), "{error}");

@@ -8,7 +8,7 @@ use crate::{
     config::{self, Discard, NatsJetStream, Sink},
     outbox::sink::{
         nats::{NatsSettings, SignIn, StreamSettings},
-        options::{RedisStreamOptions, SinkKind},
+        options::{IfMissing, RedisStreamOptions, SinkKind},
     },
     redis_client::Target,
 };
@@ -21,7 +21,10 @@ pub(super) fn kind_of<'a>(
 ) -> SinkKind {
     match sink {
         Sink::RedisStream(it) => SinkKind::RedisStream(RedisStreamOptions {
-            redis: targets.next().expect("each sink in Redis has a target").clone(),
+            redis: targets
+                .next()
+                .expect("each sink in Redis has a target")
+                .clone(),
             stream: it.stream.as_ref().unwrap_or(&settings.stream).clone(),
             len_max: it.stream_len_max.unwrap_or(settings.stream_len_max),
             wait_aof: it.wait_aof_ms.map(Duration::from_millis),
@@ -49,6 +52,7 @@ fn nats(it: &NatsJetStream) -> NatsSettings {
         },
         stream: StreamSettings {
             name: it.stream.clone(),
+            if_missing: IfMissing::Make,
             replicas: it.replicas,
             max_age: it.max_age(),
             max_bytes: it.max_bytes,
@@ -63,6 +67,7 @@ fn kafka(it: &config::Kafka) -> KafkaSettings {
     KafkaSettings {
         brokers: it.brokers.clone(),
         topic: it.topic.clone(),
+        if_missing: IfMissing::Make,
         partitions: it.partitions,
         replication_factor: it.replication_factor,
         compression: match it.compression {

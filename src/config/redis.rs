@@ -121,7 +121,13 @@ fn sentinels(base: &str, rest: &str) -> Result<RedisServers, MalformedUrl> {
         format!("/{db}")
     };
     Ok(RedisServers::Sentinels {
-        urls: each(base, authority, &suffix, Some(SENTINEL_PORT), SENTINELS_FORM)?,
+        urls: each(
+            base,
+            authority,
+            &suffix,
+            Some(SENTINEL_PORT),
+            SENTINELS_FORM,
+        )?,
         service: service.to_owned(),
     })
 }
@@ -169,9 +175,8 @@ fn has_port(host: &str) -> bool {
 }
 
 fn parse(url: &str, form: &'static str) -> Result<(), MalformedUrl> {
-    let url = Url::parse(url).map_err(|error| {
-        malformed(form, &format!("its URL can't be understood ({error})"))
-    })?;
+    let url = Url::parse(url)
+        .map_err(|error| malformed(form, &format!("its URL can't be understood ({error})")))?;
     if url.fragment().is_some() {
         return Err(malformed(form, "its URL contains a #"));
     }
@@ -220,7 +225,10 @@ impl Access<'_> {
     /// Refuses settings that have no effect, or only half of one. Without any URL there is no such.
     pub fn check(&self) -> Result<(), Error> {
         let refused = |text| Err(Error::Contradiction(format!("{}: {text}", self.place)));
-        let servers = self.urls.iter().filter_map(|url| RedisServers::of(url).ok());
+        let servers = self
+            .urls
+            .iter()
+            .filter_map(|url| RedisServers::of(url).ok());
         let servers: Vec<_> = servers.collect();
         let is_set = |path: &Path| !path.as_os_str().is_empty();
         if is_set(self.cert_file) != is_set(self.key_file) {
@@ -314,7 +322,10 @@ mod tests {
             ("hunter2", "not a URL"),
             ("http://:hunter2@h", "does not begin with redis://"),
             ("redis+http://:hunter2@h", "does not begin with redis://"),
-            ("redis+unix+sentinel://:hunter2@h/shop", "does not begin with"),
+            (
+                "redis+unix+sentinel://:hunter2@h/shop",
+                "does not begin with",
+            ),
             ("rediss://:hunter2@h/#insecure", "contains a #"),
             ("redis+sentinel://:hunter2@h", "does not name the service"),
             ("redis+sentinel://:hunter2@h/shop/x", "number of a database"),

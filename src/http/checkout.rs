@@ -59,6 +59,7 @@ pub async fn post(keyed: Keyed<CheckoutRequestBody>) -> Result<HttpResponse, Api
     } = keyed;
     let request = body.by(attempt.scope.user_id, attempt.scope.store_id);
     let fingerprint = attempt.fingerprint;
+    let trip = attempt.trip.clone();
     let desk = state.checkouts.clone();
     let work = move |scope| async move {
         let command = CheckoutCommand {
@@ -66,6 +67,7 @@ pub async fn post(keyed: Keyed<CheckoutRequestBody>) -> Result<HttpResponse, Api
             scope,
             fingerprint,
             traceparent,
+            trip,
             render,
         };
         match desk.submit(command).await? {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use actix_web::{FromRequest, HttpRequest, dev, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev, web};
 use futures_util::future::LocalBoxFuture;
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         trace_context::TraceParent,
     },
     idempotency::fingerprint,
+    stages::trip::Trip,
 };
 
 use super::{
@@ -91,6 +92,8 @@ pub struct Attempt {
     pub fingerprint: Fingerprint,
     /// The time for which Redis keeps the answer.
     pub keep_for: Duration,
+    /// The way of the request so far, to be continued.
+    pub trip: Trip,
 }
 
 impl<T: KeyedBody> FromRequest for Keyed<T> {
@@ -141,7 +144,9 @@ impl<T: KeyedBody> Keyed<T> {
             },
             fingerprint,
             keep_for: T::keep_for(&state),
+            trip: Trip::default(),
         };
+        request.extensions_mut().insert(attempt.trip.clone());
         Ok(Self {
             state,
             attempt,

@@ -22,6 +22,7 @@ use crate::{
     log_floods::{self, Kind},
     metrics::{ReasonLabel, RequestLabel},
     request_id::{self, RequestId},
+    stages::trip::Trip,
 };
 
 use super::{
@@ -29,6 +30,7 @@ use super::{
     auth::Identity,
     connection::requests::{Begun, Requests, UnderWay},
     error::{ApiError, Cause, Code},
+    paths::CHECKOUT,
     security,
     state::State,
 };
@@ -215,6 +217,17 @@ fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
         state.metrics.request_duration.observe(took.as_secs_f64());
     }
     let extensions = request.extensions();
+    if let Some(state) = state
+        && route == CHECKOUT
+        && *request.method() == Method::POST
+    {
+        let stages = &state.metrics.checkout_stages;
+        stages.observe_answer(status, took);
+        let way = extensions.get::<Trip>().map(Trip::so_far);
+        if let Some(way) = way.filter(|way| way.last_attempt().is_some()) {
+            stages.observe(&way.times(took));
+        }
+    }
     let auth_reason = extensions.get::<AuthReason>().map(|reason| reason.0);
     if let (Some(reason), Some(state)) = (auth_reason, state) {
         let refused = &state.metrics.auth_refused;

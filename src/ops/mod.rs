@@ -3,11 +3,17 @@
 //! | rule | file |
 //! |---|---|
 //! | when the service is live, and when it is ready | `health` |
+//! | a client of this listener, for commands | [`ask`] |
+//! | the problems that readiness names, and since when | `problems` |
+//! | what the service does now, for people | [`console`] |
 //! | which servers of Redis commands go to, and whether they take writes | [`redis_role`] |
 //! | the formats of `/metrics` | `exposition` |
 
+pub mod ask;
+pub mod console;
 mod exposition;
 mod health;
+mod problems;
 pub mod redis_role;
 
 use actix_web::{
@@ -20,6 +26,7 @@ use tokio::sync::watch;
 use crate::{
     carts::batch::CartDesk,
     checkout::batch::CheckoutDesk,
+    db,
     inventory::desk::CountDesk,
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
     orders::batch::OrderDesk,
@@ -31,7 +38,7 @@ use crate::{
 
 pub use self::health::{KeptConnection, Remembered, connect_early};
 
-use self::exposition::Format;
+use self::{console::Console, exposition::Format};
 
 /// The parts of the service that health and metrics report on.
 #[derive(Debug)]
@@ -46,6 +53,7 @@ pub struct Ops {
     pub directory: VendorDirectory,
     pub metrics: Metrics,
     pub sinks: SinkStates,
+    pub console: Console,
     /// True from SIGTERM on.
     pub stopping: watch::Receiver<bool>,
 }
@@ -55,11 +63,12 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.service(read("/livez", health::live))
         .service(read("/readyz", health::ready))
         .service(read("/metrics", metrics))
+        .configure(console::configure)
         .default_service(web::to(async || {
             refusal(
                 &mut HttpResponse::NotFound(),
                 "NOT_FOUND",
-                "There is no such page; there are /livez, /readyz and /metrics.",
+                "There is no such page; there are /ops, /livez, /readyz and /metrics.",
             )
         }));
 }
@@ -90,6 +99,7 @@ fn refusal(response: &mut HttpResponseBuilder, code: &str, message: &str) -> Htt
 async fn metrics(request: HttpRequest, ops: web::Data<Ops>) -> HttpResponse {
     ops.metrics
         .set_log_lines_dropped(telemetry::dropped_lines());
+    ops.metrics.set_database_errors(db::error_counts());
     let deepest = ops.directory.deepest(DEEPEST_VENDORS_MAX);
     let text = ops
         .metrics

@@ -23,10 +23,17 @@ pub struct Server {
 /// It can't be found out which servers these are, or none answers.
 pub async fn servers(target: &Target) -> RedisResult<Vec<Server>> {
     let nodes = look(target).await?;
-    if let [Node { info: Err(error), .. }] = nodes.as_slice() {
+    if let [
+        Node {
+            info: Err(error), ..
+        },
+    ] = nodes.as_slice()
+    {
         return Err(error.clone());
     }
-    let servers = nodes.into_iter().map(|node| server(node, target.is_cluster()));
+    let servers = nodes
+        .into_iter()
+        .map(|node| server(node, target.is_cluster()));
     Ok(servers.collect())
 }
 
@@ -82,7 +89,9 @@ fn version_in(info: &str) -> Option<&str> {
     info_field(info, "valkey_version").or_else(|| info_field(info, "redis_version"))
 }
 
-fn problem_in(info: &str, of_cluster: bool) -> Option<&'static str> {
+/// The reason for which a server with this answer to INFO takes no commands, or not all. `of_cluster`: it is
+/// configured as a cluster.
+pub fn problem_in(info: &str, of_cluster: bool) -> Option<&'static str> {
     let field = |name| info_field(info, name);
     Some(match (field("redis_mode"), field("role")) {
         (Some("sentinel"), _) => {
@@ -106,16 +115,26 @@ mod tests {
 
     #[test]
     fn a_redis_that_takes_only_some_keys_or_none_is_reported() {
-        assert_eq!(problem_in("redis_mode:standalone\r\nrole:master\r\n", false), None);
+        assert_eq!(
+            problem_in("redis_mode:standalone\r\nrole:master\r\n", false),
+            None
+        );
         assert_eq!(problem_in("", false), None);
-        assert_eq!(problem_in("redis_mode:cluster\r\nrole:master\r\n", true), None);
+        assert_eq!(
+            problem_in("redis_mode:cluster\r\nrole:master\r\n", true),
+            None
+        );
         for (info, of_cluster, named) in [
             ("redis_mode:sentinel\r\n", false, "Sentinel"),
             ("redis_mode:cluster\r\nrole:master\r\n", false, "cluster"),
             ("redis_mode:cluster\r\nrole:slave\r\n", true, "replica"),
             ("redis_mode:standalone\r\nrole:slave\r\n", false, "replica"),
             ("role:master\r\nloading:1\r\n", false, "loading"),
-            ("role:master\r\ncluster_enabled:0\r\n", true, "no node of a cluster"),
+            (
+                "role:master\r\ncluster_enabled:0\r\n",
+                true,
+                "no node of a cluster",
+            ),
         ] {
             let problem = problem_in(info, of_cluster).unwrap_or_default();
             assert!(problem.contains(named), "{info:?}: {problem:?}");

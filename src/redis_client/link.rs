@@ -117,11 +117,10 @@ pub(super) fn sentinel_client(target: &Target) -> RedisResult<SentinelClient> {
     };
     let infos = target.infos()?;
     let addresses = infos.iter().map(|info| info.addr().clone());
-    let mut builder =
-        SentinelClientBuilder::new(addresses, service, SentinelServerType::Master)?
-            .set_client_to_redis_tcp_settings(tcp::settings())
-            .set_client_to_sentinel_tcp_settings(tcp::settings())
-            .set_client_to_redis_db(target.db());
+    let mut builder = SentinelClientBuilder::new(addresses, service, SentinelServerType::Master)?
+        .set_client_to_redis_tcp_settings(tcp::settings())
+        .set_client_to_sentinel_tcp_settings(tcp::settings())
+        .set_client_to_redis_db(target.db());
     if let Some(first) = infos.first() {
         let login = first.redis_settings();
         if let Some(user) = login.username() {

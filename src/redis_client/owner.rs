@@ -161,9 +161,8 @@ mod tests {
 
     #[test]
     fn the_primaries_of_all_ranges_are_found_once_each() {
-        let range = |first, last, node| {
-            Value::Array(vec![Value::Int(first), Value::Int(last), node])
-        };
+        let range =
+            |first, last, node| Value::Array(vec![Value::Int(first), Value::Int(last), node]);
         let named = |name: &str| Value::BulkString(name.into());
         let slots = Value::Array(vec![
             range(0, 9, node(named("one"), 1)),

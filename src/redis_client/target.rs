@@ -185,8 +185,10 @@ fn check_files(files: &TlsFiles) -> Result<(), InvalidTarget> {
         })
         .map_err(|problem| problem.about(file, "holds no certificate in PEM"))?;
     }
-    check_file(&files.key, |text| PrivateKeyDer::from_pem_slice(text).is_ok())
-        .map_err(|problem| problem.about(&files.key, "holds no private key in PEM"))
+    check_file(&files.key, |text| {
+        PrivateKeyDer::from_pem_slice(text).is_ok()
+    })
+    .map_err(|problem| problem.about(&files.key, "holds no private key in PEM"))
 }
 
 enum FileProblem {

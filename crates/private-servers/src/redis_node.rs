@@ -117,11 +117,7 @@ impl RedisNode {
     }
 }
 
-fn settings(
-    options: &RedisOptions<'_>,
-    directory: &Path,
-    port: u16,
-) -> std::io::Result<String> {
+fn settings(options: &RedisOptions<'_>, directory: &Path, port: u16) -> std::io::Result<String> {
     let mut lines = vec![
         "bind 127.0.0.1".to_owned(),
         format!("dir \"{}\"", directory.display()),
@@ -140,10 +136,15 @@ fn settings(
     if options.role == RedisRole::ClusterNode {
         // By default the port for the other nodes is 10,000 higher, which may be none.
         let bus_port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        lines.extend(["cluster-enabled yes".to_owned(), format!("cluster-port {bus_port}")]);
+        lines.extend([
+            "cluster-enabled yes".to_owned(),
+            format!("cluster-port {bus_port}"),
+        ]);
     }
     if options.role != RedisRole::Sentinel {
-        lines.extend(["appendonly yes", "save \"\"", "maxmemory-policy noeviction"].map(str::to_owned));
+        lines.extend(
+            ["appendonly yes", "save \"\"", "maxmemory-policy noeviction"].map(str::to_owned),
+        );
     }
     lines.push(options.settings.to_owned());
     Ok(lines.join("\n") + "\n")

@@ -13,7 +13,10 @@ use super::Shop;
 pub async fn add_documented_user(servers: &[RedisServer], further: &[&str]) -> String {
     let user = documented_user();
     for server in servers {
-        let words = user.iter().map(String::as_str).chain(further.iter().copied());
+        let words = user
+            .iter()
+            .map(String::as_str)
+            .chain(further.iter().copied());
         server.tell(&words.collect::<Vec<_>>()).await;
     }
     let password = user.iter().find_map(|word| word.strip_prefix('>')).unwrap();
@@ -23,7 +26,9 @@ pub async fn add_documented_user(servers: &[RedisServer], further: &[&str]) -> S
 /// The line of the documentation, in words.
 fn documented_user() -> Vec<String> {
     let page = include_str!("../../../docs/redis.md");
-    let line = page.lines().find(|line| line.starts_with("ACL SETUSER splitcart "));
+    let line = page
+        .lines()
+        .find(|line| line.starts_with("ACL SETUSER splitcart "));
     let line = line.expect("the page has the line");
     line.split(' ').map(str::to_owned).collect()
 }
@@ -31,9 +36,12 @@ fn documented_user() -> Vec<String> {
 /// The commands that Redis has carried out, as it counts them.
 async fn commands_used(redis: &RedisServer) -> BTreeSet<String> {
     let stats: String = redis.ask(&["INFO", "commandstats"]).await.unwrap();
-    let lines = stats.lines().filter_map(|line| line.strip_prefix("cmdstat_"));
+    let lines = stats
+        .lines()
+        .filter_map(|line| line.strip_prefix("cmdstat_"));
     let used = lines.filter(|line| !line.contains(":calls=0,"));
-    used.filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect()
+    used.filter_map(|line| Some(line.split_once(':')?.0.to_owned()))
+        .collect()
 }
 
 #[tokio::test]

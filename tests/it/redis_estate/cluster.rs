@@ -69,7 +69,8 @@ async fn a_node_that_dies_costs_no_order_and_is_used_again_when_it_is_back() {
 async fn a_cluster_is_found_though_the_first_node_of_its_url_is_gone() {
     let mut cluster = Cluster::start().await;
     for node in &cluster.nodes {
-        node.tell(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]).await;
+        node.tell(&["CONFIG", "SET", "cluster-require-full-coverage", "no"])
+            .await;
     }
     cluster.nodes[0].kill().await;
     let shop = Shop::open(&cluster.url(), &[NO_PAUSE]).await;
@@ -86,5 +87,8 @@ async fn a_node_that_is_configured_alone_is_named_with_the_remedy() {
 
     assert_eq!(shop.shopper().await.check_out().await.status, 201);
     let (state, _) = shop.redis_state().await;
-    assert!(state.contains("begin the URL with redis+cluster://"), "{state}");
+    assert!(
+        state.contains("begin the URL with redis+cluster://"),
+        "{state}"
+    );
 }

@@ -65,7 +65,10 @@ impl Shop {
     }
 
     async fn until_redis_replays(&self) {
-        wait::until("a replay comes from Redis", async || self.replays_once().await).await;
+        wait::until("a replay comes from Redis", async || {
+            self.replays_once().await
+        })
+        .await;
     }
 
     /// What `/readyz` reports about Redis: its state and its servers.
@@ -94,7 +97,11 @@ impl Shop {
         let database = &self.market.database;
         let groups = database.count("select count(*) from checkout_groups").await;
         let carts = "select count(distinct cart_record_id) from checkout_groups";
-        assert_eq!(database.count(carts).await, groups, "each cart was bought once");
+        assert_eq!(
+            database.count(carts).await,
+            groups,
+            "each cart was bought once"
+        );
         let sold = i32::try_from(groups).unwrap();
         assert!(sold >= i32::try_from(bought.len()).unwrap());
         let stock = self.market.stock_of(self.product).await;

@@ -34,7 +34,11 @@ async fn answers_are_found_while_their_slot_moves_and_afterwards() {
     assert_eq!(first.status, 201);
     assert_is_replay(&shopper.check_out().await, &first);
     let answers = cluster.answers().await;
-    let key = answers.values().flatten().next().expect("an answer is kept");
+    let key = answers
+        .values()
+        .flatten()
+        .next()
+        .expect("an answer is kept");
     let slot = cluster.slot_of(key).await;
     let (from, is_over) = (cluster.owner_of(slot).await, AtomicBool::new(false));
     let to = (from + 1) % 3;
@@ -52,7 +56,10 @@ async fn answers_are_found_while_their_slot_moves_and_afterwards() {
 
     assert_eq!(cluster.owner_of(slot).await, to);
     assert!(cluster.answers().await[&to].contains(key), "it has moved");
-    let redirections: String = cluster.nodes[from].ask(&["INFO", "errorstats"]).await.unwrap();
+    let redirections: String = cluster.nodes[from]
+        .ask(&["INFO", "errorstats"])
+        .await
+        .unwrap();
     for code in ["errorstat_ASK:", "errorstat_MOVED:"] {
         assert!(redirections.contains(code), "{redirections}");
     }
@@ -90,9 +97,15 @@ async fn events_follow_the_slot_of_their_stream() {
     shop.until_published().await;
 
     let refused = "splitcart_outbox_sink_failures_total{sink=\"stream\",reason=\"cluster\"}";
-    assert!(shop.server.metric(refused).await > 0.0, "the slot was away meanwhile");
+    assert!(
+        shop.server.metric(refused).await > 0.0,
+        "the slot was away meanwhile"
+    );
     let events = events_on(&cluster.nodes[to]).await;
-    let mut ids: Vec<_> = events.iter().map(|event| event["event_id"].to_string()).collect();
+    let mut ids: Vec<_> = events
+        .iter()
+        .map(|event| event["event_id"].to_string())
+        .collect();
     ids.sort();
     ids.dedup();
     let bought_count = shop.market.database.count(groups).await;

@@ -24,15 +24,27 @@ impl Cluster {
         };
         for (index, node) in (0u16..).zip(&cluster.nodes) {
             let first = SLOTS / 3 * index;
-            let last = if index == 2 { SLOTS - 1 } else { first + SLOTS / 3 - 1 };
+            let last = if index == 2 {
+                SLOTS - 1
+            } else {
+                first + SLOTS / 3 - 1
+            };
             let (first, last) = (first.to_string(), last.to_string());
-            node.tell(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await;
-            node.tell(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]).await;
+            node.tell(&["CLUSTER", "ADDSLOTSRANGE", &first, &last])
+                .await;
+            node.tell(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()])
+                .await;
         }
         for other in &cluster.nodes[1..] {
-            let bus: String = other.ask::<Vec<String>>(&["CONFIG", "GET", "cluster-port"]).await.unwrap()[1].clone();
+            let bus: String = other
+                .ask::<Vec<String>>(&["CONFIG", "GET", "cluster-port"])
+                .await
+                .unwrap()[1]
+                .clone();
             let port = other.port.to_string();
-            cluster.nodes[0].tell(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await;
+            cluster.nodes[0]
+                .tell(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus])
+                .await;
         }
         for node in &cluster.nodes {
             node.until_cluster_is_up().await;
@@ -56,14 +68,20 @@ impl Cluster {
     pub async fn answers(&self) -> BTreeMap<usize, Vec<String>> {
         let mut found = BTreeMap::new();
         for (index, node) in self.nodes.iter().enumerate() {
-            let keys = node.ask(&["KEYS", "splitcart:idempotency:*"]).await.unwrap();
+            let keys = node
+                .ask(&["KEYS", "splitcart:idempotency:*"])
+                .await
+                .unwrap();
             found.insert(index, keys);
         }
         found
     }
 
     pub async fn slot_of(&self, key: &str) -> u16 {
-        self.nodes[0].ask(&["CLUSTER", "KEYSLOT", key]).await.unwrap()
+        self.nodes[0]
+            .ask(&["CLUSTER", "KEYSLOT", key])
+            .await
+            .unwrap()
     }
 
     /// The node that has the slot now, as the nodes themselves see it.
@@ -87,14 +105,17 @@ impl Cluster {
         let slot = slot.to_string();
         let (source, destination) = (self.id_of(from).await, self.id_of(to).await);
         let (from, to) = (&self.nodes[from], &self.nodes[to]);
-        to.tell(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source]).await;
-        from.tell(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &destination]).await;
+        to.tell(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source])
+            .await;
+        from.tell(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &destination])
+            .await;
         wait::until("the keys have moved", async || {
             let words = ["CLUSTER", "GETKEYSINSLOT", &slot, "100"];
             let keys: Vec<String> = from.ask(&words).await.unwrap();
             for key in &keys {
                 let port = to.port.to_string();
-                from.tell(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]).await;
+                from.tell(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"])
+                    .await;
             }
             keys.is_empty()
         })
@@ -107,7 +128,9 @@ impl Cluster {
         let slot = slot.to_string();
         let others = (0..self.nodes.len()).filter(|index| *index != to);
         for index in std::iter::once(to).chain(others) {
-            self.nodes[index].tell(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]).await;
+            self.nodes[index]
+                .tell(&["CLUSTER", "SETSLOT", &slot, "NODE", &id])
+                .await;
         }
     }
 }

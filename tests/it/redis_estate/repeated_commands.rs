@@ -19,7 +19,10 @@ async fn claim(connection: &mut redis::aio::MultiplexedConnection) -> Vec<Vec<u8
     });
     // Of the scripts only the one that claims has a key, a fingerprint, an owner and a lease.
     let is_claim = |words: &Vec<Vec<u8>>| {
-        words.first().is_some_and(|word| word.eq_ignore_ascii_case(b"evalsha")) && words.len() == 7
+        words
+            .first()
+            .is_some_and(|word| word.eq_ignore_ascii_case(b"evalsha"))
+            && words.len() == 7
     };
     words.filter(is_claim).next().expect("a key was claimed")
 }
@@ -49,7 +52,11 @@ async fn a_claim_that_is_made_again_by_its_owner_is_made() {
     world.redis.empty().await;
 
     assert_eq!(send(&mut connection, &words).await, Value::Nil);
-    assert_eq!(send(&mut connection, &words).await, Value::Nil, "the owner's again");
+    assert_eq!(
+        send(&mut connection, &words).await,
+        Value::Nil,
+        "the owner's again"
+    );
     words[5] = b"somebody else".to_vec();
     let found = send(&mut connection, &words).await;
     assert!(matches!(found, Value::Array(_)), "{found:?}");

@@ -38,20 +38,31 @@ impl Watched {
             servers: [primary, replica],
             sentinels,
         };
-        wait::until("the Sentinels know each other and the replica", async || {
-            let mut ready = true;
-            for sentinel in &watched.sentinels {
-                let words = ["SENTINEL", "MASTER", SERVICE];
-                let about: Vec<String> = sentinel.ask(&words).await.unwrap();
-                let field = |name| about.iter().position(|it| it == name).map(|at| &about[at + 1]);
-                ready &= field("num-other-sentinels").is_some_and(|count| count == "2");
-                ready &= field("num-slaves").is_some_and(|count| count == "1");
-            }
-            ready
-        })
+        wait::until(
+            "the Sentinels know each other and the replica",
+            async || {
+                let mut ready = true;
+                for sentinel in &watched.sentinels {
+                    let words = ["SENTINEL", "MASTER", SERVICE];
+                    let about: Vec<String> = sentinel.ask(&words).await.unwrap();
+                    let field = |name| {
+                        about
+                            .iter()
+                            .position(|it| it == name)
+                            .map(|at| &about[at + 1])
+                    };
+                    ready &= field("num-other-sentinels").is_some_and(|count| count == "2");
+                    ready &= field("num-slaves").is_some_and(|count| count == "1");
+                }
+                ready
+            },
+        )
         .await;
         wait::until("the replica has the data", async || {
-            let info: String = watched.servers[1].ask(&["INFO", "replication"]).await.unwrap();
+            let info: String = watched.servers[1]
+                .ask(&["INFO", "replication"])
+                .await
+                .unwrap();
             info.contains("master_link_status:up")
         })
         .await;
@@ -89,8 +100,17 @@ async fn a_primary_that_dies_under_load_costs_no_order_and_its_successor_is_foun
     let mut watched = Watched::start().await;
     let login = add_documented_user(&watched.servers, &["+role"]).await;
     for sentinel in &watched.sentinels {
-        let rights = ["resetpass", ">s", "on", "-@all", "+sentinel|masters", "+role"];
-        sentinel.tell(&[&["ACL", "SETUSER", "finder"][..], &rights].concat()).await;
+        let rights = [
+            "resetpass",
+            ">s",
+            "on",
+            "-@all",
+            "+sentinel|masters",
+            "+role",
+        ];
+        sentinel
+            .tell(&[&["ACL", "SETUSER", "finder"][..], &rights].concat())
+            .await;
     }
     let finder = [
         ("SPLITCART_REDIS_SENTINEL_USER", "finder"),
@@ -114,7 +134,11 @@ async fn a_primary_that_dies_under_load_costs_no_order_and_its_successor_is_foun
     assert!(watched.servers[0].connect().await.is_err());
     shop.until_redis_replays().await;
 
-    assert!(struck.elapsed() < Duration::from_secs(10), "{:?}", struck.elapsed());
+    assert!(
+        struck.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        struck.elapsed()
+    );
     assert!(load.len() > 8, "there was load: {}", load.len());
     shop.assert_bought_once(&load).await;
     shop.until_published().await;
@@ -128,7 +152,10 @@ async fn a_primary_that_dies_under_load_costs_no_order_and_its_successor_is_foun
     // It comes back as a replica of its successor, and is left alone.
     watched.servers[0].restart().await;
     wait::until("the old primary follows", async || {
-        let info: String = watched.servers[0].ask(&["INFO", "replication"]).await.unwrap();
+        let info: String = watched.servers[0]
+            .ask(&["INFO", "replication"])
+            .await
+            .unwrap();
         info.contains("role:slave")
     })
     .await;
@@ -158,10 +185,15 @@ async fn a_primary_that_is_demoted_is_left_for_its_successor() {
     let shop = Shop::open(&watched.url(), &[NO_PAUSE]).await;
     shop.until_redis_replays().await;
 
-    watched.sentinels[0].tell(&["SENTINEL", "FAILOVER", SERVICE]).await;
+    watched.sentinels[0]
+        .tell(&["SENTINEL", "FAILOVER", SERVICE])
+        .await;
     watched.until_replica_leads().await;
     wait::until("the old primary follows", async || {
-        let info: String = watched.servers[0].ask(&["INFO", "replication"]).await.unwrap();
+        let info: String = watched.servers[0]
+            .ask(&["INFO", "replication"])
+            .await
+            .unwrap();
         info.contains("role:slave")
     })
     .await;
@@ -169,7 +201,11 @@ async fn a_primary_that_is_demoted_is_left_for_its_successor() {
     shop.until_redis_replays().await;
     shop.until_published().await;
 
-    assert!(struck.elapsed() < Duration::from_secs(10), "{:?}", struck.elapsed());
+    assert!(
+        struck.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        struck.elapsed()
+    );
     assert!(shop.failures().await > 0.0);
     let (state, servers) = shop.redis_state().await;
     assert_eq!(state, "ready");
@@ -183,13 +219,17 @@ async fn the_sentinels_that_answer_are_enough_and_have_a_password_of_their_own()
     let mut watched = Watched::start().await;
     let [of_redis, of_sentinels] = PASSWORDS;
     for server in &watched.servers {
-        server.tell(&["CONFIG", "SET", "masterauth", of_redis]).await;
+        server
+            .tell(&["CONFIG", "SET", "masterauth", of_redis])
+            .await;
     }
     for server in &mut watched.servers {
         server.demand(of_redis).await;
     }
     for sentinel in &mut watched.sentinels {
-        sentinel.tell(&["SENTINEL", "SET", SERVICE, "auth-pass", of_redis]).await;
+        sentinel
+            .tell(&["SENTINEL", "SET", SERVICE, "auth-pass", of_redis])
+            .await;
         sentinel.demand(of_sentinels).await;
     }
     watched.sentinels[0].freeze();
@@ -203,5 +243,8 @@ async fn the_sentinels_that_answer_are_enough_and_have_a_password_of_their_own()
 
     watched.sentinels[0].thaw();
     let log = shop.server.log().join("\n");
-    assert!(!log.contains(of_redis) && !log.contains(of_sentinels), "{log}");
+    assert!(
+        !log.contains(of_redis) && !log.contains(of_sentinels),
+        "{log}"
+    );
 }

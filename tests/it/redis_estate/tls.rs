@@ -84,7 +84,9 @@ async fn a_certificate_for_another_host_is_refused() {
     let authorities = Authorities::new();
     let redis = RedisServer::start_tls(&authorities.own, NO_CERTIFICATES).await;
     let url = format!("rediss://127.0.0.2:{}", redis.port);
-    redis.tell(&["CONFIG", "SET", "bind", "127.0.0.1 127.0.0.2"]).await;
+    redis
+        .tell(&["CONFIG", "SET", "bind", "127.0.0.1 127.0.0.2"])
+        .await;
     let shop = Shop::open(&url, &[(CA, &authorities.own.name("ca.pem"))]).await;
 
     assert_eq!(shop.redis_state().await.0, "unreachable");
@@ -131,9 +133,15 @@ fn settings_of_tls_that_can_t_be_used_are_named_at_start() {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let url = ("SPLITCART_REDIS_URL", "rediss://:hunter2@nowhere.invalid");
     for (settings, named) in [
-        (vec![url, (CA, "/nowhere/ca.pem")], "/nowhere/ca.pem can't be read"),
+        (
+            vec![url, (CA, "/nowhere/ca.pem")],
+            "/nowhere/ca.pem can't be read",
+        ),
         (vec![url, (CA, manifest)], "holds no certificate in PEM"),
-        (vec![url, (CERT, manifest)], "tls_cert_file and tls_key_file go together"),
+        (
+            vec![url, (CERT, manifest)],
+            "tls_cert_file and tls_key_file go together",
+        ),
         (vec![(CA, manifest)], "the URL is not one of TLS"),
         (
             vec![("SPLITCART_REDIS_URL", "redis+sentinel://:hunter2@h")],

@@ -11,7 +11,11 @@ use splitcart::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::support::{Database, Market, Redis, Server, server::{serve, use_redis}, wait};
+use crate::support::{
+    Database, Market, Redis, Server,
+    server::{serve, use_redis},
+    wait,
+};
 
 pub struct SinkWorld {
     pub server: Server,

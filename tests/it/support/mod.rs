@@ -13,6 +13,7 @@ pub mod contract;
 pub mod crowd;
 pub mod database;
 pub mod dump;
+pub mod haproxy;
 pub mod keys;
 pub mod market;
 pub mod pg_messages;

@@ -86,7 +86,9 @@ impl Redis {
             }
             "cluster" => {
                 let server = RedisServer::start(RedisRole::ClusterNode, "").await;
-                server.tell(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).await;
+                server
+                    .tell(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"])
+                    .await;
                 server.until_cluster_is_up().await;
                 let url = format!("redis+cluster://{}", server.address());
                 (server, url)
@@ -133,9 +135,10 @@ impl Redis {
 
     fn pid(&self) -> u32 {
         match &self.servers {
-            Servers::Private { process, .. } => {
-                process.as_ref().and_then(PrivateRedis::pid).expect("Redis runs")
-            }
+            Servers::Private { process, .. } => process
+                .as_ref()
+                .and_then(PrivateRedis::pid)
+                .expect("Redis runs"),
             Servers::OnTcp { server, .. } => server.pid(),
         }
     }

@@ -57,7 +57,8 @@ impl RedisServer {
             process: None,
             program,
             role,
-            tls: authority.map(|it| ["server.pem", "server.key", "ca.pem"].map(|name| it.file(name))),
+            tls: authority
+                .map(|it| ["server.pem", "server.key", "ca.pem"].map(|name| it.file(name))),
             client: authority.map(|it| ["client.pem", "client.key"].map(|name| it.file(name))),
             password: String::new(),
             dir,
@@ -115,7 +116,8 @@ impl RedisServer {
     pub async fn demand(&mut self, password: &str) {
         let word = format!(">{password}");
         // Sentinels have no CONFIG.
-        self.tell(&["ACL", "SETUSER", "default", "resetpass", &word]).await;
+        self.tell(&["ACL", "SETUSER", "default", "resetpass", &word])
+            .await;
         self.password = password.to_owned();
     }
 
@@ -129,7 +131,10 @@ impl RedisServer {
     }
 
     pub fn pid(&self) -> u32 {
-        self.process.as_ref().and_then(RedisNode::pid).expect("it runs")
+        self.process
+            .as_ref()
+            .and_then(RedisNode::pid)
+            .expect("it runs")
     }
 
     pub async fn connect(&self) -> RedisResult<MultiplexedConnection> {

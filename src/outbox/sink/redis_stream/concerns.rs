@@ -26,11 +26,11 @@ pub fn watch_redis(
     mut stopping: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + use<> {
     let mut connection = Connection::lazy_for(redis, super::probe(stream), ANSWER_MAX);
-    let is_cluster = redis.is_cluster();
+    let of_cluster = redis.is_cluster();
     let stream = stream.to_owned();
     async move {
         while !*stopping.borrow_and_update() {
-            let pause = match find_concerns(&mut connection, &stream, is_cluster).await {
+            let pause = match find_concerns(&mut connection, &stream, of_cluster).await {
                 Ok(concerns) => {
                     report.report_concerns(concerns);
                     CHECK_EVERY
@@ -51,7 +51,7 @@ pub fn watch_redis(
 async fn find_concerns(
     connection: &mut Connection,
     stream: &str,
-    is_cluster: bool,
+    of_cluster: bool,
 ) -> RedisResult<Vec<String>> {
     let answers: Vec<RedisResult<Value>> = redis::pipe()
         .cmd("INFO")
@@ -69,8 +69,7 @@ async fn find_concerns(
         let value = answer.clone().ok()?;
         redis::from_redis_value::<String>(value).ok()
     };
-    let mut concerns = 
-        text(info).map_or_else(Vec::new, |info| concerns_in(&info, is_cluster));
+    let mut concerns = text(info).map_or_else(Vec::new, |info| concerns_in(&info, of_cluster));
     if let Some(kind) = text(kind)
         && !["none", "stream"].contains(&kind.as_str())
     {
@@ -86,41 +85,48 @@ async fn find_concerns(
     Ok(concerns)
 }
 
-/// The concerns that an answer to INFO raises. `is_cluster`: it is configured as one.
-fn concerns_in(info: &str, is_cluster: bool) -> Vec<String> {
+/// The concerns that an answer to INFO raises. `of_cluster`: the Redis is configured as a cluster.
+fn concerns_in(info: &str, of_cluster: bool) -> Vec<String> {
+    if info_field(info, "redis_mode") == Some("sentinel") {
+        return role(info, of_cluster).into_iter().collect();
+    }
+    let concerns = [role(info, of_cluster), persistence(info), eviction(info)];
+    concerns.into_iter().flatten().collect()
+}
+
+/// The concern about the role of a server with this answer to INFO.
+pub fn role(info: &str, of_cluster: bool) -> Option<String> {
     let field = |name| info_field(info, name);
-    let mut concerns = Vec::new();
-    match field("redis_mode") {
-        Some("sentinel") => {
-            concerns.push(
-                "is a Sentinel, which stores no data: begin the URL with redis+sentinel://".to_owned(),
-            );
-            return concerns;
+    let concern = match (field("redis_mode"), field("role")) {
+        (Some("sentinel"), _) => {
+            "is a Sentinel, which stores no data: begin the URL with redis+sentinel://"
         }
-        Some("cluster") if !is_cluster => concerns.push(
+        (_, Some("slave")) => "is a replica, which takes no writes: configure the primary",
+        (Some("cluster"), _) if !of_cluster => {
             "is a node of a cluster: when the stream's slot moves, this node no longer takes events; begin the \
              URL with redis+cluster://"
-                .to_owned(),
-        ),
-        _ => {}
-    }
-    if field("role") == Some("slave") {
-        concerns.push("is a replica, which takes no writes: configure the primary".to_owned());
-    }
-    if field("aof_enabled") == Some("0") {
-        concerns.push(
-            "has no append-only file (appendonly no): events published since its last snapshot are lost \
-             when it crashes or stops"
-                .to_owned(),
-        );
-    }
-    let policy = field("maxmemory_policy").unwrap_or_default();
-    if policy.starts_with("allkeys-") && field("maxmemory") != Some("0") {
-        concerns.push(format!(
-            "evicts the stream itself when memory is short (maxmemory-policy {policy})"
-        ));
-    }
-    concerns
+        }
+        _ => return None,
+    };
+    Some(concern.to_owned())
+}
+
+/// The concern about events that a crash of the server would lose.
+pub fn persistence(info: &str) -> Option<String> {
+    (info_field(info, "aof_enabled") == Some("0")).then(|| {
+        "has no append-only file (appendonly no): events published since its last snapshot are lost \
+         when it crashes or stops"
+            .to_owned()
+    })
+}
+
+/// The concern about a server that removes the stream when its memory is short.
+pub fn eviction(info: &str) -> Option<String> {
+    let policy = info_field(info, "maxmemory_policy").unwrap_or_default();
+    let evicts = policy.starts_with("allkeys-") && info_field(info, "maxmemory") != Some("0");
+    evicts.then(|| {
+        format!("evicts the stream itself when memory is short (maxmemory-policy {policy})")
+    })
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ impl Sink for RedisStream {
 
 /// Builds an XADD that passes every check of Redis (permission, role, memory, type of the key) and is then
 /// refused for its id, which no entry can have.
-fn probe(stream: &str) -> redis::Cmd {
+pub fn probe(stream: &str) -> redis::Cmd {
     let mut probe = redis::cmd("XADD");
     probe.arg(stream).arg("0-0").arg("event").arg("");
     probe

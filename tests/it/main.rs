@@ -76,6 +76,7 @@ mod quote;
 mod rate_limits;
 mod readiness;
 mod redis_check;
+mod redis_estate;
 mod redis_faults;
 mod relay;
 mod rolling_restart;

@@ -1,4 +1,4 @@
-//! Two instances behind HAProxy, under load, restarted one after the other: no request is lost.
+//! Two instances behind `HAProxy`, under load, restarted one after the other: no request is lost.
 
 use std::sync::{
     Arc,
@@ -27,7 +27,7 @@ struct Outcome {
     lost: Vec<String>,
 }
 
-/// What the endpoints of Kubernetes or a balancer need to notice.
+/// The delay is the default one, in which a balancer or the endpoints of Kubernetes notice.
 #[tokio::test]
 async fn a_rolling_restart_behind_a_balancer_loses_no_request() {
     let (outcome, market) = restart_under_load("5").await;

@@ -1,7 +1,9 @@
-//! HAProxy in front of two instances: it asks each whether it is ready, and never tries a request twice.
+//! `HAProxy` in front of two instances: it asks each whether it is ready, and never tries a request twice.
 
 use std::{
-    env, fs,
+    env,
+    fmt::Write,
+    fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -17,7 +19,7 @@ use super::{Server, wait};
 /// The names of the two instances.
 pub const NAMES: [&str; 2] = ["a", "b"];
 
-/// A running HAProxy. Clients reach it by a Unix socket, so that it needs no port.
+/// A running `HAProxy`. Clients reach it by a Unix socket, so that it needs no port.
 pub struct HaProxy {
     process: Child,
     dir: TempDir,
@@ -37,6 +39,8 @@ impl HaProxy {
             .arg(&file)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            // Its warnings about instances that are down are what the test wants.
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let proxy = Self { process, dir };
@@ -121,7 +125,7 @@ backend instances
     );
     for (name, server) in NAMES.iter().zip(servers) {
         let (http, ops) = (port_of(&server.http), port_of(&server.ops));
-        text += &format!("    server {name} 127.0.0.1:{http} port {ops}\n");
+        writeln!(text, "    server {name} 127.0.0.1:{http} port {ops}").unwrap();
     }
     text
 }

@@ -163,6 +163,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// Runs `doctor`, without a log beside its report, and ends the process at once: a look at a name server or a
 /// file system that hangs can't be canceled.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing was started that had to be stopped"
+)]
 async fn examine(
     args: &doctor::DoctorArgs,
     config: Result<Config, config::Error>,

@@ -5,6 +5,7 @@
 //! that ends.
 
 pub mod audit;
+pub mod authority;
 pub mod brokers;
 pub mod client;
 pub mod cluster;
@@ -12,6 +13,7 @@ pub mod contract;
 pub mod crowd;
 pub mod database;
 pub mod dump;
+pub mod haproxy;
 pub mod keys;
 pub mod market;
 pub mod pg_messages;
@@ -19,6 +21,7 @@ pub mod pooler;
 pub mod prometheus;
 pub mod receiver;
 pub mod redis;
+pub mod redis_server;
 pub mod server;
 pub mod silent_proxy;
 pub mod socket;
@@ -30,6 +33,7 @@ pub use crowd::Shopper;
 pub use database::Database;
 pub use market::{Buyer, Market, Product, Vendor};
 pub use redis::Redis;
+pub use redis_server::RedisServer;
 pub use server::Server;
 
 /// A running service with everything around it.

@@ -100,7 +100,13 @@ async fn every_series_has_the_labels_of_the_list(prometheus: &Prometheus) {
         let found: Vec<_> = ends
             .filter_map(|end| seen.remove(&format!("{}{end}", entry.name)))
             .collect();
-        assert!(!found.is_empty(), "{} is not there", entry.name);
+        // There only while reservations wait.
+        let comes_and_goes = entry.name == "splitcart_vendor_mailbox_depth_deepest";
+        assert!(
+            !found.is_empty() || comes_and_goes,
+            "{} is not there",
+            entry.name
+        );
         let expected: BTreeSet<_> = entry.labels.iter().map(|&label| label.to_owned()).collect();
         assert!(
             found.iter().all(|labels| *labels == expected),

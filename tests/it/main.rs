@@ -69,6 +69,7 @@ mod panics;
 mod postgres_faults;
 mod postgres_restart;
 mod preview;
+mod prometheus;
 mod public_keys;
 mod purchase_limits;
 mod query_plans;

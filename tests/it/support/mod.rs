@@ -18,6 +18,7 @@ pub mod keys;
 pub mod market;
 pub mod pg_messages;
 pub mod pooler;
+pub mod prometheus;
 pub mod receiver;
 pub mod redis;
 pub mod redis_server;

@@ -25,6 +25,7 @@ pub mod redis_server;
 pub mod server;
 pub mod silent_proxy;
 pub mod socket;
+pub mod tls_front;
 pub mod wait;
 
 pub use audit::assert_consistent;

@@ -46,7 +46,7 @@ mod ops;
 pub mod orders;
 mod outages;
 pub mod outbox;
-mod redis_client;
+pub mod redis_client;
 mod request_id;
 pub mod seed_ids;
 pub mod stages;

@@ -45,7 +45,7 @@ const BESIDE: [(&str, &[&str]); 8] = [
     ("telemetry", &["config"]),
     ("metrics", &["domain", "stages"]),
     ("stages", &[]),
-    ("redis_client", &[]),
+    ("redis_client", &["config"]),
     ("compression", &[]),
     ("faults", &[]),
     ("seed_ids", &[]),

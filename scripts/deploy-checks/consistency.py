@@ -1,6 +1,7 @@
 """Checks what no linter knows about deploy/: versions, files that are named and must be there, and that the
 build context of the image has everything that cargo reads."""
 
+import json
 import pathlib
 import re
 import subprocess
@@ -64,6 +65,15 @@ def compose_files():
                 expect(source in compose["volumes"], f"compose.yml: no volume {source}")
 
 
+def boards():
+    """Grafana would start without a board that it can't read, or with two in the place of one."""
+    files = sorted(pathlib.Path("deploy/grafana").glob("*.json"))
+    uids = [json.loads(path.read_text())["uid"] for path in files]
+    expect(len(set(uids)) == len(uids), f"deploy/grafana: boards share a uid: {uids}")
+    home = re.search(r"HOME_DASHBOARD_PATH: /var/lib/splitcart/boards/(\S+)", text("deploy/compose.yml"))[1]
+    expect(home in [path.name for path in files], f"compose.yml: there is no board {home}")
+
+
 def drains():
     """A kill comes later than the end of a stop."""
     settings = tomllib.loads(text("deploy/kubernetes/service/splitcart.toml"))["http"]
@@ -101,6 +111,7 @@ def build_context():
 versions()
 programs_of_the_image()
 compose_files()
+boards()
 drains()
 build_context()
 for problem in problems:

@@ -6,7 +6,7 @@
 //! | a client of this listener, for commands | [`ask`] |
 //! | the problems that readiness names, and since when | `problems` |
 //! | what the service does now, for people | [`console`] |
-//! | whether the configured Redis takes writes | [`redis_role`] |
+//! | which servers of Redis commands go to, and whether they take writes | [`redis_role`] |
 //! | the formats of `/metrics` | `exposition` |
 
 pub mod ask;
@@ -20,7 +20,6 @@ use actix_web::{
     FromRequest, Handler, HttpRequest, HttpResponse, HttpResponseBuilder, Resource, Responder,
     http::header, web,
 };
-use secrecy::SecretString;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -32,6 +31,7 @@ use crate::{
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
     orders::batch::OrderDesk,
     outbox::sink_state::SinkStates,
+    redis_client::Target,
     telemetry,
     vendors::directory::VendorDirectory,
 };
@@ -45,7 +45,7 @@ use self::{console::Console, exposition::Format};
 pub struct Ops {
     pub database: KeptConnection,
     pub remembered: Remembered,
-    pub redis_url: SecretString,
+    pub redis: Target,
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
     pub orders: OrderDesk,

@@ -10,7 +10,7 @@ use crate::support::{
     tls_front::TlsFront,
 };
 
-use super::{NO_PAUSE, Shop, events_on};
+use super::{NO_PAUSE, PATIENT, Shop, events_on};
 
 struct Authorities {
     own: Authority,
@@ -38,7 +38,8 @@ async fn claims_answers_and_events_go_over_tls() {
     let authorities = Authorities::new();
     let redis = RedisServer::start_tls(&authorities.own, NO_CERTIFICATES).await;
     let url = format!("rediss://{}", redis.address());
-    let shop = Shop::open(&url, &[(CA, &authorities.own.name("ca.pem"))]).await;
+    let ca = authorities.own.name("ca.pem");
+    let shop = Shop::open(&url, &[(CA, &ca), PATIENT]).await;
 
     shop.until_redis_replays().await;
     shop.until_published().await;

@@ -49,5 +49,6 @@ pub mod seed_ids;
 pub mod stages;
 mod sweeper;
 pub mod telemetry;
+pub mod traces;
 pub mod vendors;
 pub mod webhooks;

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use crate::{db, http::watched_file};
+use crate::{db, http::watched_file, traces};
 
 /// The reason why the service can't start.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,12 @@ pub enum Error {
     /// `redis.url` is malformed.
     #[error("redis.url can't be used: {0}")]
     Redis(#[from] redis::RedisError),
+    /// A variable or a setting of traces can't be used.
+    #[error(transparent)]
+    Traces(#[from] traces::options::Unusable),
+    /// Traces can't be sent.
+    #[error(transparent)]
+    TracesClient(#[from] traces::client::NoClient),
     /// An address is in use, or does not belong to this machine.
     #[error("can't listen on {addr}: {source}; choose another address with {setting}")]
     Listen {

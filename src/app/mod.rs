@@ -14,6 +14,7 @@ mod listeners;
 pub mod options;
 mod redis_at_start;
 mod sinks;
+mod telemetry;
 mod webhooks;
 
 use std::{net::SocketAddr, time::Duration};
@@ -49,6 +50,7 @@ use self::{
         background_pool, beside_the_listener, follow_orders, in_the_background, watch_dependencies,
     },
     listeners::{Listener, OPS_CLOSE_MAX_S, bind, certificate, serve_ops},
+    telemetry::Tracing,
 };
 
 pub use self::error::Error;
@@ -80,6 +82,7 @@ pub struct App {
     /// Tasks that have no end of their own and nothing to finish.
     background: Vec<JoinHandle<()>>,
     background_pools: [PgPool; 3],
+    tracing: Option<Tracing>,
     drain_max: Duration,
     stopping: watch::Sender<bool>,
     /// True when the public listener closes.
@@ -100,6 +103,7 @@ impl App {
     ) -> Result<Self, Error> {
         let keys = KeySet::open(&config.auth)?;
         let metrics = Metrics::new();
+        let tracing = telemetry::start(config, &metrics)?;
         let certificate = certificate(config, &metrics)?;
         let tls = certificate
             .as_ref()
@@ -172,6 +176,7 @@ impl App {
             rate_limits: http_options::rate_limits(config, &metrics),
             places: http_options::places(config, &metrics),
             bodies: http_options::bodies(config, &metrics),
+            traces: tracing.as_ref().map(|it| it.traces.clone()),
             metrics,
         };
         let scheme = certificate.as_ref().map_or("http", |_| "https");
@@ -193,6 +198,7 @@ impl App {
             publishing,
             background,
             background_pools: [relay_pool, background_pool, webhook_pool],
+            tracing,
             drain_max: Duration::from_secs(config.http.drain_s_max),
             stopping,
             closing,
@@ -248,8 +254,15 @@ impl App {
             tracing::warn!("a sink did not finish; the next start publishes what is left");
         }
         self.background.iter().for_each(JoinHandle::abort);
+        // Beside each other: neither waits for the other.
         let closed = join_all(self.background_pools.iter().map(PgPool::close));
-        if timeout(close_max, closed).await.is_err() {
+        let sent = async {
+            if let Some(tracing) = self.tracing {
+                tracing.stop(close_max).await;
+            }
+        };
+        let (closed, ()) = tokio::join!(timeout(close_max, closed), sent);
+        if closed.is_err() {
             tracing::warn!("a connection to PostgreSQL could not be closed in time");
         }
         self.ops.stop().await;

@@ -14,6 +14,7 @@ mod orders;
 mod outbox;
 mod rate_limits;
 mod sources;
+mod telemetry;
 mod urls;
 mod warnings;
 
@@ -41,6 +42,7 @@ pub use self::{
         Sink, Webhook,
     },
     rate_limits::{Limits, RateLimit},
+    telemetry::Telemetry,
 };
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -85,6 +87,7 @@ pub struct Config {
     pub idempotency: Idempotency,
     pub outbox: Outbox,
     pub log: Log,
+    pub telemetry: Telemetry,
 }
 
 /// `[database]`.

@@ -161,6 +161,8 @@ pub struct Metrics {
     pub expiry_overdue: Gauge<f64, AtomicU64>,
     pub redis_failures: Counter,
     log_lines_dropped: Counter,
+    pub spans_exported: Counter,
+    pub spans_dropped: Family<ReasonLabel, Counter>,
     pub answers_left_out: Counter,
     pub rate_limited: Family<LimitLabel, Counter>,
     pub auth_refused: Family<ReasonLabel, Counter>,
@@ -238,6 +240,8 @@ impl Metrics {
             redis_failures: r.add("redis_failures", "Redis commands that failed or timed out"),
             answers_left_out: r.add("answers_left_out", "First answers not cached in Redis because their store's share is used up"),
             log_lines_dropped: r.add("log_lines_dropped", "Log lines dropped because their reader stalled"),
+            spans_exported: r.add("spans_exported", "Spans that the collector of traces has taken"),
+            spans_dropped: r.add("spans_dropped", "Spans dropped because too many waited to be sent, or because the collector did not take them, by reason"),
             rate_limited: r.add("http_rate_limited", "Requests refused by a rate limit, by limit"),
             auth_refused: r.add("auth_refused", "Requests answered with 401 or 403, by reason"),
             file_ok: r.add("watched_file_ok", "1 if the present content of a file of keys or certificates is in use, 0 if it is invalid"),
@@ -309,6 +313,9 @@ impl Metrics {
                 self.live_streams_refused
                     .get_or_create(&ReasonLabel { reason }),
             );
+        }
+        for reason in ["queue_full", "not_taken"] {
+            drop(self.spans_dropped.get_or_create(&ReasonLabel { reason }));
         }
         for source in ["redis", "postgresql"] {
             drop(self.replays.get_or_create(&ReplayLabel { source }));

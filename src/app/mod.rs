@@ -158,6 +158,7 @@ impl App {
             directory: actors.directory.clone(),
             metrics: metrics.clone(),
             sinks,
+            is_debug_enabled: config.ops.debug,
             stopping: stops,
         };
         let ops = serve_ops(ops_listener, ops)?;

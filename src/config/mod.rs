@@ -117,6 +117,7 @@ pub struct Redis {
 #[serde(deny_unknown_fields)]
 pub struct Ops {
     pub addr: SocketAddr,
+    pub debug: bool,
 }
 
 /// `[cart]`.

@@ -5,7 +5,9 @@
 //! | when the service is live, and when it is ready | `health` |
 //! | whether the configured Redis takes writes | [`redis_role`] |
 //! | the formats of `/metrics` | `exposition` |
+//! | the log's filter, profiles and memory | `debug` |
 
+mod debug;
 mod exposition;
 mod health;
 pub mod redis_role;
@@ -46,6 +48,8 @@ pub struct Ops {
     pub directory: VendorDirectory,
     pub metrics: Metrics,
     pub sinks: SinkStates,
+    /// True if the pages of `debug` are on.
+    pub is_debug_enabled: bool,
     /// True from SIGTERM on.
     pub stopping: watch::Receiver<bool>,
 }
@@ -55,6 +59,7 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.service(read("/livez", health::live))
         .service(read("/readyz", health::ready))
         .service(read("/metrics", metrics))
+        .configure(debug::configure)
         .default_service(web::to(async || {
             refusal(
                 &mut HttpResponse::NotFound(),

@@ -10,6 +10,7 @@
 //! | floor | rooms |
 //! |---|---|
 //! | commands | [`cli`]: serve, migrate, token, embedded, openapi, errors; and it starts the tools of `crates/`: demo, seed, import, audit, loadtest |
+//! | looks | `doctor`: what is not well around the service |
 //! | the running service | [`app`]: start order, drain order |
 //! | listeners | [`http`]: the public API · `ops`: health and metrics |
 //! | services | [`checkout`] · [`orders`]: what becomes of them · [`expiry`]: the search for late ones · [`carts`] · [`idempotency`]: the Redis fast path · [`outbox`]: events to their sinks · `sweeper` |
@@ -29,6 +30,7 @@ pub mod cli;
 pub mod compression;
 pub mod config;
 pub mod db;
+mod doctor;
 pub mod domain;
 pub mod expiry;
 mod faults;

@@ -13,7 +13,7 @@ use std::{
 };
 
 /// The floors, from the bottom up: a room uses rooms of lower floors only.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 10] = [
     &["domain"],
     &["db"],
     &["batching"],
@@ -33,6 +33,7 @@ const FLOORS: [&[&str]; 9] = [
     ],
     &["http", "ops"],
     &["app"],
+    &["doctor"],
     &["cli"],
 ];
 

@@ -18,7 +18,13 @@ use crate::{
     live_orders::{hub::LiveOrders, tail},
     log_floods,
     metrics::Metrics,
-    ops::redis_role,
+    ops::{
+        console::{
+            Console, lookups,
+            sampler::{self, Sampled},
+        },
+        redis_role,
+    },
     outages::{POSTGRESQL, REDIS},
     sweeper,
 };
@@ -67,6 +73,21 @@ pub(super) fn in_the_background(
         tasks.push(actix_rt::spawn(events));
     }
     tasks
+}
+
+/// Starts what the console shows: the sampler, and the lookups of vendors.
+pub(super) fn sample(
+    config: &Config,
+    pool: &PgPool,
+    sampled: Sampled,
+) -> (Console, [JoinHandle<()>; 2]) {
+    let (console, asked) = Console::new(options::console(config));
+    let sampling = sampler::sample(console.clone(), sampled);
+    let looking = lookups::look_up(console.clone(), pool.clone(), asked);
+    (
+        console,
+        [actix_rt::spawn(sampling), actix_rt::spawn(looking)],
+    )
 }
 
 /// Starts the reader of the log for live streams.

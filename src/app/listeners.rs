@@ -10,7 +10,7 @@ use crate::{
     config::{Config, Protocol},
     http::{answer_body, listener, tls, watched_file::WatchedFiles},
     metrics::Metrics,
-    ops::{self, Ops},
+    ops::{self, Ops, console::dependencies::ask_again_and_again},
 };
 
 use super::Error;
@@ -68,6 +68,7 @@ pub(super) fn serve_ops(listener: std::net::TcpListener, ops: Ops) -> io::Result
     let factory = move || {
         // On the thread that is going to use the connection.
         actix_rt::spawn(ops::connect_early(ops.clone()));
+        actix_rt::spawn(ask_again_and_again(ops.clone()));
         WebApp::new()
             .app_data(ops.clone())
             .wrap(from_fn(answer_body::read_short_body))

@@ -6,13 +6,13 @@
 
 pub mod actors;
 mod background;
-mod database;
+pub(crate) mod database;
 mod error;
-mod http_options;
+pub(crate) mod http_options;
 mod late_orders;
 mod listeners;
 pub mod options;
-mod redis_at_start;
+pub(crate) mod redis_at_start;
 mod sinks;
 mod telemetry;
 mod webhooks;
@@ -40,14 +40,18 @@ use crate::{
     idempotency::incarnation::Incarnation,
     log_floods,
     metrics::Metrics,
-    ops::{KeptConnection, Ops, Remembered},
+    ops::{
+        KeptConnection, Ops, Remembered,
+        console::{Console, sampler::Sampled},
+    },
     outbox::start::{self as outbox, Outbox, Pools as OutboxPools},
 };
 
 use self::{
     actors::Actors,
     background::{
-        background_pool, beside_the_listener, follow_orders, in_the_background, watch_dependencies,
+        background_pool, beside_the_listener, follow_orders, in_the_background, sample,
+        watch_dependencies,
     },
     listeners::{Listener, OPS_CLOSE_MAX_S, bind, certificate, serve_ops},
     telemetry::Tracing,
@@ -77,6 +81,7 @@ pub struct App {
     ops: Listener,
     actors: Actors,
     carts: Carts,
+    console: Console,
     /// What publishes events, and finishes what was committed.
     publishing: Vec<JoinHandle<()>>,
     /// Tasks that have no end of their own and nothing to finish.
@@ -147,7 +152,16 @@ impl App {
         // While the service is stopping and serves on, streams stay open, and others are opened.
         let (closing, closes) = watch::channel(false);
         let (live_orders, tail) = follow_orders(config, &background_pool, &metrics, &closes);
+        let sampled = Sampled {
+            metrics: metrics.clone(),
+            checkouts: actors.desks.checkouts.clone(),
+            directory: actors.directory.clone(),
+            sinks: sinks.clone(),
+            stopping: stops.clone(),
+        };
+        let (console, sampling) = sample(config, &background_pool, sampled);
         let ops = Ops {
+            console: console.clone(),
             database: KeptConnection::to(database_url),
             remembered: Remembered::default(),
             redis_url: redis_url.clone(),
@@ -187,6 +201,7 @@ impl App {
         background.extend(in_the_background);
         background.extend(late_orders);
         background.extend([named, webhooks, tail]);
+        background.extend(sampling);
         let http = listeners::spawn(server::serve(http_listener, http_options, tls)?);
         report_listening(scheme, http_addr, ops_addr, connections);
         Ok(Self {
@@ -196,6 +211,7 @@ impl App {
             ops,
             actors,
             carts,
+            console,
             publishing,
             background,
             background_pools: [relay_pool, background_pool, webhook_pool],
@@ -266,6 +282,7 @@ impl App {
         if closed.is_err() {
             tracing::warn!("a connection to PostgreSQL could not be closed in time");
         }
+        self.console.close();
         self.ops.stop().await;
         log_floods::report_left_out();
         tracing::info!("stopped");

@@ -14,7 +14,7 @@ use crate::{
         cart::PriceHold,
         terms::{PaymentPolicy, Terms},
     },
-    inventory, live_orders, orders,
+    inventory, live_orders, ops, orders,
     outbox::{self, sink::options::SinkOptions},
     vendors,
     webhooks::address::Reach,
@@ -97,6 +97,16 @@ fn checkout(config: &Config) -> checkout::start::Options {
             queue_wait_max: Duration::from_millis(config.queue_wait_ms_max),
             answer_wait_max: config.answer_wait_max(),
         },
+    }
+}
+
+/// The bounds that the console shows.
+pub fn console(config: &Config) -> ops::console::Limits {
+    ops::console::Limits {
+        queue_max: config.queue_max,
+        slots: config.transactions_in_flight,
+        slots_overdue_max: config.transactions_overdue_max,
+        batch_max: config.batch_max,
     }
 }
 

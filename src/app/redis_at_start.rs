@@ -71,7 +71,7 @@ async fn version(client: &Client) -> RedisResult<String> {
 }
 
 /// The error, cut to a bounded length: a server that is no Redis may answer with anything.
-fn plainly(error: &RedisError) -> String {
+pub(crate) fn plainly(error: &RedisError) -> String {
     if error.is_timeout() {
         return SILENT.to_owned();
     }

@@ -10,7 +10,7 @@ use crate::{
     config::{self, Discard, NatsJetStream, Sink},
     outbox::sink::{
         nats::{NatsSettings, SignIn, StreamSettings},
-        options::{RedisStreamOptions, SinkKind},
+        options::{IfMissing, RedisStreamOptions, SinkKind},
     },
 };
 
@@ -50,6 +50,7 @@ fn nats(it: &NatsJetStream) -> NatsSettings {
         },
         stream: StreamSettings {
             name: it.stream.clone(),
+            if_missing: IfMissing::Make,
             replicas: it.replicas,
             max_age: it.max_age(),
             max_bytes: it.max_bytes,
@@ -64,6 +65,7 @@ fn kafka(it: &config::Kafka) -> KafkaSettings {
     KafkaSettings {
         brokers: it.brokers.clone(),
         topic: it.topic.clone(),
+        if_missing: IfMissing::Make,
         partitions: it.partitions,
         replication_factor: it.replication_factor,
         compression: match it.compression {

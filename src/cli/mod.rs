@@ -3,14 +3,16 @@
 //!
 //! | command | where |
 //! |---|---|
-//! | `serve`, `migrate`, `token`, `embedded`, `events` | the file of that name |
+//! | `serve`, `migrate`, `health`, `token`, `embedded`, `events`, `doctor` | the file of that name |
 //! | `openapi`, `errors` | [`contract`] |
 //! | `seed`, `import` | `crates/catalogue`, started by [`tool`] |
 //! | `audit`, `demo`, `loadtest`, `outbox` | the crate of that name, started by [`tool`] |
 
 pub mod contract;
+pub mod doctor;
 pub mod embedded;
 pub mod events;
+pub mod health;
 pub mod migrate;
 pub mod serve;
 pub mod services;
@@ -18,12 +20,15 @@ pub mod signals;
 pub mod token;
 pub mod tool;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    config::Config,
+    config::{self, Config},
     http::{error::markdown, openapi},
 };
 
@@ -37,6 +42,7 @@ Examples:
   splitcart seed                        fill an empty database with a demo catalogue
   splitcart import docs/examples        take a catalogue from files
   splitcart token --buyer 1             a token to try the API with
+  splitcart doctor                      what is not well around the service, and what to do
   splitcart audit                       check the database against the rules that must always hold
   splitcart outbox status               what waits for which sink of events
   splitcart openapi                     the contract for programs; a server shows it at /docs
@@ -82,7 +88,9 @@ enum Command {
     /// Run the service
     #[command(after_help = SERVE_EXAMPLES)]
     Serve,
+    Doctor(doctor::DoctorArgs),
     Migrate(migrate::MigrateArgs),
+    Health(health::HealthArgs),
     /// Fill an empty database with a demo catalogue
     Seed,
     /// Take stores, people, products and stock from CSV and NDJSON files
@@ -119,12 +127,17 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let config = Config::load(cli.common.config.as_deref(), variables())?;
+    let config = Config::load(cli.common.config.as_deref(), variables());
+    if let Command::Doctor(args) = &cli.command {
+        examine(args, config, cli.common.data_dir.as_deref()).await;
+    }
+    let config = config?;
     let _logging = crate::telemetry::start(&config.log, default_filter(&cli.command))?;
     let data_dir = cli.common.data_dir.as_deref();
     match cli.command {
         Command::Serve => serve::run(&config, data_dir).await?,
         Command::Migrate(args) => migrate::run(&args, &config, data_dir).await?,
+        Command::Health(args) => return health::run(&args, &config).await,
         Command::Embedded(args) => return embedded::run(args, data_dir).await,
         Command::Token(args) => token::run(&args, &config, data_dir)?,
         Command::Openapi => contract::print(openapi::document())?,
@@ -134,12 +147,30 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Seed
         | Command::Import
         | Command::Audit
+        | Command::Doctor(_)
         | Command::Outbox
         | Command::Loadtest => {
-            anyhow::bail!("this command was not handed over to its program")
+            anyhow::bail!("this command does not get here")
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `doctor`, without a log beside its report, and ends the process at once: a look at a name server or a
+/// file system that hangs can't be canceled.
+async fn examine(
+    args: &doctor::DoctorArgs,
+    config: Result<Config, config::Error>,
+    data_dir: Option<&Path>,
+) -> ! {
+    const COULD_NOT_RUN: i32 = 2;
+    match doctor::run(args, config, data_dir).await {
+        Ok(status) => std::process::exit(status),
+        Err(error) => {
+            eprintln!("splitcart: the report can't be written: {error}");
+            std::process::exit(COULD_NOT_RUN)
+        }
+    }
 }
 
 /// The variables of the environment that are text; a setting that is not counts as unset.

@@ -43,6 +43,7 @@ pub use self::{
     },
     rate_limits::{Limits, RateLimit},
     telemetry::Telemetry,
+    warnings::Warning,
 };
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");

@@ -364,7 +364,7 @@ fn what_is_likely_to_be_a_mistake_is_warned_of() {
     ] {
         let warnings = load(&[(variable, value)]).unwrap().warnings();
         assert!(
-            warnings.len() == 1 && warnings[0].contains(named),
+            warnings.len() == 1 && warnings[0].text.contains(named),
             "{value}: {warnings:?}"
         );
     }
@@ -376,10 +376,27 @@ fn what_is_likely_to_be_a_mistake_is_warned_of() {
     ] {
         assert_eq!(
             load(&[(variable, value)]).unwrap().warnings(),
-            [""; 0],
+            [],
             "{value}"
         );
     }
+}
+
+#[test]
+fn a_stop_that_cuts_off_accepted_checkouts_is_warned_of() {
+    let warned = |drain_s_max, delay_s| {
+        let settings = [
+            ("SPLITCART_HTTP_DRAIN_S_MAX", drain_s_max),
+            ("SPLITCART_HTTP_DRAIN_DELAY_S", delay_s),
+        ];
+        let warnings = load(&settings).unwrap().warnings();
+        warnings.iter().any(|it| it.setting == "http.drain_s_max")
+    };
+    assert!(!warned("25", "5"));
+    // 4.5 s are needed, and 16 s leave 12 s less the delay.
+    assert!(!warned("16", "7"));
+    assert!(warned("16", "8"));
+    assert!(warned("4", "0"));
 }
 
 #[test]
@@ -551,4 +568,51 @@ fn an_unknown_name_is_told_by_its_line_and_the_one_that_was_meant() {
         let complaint = refused(&[(variable, "1")]);
         assert!(complaint.contains(told), "{complaint}");
     }
+}
+
+/// All files of a directory and of those in it, as text.
+fn texts_in(directory: &Path) -> Vec<(PathBuf, String)> {
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts.extend(texts_in(&path));
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            texts.push((path, text));
+        }
+    }
+    texts
+}
+
+/// The files in deploy/ would be refused at start otherwise, on somebody else's machine.
+#[test]
+fn deployments_have_settings_that_are_accepted() {
+    for path in [
+        "deploy/systemd/splitcart.toml",
+        "deploy/kubernetes/service/splitcart.toml",
+    ] {
+        let variables = [
+            ("SPLITCART_DATABASE_URL", "postgres://db/x"),
+            ("SPLITCART_AUTH_HS256_SECRET", LONG),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::load(Some(Path::new(path)), variables).unwrap();
+        config.check_for_serving().unwrap();
+    }
+    let defaults = Sources::builder()
+        .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+        .build()
+        .unwrap();
+    let known = settings(&defaults);
+    let is_name = |it: char| it.is_ascii_uppercase() || it.is_ascii_digit() || it == '_';
+    let mut named = 0;
+    for (path, text) in texts_in(Path::new("deploy")) {
+        for (at, _) in text.match_indices(ENV_PREFIX) {
+            let name = text[at..].split(|it| !is_name(it)).next().unwrap();
+            let is_known = known.iter().any(|setting| setting.variable == name);
+            assert!(is_known, "{}: {name} is no setting", path.display());
+            named += 1;
+        }
+    }
+    assert!(named > 10, "the variables are where this test looks");
 }

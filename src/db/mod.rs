@@ -12,6 +12,7 @@
 //! | time limits of this process, for when PostgreSQL's own don't work | `time_limit` |
 //! | the statement that decides about stock; counts of stock | [`inventory`] |
 //! | which rows other transactions hold | `held` |
+//! | names, stock and newest orders of vendors, for the console | [`hot_vendors`] |
 //! | first answers | [`idempotency`], [`carts`], [`inventory`], `stored_answers` |
 //! | endpoints of webhooks and their deliveries | [`webhooks`] |
 //! | the rights of the role that serves | [`roles`] |
@@ -22,6 +23,7 @@ pub mod carts;
 pub mod catalog;
 pub mod error;
 pub(crate) mod held;
+pub mod hot_vendors;
 pub mod idempotency;
 pub mod incarnation;
 pub mod inventory;
@@ -32,6 +34,7 @@ pub mod outbox;
 pub mod pool;
 pub mod roles;
 pub mod server;
+pub mod server_state;
 pub(crate) mod stale_connections;
 mod stored_answers;
 pub mod stores;

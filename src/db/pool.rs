@@ -44,7 +44,7 @@ pub enum Workload {
 
 impl Workload {
     /// The settings of PostgreSQL's planner.
-    fn planner_settings(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+    pub fn planner_settings(self) -> impl Iterator<Item = (&'static str, &'static str)> {
         // A statement is planned once per connection, for an unknown number of keys, and possibly while
         // its tables are empty. Nested loops over the keys' indexes are right for one key and for
         // a thousand; a plan that looks cheaper for an empty table scans all of it when it has a million

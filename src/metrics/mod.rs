@@ -7,7 +7,7 @@
 pub mod histogram;
 mod labels;
 mod registrar;
-mod stage_meters;
+pub mod stage_meters;
 
 use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
 
@@ -104,6 +104,15 @@ impl Meters {
             closed: r.add("count_batches_closed", "Batches of stock counts by the reason why they were closed"),
         }
     }
+}
+
+/// The connections of a pool.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolUse {
+    pub name: &'static str,
+    pub used: u32,
+    pub idle: u32,
+    pub max: u32,
 }
 
 /// All metrics. Clones share them.
@@ -375,6 +384,27 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    /// The connections of each pool now.
+    pub fn pools(&self) -> Vec<PoolUse> {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let measure = |(name, pool): &(&'static str, PgPool)| {
+            let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+            PoolUse {
+                name,
+                used: pool.size().saturating_sub(idle),
+                idle,
+                max: pool.options().get_max_connections(),
+            }
+        };
+        pools.iter().map(measure).collect()
+    }
+
+    /// The orders that moves have brought to a status.
+    pub fn orders_moved_to(&self, status: &StatusLabel) -> f64 {
+        let counter = self.orders_moved.get(status);
+        counter.map_or(0.0, |it| it.get() as f64)
     }
 
     fn measure_pools(&self) {

@@ -3,13 +3,17 @@
 //! | rule | file |
 //! |---|---|
 //! | when the service is live, and when it is ready | `health` |
+//! | the problems that readiness names, and since when | `problems` |
+//! | what the service does now, for people | [`console`] |
 //! | whether the configured Redis takes writes | [`redis_role`] |
 //! | the formats of `/metrics` | `exposition` |
 //! | the log's filter, profiles and memory | `debug` |
 
+pub mod console;
 mod debug;
 mod exposition;
 mod health;
+mod problems;
 pub mod redis_role;
 
 use actix_web::{
@@ -33,7 +37,7 @@ use crate::{
 
 pub use self::health::{KeptConnection, Remembered, connect_early};
 
-use self::exposition::Format;
+use self::{console::Console, exposition::Format};
 
 /// The parts of the service that health and metrics report on.
 #[derive(Debug)]
@@ -50,6 +54,7 @@ pub struct Ops {
     pub sinks: SinkStates,
     /// True if the pages of `debug` are on.
     pub is_debug_enabled: bool,
+    pub console: Console,
     /// True from SIGTERM on.
     pub stopping: watch::Receiver<bool>,
 }
@@ -60,11 +65,12 @@ pub fn configure(app: &mut web::ServiceConfig) {
         .service(read("/readyz", health::ready))
         .service(read("/metrics", metrics))
         .configure(debug::configure)
+        .configure(console::configure)
         .default_service(web::to(async || {
             refusal(
                 &mut HttpResponse::NotFound(),
                 "NOT_FOUND",
-                "There is no such page; there are /livez, /readyz and /metrics.",
+                "There is no such page; there are /ops, /livez, /readyz and /metrics.",
             )
         }));
 }

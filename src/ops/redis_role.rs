@@ -28,7 +28,8 @@ pub async fn find_problem(url: &SecretString) -> RedisResult<Option<String>> {
     Ok(info.ok().and_then(|info| problem_in(&info)))
 }
 
-fn problem_in(info: &str) -> Option<String> {
+/// The reason for which a Redis with this answer to INFO can't be used, if there is one.
+pub fn problem_in(info: &str) -> Option<String> {
     let field = |name| info_field(info, name);
     let problem = match (field("redis_mode"), field("role")) {
         (Some("sentinel"), _) => "it is a Sentinel, which stores no data: configure the primary",

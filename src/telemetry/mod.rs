@@ -47,6 +47,15 @@ pub fn dropped_lines() -> u64 {
         .map_or(0, |dropped| dropped.dropped_lines() as u64)
 }
 
+/// Checks what [`start`] would refuse.
+///
+/// # Errors
+/// `log.filter` is malformed.
+pub fn check(log: &Log) -> Result<(), BadFilter> {
+    EnvFilter::builder().parse(&log.filter)?;
+    Ok(())
+}
+
 /// Starts logging for the whole process, with `default_filter` if none is configured.
 ///
 /// # Errors

@@ -125,6 +125,7 @@ impl VendorActor {
             self.metrics.vendor_rejected.inc();
             return Err(ReserveError::DeadlinePassed);
         }
+        place.count_turn(waited);
         let (turn, given_back) = Turn::give(place);
         ctx.wait(given_back.into_actor(self).map(|_, _, _| ()));
         Ok(turn)

@@ -47,6 +47,30 @@ pub struct Options {
     pub data_dir: DataDir,
 }
 
+/// Finds the programs that the private services need, without starting anything.
+///
+/// # Errors
+/// One is missing or too old.
+pub fn find_programs() -> Result<(), Error> {
+    Search::from_environment().both().map(drop)
+}
+
+/// The URLs of the private services that run in a directory, for their serving role: of PostgreSQL, and of
+/// Redis. `None` if none runs there.
+pub fn running_in(data_dir: &DataDir) -> Option<(String, String)> {
+    let DataDir::Explicit(path) = data_dir else {
+        return match data_dir {
+            DataDir::Default => running_in(&DataDir::Explicit(data_dir::DEFAULT.into())),
+            _ => None,
+        };
+    };
+    let sockets = std::path::absolute(path).ok()?.join("run");
+    let database = postgres::url_in(&sockets, SERVING_ROLE).ok()?;
+    let redis = redis::url_in(&sockets).ok()?;
+    let has_both = sockets.join(postgres::SOCKET).exists() && sockets.join(redis::SOCKET).exists();
+    has_both.then_some((database, redis))
+}
+
 /// The running private services. Dropping them stops them as a crash would; `stop` asks them to end
 /// and waits.
 #[derive(Debug)]

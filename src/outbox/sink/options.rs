@@ -46,6 +46,13 @@ pub struct RedisStreamOptions {
     pub wait_aof: Option<Duration>,
 }
 
+/// The treatment of a stream or topic that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMissing {
+    Make,
+    Report,
+}
+
 /// The reason for which a sink can't be opened, whatever the state of its server.
 #[derive(Debug, thiserror::Error)]
 #[error("the sink {sink} can't be used: {problem}")]
@@ -69,6 +76,18 @@ impl SinkKind {
 }
 
 impl SinkOptions {
+    /// The same sink, which makes no stream or topic where it finds none.
+    #[must_use]
+    pub fn without_making(mut self) -> Self {
+        match &mut self.kind {
+            SinkKind::NatsJetStream(settings) => settings.stream.if_missing = IfMissing::Report,
+            #[cfg(feature = "kafka")]
+            SinkKind::Kafka(settings) => settings.if_missing = IfMissing::Report,
+            SinkKind::RedisStream(_) | SinkKind::Log | SinkKind::Webhook => {}
+        }
+        self
+    }
+
     /// Opens the sink. It connects when it is first used. `pool` has a connection for it.
     pub fn open(&self, pool: &PgPool, repeats: Repeats) -> Result<Box<dyn Sink>, OpenError> {
         Ok(match &self.kind {

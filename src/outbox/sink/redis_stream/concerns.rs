@@ -86,36 +86,43 @@ async fn find_concerns(connection: &mut Connection, stream: &str) -> RedisResult
 
 /// The concerns that an answer to INFO raises.
 fn concerns_in(info: &str) -> Vec<String> {
+    if info_field(info, "redis_mode") == Some("sentinel") {
+        return role(info).into_iter().collect();
+    }
+    let concerns = [role(info), persistence(info), eviction(info)];
+    concerns.into_iter().flatten().collect()
+}
+
+/// The concern about the role of a server with this answer to INFO.
+pub fn role(info: &str) -> Option<String> {
     let field = |name| info_field(info, name);
-    let mut concerns = Vec::new();
-    match field("redis_mode") {
-        Some("sentinel") => {
-            concerns.push("is a Sentinel, which stores no data: configure the primary".to_owned());
-            return concerns;
-        }
-        Some("cluster") => concerns.push(
+    let concern = match (field("redis_mode"), field("role")) {
+        (Some("sentinel"), _) => "is a Sentinel, which stores no data: configure the primary",
+        (_, Some("slave")) => "is a replica, which takes no writes: configure the primary",
+        (Some("cluster"), _) => {
             "is a node of a cluster: when the stream's slot moves, this node no longer takes events"
-                .to_owned(),
-        ),
-        _ => {}
-    }
-    if field("role") == Some("slave") {
-        concerns.push("is a replica, which takes no writes: configure the primary".to_owned());
-    }
-    if field("aof_enabled") == Some("0") {
-        concerns.push(
-            "has no append-only file (appendonly no): events published since its last snapshot are lost \
-             when it crashes or stops"
-                .to_owned(),
-        );
-    }
-    let policy = field("maxmemory_policy").unwrap_or_default();
-    if policy.starts_with("allkeys-") && field("maxmemory") != Some("0") {
-        concerns.push(format!(
-            "evicts the stream itself when memory is short (maxmemory-policy {policy})"
-        ));
-    }
-    concerns
+        }
+        _ => return None,
+    };
+    Some(concern.to_owned())
+}
+
+/// The concern about events that a crash of the server would lose.
+pub fn persistence(info: &str) -> Option<String> {
+    (info_field(info, "aof_enabled") == Some("0")).then(|| {
+        "has no append-only file (appendonly no): events published since its last snapshot are lost \
+         when it crashes or stops"
+            .to_owned()
+    })
+}
+
+/// The concern about a server that removes the stream when its memory is short.
+pub fn eviction(info: &str) -> Option<String> {
+    let policy = info_field(info, "maxmemory_policy").unwrap_or_default();
+    let evicts = policy.starts_with("allkeys-") && info_field(info, "maxmemory") != Some("0");
+    evicts.then(|| {
+        format!("evicts the stream itself when memory is short (maxmemory-policy {policy})")
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ mod listeners;
 pub mod options;
 pub(crate) mod redis_at_start;
 mod sinks;
-mod telemetry;
+pub mod telemetry;
 mod webhooks;
 
 use std::{net::SocketAddr, time::Duration};

@@ -8,7 +8,7 @@ use crate::{
     traces::{
         Traces,
         exporter::{Counters, Exporter},
-        options::{Options, Settings},
+        options::{Options, Settings, Unusable},
     },
 };
 
@@ -21,14 +21,22 @@ pub(super) struct Tracing {
     exporter: Exporter,
 }
 
-/// `None` where traces are off: then nothing is started.
-pub(super) fn start(config: &Config, metrics: &Metrics) -> Result<Option<Tracing>, Error> {
+/// The options of traces; `None` where they are off.
+///
+/// # Errors
+/// A setting or a variable can't be used.
+pub fn options(config: &Config) -> Result<Option<Options>, Unusable> {
     let settings = Settings {
         endpoint: config.telemetry.endpoint().map(str::to_owned),
         share: config.telemetry.trace_ratio,
         slower_than: config.telemetry.slower_than(),
     };
-    let Some(options) = Options::read(&settings, |name| std::env::var(name).ok())? else {
+    Options::read(&settings, |name| std::env::var(name).ok())
+}
+
+/// `None` where traces are off: then nothing is started.
+pub(super) fn start(config: &Config, metrics: &Metrics) -> Result<Option<Tracing>, Error> {
+    let Some(options) = options(config)? else {
         return Ok(None);
     };
     let dropped = |reason| {

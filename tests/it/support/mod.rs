@@ -8,6 +8,7 @@ pub mod audit;
 pub mod brokers;
 pub mod client;
 pub mod cluster;
+pub mod collector;
 pub mod contract;
 pub mod crowd;
 pub mod database;

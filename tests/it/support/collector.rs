@@ -3,12 +3,14 @@
 
 use std::{
     convert::Infallible,
+    io::Read,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
+use flate2::read::GzDecoder;
 use http_body_util::{BodyExt, Empty};
 use hyper::{
     Request, Response,
@@ -144,7 +146,17 @@ impl Shared {
             *response.status_mut() = status.try_into().unwrap();
             return Ok(response);
         }
-        let sent = ExportTraceServiceRequest::decode(body).unwrap();
+        let mut bytes = Vec::new();
+        if head
+            .headers
+            .get("content-encoding")
+            .is_some_and(|it| it == "gzip")
+        {
+            GzDecoder::new(&*body).read_to_end(&mut bytes).unwrap();
+        } else {
+            bytes.extend_from_slice(&body);
+        }
+        let sent = ExportTraceServiceRequest::decode(&*bytes).unwrap();
         for resource_spans in sent.resource_spans {
             let scopes = resource_spans.scope_spans.into_iter();
             self.posts.lock().unwrap().push(Post {

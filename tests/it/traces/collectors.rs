@@ -144,6 +144,7 @@ async fn the_standard_variables_name_the_service_and_carry_secrets() {
             "deployment.environment.name=tests",
         ),
         ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=very-hidden"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
     ];
     let world = world_with(&collector, &settings).await;
 
@@ -153,6 +154,7 @@ async fn the_standard_variables_name_the_service_and_carry_secrets() {
     let post = collector.posts().remove(0);
     assert_eq!(post.path, "/v1/traces");
     assert_eq!(post.headers["content-type"], "application/x-protobuf");
+    assert_eq!(post.headers["content-encoding"], "gzip");
     assert_eq!(post.headers["x-key"], "very-hidden");
     assert_eq!(attribute(&post.resource, "service.name"), "shop");
     let environment = attribute(&post.resource, "deployment.environment.name");

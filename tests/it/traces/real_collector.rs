@@ -42,7 +42,6 @@ impl Rotel {
                 "http",
             ])
             .args(["--otlp-exporter-endpoint", &collector.url()])
-            .args(["--otlp-exporter-compression", "none"])
             .args([
                 "--otlp-http-endpoint",
                 &address,

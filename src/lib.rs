@@ -13,7 +13,7 @@
 //! | looks | `doctor`: what is not well around the service |
 //! | the running service | [`app`]: start order, drain order |
 //! | listeners | [`http`]: the public API · `ops`: health and metrics |
-//! | services | [`checkout`] · [`orders`]: what becomes of them · [`expiry`]: the search for late ones · [`carts`] · [`idempotency`]: the Redis fast path · [`outbox`]: events to their sinks · `sweeper` |
+//! | services | [`checkout`] · [`orders`]: what becomes of them · [`expiry`]: the search for late ones · [`carts`] · [`idempotency`]: the Redis fast path · [`outbox`]: events to their sinks · `sweeper` · `gauges`: what is measured in PostgreSQL |
 //! | turns | [`vendors`]: actors that give the turns, the transaction that is lent to them · `held_rows`: rows that others hold |
 //! | group commit | [`batching`]: queues, and the members of each transaction |
 //! | SQL | [`db`], and only there |
@@ -34,6 +34,7 @@ mod doctor;
 pub mod domain;
 pub mod expiry;
 mod faults;
+mod gauges;
 mod held_rows;
 pub mod http;
 pub mod idempotency;
@@ -45,7 +46,7 @@ mod ops;
 pub mod orders;
 mod outages;
 pub mod outbox;
-mod redis_client;
+pub mod redis_client;
 mod request_id;
 pub mod seed_ids;
 pub mod stages;

@@ -1,6 +1,7 @@
 """Checks what no linter knows about deploy/: versions, files that are named and must be there, and that the
 build context of the image has everything that cargo reads."""
 
+import json
 import pathlib
 import re
 import subprocess
@@ -38,6 +39,14 @@ def versions():
             expect(image["newTag"] == version, f"{path}: newTag is not {version}")
 
 
+def programs_of_the_image():
+    """All tools but those that want servers of their own or a client's machine."""
+    tools = set(re.findall(r'\btool\("(\w+)"', text("src/cli/tool.rs"))) - {"demo", "loadtest"}
+    image = text("deploy/Containerfile")
+    for tool in sorted(tools):
+        expect(re.search(rf"\bsplitcart-{tool}\b", image), f"deploy/Containerfile lacks splitcart-{tool}")
+
+
 def compose_files():
     compose = yaml.safe_load(text("deploy/compose.yml"))
     made = text("deploy/compose/make-secrets")
@@ -54,6 +63,15 @@ def compose_files():
                 expect(there, f"compose.yml: {name} mounts {source}, which is not there")
             else:
                 expect(source in compose["volumes"], f"compose.yml: no volume {source}")
+
+
+def boards():
+    """Grafana would start without a board that it can't read, or with two in the place of one."""
+    files = sorted(pathlib.Path("deploy/grafana").glob("*.json"))
+    uids = [json.loads(path.read_text())["uid"] for path in files]
+    expect(len(set(uids)) == len(uids), f"deploy/grafana: boards share a uid: {uids}")
+    home = re.search(r"HOME_DASHBOARD_PATH: /var/lib/splitcart/boards/(\S+)", text("deploy/compose.yml"))[1]
+    expect(home in [path.name for path in files], f"compose.yml: there is no board {home}")
 
 
 def drains():
@@ -91,7 +109,9 @@ def build_context():
 
 
 versions()
+programs_of_the_image()
 compose_files()
+boards()
 drains()
 build_context()
 for problem in problems:

@@ -12,6 +12,7 @@ pub(crate) mod http_options;
 mod late_orders;
 mod listeners;
 pub mod options;
+pub mod redis;
 pub(crate) mod redis_at_start;
 mod sinks;
 pub mod telemetry;
@@ -54,6 +55,7 @@ use self::{
         watch_dependencies,
     },
     listeners::{Listener, OPS_CLOSE_MAX_S, bind, certificate, serve_ops},
+    redis::Targets,
     telemetry::Tracing,
 };
 
@@ -107,6 +109,7 @@ impl App {
         redis_url: &SecretString,
     ) -> Result<Self, Error> {
         let keys = KeySet::open(&config.auth)?;
+        let redis = Targets::of(config, redis_url)?;
         let metrics = Metrics::new();
         let tracing = telemetry::start(config, &metrics)?;
         let certificate = certificate(config, &metrics)?;
@@ -135,7 +138,7 @@ impl App {
             sinks: relay_pool.clone(),
             background: background_pool.clone(),
         };
-        let outbox = options::outbox(config, redis_url);
+        let outbox = options::outbox(config, &redis.of_sinks);
         let Outbox {
             publishing,
             background: beside_the_sinks,
@@ -164,7 +167,7 @@ impl App {
             console: console.clone(),
             database: KeptConnection::to(database_url),
             remembered: Remembered::default(),
-            redis_url: redis_url.clone(),
+            redis: redis.of_all.clone(),
             checkouts: actors.desks.checkouts.clone(),
             carts: carts.desk.clone(),
             orders: actors.desks.orders.clone(),
@@ -180,7 +183,7 @@ impl App {
         let http_options = HttpOptions {
             settings: http_options::settings(config, connections),
             database_url: database_url.clone(),
-            redis_url: redis_url.clone(),
+            redis: redis.of_all.clone(),
             checkouts: actors.desks.checkouts.clone(),
             carts: carts.desk.clone(),
             orders: actors.desks.orders.clone(),
@@ -197,7 +200,7 @@ impl App {
         let scheme = certificate.as_ref().map_or("http", |_| "https");
         let mut background = beside_the_listener(config, &http_options, keys, certificate);
         background.extend(beside_the_sinks);
-        background.extend(watch_dependencies(config, database_url, redis_url)?);
+        background.extend(watch_dependencies(database_url, redis)?);
         background.extend(in_the_background);
         background.extend(late_orders);
         background.extend([named, webhooks, tail]);

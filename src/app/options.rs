@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use secrecy::SecretString;
 
 use crate::{
     batching,
@@ -16,6 +15,7 @@ use crate::{
     },
     inventory, live_orders, ops, orders,
     outbox::{self, sink::options::SinkOptions},
+    redis_client::Target,
     vendors,
     webhooks::address::Reach,
 };
@@ -203,12 +203,13 @@ pub fn webhook_reach(config: &Config) -> Reach {
     }
 }
 
-/// The options of the outbox.
-pub fn outbox(config: &Config, redis_url: &SecretString) -> outbox::start::Options {
+/// The options of the outbox. `redis` are the targets of the sinks in Redis, in their order.
+pub fn outbox(config: &Config, redis: &[Target]) -> outbox::start::Options {
     let settings = &config.outbox;
+    let mut targets = redis.iter();
     let sinks = settings.sinks.iter().map(|sink| SinkOptions {
         name: sink.name().to_owned(),
-        kind: sinks::kind_of(settings, sink, redis_url),
+        kind: sinks::kind_of(settings, sink, &mut targets),
     });
     outbox::start::Options {
         sinks: sinks.collect(),

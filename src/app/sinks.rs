@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 #[cfg(feature = "kafka")]
 use crate::outbox::sink::kafka::{Compression, KafkaSettings, Mechanism};
 use crate::{
@@ -12,17 +10,21 @@ use crate::{
         nats::{NatsSettings, SignIn, StreamSettings},
         options::{IfMissing, RedisStreamOptions, SinkKind},
     },
+    redis_client::Target,
 };
 
-/// The kind of a sink with its settings.
-pub(super) fn kind_of(
+/// The kind of a sink with its settings. `targets` are those of the sinks in Redis, in their order.
+pub(super) fn kind_of<'a>(
     settings: &config::Outbox,
     sink: &Sink,
-    redis_url: &SecretString,
+    targets: &mut impl Iterator<Item = &'a Target>,
 ) -> SinkKind {
     match sink {
         Sink::RedisStream(it) => SinkKind::RedisStream(RedisStreamOptions {
-            url: settings.redis_url(it, redis_url).clone(),
+            redis: targets
+                .next()
+                .expect("each sink in Redis has a target")
+                .clone(),
             stream: it.stream.as_ref().unwrap_or(&settings.stream).clone(),
             len_max: it.stream_len_max.unwrap_or(settings.stream_len_max),
             wait_aof: it.wait_aof_ms.map(Duration::from_millis),

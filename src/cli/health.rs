@@ -1,20 +1,14 @@
 //! `splitcart health`: asks a running instance whether it is ready. For health checks of containers, whose
 //! images have no other HTTP client.
 
-use std::{
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{StatusCode, Uri, body::Bytes};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use hyper::{StatusCode, Uri};
 use serde_json::Value;
 
-use crate::config::Config;
+use crate::{config::Config, ops::ask};
 
 use super::contract::print;
 
@@ -28,8 +22,6 @@ The status is 0 for the answer 200, otherwise 1.";
 
 /// The longest wait for the answer; `/readyz` itself answers within 2 s.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(3);
-/// The longest answer that is read.
-const ANSWER_LEN_MAX: usize = 256 * 1024;
 
 /// Ask a running instance whether it is ready
 #[derive(Args, Clone, Debug)]
@@ -49,7 +41,7 @@ pub async fn run(args: &HealthArgs, config: &Config) -> anyhow::Result<ExitCode>
         Some(url) => url.clone(),
         None => readiness_at(config.ops.addr)?,
     };
-    let (status, body) = tokio::time::timeout(ANSWER_WAIT_MAX, ask(&url))
+    let (status, body) = tokio::time::timeout(ANSWER_WAIT_MAX, ask::ask(&url))
         .await
         .with_context(|| format!("no answer from {url} within {ANSWER_WAIT_MAX:?}"))?
         .with_context(|| format!("can't ask {url}"))?;
@@ -62,31 +54,12 @@ pub async fn run(args: &HealthArgs, config: &Config) -> anyhow::Result<ExitCode>
     Ok(ExitCode::FAILURE)
 }
 
-/// The page of a listener, asked on this machine.
-fn readiness_at(mut addr: SocketAddr) -> anyhow::Result<Uri> {
-    anyhow::ensure!(
-        addr.port() != 0,
-        "ops.addr is {addr}, a free port that only the instance knows: give the page with --url"
-    );
-    // The address of a listener on all addresses is not one to connect to.
-    match addr {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    Ok(format!("http://{addr}/readyz").parse()?)
-}
-
-async fn ask(url: &Uri) -> anyhow::Result<(StatusCode, Bytes)> {
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let answer = client.get(url.clone()).await?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), ANSWER_LEN_MAX);
-    let body = body
-        .collect()
-        .await
-        .map_err(|error| anyhow::anyhow!(error))?;
-    Ok((status, body.to_bytes()))
+fn readiness_at(addr: SocketAddr) -> anyhow::Result<Uri> {
+    ask::readiness_at(addr).with_context(|| {
+        format!(
+            "ops.addr is {addr}, a free port that only the instance knows: give the page with --url"
+        )
+    })
 }
 
 /// The status in the words of the answer, with its reasons.
@@ -104,18 +77,6 @@ fn summary(status: StatusCode, body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_listener_on_all_addresses_is_asked_on_the_loopback_address() {
-        for (addr, url) in [
-            ("0.0.0.0:9090", "http://127.0.0.1:9090/readyz"),
-            ("[::]:9090", "http://[::1]:9090/readyz"),
-            ("10.0.0.7:9090", "http://10.0.0.7:9090/readyz"),
-        ] {
-            let asked = readiness_at(addr.parse().unwrap()).unwrap();
-            assert_eq!(asked.to_string(), url);
-        }
-    }
 
     #[test]
     fn a_free_port_has_to_be_named() {

@@ -4,7 +4,7 @@
 //! | command | where |
 //! |---|---|
 //! | `serve`, `migrate`, `health`, `token`, `embedded`, `events`, `doctor` | the file of that name |
-//! | `openapi`, `errors` | [`contract`] |
+//! | `openapi`, `errors`, `metrics` | [`contract`] |
 //! | `seed`, `import` | `crates/catalogue`, started by [`tool`] |
 //! | `audit`, `demo`, `loadtest`, `outbox` | the crate of that name, started by [`tool`] |
 
@@ -30,6 +30,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     config::{self, Config},
     http::{error::markdown, openapi},
+    metrics,
 };
 
 const EXAMPLES: &str = "\
@@ -107,6 +108,9 @@ enum Command {
     /// Print every error code, with when, what to do and an example
     #[command(after_help = contract::ERRORS_EXAMPLES)]
     Errors,
+    /// Print every metric, with its meaning and what to do when it is odd
+    #[command(after_help = contract::METRICS_EXAMPLES)]
+    Metrics,
     Embedded(embedded::EmbeddedArgs),
     /// Drive a running server over HTTP and measure it
     Loadtest,
@@ -143,6 +147,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Openapi => contract::print(openapi::document())?,
         Command::Events(args) => events::run(&args)?,
         Command::Errors => contract::print(&markdown::markdown())?,
+        Command::Metrics => contract::print(&metrics::markdown::markdown())?,
         Command::Demo
         | Command::Seed
         | Command::Import
@@ -158,6 +163,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// Runs `doctor`, without a log beside its report, and ends the process at once: a look at a name server or a
 /// file system that hangs can't be canceled.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing was started that had to be stopped"
+)]
 async fn examine(
     args: &doctor::DoctorArgs,
     config: Result<Config, config::Error>,

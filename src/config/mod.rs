@@ -13,6 +13,7 @@ mod off_or_time;
 mod orders;
 mod outbox;
 mod rate_limits;
+mod redis;
 mod sources;
 mod telemetry;
 mod urls;
@@ -42,6 +43,7 @@ pub use self::{
         Sink, Webhook,
     },
     rate_limits::{Limits, RateLimit},
+    redis::{MalformedUrl, Redis, RedisServers},
     telemetry::Telemetry,
     warnings::Warning,
 };
@@ -101,16 +103,6 @@ pub struct Database {
     pub pool_per_worker: u32,
     pub acquire_ms_max: u64,
     pub start_wait_s_max: u64,
-}
-
-/// `[redis]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Redis {
-    pub url: SecretString,
-    pub url_file: PathBuf,
-    pub timeout_ms: u64,
-    pub pause_ms: u64,
 }
 
 /// `[ops]`.
@@ -291,6 +283,11 @@ impl Config {
                 &self.database.url_file,
             ),
             ("redis.url", &mut self.redis.url, &self.redis.url_file),
+            (
+                "redis.sentinel_password",
+                &mut self.redis.sentinel_password,
+                &self.redis.sentinel_password_file,
+            ),
             (
                 "outbox.redis_url",
                 &mut outbox.redis_url,

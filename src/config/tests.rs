@@ -225,17 +225,6 @@ fn the_retention_of_events_is_a_time_or_off() {
 }
 
 #[test]
-fn events_go_to_the_redis_for_everything_unless_they_have_one_of_their_own() {
-    let of_all = SecretString::from("redis://all");
-    for (own, used) in [("", "redis://all"), ("redis://own", "redis://own")] {
-        let config = load(&[("SPLITCART_OUTBOX_REDIS_URL", own)]).unwrap();
-        let urls = config.outbox.redis_urls(&of_all);
-        let urls: Vec<_> = urls.iter().map(ExposeSecret::expose_secret).collect();
-        assert_eq!(urls, [used]);
-    }
-}
-
-#[test]
 fn a_variable_s_list_stands_between_commas() {
     let config = load(&[
         (
@@ -476,8 +465,8 @@ fn a_malformed_url_is_refused_with_its_form_and_never_quoted() {
         ),
         (
             "SPLITCART_REDIS_URL",
-            "rediss://:hunter2@h",
-            "TLS to Redis is not supported",
+            "redis+sentinel://:hunter2@h",
+            "does not name the service",
         ),
         (
             "SPLITCART_OUTBOX_REDIS_URL",

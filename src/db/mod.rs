@@ -7,6 +7,7 @@
 //! | rule | file |
 //! |---|---|
 //! | what a failed statement means to its caller, which SQLSTATEs can be retried | [`error`] |
+//! | how many statements have failed, by kind | `error_counts` |
 //! | connections and their settings | [`pool`], `stale_connections`, `login_backoff` |
 //! | how transactions begin and end | [`transaction`] |
 //! | time limits of this process, for when PostgreSQL's own don't work | `time_limit` |
@@ -22,6 +23,7 @@ pub mod audit;
 pub mod carts;
 pub mod catalog;
 pub mod error;
+mod error_counts;
 pub(crate) mod held;
 pub mod hot_vendors;
 pub mod idempotency;
@@ -43,6 +45,7 @@ pub mod transaction;
 pub mod webhooks;
 
 pub use error::{Error, Fault};
+pub use error_counts::error_counts;
 pub use time_limit::{in_time, within};
 
 /// Collects one column of rows, for `unnest`.

@@ -1,6 +1,6 @@
 //! Looks at the configuration: it can be used, and no setting is likely to be a mistake.
 
-use crate::config::{Config, Error};
+use crate::config::Config;
 
 use super::report::Line;
 
@@ -22,10 +22,10 @@ pub(super) fn look(config: &Config, is_private: bool) -> Vec<Line> {
     lines.push(match config.check_for_serving() {
         Ok(()) if is_private => Line::well(SERVES, "a private PostgreSQL and Redis are used"),
         Ok(()) => Line::well(SERVES, "it has all that serving needs"),
-        Err(Error::Contradiction(problem)) => {
-            Line::not_well(SERVES, problem, "set what is missing")
+        Err(error) => {
+            let (found, remedy) = apart(&error.to_string());
+            Line::not_well(SERVES, found, remedy)
         }
-        Err(error) => Line::not_well(SERVES, error.to_string(), "set what is missing"),
     });
     let warnings = config.warnings();
     if warnings.is_empty() {

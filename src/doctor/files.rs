@@ -19,16 +19,14 @@ pub(super) async fn look(subject: &Subject) -> Vec<Line> {
     std::thread::spawn(move || {
         drop(done.send(vec![token_keys(&config, is_private), certificate(&config)]));
     });
-    match timeout(subject.limit, reading).await {
-        Ok(Ok(lines)) => lines,
-        Ok(Err(_)) | Err(_) => {
-            let hangs = "the file system of a key or certificate does not answer";
-            let remedy = "look at its mount (`df`), or move the files to a local disk";
-            [TOKEN_KEYS, CERTIFICATE]
-                .map(|id| Line::not_well(id, hangs, remedy))
-                .to_vec()
-        }
+    if let Ok(Ok(lines)) = timeout(subject.limit, reading).await {
+        return lines;
     }
+    let hangs = "the file system of a key or certificate does not answer";
+    let remedy = "look at its mount (`df`), or move the files to a local disk";
+    [TOKEN_KEYS, CERTIFICATE]
+        .map(|id| Line::not_well(id, hangs, remedy))
+        .to_vec()
 }
 
 fn token_keys(config: &Config, is_private: bool) -> Line {

@@ -1,10 +1,10 @@
 //! Looks at PostgreSQL, over a connection like those of commands and one like those of the pools.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::Utc;
 use sqlx::PgConnection;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     app::database::{Room, SUPERUSER, may_lose_commits, room_for, silent, too_many},
@@ -43,7 +43,7 @@ const ROLE: &str = "postgresql.role";
 const PRIVILEGES: &str = "postgresql.privileges";
 const CLOCK: &str = "postgresql.clock";
 
-/// What is not seen where no connection can be made.
+/// The lines that are not seen where no connection can be made.
 const BEHIND_A_CONNECTION: [&str; 15] = [
     SESSION_SETTINGS,
     PLANNER,
@@ -73,28 +73,30 @@ pub(super) async fn look(subject: &Subject, running: impl Future<Output = Runnin
     let url = &servers.database;
     let place = db::pool::place_of(url).unwrap_or_default();
     let began = Instant::now();
-    let connected = within(subject.limit, db::pool::connect(url)).await;
+    let connected = within(began + subject.limit, db::pool::connect(url)).await;
     let mut connection = match connected {
         Ok(connection) => connection,
         Err(error) => return unreachable(&place, &error),
     };
+    // A server that begins to hang now is given up as a whole.
+    let until = Instant::now() + subject.limit;
     let took_ms = began.elapsed().as_millis();
     let found = format!("{place} lets us in, within {took_ms} ms");
     let mut lines = vec![Line::well(REACHABLE, found)];
-    lines.extend(look_at_sessions(subject).await);
-    lines.extend(look_at_the_server(&subject.config, &mut connection, subject.limit).await);
-    let room = look_at_room(&subject.config, &mut connection, subject.limit, running);
+    lines.extend(look_at_sessions(subject, until).await);
+    lines.extend(look_at_the_server(&subject.config, &mut connection, until).await);
+    let room = look_at_room(&subject.config, &mut connection, until, running);
     lines.push(room.await);
-    lines.extend(look_at_the_schema(&subject.config, &mut connection, subject.limit).await);
-    lines.push(look_at_the_clock(&mut connection, subject.limit).await);
+    lines.extend(look_at_the_schema(&subject.config, &mut connection, until).await);
+    lines.push(look_at_the_clock(&mut connection, until).await);
     lines
 }
 
 async fn within<T>(
-    limit: Duration,
+    until: Instant,
     reading: impl Future<Output = Result<T, db::Error>>,
 ) -> Result<T, db::Error> {
-    timeout(limit, reading)
+    timeout_at(until, reading)
         .await
         .unwrap_or_else(|_| Err(silent()))
 }
@@ -111,7 +113,7 @@ fn unreachable(place: &str, error: &db::Error) -> Vec<Line> {
 }
 
 /// Looks over a connection with the settings of the pools: they may be refused, or get lost on their way.
-async fn look_at_sessions(subject: &Subject) -> Vec<Line> {
+async fn look_at_sessions(subject: &Subject, until: Instant) -> Vec<Line> {
     let Some(servers) = &subject.servers else {
         return Vec::new();
     };
@@ -121,7 +123,7 @@ async fn look_at_sessions(subject: &Subject) -> Vec<Line> {
             db::pool::connect_as(&servers.database, "splitcart doctor", limits).await?;
         db::server_state::read(&mut session).await
     };
-    match within(subject.limit, reading).await {
+    match within(until, reading).await {
         Ok(state) => judge_session(&subject.config, &state),
         Err(error) => {
             let refused = Line::not_well(
@@ -193,9 +195,9 @@ fn judge_session(config: &Config, state: &ServerState) -> Vec<Line> {
 async fn look_at_the_server(
     config: &Config,
     connection: &mut PgConnection,
-    limit: Duration,
+    until: Instant,
 ) -> Vec<Line> {
-    let (state, settings) = match within(limit, async {
+    let (state, settings) = match within(until, async {
         let state = db::server_state::read(connection).await?;
         Ok((state, db::server::settings(connection).await?))
     })
@@ -333,10 +335,10 @@ fn autovacuum(state: &ServerState) -> Line {
 async fn look_at_room(
     config: &Config,
     connection: &mut PgConnection,
-    limit: Duration,
+    until: Instant,
     running: impl Future<Output = Running>,
 ) -> Line {
-    let mut settings = match within(limit, db::server::settings(connection)).await {
+    let mut settings = match within(until, db::server::settings(connection)).await {
         Ok(settings) => settings,
         Err(error) => return Line::not_seen(CONNECTIONS, error.to_string()),
     };
@@ -362,10 +364,10 @@ async fn look_at_room(
 async fn look_at_the_schema(
     config: &Config,
     connection: &mut PgConnection,
-    limit: Duration,
+    until: Instant,
 ) -> Vec<Line> {
-    let differences = within(limit, db::migrations::differences(connection)).await;
-    let own_role = within(limit, db::roles::own_role(connection)).await;
+    let differences = within(until, db::migrations::differences(connection)).await;
+    let own_role = within(until, db::roles::own_role(connection)).await;
     let migrations = match (&differences, &own_role) {
         (Ok(differences), Ok(role)) => migrations(config, differences, *role),
         (Err(error), _) | (_, Err(error)) => Line::not_seen(MIGRATIONS, error.to_string()),
@@ -376,7 +378,7 @@ async fn look_at_the_schema(
     };
     let is_complete = differences.is_ok_and(|it| it.missing.is_empty());
     let privileges = if is_complete {
-        match within(limit, db::roles::missing_privileges(connection)).await {
+        match within(until, db::roles::missing_privileges(connection)).await {
             Ok(missing) => privileges(&missing),
             Err(error) => Line::not_seen(PRIVILEGES, error.to_string()),
         }
@@ -464,9 +466,9 @@ fn privileges(missing: &[String]) -> Line {
     )
 }
 
-async fn look_at_the_clock(connection: &mut PgConnection, limit: Duration) -> Line {
+async fn look_at_the_clock(connection: &mut PgConnection, until: Instant) -> Line {
     let began = Instant::now();
-    match within(limit, db::server_state::clock(connection)).await {
+    match within(until, db::server_state::clock(connection)).await {
         Ok(theirs) => {
             let round_trip = began.elapsed();
             clock(CLOCK, (theirs - Utc::now()).num_milliseconds(), round_trip)

@@ -3,13 +3,16 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use redis::{RedisResult, Value};
-use secrecy::SecretString;
+use redis::{Cmd, RedisResult, Script, Value};
+use secrecy::ExposeSecret;
 
 use crate::{
-    app::redis_at_start::plainly,
+    app::{
+        redis::Targets,
+        redis_at_start::{SILENT, plainly},
+    },
     ops::redis_role,
-    redis_client::{Connection, info_field},
+    redis_client::{Connection, Target, info_field},
 };
 
 use super::{
@@ -23,10 +26,13 @@ const ROLE: &str = "redis.role";
 const SCRIPTS: &str = "redis.scripts";
 const CLOCK: &str = "redis.clock";
 
-/// What is not seen where no connection can be made.
+/// The lines that are not seen where no connection can be made.
 const BEHIND_A_CONNECTION: [&str; 4] = [VERSION, ROLE, SCRIPTS, CLOCK];
 /// The oldest version that has users with rights of their own (ACL), by which it is given to the service.
 const OLDEST: (u32, u32) = (6, 0);
+
+/// A key that is never written, among those of the service.
+const KEY: &str = "splitcart:idempotency:doctor";
 
 /// The answers of a Redis. Those that its user may not have are `None`.
 pub(super) struct Answers {
@@ -37,24 +43,28 @@ pub(super) struct Answers {
     round_trip: Duration,
 }
 
-/// Asks a Redis.
+/// Asks a Redis. In a cluster, the node that has the key of `probe`.
 ///
 /// # Errors
 /// It can't be reached, does not answer in time, or refuses the login.
-pub(super) async fn ask(url: &SecretString, limit: Duration) -> Result<Answers, String> {
+pub(super) async fn ask(target: &Target, probe: Cmd, limit: Duration) -> Result<Answers, String> {
+    let asking = ask_patiently(target, probe, limit);
+    let answered = tokio::time::timeout(limit, asking).await;
+    answered.unwrap_or_else(|_| Err(SILENT.to_owned()))
+}
+
+async fn ask_patiently(target: &Target, probe: Cmd, limit: Duration) -> Result<Answers, String> {
     let said = |error: &redis::RedisError| plainly(error);
-    let mut connection = Connection::lazy(url, limit).map_err(|error| said(&error))?;
+    let mut connection = Connection::lazy_for(target, probe, limit);
     let pong: RedisResult<String> = redis::cmd("PING").query_async(&mut connection).await;
     pong.map_err(|error| said(&error))?;
     let began = Instant::now();
     let time: RedisResult<(i64, u32)> = redis::cmd("TIME").query_async(&mut connection).await;
     let (round_trip, read_at) = (began.elapsed(), Utc::now());
     let info: RedisResult<String> = redis::cmd("INFO").query_async(&mut connection).await;
-    let scripts = redis::cmd("EVAL")
-        .arg("return 1")
-        .arg(0)
-        .query_async(&mut connection)
-        .await;
+    // By the commands that the service uses, so that it takes the same rights.
+    let script = Script::new("return 1");
+    let scripts = script.key(KEY).invoke_async(&mut connection).await;
     Ok(Answers {
         info: info.ok(),
         scripts,
@@ -71,40 +81,50 @@ pub(super) async fn look(subject: &Subject) -> Vec<Line> {
         let all = [REACHABLE].into_iter().chain(BEHIND_A_CONNECTION);
         return all.map(|id| Line::not_seen(id, NOT_RUNNING)).collect();
     };
-    let url = &servers.redis;
-    let place = redis_role::place_of(url).unwrap_or_default();
-    if place.is_empty() {
-        let all = [REACHABLE].into_iter().chain(BEHIND_A_CONNECTION);
-        return all
-            .map(|id| Line::not_seen(id, "redis.url is not set"))
-            .collect();
+    let unseen = |why: &str| {
+        BEHIND_A_CONNECTION
+            .map(|id| Line::not_seen(id, why))
+            .to_vec()
+    };
+    if servers.redis.expose_secret().is_empty() {
+        let why = "redis.url is not set";
+        return [vec![Line::not_seen(REACHABLE, why)], unseen(why)].concat();
     }
-    match ask(url, subject.limit).await {
-        Ok(answers) => judge(&place, &answers),
+    let target = match Targets::of(&subject.config, &servers.redis) {
+        Ok(targets) => targets.of_all,
+        Err(problem) => {
+            let first = Line::not_well(REACHABLE, problem.to_string(), "correct this setting");
+            return [vec![first], unseen("Redis can't be reached")].concat();
+        }
+    };
+    let mut probe = redis::cmd("HGET");
+    probe.arg(KEY).arg("owner");
+    match ask(&target, probe, subject.limit).await {
+        Ok(answers) => judge(&target, &answers),
         Err(problem) => {
             let first = Line::not_well(
                 REACHABLE,
-                format!("{place} can't be used: {problem}"),
+                format!("{} can't be used: {problem}", target.place()),
                 "see if Redis runs there, and correct SPLITCART_REDIS_URL (address, user, password); the \
                  service goes on without it, more slowly",
             );
-            let rest = BEHIND_A_CONNECTION.map(|id| Line::not_seen(id, "Redis can't be reached"));
-            [vec![first], rest.to_vec()].concat()
+            [vec![first], unseen("Redis can't be reached")].concat()
         }
     }
 }
 
-fn judge(place: &str, answers: &Answers) -> Vec<Line> {
+fn judge(target: &Target, answers: &Answers) -> Vec<Line> {
+    let problem_in = |info| redis_role::problem_in(info, target.is_cluster());
     vec![
-        Line::well(REACHABLE, format!("{place} answers")),
+        Line::well(REACHABLE, format!("{} answers", target.place())),
         version(VERSION, answers, OLDEST, ""),
-        match answers.info.as_deref().map(redis_role::problem_in) {
+        match answers.info.as_deref().map(problem_in) {
             None => not_informed(ROLE),
             Some(None) => Line::well(ROLE, "it takes writes"),
             Some(Some(problem)) => {
                 let (found, remedy) = problem
                     .split_once(": ")
-                    .unwrap_or((&problem, "wait until it has"));
+                    .unwrap_or((problem, "wait until it has"));
                 Line::not_well(ROLE, found, remedy)
             }
         },
@@ -113,7 +133,8 @@ fn judge(place: &str, answers: &Answers) -> Vec<Line> {
             Err(error) => Line::not_well(
                 SCRIPTS,
                 format!("it does not run our scripts: {}", plainly(error)),
-                "let the user run EVAL and EVALSHA on the keys splitcart:*, and see the line redis.role",
+                "let the user run EVALSHA and SCRIPT LOAD on the keys splitcart:idempotency:* (docs/redis.md has all \
+                 rights), and see the line redis.role",
             ),
         },
         match answers.time {

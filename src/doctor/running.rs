@@ -2,14 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Request, body::Bytes, client::conn::http1};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
-/// The largest answer that is read.
-const ANSWER_BYTES_MAX: usize = 256 * 1024;
+use crate::ops::ask;
 
 /// The splitcart at the address of the private listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,44 +26,19 @@ impl Running {
 
 /// Asks what listens at this address.
 pub(super) async fn find(ops: SocketAddr, limit: Duration) -> Running {
-    if ops.port() == 0 {
+    let Some(page) = ask::readiness_at(ops) else {
         return Running::Nothing;
-    }
-    let mut place = ops;
-    if place.ip().is_unspecified() {
-        let loopback = if place.is_ipv4() {
-            [127, 0, 0, 1].into()
-        } else {
-            std::net::Ipv6Addr::LOCALHOST.into()
-        };
-        place.set_ip(loopback);
-    }
-    let asking = async {
-        let stream = TcpStream::connect(place).await.ok()?;
-        Some(ask(stream, place).await)
     };
-    match timeout(limit, asking).await {
-        Ok(None) => Running::Nothing,
-        Ok(Some(Some(state)))
-            if state.get("status").is_some() && state.get("postgresql").is_some() =>
-        {
-            Running::Splitcart(state)
-        }
-        Ok(Some(_)) => Running::Other("is not splitcart"),
-        Err(_) => Running::Other("does not answer"),
+    let body = match timeout(limit, ask::ask(&page)).await {
+        Ok(Ok((_, body))) => body,
+        Ok(Err(error)) if error.is_about_connecting() => return Running::Nothing,
+        Ok(Err(_)) => return Running::Other("is not splitcart"),
+        Err(_) => return Running::Other("does not answer"),
+    };
+    let state: Value = serde_json::from_slice(&body).unwrap_or_default();
+    if state.get("status").is_some() && state.get("postgresql").is_some() {
+        Running::Splitcart(state)
+    } else {
+        Running::Other("is not splitcart")
     }
-}
-
-async fn ask(stream: TcpStream, place: SocketAddr) -> Option<Value> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
-    // Ends with its sender.
-    actix_rt::spawn(connection);
-    let request = Request::get("/readyz")
-        .header("host", place.to_string())
-        .body(Empty::<Bytes>::new())
-        .ok()?;
-    let answer = sender.send_request(request).await.ok()?;
-    let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX);
-    let bytes = body.collect().await.ok()?.to_bytes();
-    serde_json::from_slice(&bytes).ok()
 }

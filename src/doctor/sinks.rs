@@ -7,12 +7,12 @@ use sqlx::PgPool;
 use tokio::time::timeout;
 
 use crate::{
-    app::options,
+    app::{options, redis::Targets},
     db::pool::{self, Limits as PoolLimits, Workload},
     outbox::sink::{
         Answer, Unavailable,
         options::{RedisStreamOptions, SinkKind, SinkOptions},
-        redis_stream::concerns,
+        redis_stream::{self, concerns},
         webhook::Repeats,
     },
 };
@@ -29,7 +29,7 @@ const ROLE: &str = "sink.role";
 const PERSISTENCE: &str = "sink.persistence";
 const EVICTION: &str = "sink.eviction";
 
-/// Of a Redis Stream: what is not seen where no connection can be made.
+/// The lines of a Redis Stream that are not seen where no connection can be made.
 const BEHIND_A_CONNECTION: [&str; 4] = [VERSION, ROLE, PERSISTENCE, EVICTION];
 const WITH_WAITAOF: (u32, u32) = (7, 2);
 const WITH_STREAMS: (u32, u32) = (5, 0);
@@ -38,7 +38,18 @@ pub(super) async fn look(subject: &Subject) -> Vec<Line> {
     let Some(servers) = &subject.servers else {
         return vec![Line::not_seen(TAKES_EVENTS, NOT_RUNNING)];
     };
-    let sinks = options::outbox(&subject.config, &servers.redis).sinks;
+    let targets = match Targets::of_sinks(&subject.config, &servers.redis) {
+        Ok(targets) => targets,
+        Err(problem) => {
+            let problem = problem.to_string();
+            return vec![Line::not_well(
+                TAKES_EVENTS,
+                problem,
+                "correct this setting",
+            )];
+        }
+    };
+    let sinks = options::outbox(&subject.config, &targets).sinks;
     let looks = sinks
         .iter()
         .map(|sink| look_at(sink, servers, subject.limit));
@@ -61,10 +72,9 @@ async fn look_at(sink: &SinkOptions, servers: &Servers, limit: Duration) -> Vec<
 }
 
 async fn takes_events(sink: &SinkOptions, servers: &Servers, limit: Duration) -> Line {
-    let opened = pool_of(servers, limit).and_then(|pool| {
+    let opened = pool_of(servers, limit).map(|pool| {
         let sink = sink.clone().without_making();
         sink.open(&pool, Repeats::LeftOut)
-            .map_err(|error| error.to_string())
     });
     let mut opened = match opened {
         Ok(opened) => opened,
@@ -112,18 +122,17 @@ fn pool_of(servers: &Servers, limit: Duration) -> Result<PgPool, String> {
 }
 
 async fn look_at_redis(options: &RedisStreamOptions, limit: Duration) -> Vec<Line> {
-    let answers = match ask(&options.url, limit).await {
-        Ok(answers) => answers,
-        Err(_) => {
-            let unseen = |id| Line::not_seen(id, "its Redis can't be reached");
-            return BEHIND_A_CONNECTION.map(unseen).to_vec();
-        }
+    let of_cluster = options.redis.is_cluster();
+    let probe = redis_stream::probe(&options.stream);
+    let Ok(answers) = ask(&options.redis, probe, limit).await else {
+        let unseen = |id| Line::not_seen(id, "its Redis can't be reached");
+        return BEHIND_A_CONNECTION.map(unseen).to_vec();
     };
     let version = match options.wait_aof {
         Some(_) => redis::version(VERSION, &answers, WITH_WAITAOF, ", which wait_aof_ms takes"),
         None => redis::version(VERSION, &answers, WITH_STREAMS, ""),
     };
-    let rule = |id, judge: fn(&str) -> Option<String>, well: &str, remedy: &str| {
+    let rule = |id, judge: &dyn Fn(&str) -> Option<String>, well: &str, remedy: &str| {
         let Some(info) = answers.info.as_deref() else {
             return not_informed(id);
         };
@@ -136,19 +145,19 @@ async fn look_at_redis(options: &RedisStreamOptions, limit: Duration) -> Vec<Lin
         version,
         rule(
             ROLE,
-            concerns::role,
+            &|info| concerns::role(info, of_cluster),
             "its Redis takes writes",
-            "use a primary that is no node of a cluster",
+            "use a primary, and name a cluster or Sentinels as such in the URL",
         ),
         rule(
             PERSISTENCE,
-            concerns::persistence,
+            &concerns::persistence,
             "its Redis has an append-only file",
             "set `appendonly yes` (`redis-cli config set appendonly yes`, and in redis.conf)",
         ),
         rule(
             EVICTION,
-            concerns::eviction,
+            &concerns::eviction,
             "its Redis keeps the stream when memory is short",
             "set `maxmemory-policy noeviction`, or use a Redis of the stream's own (outbox.redis_url)",
         ),

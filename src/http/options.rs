@@ -16,6 +16,7 @@ use crate::{
     live_orders::hub::LiveOrders,
     metrics::Metrics,
     orders::batch::OrderDesk,
+    redis_client::Target,
     traces::Traces,
     webhooks::address::Reach,
 };
@@ -32,7 +33,7 @@ use super::{
 pub struct Options {
     pub settings: Settings,
     pub database_url: SecretString,
-    pub redis_url: SecretString,
+    pub redis: Target,
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
     pub orders: OrderDesk,

@@ -66,8 +66,6 @@ pub struct State {
 pub enum Error {
     #[error(transparent)]
     Database(#[from] db::Error),
-    #[error("could not understand redis.url: {0}")]
-    Redis(#[from] redis::RedisError),
 }
 
 impl State {
@@ -80,11 +78,11 @@ impl State {
         Ok(Self {
             pool,
             claims: Claims::open(
-                &options.redis_url,
+                &options.redis,
                 settings.claims,
                 options.incarnation.clone(),
                 metrics.clone(),
-            )?,
+            ),
             incarnation: options.incarnation.clone(),
             checkouts: options.checkouts.clone(),
             carts: options.carts.clone(),

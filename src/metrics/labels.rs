@@ -158,3 +158,24 @@ pub struct AnswerLabel {
     /// `succeeded`, `refused` or `failed`.
     pub answer: &'static str,
 }
+
+/// A thread with an event loop.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ThreadLabel {
+    /// Such as `actors`.
+    pub thread: String,
+}
+
+/// A kind out of a few.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KindLabel {
+    /// Such as `transient`.
+    pub kind: &'static str,
+}
+
+/// The version of the program.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct VersionLabel {
+    /// Such as `0.1.0`.
+    pub version: &'static str,
+}

@@ -53,10 +53,8 @@ impl AnswerKind {
 impl StageMeters {
     #[rustfmt::skip]
     pub(super) fn new(r: &mut Registrar) -> Self {
-        let stages: Family<StageLabel, Histogram> =
-            r.durations_by("checkout_stage", "Time of checkouts that reached a transaction, by stage; the stages add up to the time of the answer");
-        let answers: Family<AnswerLabel, Histogram> =
-            r.durations_by("checkout_duration", "Time from the request of a checkout to its answer, by kind of answer");
+        let stages: Family<StageLabel, Histogram> = r.durations_by("splitcart_checkout_stage_seconds");
+        let answers: Family<AnswerLabel, Histogram> = r.durations_by("splitcart_checkout_duration_seconds");
         let by_stage = Stage::ALL
             .map(|stage| stages.get_or_create(&StageLabel { stage: stage.name() }).clone());
         let by_answer = AnswerKind::ALL

@@ -96,7 +96,14 @@ pub struct Remembered {
 #[derive(Clone, Debug)]
 struct Dependencies {
     database: Option<Found>,
-    redis: Option<Found>,
+    redis: Redis,
+}
+
+/// The servers of Redis that commands go to, and what is wrong with them.
+#[derive(Clone, Debug)]
+struct Redis {
+    servers: Vec<redis_role::Server>,
+    problem: Option<Found>,
 }
 
 impl Remembered {
@@ -107,7 +114,7 @@ impl Remembered {
         {
             return dependencies.clone();
         }
-        let (database, redis) = tokio::join!(database(ops), redis(ops));
+        let (database, redis) = tokio::join!(database(ops), look_at_redis(ops));
         let dependencies = Dependencies { database, redis };
         *remembered = Some((Instant::now(), dependencies.clone()));
         dependencies
@@ -140,13 +147,13 @@ pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
         }
         Some(_) => "unreachable",
     };
-    let redis_state = match &redis {
+    let redis_state = match &redis.problem {
         None => "ready",
         Some(found) if found.reason == Reason::RedisUnreachable => "unreachable",
         Some(found) => &found.text,
     }
     .to_owned();
-    let mut found: Vec<_> = database.into_iter().chain(redis).collect();
+    let mut found: Vec<_> = database.into_iter().chain(redis.problem).collect();
     found.extend(stalled(&ops));
     found.extend(of_sinks(&ops.sinks));
     if stopping {
@@ -169,6 +176,7 @@ pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
         "problems": problems,
         "postgresql": postgresql,
         "redis": redis_state,
+        "redis_servers": redis.servers,
         "events": events(&ops.sinks),
         "stopping": stopping,
     });
@@ -288,20 +296,29 @@ pub(super) async fn database(ops: &Ops) -> Option<Found> {
 }
 
 pub(super) async fn redis(ops: &Ops) -> Option<Found> {
+    look_at_redis(ops).await.problem
+}
+
+async fn look_at_redis(ops: &Ops) -> Redis {
     const GO_ON: &str = "the service goes on without it, more slowly";
-    let asked = timeout(ANSWER_WAIT_MAX, redis_role::find_problem(&ops.redis_url)).await;
-    let text = match asked {
-        Ok(Ok(None)) => return None,
-        Ok(Ok(Some(problem))) => {
-            let what_to_do = format!("point redis.url at a primary that takes all keys; {GO_ON}");
-            let found = Found::new(Reason::RedisUnusable, problem, what_to_do);
-            return Some(found.since(REDIS.away_since()));
+    let found = |reason, text, what_to_do: &str| {
+        let found = Found::new(reason, text, format!("{what_to_do}; {GO_ON}"));
+        Some(found.since(REDIS.away_since()))
+    };
+    let text = match timeout(ANSWER_WAIT_MAX, redis_role::servers(&ops.redis)).await {
+        Ok(Ok(servers)) => {
+            let what_to_do = "point redis.url at servers that take all keys, or wait until they do";
+            let problem = redis_role::problem_of(&servers)
+                .and_then(|problem| found(Reason::RedisUnusable, problem, what_to_do));
+            return Redis { servers, problem };
         }
         // The text of a server that is no Redis may be anything.
         Ok(Err(_)) => "Redis can't be reached, or refuses the login".to_owned(),
         Err(_) => format!("Redis does not answer within {ANSWER_WAIT_MAX:?}"),
     };
-    let what_to_do = format!("see if Redis runs and answers, and its log; {GO_ON}");
-    let found = Found::new(Reason::RedisUnreachable, text, what_to_do);
-    Some(found.since(REDIS.away_since()))
+    let what_to_do = "see if Redis runs and answers, and its log";
+    Redis {
+        servers: Vec::new(),
+        problem: found(Reason::RedisUnreachable, text, what_to_do),
+    }
 }

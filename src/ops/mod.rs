@@ -3,12 +3,14 @@
 //! | rule | file |
 //! |---|---|
 //! | when the service is live, and when it is ready | `health` |
+//! | a client of this listener, for commands | [`ask`] |
 //! | the problems that readiness names, and since when | `problems` |
 //! | what the service does now, for people | [`console`] |
-//! | whether the configured Redis takes writes | [`redis_role`] |
+//! | which servers of Redis commands go to, and whether they take writes | [`redis_role`] |
 //! | the formats of `/metrics` | `exposition` |
 //! | the log's filter, profiles and memory | `debug` |
 
+pub mod ask;
 pub mod console;
 mod debug;
 mod exposition;
@@ -20,17 +22,18 @@ use actix_web::{
     FromRequest, Handler, HttpRequest, HttpResponse, HttpResponseBuilder, Resource, Responder,
     http::header, web,
 };
-use secrecy::SecretString;
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::{
     carts::batch::CartDesk,
     checkout::batch::CheckoutDesk,
+    db,
     inventory::desk::CountDesk,
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
     orders::batch::OrderDesk,
     outbox::sink_state::SinkStates,
+    redis_client::Target,
     telemetry,
     vendors::directory::VendorDirectory,
 };
@@ -44,7 +47,7 @@ use self::{console::Console, exposition::Format};
 pub struct Ops {
     pub database: KeptConnection,
     pub remembered: Remembered,
-    pub redis_url: SecretString,
+    pub redis: Target,
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
     pub orders: OrderDesk,
@@ -101,6 +104,7 @@ fn refusal(response: &mut HttpResponseBuilder, code: &str, message: &str) -> Htt
 async fn metrics(request: HttpRequest, ops: web::Data<Ops>) -> HttpResponse {
     ops.metrics
         .set_log_lines_dropped(telemetry::dropped_lines());
+    ops.metrics.set_database_errors(db::error_counts());
     let deepest = ops.directory.deepest(DEEPEST_VENDORS_MAX);
     let text = ops
         .metrics

@@ -18,6 +18,7 @@ mod open_directory;
 mod postgres;
 mod programs;
 mod redis;
+mod redis_node;
 mod secret;
 mod server;
 mod url;
@@ -34,6 +35,7 @@ pub use self::data_dir::DataDir;
 pub use self::error::Error;
 pub use self::postgres::{PrivatePostgres, SERVING_ROLE};
 pub use self::redis::PrivateRedis;
+pub use self::redis_node::{RedisNode, RedisOptions, RedisRole};
 pub use self::secret::token_secret_in;
 
 use self::{

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 use sqlx::PgPool;
+
+use crate::redis_client::Target;
 
 #[cfg(feature = "kafka")]
 use super::kafka::{Kafka, KafkaSettings};
@@ -38,7 +38,7 @@ pub enum SinkKind {
 
 #[derive(Clone, Debug)]
 pub struct RedisStreamOptions {
-    pub url: SecretString,
+    pub redis: Target,
     pub stream: String,
     /// 0: unbounded.
     pub len_max: usize,
@@ -51,14 +51,6 @@ pub struct RedisStreamOptions {
 pub enum IfMissing {
     Make,
     Report,
-}
-
-/// The reason for which a sink can't be opened, whatever the state of its server.
-#[derive(Debug, thiserror::Error)]
-#[error("the sink {sink} can't be used: {problem}")]
-pub struct OpenError {
-    pub sink: String,
-    pub problem: String,
 }
 
 impl SinkKind {
@@ -89,15 +81,9 @@ impl SinkOptions {
     }
 
     /// Opens the sink. It connects when it is first used. `pool` has a connection for it.
-    pub fn open(&self, pool: &PgPool, repeats: Repeats) -> Result<Box<dyn Sink>, OpenError> {
-        Ok(match &self.kind {
-            SinkKind::RedisStream(options) => {
-                let stream = RedisStream::open(options).map_err(|error| OpenError {
-                    sink: self.name.clone(),
-                    problem: error.to_string(),
-                })?;
-                Box::new(stream)
-            }
+    pub fn open(&self, pool: &PgPool, repeats: Repeats) -> Box<dyn Sink> {
+        match &self.kind {
+            SinkKind::RedisStream(options) => Box::new(RedisStream::open(options)),
             SinkKind::NatsJetStream(settings) => {
                 Box::new(NatsJetStream::new(settings.clone(), repeats))
             }
@@ -105,6 +91,6 @@ impl SinkOptions {
             SinkKind::Kafka(settings) => Box::new(Kafka::new(settings.clone())),
             SinkKind::Log => Box::new(Log),
             SinkKind::Webhook => Box::new(Webhooks::new(pool.clone(), repeats)),
-        })
+        }
     }
 }

@@ -84,8 +84,8 @@ async fn what_a_user_may_not_ask_is_not_seen_and_does_no_harm() {
         ">secret",
         "~splitcart:*",
         "+ping",
-        "+eval",
         "+evalsha",
+        "+script|load",
     ];
     command(&set_up.keys, &rights).await;
     set_up.keys.url = format!("{}?user=serving&pass=secret", set_up.keys.url);

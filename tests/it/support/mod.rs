@@ -5,6 +5,7 @@
 //! that ends.
 
 pub mod audit;
+pub mod authority;
 pub mod brokers;
 pub mod client;
 pub mod cluster;
@@ -13,15 +14,19 @@ pub mod contract;
 pub mod crowd;
 pub mod database;
 pub mod dump;
+pub mod haproxy;
 pub mod keys;
 pub mod market;
 pub mod pg_messages;
 pub mod pooler;
+pub mod prometheus;
 pub mod receiver;
 pub mod redis;
+pub mod redis_server;
 pub mod server;
 pub mod silent_proxy;
 pub mod socket;
+pub mod tls_front;
 pub mod wait;
 
 pub use audit::assert_consistent;
@@ -30,6 +35,7 @@ pub use crowd::Shopper;
 pub use database::Database;
 pub use market::{Buyer, Market, Product, Vendor};
 pub use redis::Redis;
+pub use redis_server::RedisServer;
 pub use server::Server;
 
 /// A running service with everything around it.

@@ -11,7 +11,7 @@ use std::{
 use catalogue::seed;
 use splitcart::{cli::token, config::Config};
 
-use super::{Buyer, Client, redis::signal, wait};
+use super::{Buyer, Client, authority::Authority, redis::signal, wait};
 
 /// The secret of the tests' tokens.
 pub const SECRET: &str = "a-secret-that-only-the-tests-know-0123456789";
@@ -33,9 +33,9 @@ impl Server {
     /// Starts a server in front of a PostgreSQL and a Redis that run already.
     pub async fn start(database_url: &str, redis_url: &str, settings: &[(&str, &str)]) -> Self {
         let mut command = serve();
+        use_redis(&mut command, redis_url);
         command
             .env("SPLITCART_DATABASE_URL", database_url)
-            .env("SPLITCART_REDIS_URL", redis_url)
             .envs(settings.iter().copied());
         Self::launch(command).await
     }
@@ -48,11 +48,11 @@ impl Server {
         settings: &[(&str, &str)],
     ) -> Self {
         let mut command = serve();
+        use_redis(&mut command, redis_url);
         command
             .arg("--config")
             .arg(file)
             .env("SPLITCART_DATABASE_URL", database_url)
-            .env("SPLITCART_REDIS_URL", redis_url)
             .envs(settings.iter().copied());
         Self::launch(command).await
     }
@@ -238,6 +238,15 @@ pub fn serve() -> Command {
         .env("SPLITCART_HTTP_DRAIN_DELAY_S", "0")
         .stdin(Stdio::null());
     command
+}
+
+/// Sets the URL of Redis, and the authority of a run over TLS.
+pub fn use_redis(command: &mut Command, url: &str) {
+    command.env("SPLITCART_REDIS_URL", url);
+    if url.starts_with("rediss://") {
+        let authority = Authority::of_run().file("ca.pem");
+        command.env("SPLITCART_REDIS_TLS_CA_FILE", authority);
+    }
 }
 
 /// The message of `serve` when it ends instead of starting, for settings so wrong that it connects to

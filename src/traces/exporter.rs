@@ -175,7 +175,7 @@ impl<E: SpanExporter> Sending<E> {
         let count = batch.len();
         let posted = timeout_at(limit, self.spans.export(batch)).await;
         self.waiting.fetch_sub(count, Ordering::AcqRel);
-        match posted.unwrap_or_else(|_| Err(OTelSdkError::Timeout(self.options.post_max))) {
+        match posted.unwrap_or(Err(OTelSdkError::Timeout(self.options.post_max))) {
             Ok(()) => {
                 self.counters.exported.inc_by(count as u64);
                 if std::mem::replace(&mut self.is_away, false) {

@@ -61,15 +61,15 @@ impl Options {
         if is_disabled || exporter == "none" {
             return Ok(None);
         }
-        let Some(endpoint) = endpoint(settings, &variable)? else {
+        let Some(endpoint) = endpoint(settings, variable)? else {
             return Ok(None);
         };
         if exporter != "otlp" {
             let problem = format!("is {exporter:?}; it must be \"otlp\" or \"none\"");
             return Err(unusable("OTEL_TRACES_EXPORTER", problem));
         }
-        check_protocol(&variable)?;
-        let number = |name, default| number(&variable, name, default);
+        check_protocol(variable)?;
+        let number = |name, default| number(variable, name, default);
         let milliseconds = |name, default| Ok(Duration::from_millis(number(name, default)?));
         let count = |name, default: usize| {
             let count = number(name, default as u64)?;
@@ -78,7 +78,7 @@ impl Options {
         let post_max = milliseconds("OTEL_EXPORTER_OTLP_TIMEOUT", 10_000)?;
         Ok(Some(Self {
             endpoint,
-            sampler: sampler(settings, &variable)?,
+            sampler: sampler(settings, variable)?,
             slower_than: settings.slower_than,
             queue_max: count("OTEL_BSP_MAX_QUEUE_SIZE", QUEUE_MAX)?,
             batch_max: count("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512)?,

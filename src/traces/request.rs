@@ -243,6 +243,7 @@ impl Tree<'_> {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Kind {
     Inside,
     Statement,

@@ -9,6 +9,7 @@ pub mod authority;
 pub mod brokers;
 pub mod client;
 pub mod cluster;
+pub mod collector;
 pub mod contract;
 pub mod crowd;
 pub mod database;

@@ -20,7 +20,7 @@
 //! | rules | [`domain`]: no I/O, no async, no clock, no randomness |
 //!
 //! Beside the floors: [`config`], [`telemetry`], `log_floods`, `request_id`, `outages`, [`metrics`], [`stages`],
-//! `redis_client`, `faults` and [`seed_ids`] (the ids of the demo catalogue).
+//! [`traces`], `redis_client`, `faults` and [`seed_ids`] (the ids of the demo catalogue).
 
 pub mod app;
 pub mod batching;
@@ -52,5 +52,6 @@ pub mod seed_ids;
 pub mod stages;
 mod sweeper;
 pub mod telemetry;
+pub mod traces;
 pub mod vendors;
 pub mod webhooks;

@@ -40,11 +40,12 @@ const FLOORS: [&[&str]; 10] = [
 
 /// Rooms beside the floors. Any floor above `db` may use them; they use no other rooms than those
 /// named here.
-const BESIDE: [(&str, &[&str]); 8] = [
+const BESIDE: [(&str, &[&str]); 9] = [
     ("config", &[]),
     ("telemetry", &["config"]),
     ("metrics", &["domain", "stages"]),
     ("stages", &[]),
+    ("traces", &["domain", "stages"]),
     ("redis_client", &["config"]),
     ("compression", &[]),
     ("faults", &[]),

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use crate::{db, http::watched_file};
+use crate::{db, http::watched_file, traces};
 
 use super::redis::UnusableRedis;
 
@@ -56,6 +56,12 @@ pub enum Error {
     /// A URL of Redis is malformed, or a file that goes with it can't be read.
     #[error(transparent)]
     Redis(#[from] UnusableRedis),
+    /// A variable or a setting of traces can't be used.
+    #[error(transparent)]
+    Traces(#[from] traces::options::Unusable),
+    /// Traces can't be sent.
+    #[error(transparent)]
+    TracesClient(#[from] traces::client::NoClient),
     /// An address is in use, or does not belong to this machine.
     #[error("can't listen on {addr}: {source}; choose another address with {setting}")]
     Listen {

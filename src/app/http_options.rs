@@ -40,6 +40,7 @@ pub fn settings(config: &Config, connections: Connections) -> Settings {
         cors_origins: http.cors_origins.clone(),
         docs: http.docs,
         log_addresses_behind: config.log.addresses.then(proxies),
+        log_format: config.log.format,
         terms: terms(config),
         pool: PoolLimits {
             workload: Workload::Reads,

@@ -72,7 +72,7 @@ pub(super) fn serve_ops(listener: std::net::TcpListener, ops: Ops) -> io::Result
         actix_rt::spawn(ask_again_and_again(ops.clone()));
         WebApp::new()
             .app_data(ops.clone())
-            .wrap(from_fn(answer_body::read_no_body))
+            .wrap(from_fn(answer_body::read_short_body))
             .configure(ops::configure)
     };
     let server = HttpServer::new(factory)

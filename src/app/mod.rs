@@ -15,6 +15,7 @@ pub mod options;
 pub mod redis;
 pub(crate) mod redis_at_start;
 mod sinks;
+pub mod telemetry;
 mod webhooks;
 
 use std::{net::SocketAddr, time::Duration};
@@ -55,6 +56,7 @@ use self::{
     },
     listeners::{Listener, OPS_CLOSE_MAX_S, bind, certificate, serve_ops},
     redis::Targets,
+    telemetry::Tracing,
 };
 
 pub use self::error::Error;
@@ -87,6 +89,7 @@ pub struct App {
     /// Tasks that have no end of their own and nothing to finish.
     background: Vec<JoinHandle<()>>,
     background_pools: [PgPool; 3],
+    tracing: Option<Tracing>,
     drain_max: Duration,
     stopping: watch::Sender<bool>,
     /// True when the public listener closes.
@@ -108,6 +111,7 @@ impl App {
         let keys = KeySet::open(&config.auth)?;
         let redis = Targets::of(config, redis_url)?;
         let metrics = Metrics::new();
+        let tracing = telemetry::start(config, &metrics)?;
         let certificate = certificate(config, &metrics)?;
         let tls = certificate
             .as_ref()
@@ -171,6 +175,7 @@ impl App {
             directory: actors.directory.clone(),
             metrics: metrics.clone(),
             sinks,
+            is_debug_enabled: config.ops.debug,
             stopping: stops,
         };
         let ops = serve_ops(ops_listener, ops)?;
@@ -189,6 +194,7 @@ impl App {
             rate_limits: http_options::rate_limits(config, &metrics),
             places: http_options::places(config, &metrics),
             bodies: http_options::bodies(config, &metrics),
+            traces: tracing.as_ref().map(|it| it.traces.clone()),
             metrics,
         };
         let scheme = certificate.as_ref().map_or("http", |_| "https");
@@ -212,6 +218,7 @@ impl App {
             publishing,
             background,
             background_pools: [relay_pool, background_pool, webhook_pool],
+            tracing,
             drain_max: Duration::from_secs(config.http.drain_s_max),
             stopping,
             closing,
@@ -267,8 +274,15 @@ impl App {
             tracing::warn!("a sink did not finish; the next start publishes what is left");
         }
         self.background.iter().for_each(JoinHandle::abort);
+        // Beside each other: neither waits for the other.
         let closed = join_all(self.background_pools.iter().map(PgPool::close));
-        if timeout(close_max, closed).await.is_err() {
+        let sent = async {
+            if let Some(tracing) = self.tracing {
+                tracing.stop(close_max).await;
+            }
+        };
+        let (closed, ()) = tokio::join!(timeout(close_max, closed), sent);
+        if closed.is_err() {
             tracing::warn!("a connection to PostgreSQL could not be closed in time");
         }
         self.console.close();

@@ -196,7 +196,7 @@ fn default_filter(command: &Command) -> &'static str {
         Command::Serve => {
             // sqlx would quote an unknown parameter of a URL, and it may be a misspelt password.
             // Libraries of brokers report each connection; the state of a sink is told by the outbox.
-            "info,actix_http=off,actix_server=warn,async_nats=off,rskafka=off,\
+            "info,actix_http=off,actix_server=warn,async_nats=off,redis=off,rskafka=off,\
              sqlx::postgres::notice=warn,sqlx_postgres::options=off"
         }
         _ => COMMANDS_FILTER,

@@ -79,6 +79,7 @@ impl Config {
             ("outbox.poll_ms", self.outbox.poll_ms, 1, HOUR_MS),
             ("outbox.claim_max", self.outbox.claim_max.try_into().unwrap_or(0), 1, 10_000),
             ("outbox.claim_lease_s", self.outbox.claim_lease_s, 1, 24 * 60 * 60),
+            ("telemetry.trace_slower_than_ms", self.telemetry.trace_slower_than_ms, 0, HOUR_MS),
             ("outbox.attempts_max", self.outbox.attempts_max.try_into().unwrap_or(0), 1, 1000),
         ];
         match numbers
@@ -136,6 +137,10 @@ impl Config {
         redis::check_url("outbox.redis_url", &self.outbox.redis_url)?;
         self.check_access_to_redis()?;
         let rules = [
+            (
+                !(0.0..=1.0).contains(&self.telemetry.trace_ratio),
+                "telemetry.trace_ratio must be 0 to 1",
+            ),
             (
                 has_redis && !database,
                 "redis.url is set and database.url is not, and private servers are started together: set \

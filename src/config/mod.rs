@@ -15,6 +15,7 @@ mod outbox;
 mod rate_limits;
 mod redis;
 mod sources;
+mod telemetry;
 mod urls;
 mod warnings;
 
@@ -43,6 +44,7 @@ pub use self::{
     },
     rate_limits::{Limits, RateLimit},
     redis::{MalformedUrl, Redis, RedisServers},
+    telemetry::Telemetry,
     warnings::Warning,
 };
 
@@ -88,6 +90,7 @@ pub struct Config {
     pub idempotency: Idempotency,
     pub outbox: Outbox,
     pub log: Log,
+    pub telemetry: Telemetry,
 }
 
 /// `[database]`.
@@ -107,6 +110,7 @@ pub struct Database {
 #[serde(deny_unknown_fields)]
 pub struct Ops {
     pub addr: SocketAddr,
+    pub debug: bool,
 }
 
 /// `[cart]`.

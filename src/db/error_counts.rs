@@ -31,3 +31,18 @@ pub(super) fn count(error: &Error) {
     };
     COUNTS[kind].fetch_add(1, Ordering::Relaxed);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_counted_under_its_kind() {
+        let unreachable = || error_counts().find(|(kind, _)| *kind == "unreachable");
+        let (_, before) = unreachable().unwrap();
+        drop(Error::timed_out("be in time"));
+        let (_, after) = unreachable().unwrap();
+        // Other tests count, too.
+        assert!(after > before);
+    }
+}

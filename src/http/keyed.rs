@@ -22,6 +22,7 @@ use super::{
     body,
     error::ApiError,
     json::{self, FromJson},
+    request_trace,
     state::State,
     target::Target,
 };
@@ -134,6 +135,7 @@ impl<T: KeyedBody> Keyed<T> {
                 return Err(error);
             }
         };
+        let trace = request_trace::of(request);
         let attempt = Attempt {
             scope: Scope {
                 user_id: identity.user_id,
@@ -144,7 +146,7 @@ impl<T: KeyedBody> Keyed<T> {
             },
             fingerprint,
             keep_for: T::keep_for(&state),
-            trip: Trip::default(),
+            trip: Trip::of_span(trace.span),
         };
         request.extensions_mut().insert(attempt.trip.clone());
         Ok(Self {
@@ -152,18 +154,9 @@ impl<T: KeyedBody> Keyed<T> {
             attempt,
             target,
             condition,
-            traceparent: traceparent(request),
+            traceparent: trace.for_events(),
             body,
         })
-    }
-}
-
-/// The trace to which the request belongs. A header that is malformed or stands twice counts as absent.
-fn traceparent(request: &HttpRequest) -> Option<TraceParent> {
-    let mut values = request.headers().get_all("traceparent");
-    match (values.next(), values.next()) {
-        (Some(value), None) => TraceParent::parse(value.as_bytes()),
-        _ => None,
     }
 }
 

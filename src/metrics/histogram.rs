@@ -183,7 +183,7 @@ impl Counts {
         let buckets = within.chunks(PARTS).zip(self.bounds.chunks(PARTS));
         buckets
             .map(|(counts, bounds)| (bounds[PARTS - 1], counts.iter().sum()))
-            .chain([(f64::MAX, beyond.iter().sum())])
+            .chain([(f64::INFINITY, beyond.iter().sum())])
             .collect()
     }
 }

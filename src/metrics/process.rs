@@ -1,5 +1,5 @@
-//! What the process takes from the machine, read when it is asked for, under the names that Prometheus'
-//! own clients use. Linux tells it in `/proc`; elsewhere there are no such metrics.
+//! Memory, CPU time and open files of the process, read when they are asked for, under the names that
+//! Prometheus' own clients use. Linux has them in `/proc`; elsewhere there are no such metrics.
 
 use std::fmt;
 

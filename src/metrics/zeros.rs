@@ -116,6 +116,7 @@ impl Metrics {
             &self.live_streams_refused,
             &["streams", "user_streams", "stopping", "unavailable"],
         );
+        reasons(&self.spans_dropped, &["queue_full", "not_taken"]);
         for source in ["redis", "postgresql"] {
             drop(self.replays.get_or_create(&ReplayLabel { source }));
         }

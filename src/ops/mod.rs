@@ -8,9 +8,11 @@
 //! | what the service does now, for people | [`console`] |
 //! | which servers of Redis commands go to, and whether they take writes | [`redis_role`] |
 //! | the formats of `/metrics` | `exposition` |
+//! | the log's filter, profiles and memory | `debug` |
 
 pub mod ask;
 pub mod console;
+mod debug;
 mod exposition;
 mod health;
 mod problems;
@@ -53,6 +55,8 @@ pub struct Ops {
     pub directory: VendorDirectory,
     pub metrics: Metrics,
     pub sinks: SinkStates,
+    /// True if the pages of `debug` are on.
+    pub is_debug_enabled: bool,
     pub console: Console,
     /// True from SIGTERM on.
     pub stopping: watch::Receiver<bool>,
@@ -63,6 +67,7 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.service(read("/livez", health::live))
         .service(read("/readyz", health::ready))
         .service(read("/metrics", metrics))
+        .configure(debug::configure)
         .configure(console::configure)
         .default_service(web::to(async || {
             refusal(

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Stage, StageTimes};
+use super::{Stage, StageTimes, span_ids::SpanIds};
 
 /// A piece of work of an attempt.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,26 @@ pub struct Laps(Arc<Mutex<Run>>);
 struct Run {
     began_at: Instant,
     laps: Vec<Lap>,
+    failed: Option<Failed>,
+    /// `None` while no member is traced.
+    traced: Option<Box<TracedBatch>>,
+}
+
+/// The failure of an attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Failed {
+    pub at: Instant,
+    /// Such as `stock_moved`.
+    pub because: &'static str,
+}
+
+/// A batch as a span in a trace of its own.
+#[derive(Clone, Debug)]
+pub struct TracedBatch {
+    pub ids: SpanIds,
+    /// The spans of its members.
+    pub members: Vec<SpanIds>,
+    is_reported: bool,
 }
 
 /// The laps of a batch that succeeds, without one more allocation.
@@ -37,6 +57,8 @@ impl Laps {
         Self(Arc::new(Mutex::new(Run {
             began_at: Instant::now(),
             laps: Vec::with_capacity(USUAL),
+            failed: None,
+            traced: None,
         })))
     }
 
@@ -56,6 +78,43 @@ impl Laps {
     /// The time at which the first lap began.
     pub fn began_at(&self) -> Instant {
         self.run().began_at
+    }
+
+    /// Notes that the attempt fails now.
+    pub fn fail(&self, because: &'static str) {
+        let at = Instant::now();
+        self.run().failed = Some(Failed { at, because });
+    }
+
+    /// The failure of the attempt, if it has failed.
+    pub fn failed(&self) -> Option<Failed> {
+        self.run().failed
+    }
+
+    /// Adds a member whose request is traced. The batch gets its own trace with the first one.
+    pub fn add_traced(&self, member: SpanIds) {
+        let mut run = self.run();
+        let batch = run.traced.get_or_insert_with(|| {
+            Box::new(TracedBatch {
+                ids: SpanIds::new_trace(true),
+                members: Vec::new(),
+                is_reported: false,
+            })
+        });
+        batch.members.push(member);
+    }
+
+    /// The span of the batch, if a member is traced.
+    pub fn batch_ids(&self) -> Option<SpanIds> {
+        self.run().traced.as_ref().map(|batch| batch.ids)
+    }
+
+    /// The batch, for the first who asks: its span is reported once, however many members are.
+    pub fn report_batch(&self) -> Option<TracedBatch> {
+        let mut run = self.run();
+        let batch = run.traced.as_mut()?;
+        let is_first = !std::mem::replace(&mut batch.is_reported, true);
+        is_first.then(|| (**batch).clone())
     }
 
     /// The laps so far, in their order.
@@ -88,6 +147,18 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_batch_is_reported_once_with_all_its_members() {
+        let laps = Laps::begin();
+        assert!(laps.batch_ids().is_none() && laps.report_batch().is_none());
+        let members = [SpanIds::new_trace(true), SpanIds::new_trace(false)];
+        members.iter().for_each(|member| laps.add_traced(*member));
+        let batch = laps.clone().report_batch().unwrap();
+        assert_eq!(batch.members, members);
+        assert_eq!(laps.batch_ids(), Some(batch.ids));
+        assert!(laps.report_batch().is_none());
+    }
 
     #[test]
     fn laps_follow_each_other_without_a_gap_and_add_up() {

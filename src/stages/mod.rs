@@ -5,11 +5,13 @@
 //! | [`Stage`] | the names of the stages, in the order in which a checkout passes them |
 //! | [`laps`] | the times of one attempt at a batch, statement by statement |
 //! | [`trip`] | the way of one checkout: its waits, its attempts, and the sum per stage |
+//! | [`span_ids`] | the place of a checkout, or of a batch, in a trace |
 //!
 //! Metrics, the log, traces and the console all read the trip of a checkout, so they show the same numbers.
 //! Everything is measured by two readings of the clock per statement of a batch.
 
 pub mod laps;
+pub mod span_ids;
 pub mod trip;
 
 use std::time::Duration;

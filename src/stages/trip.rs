@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Stage, StageTimes, laps::Laps};
+use super::{Stage, StageTimes, laps::Laps, span_ids::SpanIds};
 
 /// A trip that is being written. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,10 @@ pub struct Way {
     pub queued_at: Option<Instant>,
     /// The attempts, the last of which has decided the checkout, if any has.
     pub attempts: Vec<Attempt>,
+    /// Such as `created`; `None` if the checkout did not get to the database.
+    pub outcome: Option<&'static str>,
+    /// The span of the request, where requests are traced.
+    span: Option<SpanIds>,
 }
 
 /// An attempt at a batch that the checkout was a member of.
@@ -32,6 +36,13 @@ pub struct Attempt {
 }
 
 impl Trip {
+    /// Begins the trip of a request that has this span.
+    pub fn of_span(span: Option<SpanIds>) -> Self {
+        let trip = Self::default();
+        trip.way().span = span;
+        trip
+    }
+
     /// Notes a round trip to Redis that ends now.
     pub fn asked_redis(&self, since: Instant) {
         self.way().redis.push((since, Instant::now()));
@@ -41,10 +52,18 @@ impl Trip {
     pub fn begin_attempt(&self, queued_at: Instant, laps: &Laps, batch_size: usize) {
         let mut way = self.way();
         way.queued_at = Some(queued_at);
+        if let Some(span) = way.span {
+            laps.add_traced(span);
+        }
         way.attempts.push(Attempt {
             laps: laps.clone(),
             batch_size,
         });
+    }
+
+    /// Notes what became of the checkout.
+    pub fn end(&self, outcome: &'static str) {
+        self.way().outcome = Some(outcome);
     }
 
     /// The way so far.
@@ -61,6 +80,13 @@ impl Way {
     /// The last attempt.
     pub fn last_attempt(&self) -> Option<&Attempt> {
         self.attempts.last()
+    }
+
+    /// The time from the queue to the attempt that decided: the wait for a transaction, and what earlier
+    /// attempts took.
+    pub fn waited(&self) -> Option<Duration> {
+        let last_began = self.last_attempt()?.laps.began_at();
+        Some(last_began.saturating_duration_since(self.queued_at?))
     }
 
     /// The times of the stages of a request that was answered in `total`. They add up to it.

@@ -51,6 +51,7 @@ pub(super) async fn attempt(
         Ok(Err(error)) => error,
         Err(_) => AttemptError::Panicked,
     };
+    attempt.laps.fail(error.name());
     Err(attempt.explain(error).await)
 }
 

@@ -13,6 +13,7 @@ use private_servers::{DataDir, running_in};
 use serde_json::json;
 
 use crate::{
+    app,
     config::{Config, Error, Services},
     doctor::{
         self, Servers, Subject, configuration,
@@ -64,9 +65,11 @@ pub async fn run(
     Ok(i32::from(!is_well))
 }
 
-/// The filter of the log is read where logging starts, which a report must not depend on.
+/// The filter of the log and the variables of traces are read where these start, which a report must not
+/// depend on.
 fn checked(config: Config) -> Result<Config, String> {
     telemetry::check(&config.log).map_err(|error| error.to_string())?;
+    app::telemetry::options(&config).map_err(|error| error.to_string())?;
     Ok(config)
 }
 

@@ -10,7 +10,7 @@ use crate::{
     domain::ids::OrderId,
 };
 
-/// What was counted in a part of the orders.
+/// The count of a part of the orders.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Part {
     /// The number of orders in the part.

@@ -107,7 +107,7 @@ pub(super) const WEBHOOKS: Section = Section {
             &[],
             "Deliveries to endpoints of stores that wait, those after a failure among them; 10001 means \
              10001 or more",
-            "Endpoints are down or slow; they are tried for five days",
+            "Endpoints are down or slow; each is tried for three days",
         ),
         histogram(
             "splitcart_webhook_duration_seconds",

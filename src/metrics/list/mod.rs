@@ -3,6 +3,7 @@
 //! Everything else about metrics comes from here: the help texts of `/metrics`, and `docs/metrics.md`. A
 //! metric that is registered must be in the list, and the other way round.
 
+mod audits;
 mod checkouts;
 mod events;
 mod orders;
@@ -12,7 +13,7 @@ mod servers;
 
 use prometheus_client::{metrics::MetricType, registry::Unit};
 
-/// All metrics, in the order of the page.
+/// The metrics of the service, in the order of the page.
 pub const SECTIONS: [&Section; 12] = [
     &checkouts::CHECKOUTS,
     &checkouts::QUEUE,
@@ -27,6 +28,9 @@ pub const SECTIONS: [&Section; 12] = [
     &requests::HTTP,
     &process::PROCESS,
 ];
+
+/// The metrics that `splitcart audit --metrics` writes, for a collector of files.
+pub const AUDIT: &Section = &audits::AUDIT;
 
 /// Metrics that answer one question.
 #[derive(Debug)]
@@ -44,7 +48,7 @@ pub struct Entry {
     pub kind: Kind,
     pub labels: &'static [&'static str],
     pub meaning: &'static str,
-    /// What to do when the value is odd.
+    /// The advice for a value that is odd.
     pub remedy: &'static str,
 }
 
@@ -95,12 +99,12 @@ impl Entry {
     }
 }
 
-/// All entries.
+/// The metrics of the service.
 pub fn entries() -> impl Iterator<Item = &'static Entry> {
     SECTIONS.into_iter().flat_map(|section| section.entries)
 }
 
-/// The entry of a name.
+/// A metric of the service by its name.
 pub(super) fn entry(name: &str) -> Option<&'static Entry> {
     entries().find(|entry| entry.name == name)
 }
@@ -148,7 +152,7 @@ const fn entry_of(
 }
 
 /// The labels and their values. Each value makes a time series, so there are few of each.
-pub const LABELS: [(&str, &str); 17] = [
+pub const LABELS: [(&str, &str); 18] = [
     (
         "answer",
         "the kind of an answer: `succeeded` (2xx), `refused` (any other below 500), `failed` (5xx)",
@@ -180,6 +184,7 @@ pub const LABELS: [(&str, &str); 17] = [
         "a stage of a checkout: `redis`, `queue`, `retries`, `begin`, `reads`, `rendering`, `writes`, `turns`, \
          `reservation`, `commit`, `rest`",
     ),
+    ("rule", "the code of [a rule of the audit](audit.md#rules)"),
     ("setting", "the setting with the path of a file"),
     ("sink", "the name of a sink of events, such as `stream`"),
     ("source", "where an answer was found: `redis`, `postgresql`"),

@@ -26,6 +26,19 @@ pub(super) const PROCESS: Section = Section {
             "See what reads the log: journald, the container's runtime, a full disk",
         ),
         counter(
+            "splitcart_spans_exported_total",
+            &[],
+            "Spans that the collector of traces has taken",
+            "None although traces are on: see the other counter, and what is kept (docs/traces.md)",
+        ),
+        counter(
+            "splitcart_spans_dropped_total",
+            &["reason"],
+            "Spans dropped because too many waited to be sent, or because the collector did not take them",
+            "`queue_full`: keep a smaller share (`telemetry.trace_ratio`), or raise \
+             `OTEL_BSP_MAX_QUEUE_SIZE`; `not_taken`: see the collector, and the log",
+        ),
+        counter(
             "process_cpu_seconds_total",
             &[],
             "CPU time of the process, user and system",

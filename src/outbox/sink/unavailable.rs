@@ -69,7 +69,7 @@ impl Unavailable {
             Self::NotAllowed => "correct user and password, or grant what the text names",
             Self::WrongType => "rename the key, or the stream (outbox.stream)",
             Self::Cluster => {
-                "use a Redis that is no node of a cluster; with other brokers wait, and check their replicas"
+                "begin the URL of a Redis cluster with redis+cluster://; else wait, and check the replicas"
             }
             Self::NoStream => "make the stream or topic, or let the service's user make it",
             Self::NotPrimary => "give all instances the same sinks",

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::{Client, RedisServer, client::fresh_key, wait};
 
-use super::Shop;
+use super::{PATIENT, Shop};
 
 /// Gives the documented user to these servers, with further rights, and returns `user:password`.
 pub async fn add_documented_user(servers: &[RedisServer], further: &[&str]) -> String {
@@ -52,7 +52,7 @@ async fn the_documented_rights_are_enough_and_each_is_needed() {
     let url = format!("redis://{login}@{}", redis.address());
     // A short lease, so that a claim is renewed while its checkout waits.
     let lease = ("SPLITCART_IDEMPOTENCY_CLAIM_LEASE_MS", "100");
-    let shop = Shop::open(&url, &[lease]).await;
+    let shop = Shop::open(&url, &[lease, PATIENT]).await;
 
     // A claim that is renewed, an answer that is kept and repeated, an event.
     let held = shop.market.hold_stock(shop.product).await;

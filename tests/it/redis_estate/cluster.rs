@@ -4,12 +4,12 @@ use futures_util::future::join_all;
 
 use crate::support::{Shopper, wait};
 
-use super::{NO_PAUSE, Shop, assert_is_replay, events_on, nodes::Cluster};
+use super::{NO_PAUSE, PATIENT, Shop, assert_is_replay, events_on, nodes::Cluster};
 
 #[tokio::test]
 async fn claims_and_answers_are_spread_over_the_nodes_and_events_are_on_one() {
     let cluster = Cluster::start().await;
-    let shop = Shop::open(&cluster.url(), &[]).await;
+    let shop = Shop::open(&cluster.url(), &[PATIENT]).await;
     let shoppers = join_all((0..30).map(|_| shop.shopper())).await;
 
     let replies = join_all(shoppers.iter().map(Shopper::check_out)).await;

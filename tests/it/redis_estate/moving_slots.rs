@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use crate::support::{Reply, Shopper, wait};
 
-use super::{Shop, acl::add_documented_user, assert_is_replay, events_on, nodes::Cluster};
+use super::{PATIENT, Shop, acl::add_documented_user, assert_is_replay, events_on, nodes::Cluster};
 
 /// Buys with new shoppers, and sends each checkout again, until told to stop.
 async fn keep_buying(shop: &Shop, is_over: &AtomicBool) -> Vec<(Shopper, Reply)> {
@@ -28,7 +28,7 @@ async fn answers_are_found_while_their_slot_moves_and_afterwards() {
     let rights = ["+cluster|slots", "+asking"];
     let login = add_documented_user(&cluster.nodes, &rights).await;
     let url = cluster.url().replace("://", &format!("://{login}@"));
-    let shop = Shop::open(&url, &[]).await;
+    let shop = Shop::open(&url, &[PATIENT]).await;
     let shopper = shop.shopper().await;
     let first = shopper.check_out().await;
     assert_eq!(first.status, 201);
@@ -71,7 +71,11 @@ async fn answers_are_found_while_their_slot_moves_and_afterwards() {
 #[tokio::test]
 async fn events_follow_the_slot_of_their_stream() {
     let cluster = Cluster::start().await;
-    let shop = Shop::open(&cluster.url(), &[("SPLITCART_OUTBOX_POLL_MS", "50")]).await;
+    let shop = Shop::open(
+        &cluster.url(),
+        &[PATIENT, ("SPLITCART_OUTBOX_POLL_MS", "50")],
+    )
+    .await;
     let is_over = AtomicBool::new(false);
     let slot = cluster.slot_of("splitcart.events").await;
     let from = cluster.owner_of(slot).await;

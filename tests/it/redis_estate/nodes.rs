@@ -90,7 +90,7 @@ impl Cluster {
             let slots: Vec<redis::Value> = node.ask(&["CLUSTER", "SLOTS"]).await.unwrap();
             let own = self.id_of(index).await;
             for range in slots {
-                let (first, last, owner): (u16, u16, (String, u16, String)) =
+                let (first, last, owner): (u16, u16, (String, u16, String, redis::Value)) =
                     redis::from_redis_value(range).unwrap();
                 if (first..=last).contains(&slot) && owner.2 == own {
                     return index;

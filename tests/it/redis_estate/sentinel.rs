@@ -178,11 +178,12 @@ async fn kill_when_busy(shop: &Shop, primary: &RedisServer) {
     crate::support::redis::signal(primary.pid(), "KILL");
 }
 
-/// The Sentinels demote a primary that is well. It keeps its connections for a moment, and refuses writes.
+/// The Sentinels demote a primary that is well.
 #[tokio::test]
 async fn a_primary_that_is_demoted_is_left_for_its_successor() {
     let watched = Watched::start().await;
-    let shop = Shop::open(&watched.url(), &[NO_PAUSE]).await;
+    let one_worker = ("SPLITCART_HTTP_WORKERS", "1");
+    let shop = Shop::open(&watched.url(), &[NO_PAUSE, one_worker]).await;
     shop.until_redis_replays().await;
 
     watched.sentinels[0]

@@ -7,9 +7,10 @@ use tempfile::TempDir;
 
 use crate::support::{
     RedisServer, authority::Authority, redis_server::NO_CERTIFICATES, server::refusal_to_start,
+    tls_front::TlsFront,
 };
 
-use super::{NO_PAUSE, Shop, events_on};
+use super::{NO_PAUSE, PATIENT, Shop, events_on};
 
 struct Authorities {
     own: Authority,
@@ -37,7 +38,8 @@ async fn claims_answers_and_events_go_over_tls() {
     let authorities = Authorities::new();
     let redis = RedisServer::start_tls(&authorities.own, NO_CERTIFICATES).await;
     let url = format!("rediss://{}", redis.address());
-    let shop = Shop::open(&url, &[(CA, &authorities.own.name("ca.pem"))]).await;
+    let ca = authorities.own.name("ca.pem");
+    let shop = Shop::open(&url, &[(CA, &ca), PATIENT]).await;
 
     shop.until_redis_replays().await;
     shop.until_published().await;
@@ -111,12 +113,14 @@ async fn a_client_certificate_is_shown_where_redis_demands_one() {
     with.until_published().await;
 }
 
+/// The Valkey of the tests was built without TLS, so it has something in front that speaks it.
 #[tokio::test]
 async fn valkey_is_used_under_its_own_scheme() {
     let authorities = Authorities::new();
     let program = find_broker("valkey-server").unwrap();
-    let redis = RedisServer::start_program(program, &authorities.own).await;
-    let url = format!("valkeys://localhost:{}", redis.port);
+    let valkey = RedisServer::start_program(program).await;
+    let front = TlsFront::start(&authorities.own, valkey.port).await;
+    let url = format!("valkeys://localhost:{}", front.port);
     let shop = Shop::open(&url, &[(CA, &authorities.own.name("ca.pem"))]).await;
 
     shop.until_redis_replays().await;

@@ -6,7 +6,9 @@ use std::{
     sync::OnceLock,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+};
 
 /// Its files are `ca.pem`, `server.pem`, `server.key`, `client.pem` and `client.key`.
 pub struct Authority {
@@ -20,6 +22,7 @@ impl Authority {
             directory: directory.to_owned(),
         };
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = named("the authority of the tests");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         fs::write(new.file("ca.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
@@ -27,7 +30,8 @@ impl Authority {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         for (name, subjects) in [("server", names), ("client", vec!["splitcart".to_owned()])] {
             let key = KeyPair::generate().unwrap();
-            let params = CertificateParams::new(subjects).unwrap();
+            let mut params = CertificateParams::new(subjects).unwrap();
+            params.distinguished_name = named(name);
             let certificate = params.signed_by(&key, &issuer).unwrap();
             fs::write(new.file(&format!("{name}.pem")), certificate.pem()).unwrap();
             fs::write(new.file(&format!("{name}.key")), key.serialize_pem()).unwrap();
@@ -53,4 +57,11 @@ impl Authority {
     pub fn name(&self, name: &str) -> String {
         self.file(name).to_str().unwrap().to_owned()
     }
+}
+
+/// A name of its own: OpenSSL takes a certificate with its issuer's name for one that signed itself.
+fn named(name: &str) -> DistinguishedName {
+    let mut distinguished = DistinguishedName::new();
+    distinguished.push(DnType::CommonName, name);
+    distinguished
 }

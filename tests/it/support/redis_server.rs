@@ -36,10 +36,9 @@ impl RedisServer {
         Self::launch(None, RedisRole::Alone, Some(authority), settings).await
     }
 
-    /// Another program.
-    pub async fn start_program(program: PathBuf, authority: &Authority) -> Self {
-        let role = RedisRole::Alone;
-        Self::launch(Some(program), role, Some(authority), NO_CERTIFICATES).await
+    /// Another program, without TLS.
+    pub async fn start_program(program: PathBuf) -> Self {
+        Self::launch(Some(program), RedisRole::Alone, None, "").await
     }
 
     async fn launch(

@@ -214,7 +214,8 @@ impl Drop for Server {
 /// A command of the program, without the developer's own environment.
 pub fn splitcart(subcommand: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_splitcart"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPLITCART_")) {
+    let is_setting = |name: &str| name.starts_with("SPLITCART_") || name.starts_with("OTEL_");
+    for (name, _) in std::env::vars().filter(|(name, _)| is_setting(name)) {
         command.env_remove(name);
     }
     command.arg(subcommand);

@@ -2,7 +2,7 @@
 
 use secrecy::ExposeSecret;
 
-use super::{Config, Error, Protocol, urls};
+use super::{Config, Error, PoolMode, Protocol, urls};
 
 impl Config {
     /// Refuses numbers out of range. Every number has a maximum: beyond it a wait would never end, or a
@@ -117,6 +117,11 @@ impl Config {
                 redis && !database,
                 "redis.url is set and database.url is not, and private servers are started together: set \
                  SPLITCART_DATABASE_URL, too, or unset SPLITCART_REDIS_URL",
+            ),
+            (
+                !self.database.prepared_statements && self.database.pool_mode == PoolMode::Session,
+                "database.prepared_statements is false, which is for poolers of transactions that keep no \
+                 statements, and database.pool_mode is \"session\": set both, or neither",
             ),
             (
                 self.auth.has_short_secret() && !self.http.addr.ip().is_loopback(),

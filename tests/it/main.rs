@@ -64,6 +64,7 @@ mod outages;
 mod outbox_claims;
 mod outbox_order;
 mod panics;
+mod pgbouncer;
 mod postgres_faults;
 mod postgres_restart;
 mod preview;

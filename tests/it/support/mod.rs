@@ -15,6 +15,7 @@ pub mod dump;
 pub mod keys;
 pub mod market;
 pub mod pg_messages;
+pub mod pgbouncer;
 pub mod pooler;
 pub mod receiver;
 pub mod redis;

@@ -304,7 +304,12 @@ pub async fn connect_as(
     let address = Address::parse(url)?;
     pooled::remember_names(&address);
     let named = |host: PgConnectOptions| host.application_name(application_name);
-    let connection = primary::connect(&address, Wanted::Any, named).await;
+    // Of a single host, the greeting finds out.
+    let wanted = match address.hosts.len() {
+        1 => Wanted::Any,
+        _ => Wanted::Primary,
+    };
+    let connection = primary::connect(&address, wanted, named).await;
     let mut connection = connection.doing("connect to PostgreSQL")?;
     greet(&mut connection, greeting(&address, &limits))
         .await

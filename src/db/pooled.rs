@@ -28,7 +28,7 @@ static ANY: AtomicBool = AtomicBool::new(false);
 static FORGETS_STATEMENTS: AtomicBool = AtomicBool::new(false);
 
 /// Frees the names of prepared statements.
-const FREE_NAMES: &str = "deallocate all; ";
+const FREE_NAMES: &str = "; deallocate all";
 
 #[derive(Debug)]
 pub(super) struct Traits {
@@ -73,8 +73,9 @@ pub(super) fn traits_of(pool: &PgPool) -> Option<Arc<Traits>> {
     pools.get(name).cloned()
 }
 
-/// The statement that must precede the `begin` of a transaction that prepares statements.
-pub(super) fn before_begin() -> &'static str {
+/// The statement that must follow the `begin` of a transaction that prepares statements. Before it, it would
+/// begin a transaction with the session's own isolation.
+pub(super) fn after_begin() -> &'static str {
     if FORGETS_STATEMENTS.load(Ordering::Relaxed) {
         FREE_NAMES
     } else {
@@ -95,7 +96,7 @@ impl Traits {
     /// The statements that begin a transaction with its settings, sent as one.
     pub(super) fn begin(&self, how: &str) -> Option<String> {
         let columns = self.columns(None)?;
-        Some(format!("{}begin {how}; select {columns}", before_begin()))
+        Some(format!("begin {how}{}; select {columns}", after_begin()))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     address::{Address, Pooling, StatementNames},
     error::{Doing, Error},
     pool::{Limits, connect_as},
-    pooled::{READ_COMMITTED, before_begin},
+    pooled::{READ_COMMITTED, after_begin},
     session_settings::{Scope, as_columns, of_transactions},
 };
 
@@ -129,8 +129,8 @@ async fn find_lost_settings(
         // They were made when the connection was.
         Pooling::Sessions => "begin".to_owned(),
         Pooling::Transactions(_) => format!(
-            "{}begin {READ_COMMITTED}; select {}",
-            before_begin(),
+            "begin {READ_COMMITTED}{}; select {}",
+            after_begin(),
             as_columns(limits, Scope::Transaction)
         ),
     };

@@ -14,7 +14,10 @@ use std::{
 
 use futures_util::future::{FutureExt as _, select_ok};
 use sqlx::{Connection, PgConnection, PgPool, Row, postgres::PgConnectOptions};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
 
 use super::{
     address::{Address, Wanted, name_of},
@@ -24,6 +27,9 @@ use super::{
 
 /// The host in use, by its place in the URL. All pools of the process lead to one server.
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
+
+/// The end of the last look at all hosts.
+static LOOKED_AT: Mutex<Option<Instant>> = Mutex::const_new(None);
 
 /// The time in which a host must answer, where there are others.
 const HOST_WAIT_MAX: Duration = Duration::from_millis(800);
@@ -64,7 +70,9 @@ pub(super) async fn connect(
         };
         match attempt {
             Ok(connection) => {
-                use_host(nr, &host);
+                if wanted == Wanted::Primary {
+                    use_host(nr, &host);
+                }
                 return Ok(connection);
             }
             // Of several failures, that of a standby says least.
@@ -116,10 +124,13 @@ pub(super) async fn has_moved(traits: Arc<Traits>) {
     let before = IN_USE.load(Ordering::Relaxed);
     sleep(LOOK_AFTER).await;
     loop {
-        if IN_USE.load(Ordering::Relaxed) != before {
-            return;
+        // Many wait at a time, also where it is only that all connections are in use. One of them looks.
+        let mut looked_at = LOOKED_AT.lock().await;
+        if !looked_at.is_some_and(|at| at.elapsed() < LOOK_AGAIN_AFTER) {
+            look_at_all(&traits.hosts).await;
+            *looked_at = Some(Instant::now());
         }
-        look_at_all(&traits.hosts).await;
+        drop(looked_at);
         if IN_USE.load(Ordering::Relaxed) != before {
             return;
         }

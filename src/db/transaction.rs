@@ -11,7 +11,7 @@ use sqlx::{
 use super::{
     error::{Doing, Error, Fault},
     pool::{close_idle, take},
-    pooled::{READ_COMMITTED, before_begin, traits_of},
+    pooled::{READ_COMMITTED, after_begin, traits_of},
     time_limit::in_time,
 };
 
@@ -26,9 +26,9 @@ const ROLL_BACK_WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// Begins a transaction on the caller's connection.
 pub async fn begin_on(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, Error> {
-    let begin = match before_begin() {
-        before if !before.is_empty() && !connection.is_in_transaction() => {
-            let begin = AssertSqlSafe(format!("{before}begin"));
+    let begin = match after_begin() {
+        after if !after.is_empty() && !connection.is_in_transaction() => {
+            let begin = AssertSqlSafe(format!("begin{after}"));
             connection.begin_with(begin).await
         }
         _ => connection.begin().await,
@@ -65,7 +65,7 @@ pub async fn begin_snapshot_on(
     connection: &mut PgConnection,
 ) -> Result<Transaction<'_, Postgres>, Error> {
     connection
-        .begin_with(AssertSqlSafe(format!("{}begin {SNAPSHOT}", before_begin())))
+        .begin_with(AssertSqlSafe(format!("begin {SNAPSHOT}{}", after_begin())))
         .await
         .doing("begin a snapshot")
 }
@@ -136,8 +136,8 @@ fn begin_statements(pool: &PgPool, lock_wait_max: Option<Duration>) -> String {
     let traits = traits_of(pool);
     if let Some(settings) = traits.and_then(|traits| traits.columns(lock_wait_max)) {
         return format!(
-            "{}begin {READ_COMMITTED}; {WHEN}, {settings}",
-            before_begin()
+            "begin {READ_COMMITTED}{}; {WHEN}, {settings}",
+            after_begin()
         );
     }
     let lock_wait_max =

@@ -35,6 +35,7 @@ mod crowds;
 mod demo;
 mod draining;
 mod embedded;
+mod failover;
 mod folded_texts;
 mod followers;
 mod foreign_carts;

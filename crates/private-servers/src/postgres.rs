@@ -2,8 +2,11 @@
 //! Usable alone. Owns the server and its settings; its files and database are made in `cluster`.
 
 mod cluster;
+mod memory;
 #[cfg(test)]
 mod tests;
+
+pub use self::memory::Memory;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -56,7 +59,7 @@ pub struct PrivatePostgres {
 }
 
 impl PrivatePostgres {
-    /// Starts one in a temporary directory.
+    /// Starts one in a temporary directory, which takes little memory.
     pub async fn start() -> Result<Self, Error> {
         Self::start_in(&DataDir::Temporary).await
     }
@@ -69,12 +72,13 @@ impl PrivatePostgres {
     async fn start_in(data_dir: &DataDir) -> Result<Self, Error> {
         let installed = Search::from_environment().postgres()?;
         let directory = Directory::open(data_dir, Account::for_services()?)?;
-        Self::launch(&installed, Arc::new(directory)).await
+        Self::launch(&installed, Arc::new(directory), Memory::Little).await
     }
 
     pub(super) async fn launch(
         installed: &[PostgresPrograms],
         directory: Arc<Directory>,
+        memory: Memory,
     ) -> Result<Self, Error> {
         let data = directory.path().join(POSTGRES.data);
         let there = directory.opened().existing_subdirectory(POSTGRES.data)?;
@@ -94,7 +98,7 @@ impl PrivatePostgres {
             format!("postgres:///{DATABASE}?host={host}&port=5432&user={role}&sslmode=disable")
         };
         let (url, serving_url) = (url_of(USER), url_of(SERVING_ROLE));
-        let command = server_command(&programs, &data, sockets);
+        let command = server_command(&programs, &data, sockets, memory);
         let maintenance = url.parse::<PgConnectOptions>()?.database("postgres");
         let answers = async || maintenance.connect().await.is_ok();
         let server =
@@ -151,9 +155,17 @@ impl PrivatePostgres {
     }
 }
 
-fn server_command(programs: &PostgresPrograms, data: &Path, sockets: &Path) -> Command {
+fn server_command(
+    programs: &PostgresPrograms,
+    data: &Path,
+    sockets: &Path,
+    memory: Memory,
+) -> Command {
     let mut command = command(&programs.postgres, data);
     command.arg("-D").arg(data);
+    for setting in memory.settings() {
+        command.arg("-c").arg(setting);
+    }
     for setting in SETTINGS {
         command.arg("-c").arg(setting);
     }
@@ -182,8 +194,6 @@ const SETTINGS: &[&str] = &[
     "fsync=on",
     "synchronous_commit=on",
     "full_page_writes=on",
-    // Room for the working set of a demo on a small machine.
-    "shared_buffers=256MB",
     // Several instances with their pools, and the tools beside them.
     "max_connections=200",
     // Few checkpoints: each makes the pages written next go to the log in full.

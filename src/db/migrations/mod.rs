@@ -15,7 +15,7 @@ use sqlx::{
 
 use super::{
     error::{self, Doing, Error, NOT_ALLOWED},
-    pooled::before_begin,
+    pooled::after_begin,
 };
 
 /// The schema, compiled in. sqlx's own lock belongs to a session, which a pooler may change between two
@@ -82,7 +82,7 @@ pub async fn migrate_within(
 
 /// Applies the first missing migration, and returns false if none is missing.
 async fn apply_next(connection: &mut PgConnection) -> Result<bool, MigrateError> {
-    let begin = AssertSqlSafe(format!("{}begin", before_begin()));
+    let begin = AssertSqlSafe(format!("begin{}", after_begin()));
     let mut transaction = connection.begin_with(begin).await?;
     sqlx::raw_sql(MIGRATION_LOCK_WAIT)
         .execute(&mut *transaction)

@@ -17,6 +17,7 @@ pub mod market;
 pub mod pg_messages;
 pub mod pgbouncer;
 pub mod pooler;
+pub mod postgres_pair;
 pub mod receiver;
 pub mod redis;
 pub mod server;

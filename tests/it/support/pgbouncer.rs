@@ -189,12 +189,12 @@ fn settings(database: &PgConnectOptions, directory: &Path, pool: Pool, has_names
     )
 }
 
-/// A command of the user who may open PostgreSQL's socket.
-fn command(program: &Path, directory: &Path) -> Command {
-    let is_root = env::var_os("USER").is_none_or(|user| user == "root") && is_root();
+/// A command of the user who runs PostgreSQL, to whom the directory is given. It ends with the thread that
+/// starts it.
+pub fn command(program: &Path, directory: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL"]);
-    if is_root {
+    if is_root() {
         let chown = Command::new("chown")
             .arg("-R")
             .arg("postgres")
@@ -229,9 +229,12 @@ static OF_THE_RUN: LazyLock<Option<PgBouncer>> = LazyLock::new(|| {
 
 /// The URL and the settings for a server of this database, which stands behind a pooler if this run's do.
 pub async fn in_front_of(url: &str) -> (String, Vec<(&'static str, &'static str)>) {
-    let options: PgConnectOptions = url.parse().unwrap();
-    let cluster: PgConnectOptions = cluster::url().parse().unwrap();
     let Some(pooler) = &*OF_THE_RUN else {
+        return (url.to_owned(), Vec::new());
+    };
+    let cluster: PgConnectOptions = cluster::url().parse().unwrap();
+    // A URL with several hosts is none of sqlx's.
+    let Ok(options) = url.parse::<PgConnectOptions>() else {
         return (url.to_owned(), Vec::new());
     };
     if options.get_socket() != cluster.get_socket() {

@@ -5,11 +5,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
-    config::Config,
+    config::{Config, PoolMode},
     db::{
         self,
         pool::{Limits as PoolLimits, Workload},
         server_state::ServerState,
+        session_settings::of_planner,
     },
 };
 
@@ -25,9 +26,19 @@ pub(super) async fn look(subject: &Subject, until: Instant) -> Vec<Line> {
     };
     let limits = pool_limits(&subject.config, subject.limit);
     let reading = async {
-        let mut session =
-            db::pool::connect_as(&servers.database, "splitcart doctor", limits).await?;
-        db::server_state::read(&mut session).await
+        match subject.config.database.pool_mode {
+            PoolMode::Session => {
+                let mut session =
+                    db::pool::connect_as(&servers.database, "splitcart doctor", limits).await?;
+                db::server_state::read(&mut session).await
+            }
+            // The session is anybody's: our settings hold in our transactions.
+            PoolMode::Transaction => {
+                let pool = db::pool::lazy(&servers.database, "splitcart doctor", limits)?;
+                let mut snapshot = db::transaction::begin_snapshot(&pool).await?;
+                db::server_state::read(&mut snapshot).await
+            }
+        }
     };
     match within(until, reading).await {
         Ok(state) => judge_session(&subject.config, &state),
@@ -70,8 +81,7 @@ fn judge_session(config: &Config, state: &ServerState) -> Vec<Line> {
         let found = format!("the time limits of our connections do not reach PostgreSQL{limit}");
         Line::not_well(SESSION_SETTINGS, found, LOST)
     };
-    let lost: Vec<_> = Workload::Reads
-        .planner_settings()
+    let lost: Vec<_> = of_planner(Workload::Reads)
         .filter(|(name, value)| state.setting(name) != *value)
         .map(|(name, value)| format!("{name} is {} and not {value}", state.setting(name)))
         .collect();
@@ -85,7 +95,8 @@ fn judge_session(config: &Config, state: &ServerState) -> Vec<Line> {
     };
     let isolation = state.setting("default_transaction_isolation");
     let read_only = state.setting("default_transaction_read_only");
-    let isolation = if isolation == "read committed" && read_only == "off" {
+    let is_said_at_begin = config.database.pool_mode == PoolMode::Transaction;
+    let isolation = if is_said_at_begin || (isolation == "read committed" && read_only == "off") {
         Line::well(
             ISOLATION,
             "our transactions are read committed and read-write",

@@ -29,7 +29,7 @@ mod tcp;
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::{
@@ -50,6 +50,10 @@ pub use self::{
     target::{InvalidTarget, SentinelLogin, Target, TlsFiles},
 };
 
+/// The time for which the client of a cluster is kept whatever happens: it repairs its connections to nodes, and
+/// commands to those that are well go on.
+const CLUSTER_KEPT_FOR: Duration = Duration::from_secs(2);
+
 /// A connection that is replaced when it is of no more use. Clones share it.
 #[derive(Clone)]
 pub struct Connection(Arc<Inner>);
@@ -67,8 +71,8 @@ struct Inner {
 struct Attempt {
     /// Counts the attempts, so that only the current one can be dropped.
     nr: u64,
-    /// `None` until the connection is first needed, and after it was dropped.
-    connecting: Option<Connecting>,
+    /// With its beginning. `None` until the connection is first needed, and after it was dropped.
+    connecting: Option<(Instant, Connecting)>,
 }
 
 type Connecting = Shared<BoxFuture<'static, RedisResult<Link>>>;
@@ -107,7 +111,7 @@ impl Connection {
         send: impl AsyncFnOnce(&mut Link) -> RedisResult<T>,
         makes_useless: impl FnOnce(&T, &Link) -> bool,
     ) -> RedisResult<T> {
-        let (nr, connecting) = self.current();
+        let (nr, began, connecting) = self.current();
         let mut made = None;
         let answer = async {
             let link = made.insert(connecting.await);
@@ -119,6 +123,7 @@ impl Connection {
             // An attempt to connect that is under way has a time limit of its own.
             (None, _) => false,
             (Some(Err(_)), _) => true,
+            (Some(Ok(Link::Cluster(_))), _) if began.elapsed() < CLUSTER_KEPT_FOR => false,
             (Some(Ok(link)), Ok(value)) => makes_useless(value, link),
             (Some(Ok(link)), Err(error)) => error_makes_useless(error, link),
         };
@@ -129,17 +134,17 @@ impl Connection {
     }
 
     /// Returns the present connection or the attempt to make one, and begins an attempt if there is none.
-    fn current(&self) -> (u64, Connecting) {
+    fn current(&self) -> (u64, Instant, Connecting) {
         let mut current = self.lock();
-        let connecting = current.connecting.get_or_insert_with(|| {
+        let (began, connecting) = current.connecting.get_or_insert_with(|| {
             let connecting = connect(self.0.target.clone(), self.0.probe.clone());
             let connecting = connecting.boxed().shared();
             // Spawned, so that it goes on while no command waits for it.
             tokio::spawn(connecting.clone());
-            connecting
+            (Instant::now(), connecting)
         });
-        let connecting = connecting.clone();
-        (current.nr, connecting)
+        let (began, connecting) = (*began, connecting.clone());
+        (current.nr, began, connecting)
     }
 
     /// Drops a connection, unless another one has replaced it already.

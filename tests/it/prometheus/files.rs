@@ -8,19 +8,22 @@ use super::{Board, is_listed, named_in, values_of};
 
 const ALERTS: &str = "deploy/prometheus/alerts.yml";
 const RULES: &str = "deploy/prometheus/rules.yml";
-const CASES: &str = "tests/prometheus/alerts.yml";
+const CASES: [&str; 2] = [
+    "tests/prometheus/alerts.yml",
+    "tests/prometheus/alerts_over_days.yml",
+];
 
 #[test]
 fn rules_and_alerts_are_valid_and_each_alert_fires_and_does_not() {
     for arguments in [
         &["check", "rules", RULES, ALERTS][..],
         &["check", "config", "deploy/prometheus/prometheus.yml"],
-        &["test", "rules", CASES],
+        &["test", "rules", CASES[0], CASES[1]],
     ] {
         let output = promtool(arguments, "");
         assert!(output.status.success(), "{output:?}");
     }
-    let cases = fs::read_to_string(CASES).unwrap();
+    let cases = CASES.map(|file| fs::read_to_string(file).unwrap()).concat();
     let alerts = values_of("alert", ALERTS);
     assert!(alerts.len() > 20);
     for alert in alerts {

@@ -73,7 +73,7 @@ async fn a_cluster_is_found_though_the_first_node_of_its_url_is_gone() {
             .await;
     }
     cluster.nodes[0].kill().await;
-    let shop = Shop::open(&cluster.url(), &[NO_PAUSE]).await;
+    let shop = Shop::open(&cluster.url(), &[NO_PAUSE, PATIENT]).await;
 
     // Two thirds of the stores have their keys on the other nodes.
     shop.until_redis_replays().await;

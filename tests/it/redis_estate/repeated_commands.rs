@@ -11,7 +11,7 @@ async fn claim(connection: &mut redis::aio::MultiplexedConnection) -> Vec<Vec<u8
     let mut slowlog = redis::cmd("SLOWLOG");
     slowlog.arg(&["GET", "100"]);
     let entries: Vec<Value> = slowlog.query_async(connection).await.unwrap();
-    let words = entries.into_iter().map(|entry| {
+    let mut words = entries.into_iter().map(|entry| {
         let Value::Array(mut fields) = entry else {
             panic!("an entry is an array");
         };
@@ -24,7 +24,7 @@ async fn claim(connection: &mut redis::aio::MultiplexedConnection) -> Vec<Vec<u8
             .is_some_and(|word| word.eq_ignore_ascii_case(b"evalsha"))
             && words.len() == 7
     };
-    words.filter(is_claim).next().expect("a key was claimed")
+    words.find(is_claim).expect("a key was claimed")
 }
 
 async fn send(connection: &mut redis::aio::MultiplexedConnection, words: &[Vec<u8>]) -> Value {

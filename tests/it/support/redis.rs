@@ -14,7 +14,7 @@ use super::{
 
 /// The kind of Redis of all tests, for a run that tests everything with another one
 /// (`scripts/test-estate`): `tls`, `sentinel` or `cluster`.
-const KIND: &str = "SPLITCART_TEST_REDIS";
+pub const KIND: &str = "SPLITCART_TEST_REDIS";
 
 /// The Redis of one test.
 pub struct Redis {

@@ -9,7 +9,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | commands | [`cli`]: serve, migrate, token, embedded, openapi, errors; and it starts the tools of `crates/`: demo, seed, import, audit, loadtest |
+//! | commands | [`cli`]: serve, migrate, token, embedded, openapi, errors, metrics; and it starts the tools of `crates/`: demo, seed, import, audit, loadtest |
 //! | looks | `doctor`: what is not well around the service |
 //! | the running service | [`app`]: start order, drain order |
 //! | listeners | [`http`]: the public API · `ops`: health and metrics |

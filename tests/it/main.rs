@@ -27,6 +27,7 @@ mod changed_tables;
 mod checkout;
 mod connection_limits;
 mod connections;
+mod console;
 mod consumer;
 mod contract;
 mod cors;

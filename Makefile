@@ -12,7 +12,7 @@ build = cargo build --locked --release -p splitcart $(addprefix -p splitcart-,$(
 benchmarks := audit catalogue loadtest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test contract clients bench bench-compare bench-check events-bench events-soak fault-bench fault-check lint deny fuzz sqlx clean install-missing install-brokers
+.PHONY: help demo install test contract clients bench bench-compare bench-check events-bench events-soak fault-bench fault-check lint deploy-check release deny fuzz sqlx clean install-missing install-brokers
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,12 +65,19 @@ fault-check: install-missing ## Compare the first faults with crates/loadtest/fa
 	$(call build,$(benchmarks))
 	$(release)/fault-bench --check $(ARGS)
 
-lint: install-missing ## Check format, clippy, documentation, .sqlx and dependencies
+lint: install-missing ## Check format, clippy, documentation, .sqlx, dependencies and deploy/
 	cargo fmt --all -- --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --all-features --document-private-items
 	scripts/sqlx-prepare --check
 	scripts/check-dependencies
+	scripts/check-deploy
+
+deploy-check: ## Check deploy/ and the scripts with linters
+	scripts/check-deploy
+
+release: ## Make the files of a release from the last commit (ARGS="--out DIR --tag", ARGS=--help)
+	scripts/release $(ARGS)
 
 deny: install-missing ## Check the dependencies against deny.toml: licences, sources, advisories
 	scripts/check-dependencies

@@ -47,6 +47,7 @@ use splitcart::{
     },
     http::{carts as carts_http, checkout::render},
     metrics::Metrics,
+    stages::trip::Trip,
 };
 use sqlx::{Connection, PgConnection, PgPool};
 use tokio::sync::mpsc;
@@ -393,6 +394,7 @@ fn products_of_vendor(vendor: u32) -> impl Iterator<Item = ProductId> {
 fn checkout_command(caller: &Caller, cart_id: CartId) -> CheckoutCommand {
     CheckoutCommand {
         traceparent: None,
+        trip: Trip::default(),
         request: CheckoutRequest {
             cart_id,
             store_id: caller.buyer.id.into(),

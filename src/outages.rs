@@ -5,10 +5,14 @@
 //! for it.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
 /// PostgreSQL, which every request needs.
@@ -38,6 +42,7 @@ pub struct Dependency {
     variable: Option<&'static str>,
     suspicion: Notify,
     is_away: AtomicBool,
+    away_since: Mutex<Option<DateTime<Utc>>>,
 }
 
 impl Dependency {
@@ -52,6 +57,7 @@ impl Dependency {
             variable,
             suspicion: Notify::const_new(),
             is_away: AtomicBool::new(false),
+            away_since: Mutex::new(None),
         }
     }
 
@@ -66,6 +72,22 @@ impl Dependency {
         self.is_away.load(Ordering::Relaxed)
     }
 
+    /// The time from which on the server is known to be away; `None` while it is there.
+    pub fn away_since(&self) -> Option<DateTime<Utc>> {
+        *self
+            .away_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_away(&self, since: Option<DateTime<Utc>>) {
+        *self
+            .away_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = since;
+        self.is_away.store(since.is_some(), Ordering::Relaxed);
+    }
+
     /// Watches the server at `host`, forever. `ask` fails with the cause.
     pub async fn watch(&self, host: String, ask: impl AsyncFn() -> Result<(), String>) {
         let name = self.name;
@@ -78,7 +100,7 @@ impl Dependency {
             self.suspicion.notified().await;
             let began = Instant::now();
             if let Err(cause) = attempt().await {
-                self.is_away.store(true, Ordering::Relaxed);
+                self.set_away(Some(Utc::now()));
                 let question =
                     unconfirmed.map_or_else(String::new, |name| format!(". Is {name} right?"));
                 tracing::error!(
@@ -90,7 +112,7 @@ impl Dependency {
                 while attempt().await.is_err() {
                     tokio::time::sleep(PAUSE).await;
                 }
-                self.is_away.store(false, Ordering::Relaxed);
+                self.set_away(None);
                 let away_s = began.elapsed().as_secs_f64();
                 tracing::info!(
                     dependency.name = name,

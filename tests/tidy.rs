@@ -13,7 +13,7 @@ use std::{
 };
 
 /// The floors, from the bottom up: a room uses rooms of lower floors only.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 10] = [
     &["domain"],
     &["db"],
     &["batching"],
@@ -23,6 +23,7 @@ const FLOORS: [&[&str]; 9] = [
         "carts",
         "checkout",
         "expiry",
+        "gauges",
         "idempotency",
         "inventory",
         "live_orders",
@@ -33,16 +34,19 @@ const FLOORS: [&[&str]; 9] = [
     ],
     &["http", "ops"],
     &["app"],
+    &["doctor"],
     &["cli"],
 ];
 
 /// Rooms beside the floors. Any floor above `db` may use them; they use no other rooms than those
 /// named here.
-const BESIDE: [(&str, &[&str]); 7] = [
+const BESIDE: [(&str, &[&str]); 9] = [
     ("config", &[]),
     ("telemetry", &["config"]),
-    ("metrics", &["domain"]),
-    ("redis_client", &[]),
+    ("metrics", &["domain", "stages"]),
+    ("stages", &[]),
+    ("traces", &["domain", "stages"]),
+    ("redis_client", &["config"]),
     ("compression", &[]),
     ("faults", &[]),
     ("seed_ids", &[]),

@@ -9,7 +9,7 @@ use crate::{
     checkout::{self, batch::CheckoutDesk},
     db::{self, outbox::ClaimedEvent},
     inventory::{self, desk::CountDesk},
-    metrics::Metrics,
+    metrics::{Metrics, event_loop},
     orders::{self, batch::OrderDesk},
     vendors::{Vendors, directory::VendorDirectory},
 };
@@ -45,6 +45,7 @@ impl Actors {
     ) -> Result<Self, db::Error> {
         let (url, metrics) = (database_url.clone(), metrics.clone());
         let open = move || {
+            actix_rt::spawn(event_loop::measure(metrics.clone(), "actors"));
             let vendors = Vendors::open(options.vendors, &metrics);
             let desks = Desks {
                 checkouts: checkout::start::open(

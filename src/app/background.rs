@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rustls::sign::CertifiedKey;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sqlx::PgPool;
 use tokio::{sync::watch, task::JoinHandle};
 
@@ -14,16 +14,23 @@ use crate::{
         self,
         pool::{Limits as PoolLimits, Workload},
     },
+    gauges,
     http::{options::Options as HttpOptions, token::key_set::KeySet, watched_file::WatchedFiles},
     live_orders::{hub::LiveOrders, tail},
     log_floods,
-    metrics::Metrics,
-    ops::redis_role,
+    metrics::{Metrics, event_loop},
+    ops::{
+        console::{
+            Console, lookups,
+            sampler::{self, Sampled},
+        },
+        redis_role,
+    },
     outages::{POSTGRESQL, REDIS},
     sweeper,
 };
 
-use super::{Error, options, redis_at_start};
+use super::{Error, options, redis::Targets, redis_at_start};
 
 /// A pool for tasks on this thread. The relay has one of its own, so that it waits for no other task.
 pub(super) fn background_pool(
@@ -45,7 +52,7 @@ pub(super) fn background_pool(
     Ok(pool)
 }
 
-/// Starts what sweeps.
+/// Starts what sweeps and what measures.
 pub(super) fn in_the_background(
     config: &Config,
     pool: &PgPool,
@@ -56,10 +63,17 @@ pub(super) fn in_the_background(
     let keys = sweeper::remove_expired_keys(pool.clone(), stops.clone());
     let deliveries = sweeper::remove_old_deliveries(pool.clone(), stops.clone());
     let left_out_lines = log_floods::report_every_window();
+    let (server, undecided) = (
+        gauges::server::measure(pool.clone(), metrics.clone(), stops.clone()),
+        gauges::undecided::measure(pool.clone(), metrics.clone(), stops.clone()),
+    );
     let mut tasks = vec![
         actix_rt::spawn(keys),
         actix_rt::spawn(deliveries),
         actix_rt::spawn(left_out_lines),
+        actix_rt::spawn(server),
+        actix_rt::spawn(undecided),
+        actix_rt::spawn(event_loop::measure(metrics.clone(), "main")),
     ];
     if let Retention::Lasting(retention) = config.outbox.retention {
         let (pool, metrics, stops) = (pool.clone(), metrics.clone(), stops.clone());
@@ -67,6 +81,21 @@ pub(super) fn in_the_background(
         tasks.push(actix_rt::spawn(events));
     }
     tasks
+}
+
+/// Starts what the console shows: the sampler, and the lookups of vendors.
+pub(super) fn sample(
+    config: &Config,
+    pool: &PgPool,
+    sampled: Sampled,
+) -> (Console, [JoinHandle<()>; 2]) {
+    let (console, asked) = Console::new(options::console(config));
+    let sampling = sampler::sample(console.clone(), sampled);
+    let looking = lookups::look_up(console.clone(), pool.clone(), asked);
+    (
+        console,
+        [actix_rt::spawn(sampling), actix_rt::spawn(looking)],
+    )
 }
 
 /// Starts the reader of the log for live streams.
@@ -84,35 +113,34 @@ pub(super) fn follow_orders(
 
 /// Starts what reports the Redis in use, and outages of PostgreSQL and Redis.
 pub(super) fn watch_dependencies(
-    config: &Config,
     database_url: &SecretString,
-    redis_url: &SecretString,
+    targets: Targets,
 ) -> Result<Vec<JoinHandle<()>>, Error> {
     let url = database_url.clone();
     let postgresql = POSTGRESQL.watch(db::pool::place_of(&url)?, async move || {
         let connection = db::pool::connect(&url).await;
         connection.map(drop).map_err(|error| error.to_string())
     });
-    let place = redis_role::place_of(redis_url)?;
-    let url = redis_url.clone();
-    let redis = REDIS.watch(place, async move || {
-        match redis_role::find_problem(&url).await {
+    let target = targets.of_all.clone();
+    let redis = REDIS.watch(
+        target.place().to_owned(),
+        async move || match redis_role::find_problem(&target).await {
             Ok(None) => Ok(()),
             Ok(Some(problem)) => Err(problem),
             Err(error) => Err(error.to_string()),
-        }
-    });
+        },
+    );
     // An outage that began before the start is reported, too.
     REDIS.suspect();
-    let which = redis_at_start::report(redis_url.clone());
+    let which = redis_at_start::report(targets.of_all.clone());
     let mut tasks = vec![
         actix_rt::spawn(postgresql),
         actix_rt::spawn(redis),
         actix_rt::spawn(which),
     ];
-    for url in config.outbox.redis_urls(redis_url) {
-        if url.expose_secret() != redis_url.expose_secret() {
-            tasks.push(actix_rt::spawn(redis_at_start::report_of_events(url)));
+    for target in targets.of_sinks {
+        if !target.is(&targets.of_all) {
+            tasks.push(actix_rt::spawn(redis_at_start::report_of_events(target)));
         }
     }
     Ok(tasks)

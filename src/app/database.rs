@@ -29,6 +29,10 @@ const SAY_AGAIN: Duration = Duration::from_secs(10);
 /// Connections that are left for others: an operator who investigates, a backup.
 const LEFT_FOR_OTHERS: i64 = 3;
 
+/// The warning about a role that may do too much.
+pub(crate) const SUPERUSER: &str = "the role that serves is a superuser of PostgreSQL; one that may do what \
+    serving needs, and no more, is made by `splitcart migrate --grant-to ROLE` (docs/operations.md)";
+
 /// Waits for PostgreSQL, applies migrations if `database.migrate_on_start` says so, and checks the server.
 pub(super) async fn prepare(config: &Config, url: &SecretString) -> Result<(), Error> {
     let wait_max = Duration::from_secs(config.database.start_wait_s_max);
@@ -85,7 +89,7 @@ async fn connect_patiently(
     }
 }
 
-fn silent() -> db::Error {
+pub(crate) fn silent() -> db::Error {
     db::Error::timed_out("hear from PostgreSQL in time")
 }
 
@@ -110,10 +114,7 @@ async fn check(
         tracing::warn!("{warning}");
     }
     if server.is_superuser {
-        tracing::warn!(
-            "the role that serves is a superuser of PostgreSQL; one that may do what serving needs, and no \
-             more, is made by `splitcart migrate --grant-to ROLE` (docs/operations.md)"
-        );
+        tracing::warn!("{SUPERUSER}");
     }
     tracing::info!(
         database.version = server.version,
@@ -154,7 +155,7 @@ async fn refuse_contradiction(url: &SecretString, limits: PoolLimits) -> Result<
 }
 
 /// The warning about a server that is not durable.
-fn may_lose_commits(server: &ServerSettings) -> Option<&'static str> {
+pub(crate) fn may_lose_commits(server: &ServerSettings) -> Option<&'static str> {
     (!server.fsync || !server.full_page_writes).then_some(
         "PostgreSQL runs with fsync or full_page_writes off: when its machine crashes, checkouts that \
          were confirmed to buyers are lost, or all of the database; turn both on",
@@ -163,7 +164,7 @@ fn may_lose_commits(server: &ServerSettings) -> Option<&'static str> {
 
 /// The room that a server has for the connections of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Room {
+pub(crate) enum Room {
     Enough,
     /// Too little beside the connections of others, or nothing is left for anybody else.
     Scarce,
@@ -171,7 +172,7 @@ enum Room {
     TooLittle,
 }
 
-fn room_for(own: i64, server: &ServerSettings) -> Room {
+pub(crate) fn room_for(own: i64, server: &ServerSettings) -> Room {
     if own > server.usable() {
         Room::TooLittle
     } else if own + LEFT_FOR_OTHERS > server.free() {
@@ -181,7 +182,7 @@ fn room_for(own: i64, server: &ServerSettings) -> Room {
     }
 }
 
-fn too_many(own: i64, server: &ServerSettings) -> String {
+pub(crate) fn too_many(own: i64, server: &ServerSettings) -> String {
     format!(
         "this instance may open {own} connections to PostgreSQL, which lets in {} and has {} free, and a few \
          should be left for operators and backups: raise its max_connections (or our role's or database's limit), or \

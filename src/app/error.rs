@@ -2,7 +2,9 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use crate::{db, http::watched_file};
+use crate::{db, http::watched_file, traces};
+
+use super::redis::UnusableRedis;
 
 /// The reason why the service can't start.
 #[derive(Debug, thiserror::Error)]
@@ -41,9 +43,15 @@ pub enum Error {
     /// The progress of the sinks of events can't be read, or a sink can't be opened.
     #[error("the outbox can't be served: {0}")]
     Outbox(#[from] crate::outbox::start::StartError),
-    /// `redis.url` is malformed.
-    #[error("redis.url can't be used: {0}")]
-    Redis(#[from] redis::RedisError),
+    /// A URL of Redis is malformed, or a file that goes with it can't be read.
+    #[error(transparent)]
+    Redis(#[from] UnusableRedis),
+    /// A variable or a setting of traces can't be used.
+    #[error(transparent)]
+    Traces(#[from] traces::options::Unusable),
+    /// Traces can't be sent.
+    #[error(transparent)]
+    TracesClient(#[from] traces::client::NoClient),
     /// An address is in use, or does not belong to this machine.
     #[error("can't listen on {addr}: {source}; choose another address with {setting}")]
     Listen {

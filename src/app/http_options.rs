@@ -40,6 +40,7 @@ pub fn settings(config: &Config, connections: Connections) -> Settings {
         cors_origins: http.cors_origins.clone(),
         docs: http.docs,
         log_addresses_behind: config.log.addresses.then(proxies),
+        log_format: config.log.format,
         terms: terms(config),
         pool: PoolLimits {
             workload: Workload::Reads,
@@ -76,21 +77,31 @@ fn heartbeat_every(config: &Config) -> Duration {
 
 /// The number of client connections: by the settings, or by the open files that the system allows.
 pub fn connections(config: &Config) -> Connections {
-    let connections = Connections::of(Wanted {
+    let connections = Connections::of(wanted(config));
+    if let Some(warning) = too_few(config, connections) {
+        tracing::warn!("{warning}");
+    }
+    connections
+}
+
+/// The connections that the settings ask for.
+pub(crate) fn wanted(config: &Config) -> Wanted {
+    Wanted {
         threads: config.http_workers(),
         per_thread: config.http.connections_per_worker,
         database_connections: config.connections_max(),
-    });
-    if connections.are_few() {
-        tracing::warn!(
+    }
+}
+
+/// The warning about a limit of open files that leaves few connections for clients.
+pub(crate) fn too_few(config: &Config, connections: Connections) -> Option<String> {
+    connections.are_few().then(|| {
+        format!(
             "the system lets this process open {} files, so it serves {} connections per worker, not \
              http.connections_per_worker = {}; raise the limit (ulimit -n, LimitNOFILE) for more",
-            connections.files_max,
-            connections.per_thread,
-            config.http.connections_per_worker,
-        );
-    }
-    connections
+            connections.files_max, connections.per_thread, config.http.connections_per_worker,
+        )
+    })
 }
 
 /// `None` where rate limits are off.

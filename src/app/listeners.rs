@@ -9,8 +9,8 @@ use tokio::task::JoinHandle;
 use crate::{
     config::{Config, Protocol},
     http::{answer_body, listener, tls, watched_file::WatchedFiles},
-    metrics::Metrics,
-    ops::{self, Ops},
+    metrics::{Metrics, event_loop},
+    ops::{self, Ops, console::dependencies::ask_again_and_again},
 };
 
 use super::Error;
@@ -68,9 +68,11 @@ pub(super) fn serve_ops(listener: std::net::TcpListener, ops: Ops) -> io::Result
     let factory = move || {
         // On the thread that is going to use the connection.
         actix_rt::spawn(ops::connect_early(ops.clone()));
+        actix_rt::spawn(event_loop::measure(ops.metrics.clone(), "ops"));
+        actix_rt::spawn(ask_again_and_again(ops.clone()));
         WebApp::new()
             .app_data(ops.clone())
-            .wrap(from_fn(answer_body::read_no_body))
+            .wrap(from_fn(answer_body::read_short_body))
             .configure(ops::configure)
     };
     let server = HttpServer::new(factory)

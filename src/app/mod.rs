@@ -6,14 +6,16 @@
 
 pub mod actors;
 mod background;
-mod database;
+pub(crate) mod database;
 mod error;
-mod http_options;
+pub(crate) mod http_options;
 mod late_orders;
 mod listeners;
 pub mod options;
-mod redis_at_start;
+pub mod redis;
+pub(crate) mod redis_at_start;
 mod sinks;
+pub mod telemetry;
 mod webhooks;
 
 use std::{net::SocketAddr, time::Duration};
@@ -39,16 +41,22 @@ use crate::{
     idempotency::incarnation::Incarnation,
     log_floods,
     metrics::Metrics,
-    ops::{KeptConnection, Ops, Remembered},
+    ops::{
+        KeptConnection, Ops, Remembered,
+        console::{Console, sampler::Sampled},
+    },
     outbox::start::{self as outbox, Outbox, Pools as OutboxPools},
 };
 
 use self::{
     actors::Actors,
     background::{
-        background_pool, beside_the_listener, follow_orders, in_the_background, watch_dependencies,
+        background_pool, beside_the_listener, follow_orders, in_the_background, sample,
+        watch_dependencies,
     },
     listeners::{Listener, OPS_CLOSE_MAX_S, bind, certificate, serve_ops},
+    redis::Targets,
+    telemetry::Tracing,
 };
 
 pub use self::error::Error;
@@ -75,11 +83,13 @@ pub struct App {
     ops: Listener,
     actors: Actors,
     carts: Carts,
+    console: Console,
     /// What publishes events, and finishes what was committed.
     publishing: Vec<JoinHandle<()>>,
     /// Tasks that have no end of their own and nothing to finish.
     background: Vec<JoinHandle<()>>,
     background_pools: [PgPool; 3],
+    tracing: Option<Tracing>,
     drain_max: Duration,
     stopping: watch::Sender<bool>,
     /// True when the public listener closes.
@@ -99,7 +109,9 @@ impl App {
         redis_url: &SecretString,
     ) -> Result<Self, Error> {
         let keys = KeySet::open(&config.auth)?;
+        let redis = Targets::of(config, redis_url)?;
         let metrics = Metrics::new();
+        let tracing = telemetry::start(config, &metrics)?;
         let certificate = certificate(config, &metrics)?;
         let tls = certificate
             .as_ref()
@@ -126,7 +138,7 @@ impl App {
             sinks: relay_pool.clone(),
             background: background_pool.clone(),
         };
-        let outbox = options::outbox(config, redis_url);
+        let outbox = options::outbox(config, &redis.of_sinks);
         let Outbox {
             publishing,
             background: beside_the_sinks,
@@ -143,10 +155,19 @@ impl App {
         // While the service is stopping and serves on, streams stay open, and others are opened.
         let (closing, closes) = watch::channel(false);
         let (live_orders, tail) = follow_orders(config, &background_pool, &metrics, &closes);
+        let sampled = Sampled {
+            metrics: metrics.clone(),
+            checkouts: actors.desks.checkouts.clone(),
+            directory: actors.directory.clone(),
+            sinks: sinks.clone(),
+            stopping: stops.clone(),
+        };
+        let (console, sampling) = sample(config, &background_pool, sampled);
         let ops = Ops {
+            console: console.clone(),
             database: KeptConnection::to(database_url),
             remembered: Remembered::default(),
-            redis_url: redis_url.clone(),
+            redis: redis.of_all.clone(),
             checkouts: actors.desks.checkouts.clone(),
             carts: carts.desk.clone(),
             orders: actors.desks.orders.clone(),
@@ -154,6 +175,7 @@ impl App {
             directory: actors.directory.clone(),
             metrics: metrics.clone(),
             sinks,
+            is_debug_enabled: config.ops.debug,
             stopping: stops,
         };
         let ops = serve_ops(ops_listener, ops)?;
@@ -161,7 +183,7 @@ impl App {
         let http_options = HttpOptions {
             settings: http_options::settings(config, connections),
             database_url: database_url.clone(),
-            redis_url: redis_url.clone(),
+            redis: redis.of_all.clone(),
             checkouts: actors.desks.checkouts.clone(),
             carts: carts.desk.clone(),
             orders: actors.desks.orders.clone(),
@@ -172,15 +194,17 @@ impl App {
             rate_limits: http_options::rate_limits(config, &metrics),
             places: http_options::places(config, &metrics),
             bodies: http_options::bodies(config, &metrics),
+            traces: tracing.as_ref().map(|it| it.traces.clone()),
             metrics,
         };
         let scheme = certificate.as_ref().map_or("http", |_| "https");
         let mut background = beside_the_listener(config, &http_options, keys, certificate);
         background.extend(beside_the_sinks);
-        background.extend(watch_dependencies(config, database_url, redis_url)?);
+        background.extend(watch_dependencies(database_url, redis)?);
         background.extend(in_the_background);
         background.extend(late_orders);
         background.extend([named, webhooks, tail]);
+        background.extend(sampling);
         let http = listeners::spawn(server::serve(http_listener, http_options, tls)?);
         report_listening(scheme, http_addr, ops_addr, connections);
         Ok(Self {
@@ -190,9 +214,11 @@ impl App {
             ops,
             actors,
             carts,
+            console,
             publishing,
             background,
             background_pools: [relay_pool, background_pool, webhook_pool],
+            tracing,
             drain_max: Duration::from_secs(config.http.drain_s_max),
             stopping,
             closing,
@@ -248,10 +274,18 @@ impl App {
             tracing::warn!("a sink did not finish; the next start publishes what is left");
         }
         self.background.iter().for_each(JoinHandle::abort);
+        // Beside each other: neither waits for the other.
         let closed = join_all(self.background_pools.iter().map(PgPool::close));
-        if timeout(close_max, closed).await.is_err() {
+        let sent = async {
+            if let Some(tracing) = self.tracing {
+                tracing.stop(close_max).await;
+            }
+        };
+        let (closed, ()) = tokio::join!(timeout(close_max, closed), sent);
+        if closed.is_err() {
             tracing::warn!("a connection to PostgreSQL could not be closed in time");
         }
+        self.console.close();
         self.ops.stop().await;
         log_floods::report_left_out();
         tracing::info!("stopped");

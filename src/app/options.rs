@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use secrecy::SecretString;
 
 use crate::{
     batching,
@@ -14,8 +13,9 @@ use crate::{
         cart::PriceHold,
         terms::{PaymentPolicy, Terms},
     },
-    inventory, live_orders, orders,
+    inventory, live_orders, ops, orders,
     outbox::{self, sink::options::SinkOptions},
+    redis_client::Target,
     vendors,
     webhooks::address::Reach,
 };
@@ -97,6 +97,16 @@ fn checkout(config: &Config) -> checkout::start::Options {
             queue_wait_max: Duration::from_millis(config.queue_wait_ms_max),
             answer_wait_max: config.answer_wait_max(),
         },
+    }
+}
+
+/// The bounds that the console shows.
+pub fn console(config: &Config) -> ops::console::Limits {
+    ops::console::Limits {
+        queue_max: config.queue_max,
+        slots: config.transactions_in_flight,
+        slots_overdue_max: config.transactions_overdue_max,
+        batch_max: config.batch_max,
     }
 }
 
@@ -193,12 +203,13 @@ pub fn webhook_reach(config: &Config) -> Reach {
     }
 }
 
-/// The options of the outbox.
-pub fn outbox(config: &Config, redis_url: &SecretString) -> outbox::start::Options {
+/// The options of the outbox. `redis` are the targets of the sinks in Redis, in their order.
+pub fn outbox(config: &Config, redis: &[Target]) -> outbox::start::Options {
     let settings = &config.outbox;
+    let mut targets = redis.iter();
     let sinks = settings.sinks.iter().map(|sink| SinkOptions {
         name: sink.name().to_owned(),
-        kind: sinks::kind_of(settings, sink, redis_url),
+        kind: sinks::kind_of(settings, sink, &mut targets),
     });
     outbox::start::Options {
         sinks: sinks.collect(),

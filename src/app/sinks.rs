@@ -2,27 +2,29 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 #[cfg(feature = "kafka")]
 use crate::outbox::sink::kafka::{Compression, KafkaSettings, Mechanism};
 use crate::{
     config::{self, Discard, NatsJetStream, Sink},
     outbox::sink::{
         nats::{NatsSettings, SignIn, StreamSettings},
-        options::{RedisStreamOptions, SinkKind},
+        options::{IfMissing, RedisStreamOptions, SinkKind},
     },
+    redis_client::Target,
 };
 
-/// The kind of a sink with its settings.
-pub(super) fn kind_of(
+/// The kind of a sink with its settings. `targets` are those of the sinks in Redis, in their order.
+pub(super) fn kind_of<'a>(
     settings: &config::Outbox,
     sink: &Sink,
-    redis_url: &SecretString,
+    targets: &mut impl Iterator<Item = &'a Target>,
 ) -> SinkKind {
     match sink {
         Sink::RedisStream(it) => SinkKind::RedisStream(RedisStreamOptions {
-            url: settings.redis_url(it, redis_url).clone(),
+            redis: targets
+                .next()
+                .expect("each sink in Redis has a target")
+                .clone(),
             stream: it.stream.as_ref().unwrap_or(&settings.stream).clone(),
             len_max: it.stream_len_max.unwrap_or(settings.stream_len_max),
             wait_aof: it.wait_aof_ms.map(Duration::from_millis),
@@ -50,6 +52,7 @@ fn nats(it: &NatsJetStream) -> NatsSettings {
         },
         stream: StreamSettings {
             name: it.stream.clone(),
+            if_missing: IfMissing::Make,
             replicas: it.replicas,
             max_age: it.max_age(),
             max_bytes: it.max_bytes,
@@ -64,6 +67,7 @@ fn kafka(it: &config::Kafka) -> KafkaSettings {
     KafkaSettings {
         brokers: it.brokers.clone(),
         topic: it.topic.clone(),
+        if_missing: IfMissing::Make,
         partitions: it.partitions,
         replication_factor: it.replication_factor,
         compression: match it.compression {

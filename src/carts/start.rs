@@ -11,7 +11,7 @@ use crate::{
         self,
         pool::{Limits as PoolLimits, Workload},
     },
-    metrics::Metrics,
+    metrics::{Metrics, event_loop},
 };
 
 use super::{
@@ -70,6 +70,7 @@ impl Carts {
 }
 
 fn open(options: &Options, url: &SecretString, metrics: &Metrics) -> Result<CartDesk, db::Error> {
+    actix_rt::spawn(event_loop::measure(metrics.clone(), "carts"));
     let pool_limits = PoolLimits {
         workload: Workload::KeyLookups,
         connections_max: options.connections_max,

@@ -1,11 +1,14 @@
 //! The commands of the checkout desk, and its decisions.
 
-use crate::domain::{
-    checkout::{AskedCart, CheckoutRequest},
-    idempotency::{Fingerprint, Scope, StoredResponse},
-    order::Checkout,
-    refusal::Refusal,
-    trace_context::TraceParent,
+use crate::{
+    domain::{
+        checkout::{AskedCart, CheckoutRequest},
+        idempotency::{Fingerprint, Scope, StoredResponse},
+        order::Checkout,
+        refusal::Refusal,
+        trace_context::TraceParent,
+    },
+    stages::trip::Trip,
 };
 
 /// A checkout that is to be carried out exactly once per scope.
@@ -19,6 +22,8 @@ pub struct CheckoutCommand {
     pub fingerprint: Fingerprint,
     /// The trace of the request, which its event goes on with.
     pub traceparent: Option<TraceParent>,
+    /// The way of the checkout so far, to be continued.
+    pub trip: Trip,
     /// Writes the answer that is kept in the transaction. The caller decides what an answer looks like;
     /// the checkout makes it durable.
     pub render: fn(&Checkout) -> StoredResponse,

@@ -1,5 +1,5 @@
-//! `splitcart openapi` and `splitcart errors`: the contract, for programs and for people. Neither
-//! needs a database.
+//! `splitcart openapi`, `splitcart errors` and `splitcart metrics`: the contract, for programs and for people.
+//! None of them needs a database.
 
 use std::io::{self, Write};
 
@@ -16,6 +16,11 @@ A running server has the same at /openapi.json, and as a page to try it at /docs
 pub(super) const ERRORS_EXAMPLES: &str = "\
 Examples:
   splitcart errors > docs/errors.md     after a change to the tables in src/http/error";
+
+/// The examples in the help of `splitcart metrics`.
+pub(super) const METRICS_EXAMPLES: &str = "\
+Examples:
+  splitcart metrics > docs/metrics.md   after a change to the list in src/metrics/list";
 
 /// Prints a text; the reader of a pipe may stop early.
 ///

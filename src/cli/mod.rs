@@ -3,14 +3,16 @@
 //!
 //! | command | where |
 //! |---|---|
-//! | `serve`, `migrate`, `token`, `embedded`, `events` | the file of that name |
-//! | `openapi`, `errors` | [`contract`] |
+//! | `serve`, `migrate`, `health`, `token`, `embedded`, `events`, `doctor` | the file of that name |
+//! | `openapi`, `errors`, `metrics` | [`contract`] |
 //! | `seed`, `import` | `crates/catalogue`, started by [`tool`] |
 //! | `audit`, `demo`, `loadtest`, `outbox` | the crate of that name, started by [`tool`] |
 
 pub mod contract;
+pub mod doctor;
 pub mod embedded;
 pub mod events;
+pub mod health;
 pub mod migrate;
 pub mod serve;
 pub mod services;
@@ -18,13 +20,17 @@ pub mod signals;
 pub mod token;
 pub mod tool;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    config::Config,
+    config::{self, Config},
     http::{error::markdown, openapi},
+    metrics,
 };
 
 const EXAMPLES: &str = "\
@@ -37,6 +43,7 @@ Examples:
   splitcart seed                        fill an empty database with a demo catalogue
   splitcart import docs/examples        take a catalogue from files
   splitcart token --buyer 1             a token to try the API with
+  splitcart doctor                      what is not well around the service, and what to do
   splitcart audit                       check the database against the rules that must always hold
   splitcart outbox status               what waits for which sink of events
   splitcart openapi                     the contract for programs; a server shows it at /docs
@@ -82,7 +89,9 @@ enum Command {
     /// Run the service
     #[command(after_help = SERVE_EXAMPLES)]
     Serve,
+    Doctor(doctor::DoctorArgs),
     Migrate(migrate::MigrateArgs),
+    Health(health::HealthArgs),
     /// Fill an empty database with a demo catalogue
     Seed,
     /// Take stores, people, products and stock from CSV and NDJSON files
@@ -99,6 +108,9 @@ enum Command {
     /// Print every error code, with when, what to do and an example
     #[command(after_help = contract::ERRORS_EXAMPLES)]
     Errors,
+    /// Print every metric, with its meaning and what to do when it is odd
+    #[command(after_help = contract::METRICS_EXAMPLES)]
+    Metrics,
     Embedded(embedded::EmbeddedArgs),
     /// Drive a running server over HTTP and measure it
     Loadtest,
@@ -119,27 +131,55 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    let config = Config::load(cli.common.config.as_deref(), variables())?;
+    let config = Config::load(cli.common.config.as_deref(), variables());
+    if let Command::Doctor(args) = &cli.command {
+        examine(args, config, cli.common.data_dir.as_deref()).await;
+    }
+    let config = config?;
     let _logging = crate::telemetry::start(&config.log, default_filter(&cli.command))?;
     let data_dir = cli.common.data_dir.as_deref();
     match cli.command {
         Command::Serve => serve::run(&config, data_dir).await?,
         Command::Migrate(args) => migrate::run(&args, &config, data_dir).await?,
+        Command::Health(args) => return health::run(&args, &config).await,
         Command::Embedded(args) => return embedded::run(args, data_dir).await,
         Command::Token(args) => token::run(&args, &config, data_dir)?,
         Command::Openapi => contract::print(openapi::document())?,
         Command::Events(args) => events::run(&args)?,
         Command::Errors => contract::print(&markdown::markdown())?,
+        Command::Metrics => contract::print(&metrics::markdown::markdown())?,
         Command::Demo
         | Command::Seed
         | Command::Import
         | Command::Audit
+        | Command::Doctor(_)
         | Command::Outbox
         | Command::Loadtest => {
-            anyhow::bail!("this command was not handed over to its program")
+            anyhow::bail!("this command does not get here")
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `doctor`, without a log beside its report, and ends the process at once: a look at a name server or a
+/// file system that hangs can't be canceled.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing was started that had to be stopped"
+)]
+async fn examine(
+    args: &doctor::DoctorArgs,
+    config: Result<Config, config::Error>,
+    data_dir: Option<&Path>,
+) -> ! {
+    const COULD_NOT_RUN: i32 = 2;
+    match doctor::run(args, config, data_dir).await {
+        Ok(status) => std::process::exit(status),
+        Err(error) => {
+            eprintln!("splitcart: the report can't be written: {error}");
+            std::process::exit(COULD_NOT_RUN)
+        }
+    }
 }
 
 /// The variables of the environment that are text; a setting that is not counts as unset.
@@ -156,7 +196,7 @@ fn default_filter(command: &Command) -> &'static str {
         Command::Serve => {
             // sqlx would quote an unknown parameter of a URL, and it may be a misspelt password.
             // Libraries of brokers report each connection; the state of a sink is told by the outbox.
-            "info,actix_http=off,actix_server=warn,async_nats=off,rskafka=off,\
+            "info,actix_http=off,actix_server=warn,async_nats=off,redis=off,rskafka=off,\
              sqlx::postgres::notice=warn,sqlx_postgres::options=off"
         }
         _ => COMMANDS_FILTER,

@@ -22,7 +22,7 @@ pub async fn run(config: &Config, data_dir: Option<&Path>) -> anyhow::Result<()>
     tokio::pin!(stopped);
     config.check_for_serving()?;
     for warning in config.warnings() {
-        tracing::warn!("{warning}");
+        tracing::warn!("{}", warning.text);
     }
     let mut services = Services::get(config, data_dir).await?;
     let started = tokio::select! {

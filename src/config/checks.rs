@@ -2,7 +2,11 @@
 
 use secrecy::ExposeSecret;
 
-use super::{Config, Error, PoolMode, Protocol, urls};
+use super::{
+    Config, Error, PoolMode, Protocol, Sink,
+    redis::{self, Access},
+    urls,
+};
 
 impl Config {
     /// Refuses numbers out of range. Every number has a maximum: beyond it a wait would never end, or a
@@ -75,6 +79,7 @@ impl Config {
             ("outbox.poll_ms", self.outbox.poll_ms, 1, HOUR_MS),
             ("outbox.claim_max", self.outbox.claim_max.try_into().unwrap_or(0), 1, 10_000),
             ("outbox.claim_lease_s", self.outbox.claim_lease_s, 1, 24 * 60 * 60),
+            ("telemetry.trace_slower_than_ms", self.telemetry.trace_slower_than_ms, 0, HOUR_MS),
             ("outbox.attempts_max", self.outbox.attempts_max.try_into().unwrap_or(0), 1, 1000),
         ];
         match numbers
@@ -105,16 +110,39 @@ impl Config {
         Err(Error::Contradiction(missing.to_owned()))
     }
 
+    fn check_access_to_redis(&self) -> Result<(), Error> {
+        // Files of TLS are also for the sinks that have none of their own.
+        let urls: Vec<_> = [&self.redis.url, &self.outbox.redis_url]
+            .into_iter()
+            .chain(self.outbox.sinks.iter().filter_map(Sink::own_redis_url))
+            .collect();
+        let access = Access {
+            place: "[redis]",
+            urls: &urls,
+            ca_file: &self.redis.tls_ca_file,
+            cert_file: &self.redis.tls_cert_file,
+            key_file: &self.redis.tls_key_file,
+            sentinel_user: &self.redis.sentinel_user,
+            sentinel_password: &self.redis.sentinel_password,
+        };
+        access.check()
+    }
+
     /// Refuses settings that make no sense together.
     pub(super) fn refuse_contradictions(&self) -> Result<(), Error> {
         let database = !self.database.url.expose_secret().is_empty();
-        let redis = !self.redis.url.expose_secret().is_empty();
+        let has_redis = !self.redis.url.expose_secret().is_empty();
         urls::check_database("database.url", &self.database.url)?;
-        urls::check_redis("redis.url", &self.redis.url)?;
-        urls::check_redis("outbox.redis_url", &self.outbox.redis_url)?;
+        redis::check_url("redis.url", &self.redis.url)?;
+        redis::check_url("outbox.redis_url", &self.outbox.redis_url)?;
+        self.check_access_to_redis()?;
         let rules = [
             (
-                redis && !database,
+                !(0.0..=1.0).contains(&self.telemetry.trace_ratio),
+                "telemetry.trace_ratio must be 0 to 1",
+            ),
+            (
+                has_redis && !database,
                 "redis.url is set and database.url is not, and private servers are started together: set \
                  SPLITCART_DATABASE_URL, too, or unset SPLITCART_REDIS_URL",
             ),

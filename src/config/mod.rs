@@ -13,7 +13,9 @@ mod off_or_time;
 mod orders;
 mod outbox;
 mod rate_limits;
+mod redis;
 mod sources;
+mod telemetry;
 mod urls;
 mod warnings;
 
@@ -41,6 +43,9 @@ pub use self::{
         Sink, Webhook,
     },
     rate_limits::{Limits, RateLimit},
+    redis::{MalformedUrl, Redis, RedisServers},
+    telemetry::Telemetry,
+    warnings::Warning,
 };
 
 const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -85,6 +90,7 @@ pub struct Config {
     pub idempotency: Idempotency,
     pub outbox: Outbox,
     pub log: Log,
+    pub telemetry: Telemetry,
 }
 
 /// `[database]`.
@@ -121,21 +127,12 @@ impl TryFrom<String> for PoolMode {
     }
 }
 
-/// `[redis]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Redis {
-    pub url: SecretString,
-    pub url_file: PathBuf,
-    pub timeout_ms: u64,
-    pub pause_ms: u64,
-}
-
 /// `[ops]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ops {
     pub addr: SocketAddr,
+    pub debug: bool,
 }
 
 /// `[cart]`.
@@ -308,6 +305,11 @@ impl Config {
                 &self.database.url_file,
             ),
             ("redis.url", &mut self.redis.url, &self.redis.url_file),
+            (
+                "redis.sentinel_password",
+                &mut self.redis.sentinel_password,
+                &self.redis.sentinel_password_file,
+            ),
             (
                 "outbox.redis_url",
                 &mut outbox.redis_url,

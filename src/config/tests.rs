@@ -225,17 +225,6 @@ fn the_retention_of_events_is_a_time_or_off() {
 }
 
 #[test]
-fn events_go_to_the_redis_for_everything_unless_they_have_one_of_their_own() {
-    let of_all = SecretString::from("redis://all");
-    for (own, used) in [("", "redis://all"), ("redis://own", "redis://own")] {
-        let config = load(&[("SPLITCART_OUTBOX_REDIS_URL", own)]).unwrap();
-        let urls = config.outbox.redis_urls(&of_all);
-        let urls: Vec<_> = urls.iter().map(ExposeSecret::expose_secret).collect();
-        assert_eq!(urls, [used]);
-    }
-}
-
-#[test]
 fn a_variable_s_list_stands_between_commas() {
     let config = load(&[
         (
@@ -364,7 +353,7 @@ fn what_is_likely_to_be_a_mistake_is_warned_of() {
     ] {
         let warnings = load(&[(variable, value)]).unwrap().warnings();
         assert!(
-            warnings.len() == 1 && warnings[0].contains(named),
+            warnings.len() == 1 && warnings[0].text.contains(named),
             "{value}: {warnings:?}"
         );
     }
@@ -376,10 +365,27 @@ fn what_is_likely_to_be_a_mistake_is_warned_of() {
     ] {
         assert_eq!(
             load(&[(variable, value)]).unwrap().warnings(),
-            [""; 0],
+            [],
             "{value}"
         );
     }
+}
+
+#[test]
+fn a_stop_that_cuts_off_accepted_checkouts_is_warned_of() {
+    let warned = |drain_s_max, delay_s| {
+        let settings = [
+            ("SPLITCART_HTTP_DRAIN_S_MAX", drain_s_max),
+            ("SPLITCART_HTTP_DRAIN_DELAY_S", delay_s),
+        ];
+        let warnings = load(&settings).unwrap().warnings();
+        warnings.iter().any(|it| it.setting == "http.drain_s_max")
+    };
+    assert!(!warned("25", "5"));
+    // 4.5 s are needed, and 16 s leave 12 s less the delay.
+    assert!(!warned("16", "7"));
+    assert!(warned("16", "8"));
+    assert!(warned("4", "0"));
 }
 
 #[test]
@@ -459,8 +465,8 @@ fn a_malformed_url_is_refused_with_its_form_and_never_quoted() {
         ),
         (
             "SPLITCART_REDIS_URL",
-            "rediss://:hunter2@h",
-            "TLS to Redis is not supported",
+            "redis+sentinel://:hunter2@h",
+            "does not name the service",
         ),
         (
             "SPLITCART_OUTBOX_REDIS_URL",
@@ -579,4 +585,51 @@ fn an_unknown_name_is_told_by_its_line_and_the_one_that_was_meant() {
         let complaint = refused(&[(variable, "1")]);
         assert!(complaint.contains(told), "{complaint}");
     }
+}
+
+/// All files of a directory and of those in it, as text.
+fn texts_in(directory: &Path) -> Vec<(PathBuf, String)> {
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts.extend(texts_in(&path));
+        } else if let Ok(text) = std::fs::read_to_string(&path) {
+            texts.push((path, text));
+        }
+    }
+    texts
+}
+
+/// The files in deploy/ would be refused at start otherwise, on somebody else's machine.
+#[test]
+fn deployments_have_settings_that_are_accepted() {
+    for path in [
+        "deploy/systemd/splitcart.toml",
+        "deploy/kubernetes/service/splitcart.toml",
+    ] {
+        let variables = [
+            ("SPLITCART_DATABASE_URL", "postgres://db/x"),
+            ("SPLITCART_AUTH_HS256_SECRET", LONG),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::load(Some(Path::new(path)), variables).unwrap();
+        config.check_for_serving().unwrap();
+    }
+    let defaults = Sources::builder()
+        .add_source(File::from_str(DEFAULTS, FileFormat::Toml))
+        .build()
+        .unwrap();
+    let known = settings(&defaults);
+    let is_name = |it: char| it.is_ascii_uppercase() || it.is_ascii_digit() || it == '_';
+    let mut named = 0;
+    for (path, text) in texts_in(Path::new("deploy")) {
+        for (at, _) in text.match_indices(ENV_PREFIX) {
+            let name = text[at..].split(|it| !is_name(it)).next().unwrap();
+            let is_known = known.iter().any(|setting| setting.variable == name);
+            assert!(is_known, "{}: {name} is no setting", path.display());
+            named += 1;
+        }
+    }
+    assert!(named > 10, "the variables are where this test looks");
 }

@@ -1,4 +1,4 @@
-//! Checks the form of the URLs of PostgreSQL, Redis and NATS. Errors never quote a URL, because it contains a
+//! Checks the form of the URLs of PostgreSQL and NATS (those of Redis: `redis`). Errors never quote a URL, because it contains a
 //! password.
 
 use secrecy::{ExposeSecret, SecretString};
@@ -8,7 +8,6 @@ use super::{Error, PoolMode, sources::variable_of};
 
 const POSTGRESQL: [&str; 2] = ["postgres", "postgresql"];
 const NATS: [&str; 2] = ["nats", "tls"];
-const REDIS: [&str; 3] = ["redis", "redis+unix", "unix"];
 
 /// `database.url`.
 pub(super) fn check_database(key: &str, url: &SecretString) -> Result<(), Error> {
@@ -50,11 +49,6 @@ pub(super) fn with_pooling(
     format!("{text}{separator}pool_mode=transaction&prepared_statements={names}").into()
 }
 
-/// `redis.url` and `outbox.redis_url`.
-pub(super) fn check_redis(key: &str, url: &SecretString) -> Result<(), Error> {
-    check(key, url, &REDIS, "redis://:password@host:6379")
-}
-
 /// The servers of a sink in NATS, with commas between them. Its library ignores a user in a URL.
 pub(super) fn check_nats(key: &str, urls: &SecretString) -> Result<(), Error> {
     urls.expose_secret().split(',').try_for_each(|url| {
@@ -87,7 +81,6 @@ fn check(key: &str, url: &SecretString, schemes: &[&str], form: &str) -> Result<
     let scheme = url.split_once("://").map(|(scheme, _)| scheme);
     match scheme {
         None => return refused("this is not a URL"),
-        Some("rediss" | "valkeys") => return refused("TLS to Redis is not supported"),
         Some(scheme) if !schemes.contains(&scheme) => {
             return refused(&format!("its URL does not begin with {}://", schemes[0]));
         }

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::stale_connections;
+use super::{error_counts, stale_connections};
 
 /// The operation of taking a connection from a pool, by which its errors are recognised.
 pub(super) const GET_A_CONNECTION: &str = "get a connection";
@@ -58,7 +58,7 @@ impl Error {
     /// Makes the error of an operation that this process's time limit ended.
     pub(crate) fn timed_out(doing: &'static str) -> Self {
         let cause = sqlx::Error::Io(io::ErrorKind::TimedOut.into());
-        Self { doing, cause }
+        Self::counted(doing, cause)
     }
 
     /// True if PostgreSQL, or a pooler in front of it, answers and refuses the login or the
@@ -121,10 +121,13 @@ impl Error {
     /// Makes the error of a login that is not tried because earlier logins failed.
     pub(super) fn logins_pause(reason: &str) -> Self {
         let source = io::Error::other(format!("logins fail at present ({reason})"));
-        Self {
-            doing: GET_A_CONNECTION,
-            cause: sqlx::Error::Io(source),
-        }
+        Self::counted(GET_A_CONNECTION, sqlx::Error::Io(source))
+    }
+
+    fn counted(doing: &'static str, cause: sqlx::Error) -> Self {
+        let error = Self { doing, cause };
+        error_counts::count(&error);
+        error
     }
 
     fn code(&self) -> Option<String> {
@@ -188,7 +191,7 @@ pub trait Doing<T> {
 impl<T> Doing<T> for Result<T, sqlx::Error> {
     fn doing(self, doing: &'static str) -> Result<T, Error> {
         self.map_err(|cause| {
-            let error = Error { doing, cause };
+            let error = Error::counted(doing, cause);
             if error.code().as_deref().is_some_and(plan_is_stale) {
                 stale_connections::plans_are_stale();
             }

@@ -7,6 +7,7 @@
 //! | rule | file |
 //! |---|---|
 //! | what a failed statement means to its caller, which SQLSTATEs can be retried | [`error`] |
+//! | how many statements have failed, by kind | `error_counts` |
 //! | connections | [`pool`], `stale_connections`, `login_backoff` |
 //! | several hosts, of which one is the primary | `address`, `primary` |
 //! | settings of sessions, or of transactions behind a pooler | `session_settings`, `pooled` |
@@ -15,6 +16,7 @@
 //! | time limits of this process, for when PostgreSQL's own don't work | `time_limit` |
 //! | the statement that decides about stock; counts of stock | [`inventory`] |
 //! | which rows other transactions hold | `held` |
+//! | names, stock and newest orders of vendors, for the console | [`hot_vendors`] |
 //! | first answers | [`idempotency`], [`carts`], [`inventory`], `stored_answers` |
 //! | endpoints of webhooks and their deliveries | [`webhooks`] |
 //! | the rights of the role that serves | [`roles`] |
@@ -25,7 +27,9 @@ pub mod audit;
 pub mod carts;
 pub mod catalog;
 pub mod error;
+mod error_counts;
 pub(crate) mod held;
+pub mod hot_vendors;
 pub mod idempotency;
 pub mod incarnation;
 pub mod inventory;
@@ -39,6 +43,7 @@ pub mod pooler_check;
 mod primary;
 pub mod roles;
 pub mod server;
+pub mod server_state;
 mod session_settings;
 pub(crate) mod stale_connections;
 mod stored_answers;
@@ -48,6 +53,7 @@ pub mod transaction;
 pub mod webhooks;
 
 pub use error::{Error, Fault};
+pub use error_counts::error_counts;
 pub use time_limit::{in_time, within};
 
 /// Collects one column of rows, for `unnest`.

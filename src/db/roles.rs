@@ -130,6 +130,90 @@ pub async fn let_serve(connection: &mut PgConnection, role: &str) -> Result<(), 
     Ok(())
 }
 
+/// The role of a connection, as far as it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct OwnRole {
+    /// True for the owner of the schema and of its tables, who may migrate.
+    pub owns: bool,
+    pub is_superuser: bool,
+}
+
+/// Reads what the role of this connection may do.
+pub async fn own_role(connection: &mut PgConnection) -> Result<OwnRole, Error> {
+    // Not `query!`: this reads the server's catalogue, not the schema.
+    sqlx::query_as(
+        "select current_setting('is_superuser')::bool as is_superuser,
+            has_schema_privilege('public', 'create') and not exists (
+                select from pg_class
+                where relnamespace = 'public'::regnamespace
+                    and relkind = 'r'
+                    and not pg_has_role(relowner, 'member')) as owns",
+    )
+    .fetch_one(connection)
+    .await
+    .doing("look at the own role")
+}
+
+/// Finds the privileges that the role of this connection lacks for serving, such as `update on users`. All
+/// migrations must have been applied.
+pub async fn missing_privileges(connection: &mut PgConnection) -> Result<Vec<String>, Error> {
+    let (mut tables, mut privileges, mut columns) = (Vec::new(), Vec::new(), Vec::new());
+    for (table, granted) in GRANTS.iter().chain([&DEAD_LETTERS]) {
+        for (privilege, column) in single_privileges(granted) {
+            tables.push(*table);
+            privileges.push(privilege);
+            columns.push(column);
+        }
+    }
+    let mut missing: Vec<String> = sqlx::query_scalar(
+        "select distinct privilege || ' on ' || name
+            from unnest($1::text[], $2::text[], $3::text[]) needed (name, privilege, column_name)
+            where not case column_name
+                when '' then has_table_privilege('public.' || name, privilege)
+                else has_column_privilege('public.' || name, column_name, privilege)
+            end
+            order by 1",
+    )
+    .bind(tables)
+    .bind(privileges)
+    .bind(columns)
+    .fetch_all(&mut *connection)
+    .await
+    .doing("look at the own privileges")?;
+    let has_sequence: bool =
+        sqlx::query_scalar("select has_sequence_privilege('public.' || $1, 'usage')")
+            .bind(SEQUENCE)
+            .fetch_one(connection)
+            .await
+            .doing("look at the own privileges")?;
+    if !has_sequence {
+        missing.push(format!("usage on {SEQUENCE}"));
+    }
+    Ok(missing)
+}
+
+/// Takes `select, update (a, b)` apart: each privilege with its column, which is empty for the whole table.
+fn single_privileges(granted: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut rest = granted.trim();
+    while !rest.is_empty() {
+        let end = rest.find([',', '(']).unwrap_or(rest.len());
+        let privilege = rest[..end].trim();
+        let after = &rest[end..];
+        rest = if let Some((columns, after)) =
+            after.strip_prefix('(').and_then(|it| it.split_once(')'))
+        {
+            found.extend(columns.split(',').map(|column| (privilege, column.trim())));
+            after
+        } else {
+            found.push((privilege, ""));
+            after
+        };
+        rest = rest.trim_start_matches([',', ' ']);
+    }
+    found
+}
+
 fn statements(role: &str) -> String {
     let role = format!("\"{}\"", role.replace('"', "\"\""));
     let mut all = vec![
@@ -145,4 +229,23 @@ fn statements(role: &str) -> String {
     }
     all.push(format!("grant usage on sequence {SEQUENCE} to {role}"));
     all.join(";\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn privileges_are_taken_apart() {
+        assert_eq!(
+            single_privileges("select, insert (a, b), update (c), delete"),
+            [
+                ("select", ""),
+                ("insert", "a"),
+                ("insert", "b"),
+                ("update", "c"),
+                ("delete", "")
+            ]
+        );
+    }
 }

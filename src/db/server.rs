@@ -75,3 +75,17 @@ fn read(row: &PgRow) -> sqlx::Result<ServerSettings> {
         full_page_writes: row.try_get(6)?,
     })
 }
+
+/// Counts the sessions of this role that wait for a lock. Those of other roles show nothing of themselves.
+pub async fn count_lock_waits(connection: &mut PgConnection) -> Result<i64, Error> {
+    // Not `query!`, as above.
+    let waits: (i64,) = sqlx::query_as(
+        "select count(*)
+        from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'",
+    )
+    .fetch_one(connection)
+    .await
+    .doing("count waits for locks")?;
+    Ok(waits.0)
+}

@@ -34,6 +34,27 @@ impl TraceParent {
         Some(Self(format!("00-{trace}-{parent}-{flags}").into()))
     }
 
+    /// The parent of what a span causes.
+    pub fn of_span(trace_id: u128, span_id: u64, is_sampled: bool) -> Self {
+        let flags = u8::from(is_sampled);
+        Self(format!("00-{trace_id:032x}-{span_id:016x}-{flags:02x}").into())
+    }
+
+    pub fn trace_id(&self) -> u128 {
+        u128::from_str_radix(&self.0[3..35], 16).expect("it was parsed as hex digits")
+    }
+
+    /// The id of the span that is the parent.
+    pub fn parent_id(&self) -> u64 {
+        u64::from_str_radix(&self.0[36..52], 16).expect("it was parsed as hex digits")
+    }
+
+    /// True if whoever began the trace keeps it.
+    pub fn is_sampled(&self) -> bool {
+        let flags = u8::from_str_radix(&self.0[53..], 16);
+        flags.expect("it was parsed as hex digits") & 1 == 1
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -24,7 +24,11 @@ use std::{
 
 use tokio::sync::{Notify, watch as watch_channel};
 
-use crate::{db::held::Holder, domain::checkout::AskedCart, metrics::Metrics};
+use crate::{
+    db::held::Holder,
+    domain::checkout::AskedCart,
+    metrics::{Metrics, OutcomeLabel},
+};
 
 use self::stuck::StuckCarts;
 
@@ -189,8 +193,15 @@ impl HeldRows {
                     drop(forgotten.changed().await);
                 }
             };
+            let began = Instant::now();
             // A member that is put back at the deadline is judged by what is known then.
-            drop(tokio::time::timeout_at(deadline.into(), freed).await);
+            let in_time = tokio::time::timeout_at(deadline.into(), freed).await;
+            let outcome = if in_time.is_ok() { "freed" } else { "held" };
+            this.0
+                .metrics
+                .held_row_wait
+                .get_or_create(&OutcomeLabel { outcome })
+                .observe(began.elapsed().as_secs_f64());
         }
     }
 

@@ -33,6 +33,8 @@ use super::connection::requests::UnderWay;
 
 /// The largest part of an answer that is handed on at a time.
 const PART_LEN: usize = 64 * 1024;
+/// The longest body that the private listener reads.
+const SHORT_BODY_LEN_MAX: usize = 8 * 1024;
 
 /// The bytes of requests' bodies in memory, of the whole process.
 #[derive(Debug)]
@@ -131,16 +133,19 @@ impl RequestBody {
     }
 }
 
-/// A middleware for pages that read no body: a request with one ends its connection.
+/// A middleware for pages that read a short body or none: a request with an unread one ends its connection.
 ///
 /// # Errors
 /// Only what a middleware inside this one fails with.
-pub async fn read_no_body<B: MessageBody + 'static>(
+pub async fn read_short_body<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<AnswerBody>, actix_web::Error> {
-    let budget = BodyBudget::new(0, Gauge::default());
+    let budget = BodyBudget::new(SHORT_BODY_LEN_MAX, Gauge::default());
     let body = RequestBody::share(request.take_payload(), &budget);
+    if let Some(body) = &body {
+        request.set_payload(body.reader());
+    }
     let response = next.call(request).await?.map_into_boxed_body();
     Ok(response.map_body(|_, answer| AnswerBody::new(answer, None, body)))
 }

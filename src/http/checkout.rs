@@ -8,6 +8,7 @@ use chrono::{SubsecRound, Utc};
 use crate::{
     batching::Undecided,
     checkout::{
+        batch::labels,
         command::{CheckoutCommand, Decision},
         preview::{Previewed, preview},
     },
@@ -59,6 +60,8 @@ pub async fn post(keyed: Keyed<CheckoutRequestBody>) -> Result<HttpResponse, Api
     } = keyed;
     let request = body.by(attempt.scope.user_id, attempt.scope.store_id);
     let fingerprint = attempt.fingerprint;
+    let trip = attempt.trip.clone();
+    let way = trip.clone();
     let desk = state.checkouts.clone();
     let work = move |scope| async move {
         let command = CheckoutCommand {
@@ -66,9 +69,12 @@ pub async fn post(keyed: Keyed<CheckoutRequestBody>) -> Result<HttpResponse, Api
             scope,
             fingerprint,
             traceparent,
+            trip,
             render,
         };
-        match desk.submit(command).await? {
+        let answer = desk.submit(command).await;
+        way.end(labels::of_answer(&answer));
+        match answer? {
             Decision::Created(response) => Ok(Answer::Fresh(response)),
             Decision::Replayed(response) => Ok(Answer::Replayed(response)),
             Decision::Refused(refusal) => Err(refusal.into()),

@@ -1,7 +1,10 @@
 //! Carries a request out once per Idempotency-Key: replays the first answer, refuses, or claims the
 //! key, does the work and keeps its answer.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     HttpResponse, HttpResponseBuilder,
@@ -138,7 +141,15 @@ where
 /// Asks Redis for the key. A key that is in progress may have been answered already, a moment before Redis
 /// learns of it.
 async fn begin(state: &State, attempt: &Attempt) -> Begun {
-    let ask = || state.claims.begin(&attempt.scope, attempt.fingerprint);
+    let ask = async || {
+        let began_at = Instant::now();
+        let begun = state
+            .claims
+            .begin(&attempt.scope, attempt.fingerprint)
+            .await;
+        attempt.trip.asked_redis(began_at);
+        begun
+    };
     match ask().await {
         Begun::Known(Known::InProgress, _) => {
             tokio::time::sleep(LOOK_AGAIN_AFTER).await;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use actix_web::{FromRequest, HttpRequest, dev, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev, web};
 use futures_util::future::LocalBoxFuture;
 
 use crate::{
@@ -14,6 +14,7 @@ use crate::{
         trace_context::TraceParent,
     },
     idempotency::fingerprint,
+    stages::trip::Trip,
 };
 
 use super::{
@@ -21,6 +22,7 @@ use super::{
     body,
     error::ApiError,
     json::{self, FromJson},
+    request_trace,
     state::State,
     target::Target,
 };
@@ -91,6 +93,8 @@ pub struct Attempt {
     pub fingerprint: Fingerprint,
     /// The time for which Redis keeps the answer.
     pub keep_for: Duration,
+    /// The way of the request so far, to be continued.
+    pub trip: Trip,
 }
 
 impl<T: KeyedBody> FromRequest for Keyed<T> {
@@ -131,6 +135,7 @@ impl<T: KeyedBody> Keyed<T> {
                 return Err(error);
             }
         };
+        let trace = request_trace::of(request);
         let attempt = Attempt {
             scope: Scope {
                 user_id: identity.user_id,
@@ -141,24 +146,17 @@ impl<T: KeyedBody> Keyed<T> {
             },
             fingerprint,
             keep_for: T::keep_for(&state),
+            trip: Trip::of_span(trace.span),
         };
+        request.extensions_mut().insert(attempt.trip.clone());
         Ok(Self {
             state,
             attempt,
             target,
             condition,
-            traceparent: traceparent(request),
+            traceparent: trace.for_events(),
             body,
         })
-    }
-}
-
-/// The trace to which the request belongs. A header that is malformed or stands twice counts as absent.
-fn traceparent(request: &HttpRequest) -> Option<TraceParent> {
-    let mut values = request.headers().get_all("traceparent");
-    match (values.next(), values.next()) {
-        (Some(value), None) => TraceParent::parse(value.as_bytes()),
-        _ => None,
     }
 }
 

@@ -14,6 +14,18 @@ const BACKLOG: u32 = 65_535;
 /// # Errors
 /// The address is taken or not ours.
 pub fn bind(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+    bound(addr)?.listen(BACKLOG)?.into_std()
+}
+
+/// Tries whether [`bind`] would succeed, without ever listening.
+///
+/// # Errors
+/// The address is taken or not ours.
+pub fn try_bind(addr: SocketAddr) -> io::Result<()> {
+    bound(addr).map(drop)
+}
+
+fn bound(addr: SocketAddr) -> io::Result<TcpSocket> {
     let socket = if addr.is_ipv4() {
         TcpSocket::new_v4()?
     } else {
@@ -22,5 +34,5 @@ pub fn bind(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     // As the standard library does: a server that starts again gets its address back.
     socket.set_reuseaddr(true)?;
     socket.bind(addr)?;
-    socket.listen(BACKLOG)?.into_std()
+    Ok(socket)
 }

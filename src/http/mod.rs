@@ -10,7 +10,7 @@
 //! | the state of a thread, reading from and writing to PostgreSQL | [`state`], [`reads`], [`writes`], made from [`options`] |
 //! | requests and answers | [`bodies`] |
 //! | the contract for programs and people | [`openapi`] |
-//! | request ids, the canonical log line | [`trace`] |
+//! | request ids, the canonical log line, spans | [`trace`], `request_line`, `request_trace` |
 //! | the listener, its connections and bodies | [`server`], [`listener`], [`connection`], [`answer_body`], [`tls`] |
 //! | rate limits | [`rate_limit`] |
 //! | headers for browsers | [`cors`], [`security`] |
@@ -43,6 +43,8 @@ pub mod precondition;
 pub mod query;
 pub mod rate_limit;
 pub(crate) mod reads;
+mod request_line;
+mod request_trace;
 pub(crate) mod routes;
 pub(crate) mod security;
 pub(crate) mod server;

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use crate::{
     carts::batch::CartDesk,
     checkout::batch::CheckoutDesk,
-    config::{Origin, Proxy},
+    config::{LogFormat, Origin, Proxy},
     db::pool::Limits as PoolLimits,
     domain::terms::Terms,
     idempotency::{incarnation::Incarnation, redis_claims::Limits as ClaimLimits},
@@ -16,6 +16,8 @@ use crate::{
     live_orders::hub::LiveOrders,
     metrics::Metrics,
     orders::batch::OrderDesk,
+    redis_client::Target,
+    traces::Traces,
     webhooks::address::Reach,
 };
 
@@ -31,7 +33,7 @@ use super::{
 pub struct Options {
     pub settings: Settings,
     pub database_url: SecretString,
-    pub redis_url: SecretString,
+    pub redis: Target,
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
     pub orders: OrderDesk,
@@ -46,6 +48,8 @@ pub struct Options {
     pub places: Arc<Places>,
     /// The bodies of all threads.
     pub bodies: Arc<BodyBudget>,
+    /// `None` where traces are off.
+    pub traces: Option<Traces>,
     pub metrics: Metrics,
 }
 
@@ -72,6 +76,7 @@ pub struct Settings {
     pub docs: bool,
     /// The proxies in front of the client addresses that are logged; `None` if no address is logged.
     pub log_addresses_behind: Option<Vec<Proxy>>,
+    pub log_format: LogFormat,
     pub terms: Terms,
     /// The pool of each thread.
     pub pool: PoolLimits,

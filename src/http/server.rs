@@ -4,7 +4,10 @@ use std::{
     io,
     net::{SocketAddr, TcpListener},
     rc::Rc,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -31,7 +34,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{
     log_floods::{self, Kind},
-    metrics::Metrics,
+    metrics::{Metrics, event_loop},
 };
 
 use super::{
@@ -70,6 +73,7 @@ pub fn serve(
         .shutdown_timeout(settings.serve_on_s_max)
         .max_concurrent_connections(settings.connections_per_thread);
     let stopping = builder.graceful_shutdown_signal();
+    let threads = Arc::new(AtomicUsize::new(0));
     let plain = settings.plain;
     let builder = match tls {
         Some(mut tls) => {
@@ -103,7 +107,7 @@ pub fn serve(
                         peer,
                     )
                 })
-                .and_then(http_service(&options, &stopping).map_err(TlsError::Service))
+                .and_then(http_service(&options, &stopping, &threads).map_err(TlsError::Service))
             })?
         }
         None => builder.listen("http", listener, move || {
@@ -119,7 +123,7 @@ pub fn serve(
                     Ok((Connection::new(counted, version, limits), version, peer))
                 }
             })
-            .and_then(http_service(&options, &stopping))
+            .and_then(http_service(&options, &stopping, &threads))
         })?,
     };
     Ok(builder.run())
@@ -161,6 +165,7 @@ const HTTP2_CONNECTION_WINDOW: u32 = 1024 * 1024;
 fn http_service<Io>(
     options: &Options,
     stopping: &GracefulShutdownSignal,
+    threads: &AtomicUsize,
 ) -> impl ServiceFactory<
     (Connection<Io>, Version, Option<SocketAddr>),
     Config = (),
@@ -173,6 +178,10 @@ where
 {
     let state = State::open(options).expect("the URLs were parsed at start");
     let (settings, docs) = (&options.settings, options.settings.docs);
+    // A thread that is started again after a panic takes a name that was there before.
+    let thread = threads.fetch_add(1, Ordering::Relaxed) % settings.threads;
+    let lag = event_loop::measure(options.metrics.clone(), format!("http-{thread}"));
+    actix_web::rt::spawn(lag);
     // The last middleware is the outermost.
     let app = App::new()
         .app_data(web::Data::new(state))

@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use crate::{
     carts::batch::CartDesk,
     checkout::batch::CheckoutDesk,
-    config::Proxy,
+    config::{LogFormat, Proxy},
     db,
     domain::terms::Terms,
     idempotency::{incarnation::Incarnation, redis_claims::Claims},
@@ -16,6 +16,7 @@ use crate::{
     live_orders::hub::LiveOrders,
     metrics::Metrics,
     orders::batch::OrderDesk,
+    traces::Traces,
     webhooks::address::Reach,
 };
 
@@ -44,9 +45,12 @@ pub struct State {
     pub tokens: TokenVerifier,
     /// `None` where rate limits are off.
     pub rate_limits: Option<Arc<RateLimits>>,
+    /// `None` where traces are off.
+    pub traces: Option<Traces>,
     pub metrics: Metrics,
     pub bodies: Arc<BodyBudget>,
     log_addresses_behind: Option<Vec<Proxy>>,
+    pub log_format: LogFormat,
     pub is_under_tls: bool,
     pub statements_max: Duration,
     /// The time after which a live stream without events shows that it is there.
@@ -62,8 +66,6 @@ pub struct State {
 pub enum Error {
     #[error(transparent)]
     Database(#[from] db::Error),
-    #[error("could not understand redis.url: {0}")]
-    Redis(#[from] redis::RedisError),
 }
 
 impl State {
@@ -76,11 +78,11 @@ impl State {
         Ok(Self {
             pool,
             claims: Claims::open(
-                &options.redis_url,
+                &options.redis,
                 settings.claims,
                 options.incarnation.clone(),
                 metrics.clone(),
-            )?,
+            ),
             incarnation: options.incarnation.clone(),
             checkouts: options.checkouts.clone(),
             carts: options.carts.clone(),
@@ -91,9 +93,11 @@ impl State {
             terms: settings.terms,
             tokens: options.tokens.clone(),
             rate_limits: options.rate_limits.clone(),
+            traces: options.traces.clone(),
             metrics: metrics.clone(),
             bodies: Arc::clone(&options.bodies),
             log_addresses_behind: settings.log_addresses_behind.clone(),
+            log_format: settings.log_format,
             is_under_tls: settings.is_under_tls,
             statements_max: settings.statements_max,
             keep_cart_answers_for: settings.keep_cart_answers_for,

@@ -14,6 +14,7 @@ use rustls::{
 
 use super::watched_file::{self, Current, WatchedFiles};
 
+const SETTINGS: &str = "http.tls_cert_file with http.tls_key_file";
 /// A certificate with less time left is warned of.
 const EXPIRES_SOON: TimeDelta = TimeDelta::days(14);
 
@@ -28,19 +29,58 @@ pub fn open(
 ) -> Result<WatchedFiles<CertifiedKey>, watched_file::Error> {
     let provider = ring::default_provider();
     let paths = vec![cert_file.to_owned(), key_file.to_owned()];
-    WatchedFiles::open(
-        "http.tls_cert_file with http.tls_key_file",
-        paths,
-        move |files| parse(&files[0], &files[1], &provider, &not_after),
-    )
+    WatchedFiles::open(SETTINGS, paths, move |files| {
+        let certified = parse(&files[0], &files[1], &provider)?;
+        report_validity(&certified, &not_after);
+        Ok(certified)
+    })
 }
 
-fn parse(
-    chain: &[u8],
-    key: &[u8],
-    provider: &CryptoProvider,
-    not_after: &Gauge,
-) -> Result<CertifiedKey, String> {
+/// The time at which a certificate ends, and a warning if that is soon or it is out of its time.
+#[derive(Clone, Debug)]
+pub struct Validity {
+    pub end: Option<DateTime<Utc>>,
+    pub warning: Option<String>,
+}
+
+/// Reads the certificate and its key as [`open`] does, and looks at the certificate's time.
+///
+/// # Errors
+/// The same.
+pub fn look(cert_file: &Path, key_file: &Path) -> Result<Validity, watched_file::Error> {
+    let provider = ring::default_provider();
+    let paths = vec![cert_file.to_owned(), key_file.to_owned()];
+    let files = WatchedFiles::open(SETTINGS, paths, move |files| {
+        parse(&files[0], &files[1], &provider)
+    })?;
+    let certified = files.current().borrow().clone();
+    let validity = certified.cert.first().and_then(validity_of);
+    Ok(Validity {
+        end: validity.map(|(_, end)| end),
+        warning: warning_about(validity),
+    })
+}
+
+fn warning_about(validity: Option<(DateTime<Utc>, DateTime<Utc>)>) -> Option<String> {
+    match validity {
+        Some((begin, end)) => about_its_time(begin, end),
+        None => {
+            Some("http.tls_cert_file: it can't be told when the certificate expires".to_owned())
+        }
+    }
+}
+
+fn report_validity(certified: &CertifiedKey, not_after: &Gauge) {
+    let validity = certified.cert.first().and_then(validity_of);
+    if let Some((_, end)) = validity {
+        not_after.set(end.timestamp());
+    }
+    if let Some(warning) = warning_about(validity) {
+        tracing::warn!("{warning}");
+    }
+}
+
+fn parse(chain: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<CertifiedKey, String> {
     let chain = CertificateDer::pem_slice_iter(chain)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| format!("the certificate is no PEM: {error}"))?;
@@ -49,23 +89,14 @@ fn parse(
     }
     let key = PrivateKeyDer::from_pem_slice(key)
         .map_err(|error| format!("the key is no PEM: {error}"))?;
-    let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+    CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => {
             "certificate and key can't be used together: the key is another certificate's; were the files \
              of two mixed up?"
                 .to_owned()
         }
         error => format!("certificate and key can't be used together: {error}"),
-    })?;
-    if let Some((begin, end)) = certified.cert.first().and_then(validity_of) {
-        not_after.set(end.timestamp());
-        if let Some(warning) = about_its_time(begin, end) {
-            tracing::warn!("{warning}");
-        }
-    } else {
-        tracing::warn!("http.tls_cert_file: it can't be told when the certificate expires");
-    }
-    Ok(certified)
+    })
 }
 
 /// From when on until when it is good.

@@ -1,7 +1,11 @@
-//! Around every request: its id, its error envelope, its metrics and its one canonical log line.
+//! Around every request: its id, its error envelope, its metrics, its spans and its one canonical log line.
 //! Nothing is answered that has not passed here.
 
-use std::{borrow::Cow, rc::Rc, time::Instant};
+use std::{
+    borrow::Cow,
+    rc::Rc,
+    time::{Duration, Instant},
+};
 
 use actix_cors::CorsError;
 use actix_web::{
@@ -15,13 +19,15 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use tracing::Level;
 use uuid::Uuid;
 
 use crate::{
+    config::LogFormat,
     log_floods::{self, Kind},
     metrics::{ReasonLabel, RequestLabel},
     request_id::{self, RequestId},
+    stages::trip::Trip,
+    traces::RequestTrace,
 };
 
 use super::{
@@ -29,6 +35,9 @@ use super::{
     auth::Identity,
     connection::requests::{Begun, Requests, UnderWay},
     error::{ApiError, Cause, Code},
+    paths::CHECKOUT,
+    request_line::RequestLine,
+    request_trace::{self, Ended},
     security,
     state::State,
 };
@@ -37,8 +46,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_LEN_MAX: usize = 128;
 /// The most header fields. HTTP/1.1 has this limit in the framework, HTTP/2 has none.
 const HEADERS_MAX: usize = 100;
-/// The longest part of an unknown method that is logged.
-const METHOD_LEN_MAX: usize = 16;
 
 /// The reason of a 401 or 403.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +61,7 @@ pub async fn trace<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<AnswerBody>, actix_web::Error> {
     let started = Instant::now();
     let request_id = request_id(&request);
+    request_trace::begin(&request);
     let (mut unanswered, refusal) = Unanswered::begin(&mut request);
     let response = match refusal {
         Some(refusal) => request.error_response(refusal),
@@ -196,6 +204,7 @@ fn has_its_line(status: u16, code: Option<&Code>, caller: Option<&Identity>) -> 
     !is_refusal || log_floods::admits(Kind::answered(status, code))
 }
 
+/// Counts the request, sends its spans and writes its line.
 fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
     let request = response.request();
     let route = request
@@ -203,17 +212,40 @@ fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
         .map_or(Cow::Borrowed("unknown"), Cow::Owned);
     let status = response.status().as_u16();
     let took = started.elapsed();
+    let method = known_method(request.method());
+    let way = request.extensions().get::<Trip>().map(Trip::so_far);
     let state = request.app_data::<web::Data<State>>();
+    let is_checkout = route == CHECKOUT && *request.method() == Method::POST;
+    let decided = way
+        .as_ref()
+        .filter(|way| is_checkout && way.last_attempt().is_some());
+    let decided = decided.map(|way| (way, way.times(took)));
     if let Some(state) = state {
-        let method = known_method(request.method());
-        let label = RequestLabel {
-            method,
-            route: route.to_string(),
-            status,
-        };
-        state.metrics.requests.get_or_create(&label).inc();
-        state.metrics.request_duration.observe(took.as_secs_f64());
+        count(state, (method, &route, status), took);
+        if is_checkout {
+            let stages = &state.metrics.checkout_stages;
+            stages.observe_answer(status, took);
+            if let Some((_, times)) = &decided {
+                stages.observe(times);
+            }
+        }
     }
+    let is_replayed = response.headers().contains_key(super::idempotent::REPLAYED);
+    let outcome = way.as_ref().and_then(|way| way.outcome);
+    let outcome = outcome.or_else(|| (is_checkout && is_replayed).then_some("replayed"));
+    let is_trace_kept = request_trace::end(
+        response,
+        &Ended {
+            request_id,
+            method,
+            route: &route,
+            began_at: started,
+            took,
+            is_replayed,
+            outcome,
+            way: way.as_ref(),
+        },
+    );
     let extensions = request.extensions();
     let auth_reason = extensions.get::<AuthReason>().map(|reason| reason.0);
     if let (Some(reason), Some(state)) = (auth_reason, state) {
@@ -225,40 +257,35 @@ fn report(response: &ServiceResponse, request_id: &str, started: Instant) {
     if !has_its_line(status, code, caller) {
         return;
     }
-    let address = state.and_then(|state| state.logged_address(request));
-    let method = short(request.method().as_str());
-    // A level is a constant.
-    macro_rules! line {
-        ($level:expr) => {
-            tracing::event!(
-                $level,
-                http.request_id = request_id,
-                http.method = method,
-                http.route = %route,
-                http.status = status,
-                http.duration_ms = took.as_micros() as f64 / 1000.0,
-                http.replayed = response.headers().contains_key(super::idempotent::REPLAYED),
-                error.code = code.map(|code| code.as_str()),
-                auth.reason = auth_reason,
-                error.cause = extensions.get::<Cause>().map(|cause| display(&cause.0)),
-                user.id = caller.map(|caller| display(caller.user_id)),
-                store.id = caller.map(|caller| display(caller.store_id)),
-                client.address = address.map(display),
-                "{method} {route} answered {status}",
-            )
-        };
-    }
-    match status {
-        503 => line!(Level::WARN),
-        500.. => line!(Level::ERROR),
-        _ => line!(Level::INFO),
-    }
+    let trace = extensions.get::<RequestTrace>();
+    let line = RequestLine {
+        request_id,
+        method: request.method().as_str(),
+        route: &route,
+        status,
+        took,
+        is_replayed,
+        code,
+        auth_reason,
+        cause: extensions.get::<Cause>(),
+        caller,
+        address: state.and_then(|state| state.logged_address(request)),
+        trace_id: trace.and_then(RequestTrace::trace_id),
+        is_trace_kept,
+        outcome,
+        way: decided,
+    };
+    line.write(state.map_or(LogFormat::Json, |state| state.log_format));
 }
 
-/// The method, which a client can make up, cut to a bounded length.
-fn short(method: &str) -> &str {
-    // A method is ASCII.
-    method.get(..METHOD_LEN_MAX).unwrap_or(method)
+fn count(state: &State, (method, route, status): (&'static str, &str, u16), took: Duration) {
+    let label = RequestLabel {
+        method,
+        route: route.to_owned(),
+        status,
+    };
+    state.metrics.requests.get_or_create(&label).inc();
+    state.metrics.request_duration.observe(took.as_secs_f64());
 }
 
 /// A client can make up methods; a metric's label must not follow it.

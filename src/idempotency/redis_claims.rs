@@ -7,15 +7,13 @@
 
 use std::time::Duration;
 
-use redis::RedisResult;
-use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::{
     compression::{compress, decompress},
     domain::idempotency::{Fingerprint, Scope, StoredResponse},
     metrics::Metrics,
-    redis_client::Connection,
+    redis_client::{Connection, Target},
 };
 
 use super::{
@@ -88,20 +86,17 @@ pub struct Claims {
 impl Claims {
     /// Connects on first use, and again after a connection was lost. Must be called on the runtime that
     /// will use it.
-    ///
-    /// # Errors
-    /// The URL is malformed.
     pub fn open(
-        url: &SecretString,
+        redis: &Target,
         limits: Limits,
         incarnation: Incarnation,
         metrics: Metrics,
-    ) -> RedisResult<Self> {
-        let connection = Connection::lazy(url, limits.timeout)?;
+    ) -> Self {
+        let connection = Connection::lazy(redis, limits.timeout);
         let scripts = Scripts::new();
         let deferred_releases =
             DeferredReleases::start(connection.clone(), scripts.release.clone());
-        Ok(Self {
+        Self {
             connection,
             limits,
             redis: RedisPause::new(limits.timeout, limits.pause, metrics.clone()),
@@ -109,7 +104,7 @@ impl Claims {
             deferred_releases,
             incarnation,
             metrics,
-        })
+        }
     }
 
     /// Looks a key up, and claims it if it is free.

@@ -46,7 +46,12 @@ impl RedisPause {
             let tried_by = now + millis(self.timeout);
             self.paused_until.store(tried_by, Ordering::Relaxed);
         }
-        match command.await {
+        let sent_at = Instant::now();
+        let answered = command.await;
+        self.metrics
+            .redis_command_duration
+            .observe(sent_at.elapsed().as_secs_f64());
+        match answered {
             Ok(value) => {
                 if paused_until > 0 {
                     self.paused_until.store(0, Ordering::Relaxed);

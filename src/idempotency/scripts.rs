@@ -6,10 +6,12 @@ use redis::Script;
 /// Claims a key or returns its present state.
 ///
 /// `KEYS[1]` the scope; ARGV: fingerprint, owner, lease in ms. Returns nil if the key is claimed now, else
-/// fingerprint, status and body; without a status a request is at work.
+/// fingerprint, status and body; without a status a request is at work. The owner's claim is no one else's:
+/// a cluster's client repeats a command whose answer was lost.
 const BEGIN: &str = r"
-local found = redis.call('hmget', KEYS[1], 'fingerprint', 'status', 'body')
-if found[1] then return found end
+local found = redis.call('hmget', KEYS[1], 'fingerprint', 'status', 'body', 'owner')
+if found[4] == ARGV[2] then return nil end
+if found[1] then return {found[1], found[2], found[3]} end
 redis.call('hset', KEYS[1], 'fingerprint', ARGV[1], 'owner', ARGV[2])
 redis.call('pexpire', KEYS[1], ARGV[3])
 return nil

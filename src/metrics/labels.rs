@@ -26,6 +26,26 @@ pub struct RefusedLabel {
     pub reason: RefusedBecause,
 }
 
+/// The reason why a batch was closed, and began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum ClosedBecause {
+    /// No other transaction was running.
+    Idle,
+    /// As many commands waited as fit into a transaction.
+    Full,
+    /// Enough commands waited for one more transaction beside those that were running.
+    Enough,
+    /// Few commands waited, but the running transactions were slow.
+    OthersSlow,
+}
+
+/// The batches that were closed for a reason.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ClosedLabel {
+    /// Such as `Idle`.
+    pub reason: ClosedBecause,
+}
+
 /// A sink of events.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SinkLabel {
@@ -123,4 +143,39 @@ pub struct ReasonLabel {
 pub struct ReplayLabel {
     /// `redis` or `postgresql`.
     pub source: &'static str,
+}
+
+/// A stage of checkouts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StageLabel {
+    /// Such as `commit`; see [`Stage`](crate::stages::Stage).
+    pub stage: &'static str,
+}
+
+/// A kind of answers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AnswerLabel {
+    /// `succeeded`, `refused` or `failed`.
+    pub answer: &'static str,
+}
+
+/// A thread with an event loop.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ThreadLabel {
+    /// Such as `actors`.
+    pub thread: String,
+}
+
+/// A kind out of a few.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KindLabel {
+    /// Such as `transient`.
+    pub kind: &'static str,
+}
+
+/// The version of the program.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct VersionLabel {
+    /// Such as `0.1.0`.
+    pub version: &'static str,
 }

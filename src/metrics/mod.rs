@@ -1,28 +1,49 @@
-//! All metrics with their names, units and help texts.
+//! All metrics. The [`list`] has their names, meanings and remedies.
 //!
 //! As OpenMetrics requires, counters are exposed with the suffix `_total` and times with `_seconds`. The
 //! values of labels are bounded: routes are patterns, and only the vendors with the deepest mailboxes
 //! are named.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`list`] | every metric: name, kind, labels, meaning, what to do when it is odd |
+//! | [`markdown`] | the list as `docs/metrics.md` |
+//! | [`event_loop`] | the lag of each thread's event loop |
+//! | `process` | memory, CPU time and open files of the process |
+//! | `registrar` | registers what the list has |
+//! | `zeros` | the counters that exist before their first event |
 
+pub mod event_loop;
+pub mod histogram;
 mod labels;
+pub mod list;
+pub mod markdown;
+mod process;
 mod registrar;
+pub mod stage_meters;
+#[cfg(test)]
+mod tests;
+mod zeros;
 
 use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
 
 use prometheus_client::{
     encoding::text::encode,
-    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
-    registry::{Registry, Unit},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
 };
 use sqlx::PgPool;
 
 use crate::domain::ids::VendorStoreId;
 
-use self::registrar::Registrar;
+use self::{
+    histogram::Histogram, process::Process, registrar::Registrar, stage_meters::StageMeters,
+};
 
 pub use self::labels::{
-    FileLabel, LimitLabel, OutcomeLabel, PoolLabel, PoolNameLabel, ReasonLabel, RefusedBecause,
-    RefusedLabel, ReplayLabel, RequestLabel, SinkFailureLabel, SinkLabel, StatusLabel, VendorLabel,
+    AnswerLabel, ClosedBecause, ClosedLabel, FileLabel, KindLabel, LimitLabel, OutcomeLabel,
+    PoolLabel, PoolNameLabel, ReasonLabel, RefusedBecause, RefusedLabel, ReplayLabel, RequestLabel,
+    SinkFailureLabel, SinkLabel, StageLabel, StatusLabel, ThreadLabel, VendorLabel, VersionLabel,
 };
 
 /// The most vendors whose mailboxes' depths are reported.
@@ -37,6 +58,9 @@ pub struct Meters {
     pub overdue: Gauge,
     pub set_aside: Gauge,
     pub slow_lane: Gauge,
+    /// Transactions that have a slot or have lost it, without those of the slow lane.
+    pub running: Gauge,
+    pub closed: Family<ClosedLabel, Counter>,
 }
 
 impl Meters {
@@ -44,24 +68,28 @@ impl Meters {
     #[rustfmt::skip]
     fn of_checkouts(r: &mut Registrar) -> Self {
         Self {
-            depth: r.add("coordinator_mailbox_depth", "Checkouts waiting for a transaction"),
-            wait: r.durations("coordinator_mailbox_wait", "Time that checkouts waited for a transaction"),
-            rejected: r.add("coordinator_rejected", "Checkouts refused before any work was done, by reason"),
-            overdue: r.add("coordinator_overdue", "Running checkout transactions that are much slower than the others"),
-            set_aside: r.add("coordinator_set_aside", "Checkouts waiting, outside any transaction, for a row that another transaction holds"),
-            slow_lane: r.add("coordinator_slow_lane_depth", "Checkouts whose transaction failed, waiting to be tried again alone"),
+            depth: r.add("splitcart_coordinator_mailbox_depth"),
+            wait: r.durations("splitcart_coordinator_mailbox_wait_seconds"),
+            rejected: r.add("splitcart_coordinator_rejected_total"),
+            overdue: r.add("splitcart_coordinator_overdue"),
+            set_aside: r.add("splitcart_coordinator_set_aside"),
+            slow_lane: r.add("splitcart_coordinator_slow_lane_depth"),
+            running: r.add("splitcart_coordinator_running"),
+            closed: r.add("splitcart_batches_closed_total"),
         }
     }
 
     #[rustfmt::skip]
     fn of_orders(r: &mut Registrar) -> Self {
         Self {
-            depth: r.add("order_mailbox_depth", "Moves of orders waiting for a transaction"),
-            wait: r.durations("order_mailbox_wait", "Time that moves of orders waited for a transaction"),
-            rejected: r.add("order_rejected", "Moves of orders refused before any work was done, by reason"),
-            overdue: r.add("order_overdue", "Running transactions of moves that are much slower than the others"),
-            set_aside: r.add("order_set_aside", "Moves of orders waiting, outside any transaction, for a row that another transaction holds"),
-            slow_lane: r.add("order_slow_lane_depth", "Moves of orders whose transaction failed, waiting to be tried again alone"),
+            depth: r.add("splitcart_order_mailbox_depth"),
+            wait: r.durations("splitcart_order_mailbox_wait_seconds"),
+            rejected: r.add("splitcart_order_rejected_total"),
+            overdue: r.add("splitcart_order_overdue"),
+            set_aside: r.add("splitcart_order_set_aside"),
+            slow_lane: r.add("splitcart_order_slow_lane_depth"),
+            running: r.add("splitcart_order_running"),
+            closed: r.add("splitcart_order_batches_closed_total"),
         }
     }
 
@@ -69,12 +97,14 @@ impl Meters {
     #[rustfmt::skip]
     fn of_carts(r: &mut Registrar) -> Self {
         Self {
-            depth: r.add("cart_mailbox_depth", "Cart PUTs waiting for a transaction"),
-            wait: r.durations("cart_mailbox_wait", "Time that cart PUTs waited for a transaction"),
-            rejected: r.add("cart_rejected", "Cart PUTs refused before any work was done, by reason"),
+            depth: r.add("splitcart_cart_mailbox_depth"),
+            wait: r.durations("splitcart_cart_mailbox_wait_seconds"),
+            rejected: r.add("splitcart_cart_rejected_total"),
             overdue: Gauge::default(),
             set_aside: Gauge::default(),
             slow_lane: Gauge::default(),
+            running: r.add("splitcart_cart_running"),
+            closed: r.add("splitcart_cart_batches_closed_total"),
         }
     }
 
@@ -82,14 +112,25 @@ impl Meters {
     #[rustfmt::skip]
     fn of_counts(r: &mut Registrar) -> Self {
         Self {
-            depth: r.add("count_mailbox_depth", "Stock counts waiting for a transaction"),
-            wait: r.durations("count_mailbox_wait", "Time that stock counts waited for a transaction"),
-            rejected: r.add("count_rejected", "Stock counts refused before any work was done, by reason"),
-            overdue: r.add("count_overdue", "Running transactions of stock counts that are much slower than the others"),
-            set_aside: r.add("count_set_aside", "Stock counts waiting, outside any transaction, for a row that another transaction holds"),
+            depth: r.add("splitcart_count_mailbox_depth"),
+            wait: r.durations("splitcart_count_mailbox_wait_seconds"),
+            rejected: r.add("splitcart_count_rejected_total"),
+            overdue: r.add("splitcart_count_overdue"),
+            set_aside: r.add("splitcart_count_set_aside"),
             slow_lane: Gauge::default(),
+            running: r.add("splitcart_count_running"),
+            closed: r.add("splitcart_count_batches_closed_total"),
         }
     }
+}
+
+/// The connections of a pool.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolUse {
+    pub name: &'static str,
+    pub used: u32,
+    pub idle: u32,
+    pub max: u32,
 }
 
 /// All metrics. Clones share them.
@@ -113,11 +154,18 @@ pub struct Metrics {
     pub batch_size: Histogram,
     pub batch_duration: Histogram,
     pub batch_retries: Counter,
+    pub checkout_stages: StageMeters,
     pub batch_stock_moved: Counter,
     pub held_rows: Gauge,
+    pub held_row_wait: Family<OutcomeLabel, Histogram>,
     pub reservations: Family<OutcomeLabel, Counter>,
     pub checkouts: Family<OutcomeLabel, Counter>,
     pub replays: Family<ReplayLabel, Counter>,
+    database_errors: Family<KindLabel, Counter>,
+    pub database_connections: Gauge,
+    pub database_connections_max: Gauge,
+    pub database_lock_waits: Gauge,
+    pub database_measured: Gauge<f64, AtomicU64>,
     pool_connections: Family<PoolLabel, Gauge>,
     pool_connections_max: Family<PoolNameLabel, Gauge>,
     pub outbox_waiting: Gauge,
@@ -140,12 +188,20 @@ pub struct Metrics {
     pub live_streams: Gauge,
     pub live_streams_dropped: Counter,
     pub live_streams_refused: Family<ReasonLabel, Counter>,
+    pub orders_waiting: Gauge,
+    pub orders_waiting_oldest: Gauge<f64, AtomicU64>,
+    pub orders_measured: Gauge<f64, AtomicU64>,
     pub orders_expired: Counter,
     pub orders_not_expired: Counter,
     pub expiry_waiting: Gauge,
     pub expiry_overdue: Gauge<f64, AtomicU64>,
+    pub redis_command_duration: Histogram,
     pub redis_failures: Counter,
+    build_info: Family<VersionLabel, Gauge>,
+    pub event_loop_lag: Family<ThreadLabel, Histogram>,
     log_lines_dropped: Counter,
+    pub spans_exported: Counter,
+    pub spans_dropped: Family<ReasonLabel, Counter>,
     pub answers_left_out: Counter,
     pub rate_limited: Family<LimitLabel, Counter>,
     pub auth_refused: Family<ReasonLabel, Counter>,
@@ -167,121 +223,100 @@ impl Metrics {
     /// Registers all metrics.
     #[rustfmt::skip]
     pub fn new() -> Self {
-        let mut registrar = Registrar::new();
+        let mut registrar = Registrar::default();
         let r = &mut registrar;
         let mut metrics = Self {
             checkout_queue: Meters::of_checkouts(r),
             cart_queue: Meters::of_carts(r),
             order_queue: Meters::of_orders(r),
-            order_batch_size: r.batch_sizes("order_batch_size", "Moves of orders per transaction"),
-            order_moves: r.add("order_moves", "Decisions, fulfilments, cancellations and expiries of orders, by outcome"),
-            orders_moved: r.add("orders_moved", "Orders moved to a status after their checkout"),
+            order_batch_size: r.batch_sizes("splitcart_order_batch_size"),
+            order_moves: r.add("splitcart_order_moves_total"),
+            orders_moved: r.add("splitcart_orders_moved_total"),
             count_queue: Meters::of_counts(r),
-            count_duration: r.durations("count_duration", "Duration of the transactions of stock counts, commit included"),
-            counted_rows: r.add("counted_rows", "Items of stock counts, by result"),
-            held_rows: r.add("held_rows", "Rows needed by checkouts that other transactions are known to hold"),
-            cart_batch_size: r.batch_sizes("cart_batch_size", "Cart PUTs per transaction"),
-            vendor_mailbox_depth: r.add("vendor_mailbox_depth", "Reservations in the mailboxes of all vendor actors, those being carried out included"),
-            vendor_mailbox_wait: r.durations("vendor_mailbox_wait", "Time that reservations waited for their vendor's turn"),
-            vendor_rejected: r.add("vendor_rejected", "Reservations that a vendor's actor did not take before their deadline"),
-            vendor_actors: r.add("vendor_actors", "Live vendor actors"),
-            deepest_vendors: r.add("vendor_mailbox_depth_deepest", "The ten vendors with the deepest mailboxes"),
-            batch_size: r.batch_sizes("batch_size", "Checkouts per transaction"),
-            batch_duration: r.durations("batch_duration", "Duration of checkout transactions, commit included"),
-            batch_retries: r.add("batch_retries", "Checkouts tried again, alone, after their transaction failed"),
-            batch_stock_moved: r.add("batch_stock_moved", "Transactions restarted because stock changed between reading and reserving it"),
-            reservations: r.add("reservations", "Line items of checkouts, by outcome"),
-            checkouts: r.add("checkouts", "Checkouts, by outcome"),
-            replays: r.add("replays", "Requests answered with a stored first answer, by where it was found"),
-            pool_connections: r.add("pool_connections", "Connections to PostgreSQL, by pool and state"),
-            pool_connections_max: r.add("pool_connections_max", "Most connections to PostgreSQL that a pool may open"),
-            outbox_waiting: r.add("outbox_waiting", "Events not yet published to the primary sink; 10001 means 10001 or more"),
-            outbox_oldest: r.in_unit(Unit::Seconds, "outbox_oldest", "Age of the oldest event not yet published to the primary sink"),
-            outbox_published: r.add("outbox_published", "Events published, by sink"),
-            outbox_refused: r.add("outbox_refused", "Publications refused by a sink while it accepted others, by sink"),
-            outbox_measured: r.in_unit(Unit::Seconds, "outbox_measured_timestamp", "Unix time of the last measurement of the outbox"),
-            outbox_sink_up: r.add("outbox_sink_up", "1 while the sink accepts events, 0 while it accepts none, by sink"),
-            outbox_sink_waiting: r.add("outbox_sink_waiting", "Events that the sink has yet to take; 10001 means 10001 or more"),
-            outbox_sink_oldest: r.in_unit(Unit::Seconds, "outbox_sink_oldest", "Age of the oldest event that the sink has yet to take"),
-            outbox_sink_dead_letters: r.add("outbox_sink_dead_letters", "Dead letters of the sink: splitcart outbox list --dead"),
-            outbox_sink_failures: r.add("outbox_sink_failures", "Attempts to publish that failed because of the sink, not of an event, by sink and reason"),
-            outbox_buried: r.add("outbox_buried", "Events that became dead letters, by sink"),
-            outbox_claims_ended: r.add("outbox_claims_ended", "Events left unpublished by a relay because their claim had expired; they are claimed again"),
-            outbox_removed: r.add("outbox_removed", "Published events removed after their retention"),
-            webhook_deliveries: r.add("webhook_deliveries", "Attempts to deliver an event to an endpoint of a store, by outcome"),
-            webhook_waiting: r.add("webhook_waiting", "Deliveries to endpoints of stores that wait, those after a failure among them; 10001 means 10001 or more"),
-            webhook_duration: r.durations("webhook_duration", "Time of an attempt to deliver a webhook, from the look-up of the host to the answer"),
-            webhook_endpoints_disabled: r.add("webhook_endpoints_disabled", "Endpoints disabled because they failed for five days or are gone"),
-            live_streams: r.add("live_streams", "Open live streams of orders"),
-            live_streams_dropped: r.add("live_streams_dropped", "Live streams of orders ended because their reader was too slow"),
-            live_streams_refused: r.add("live_streams_refused", "Live streams of orders that were not opened, by reason"),
-            orders_expired: r.add("orders_expired", "Late orders that this instance has expired"),
-            orders_not_expired: r.add("orders_not_expired", "Attempts to expire a late order that failed; each is tried again"),
-            expiry_waiting: r.add("expiry_waiting", "Late orders that could not be expired and are tried again"),
-            expiry_overdue: r.in_unit(Unit::Seconds, "expiry_overdue", "Time by which the oldest order that was last found to be late was late; 0 if none was"),
-            redis_failures: r.add("redis_failures", "Redis commands that failed or timed out"),
-            answers_left_out: r.add("answers_left_out", "First answers not cached in Redis because their store's share is used up"),
-            log_lines_dropped: r.add("log_lines_dropped", "Log lines dropped because their reader stalled"),
-            rate_limited: r.add("http_rate_limited", "Requests refused by a rate limit, by limit"),
-            auth_refused: r.add("auth_refused", "Requests answered with 401 or 403, by reason"),
-            file_ok: r.add("watched_file_ok", "1 if the present content of a file of keys or certificates is in use, 0 if it is invalid"),
-            file_read: r.in_unit(Unit::Seconds, "watched_file_read_timestamp", "Unix time of the last valid reading of a file of keys or certificates"),
-            connections: r.add("http_connections", "Open connections of the public listener"),
-            requests_under_way: r.add("http_requests_under_way", "Requests of the public listener that are not yet answered"),
-            connections_cut: r.add("http_connections_cut", "Connections that the server closed early, by reason"),
-            broken_requests: r.add("http_broken_requests", "Requests that were invalid HTTP and reached no route, by reason"),
-            bodies_bytes: r.in_unit(Unit::Bytes, "http_bodies", "Bytes of request bodies in memory"),
-            certificate_not_after: r.in_unit(Unit::Seconds, "tls_certificate_not_after_timestamp", "Unix time at which the public listener's certificate expires; 0 without TLS"),
-            requests: r.add("http_requests", "Requests, by route and status"),
-            request_duration: r.durations("http_request_duration", "Duration of requests"),
+            count_duration: r.durations("splitcart_count_duration_seconds"),
+            counted_rows: r.add("splitcart_counted_rows_total"),
+            held_rows: r.add("splitcart_held_rows"),
+            held_row_wait: r.durations_by("splitcart_held_row_wait_seconds"),
+            cart_batch_size: r.batch_sizes("splitcart_cart_batch_size"),
+            vendor_mailbox_depth: r.add("splitcart_vendor_mailbox_depth"),
+            vendor_mailbox_wait: r.durations("splitcart_vendor_mailbox_wait_seconds"),
+            vendor_rejected: r.add("splitcart_vendor_rejected_total"),
+            vendor_actors: r.add("splitcart_vendor_actors"),
+            deepest_vendors: r.add("splitcart_vendor_mailbox_depth_deepest"),
+            batch_size: r.batch_sizes("splitcart_batch_size"),
+            batch_duration: r.durations("splitcart_batch_duration_seconds"),
+            checkout_stages: StageMeters::new(r),
+            batch_retries: r.add("splitcart_batch_retries_total"),
+            batch_stock_moved: r.add("splitcart_batch_stock_moved_total"),
+            reservations: r.add("splitcart_reservations_total"),
+            checkouts: r.add("splitcart_checkouts_total"),
+            replays: r.add("splitcart_replays_total"),
+            database_errors: r.add("splitcart_database_errors_total"),
+            database_connections: r.add("splitcart_database_connections"),
+            database_connections_max: r.add("splitcart_database_connections_max"),
+            database_lock_waits: r.add("splitcart_database_lock_waits"),
+            database_measured: r.add("splitcart_database_measured_timestamp_seconds"),
+            pool_connections: r.add("splitcart_pool_connections"),
+            pool_connections_max: r.add("splitcart_pool_connections_max"),
+            outbox_waiting: r.add("splitcart_outbox_waiting"),
+            outbox_oldest: r.add("splitcart_outbox_oldest_seconds"),
+            outbox_published: r.add("splitcart_outbox_published_total"),
+            outbox_refused: r.add("splitcart_outbox_refused_total"),
+            outbox_measured: r.add("splitcart_outbox_measured_timestamp_seconds"),
+            outbox_sink_up: r.add("splitcart_outbox_sink_up"),
+            outbox_sink_waiting: r.add("splitcart_outbox_sink_waiting"),
+            outbox_sink_oldest: r.add("splitcart_outbox_sink_oldest_seconds"),
+            outbox_sink_dead_letters: r.add("splitcart_outbox_sink_dead_letters"),
+            outbox_sink_failures: r.add("splitcart_outbox_sink_failures_total"),
+            outbox_buried: r.add("splitcart_outbox_buried_total"),
+            outbox_claims_ended: r.add("splitcart_outbox_claims_ended_total"),
+            outbox_removed: r.add("splitcart_outbox_removed_total"),
+            webhook_deliveries: r.add("splitcart_webhook_deliveries_total"),
+            webhook_waiting: r.add("splitcart_webhook_waiting"),
+            webhook_duration: r.durations("splitcart_webhook_duration_seconds"),
+            webhook_endpoints_disabled: r.add("splitcart_webhook_endpoints_disabled_total"),
+            live_streams: r.add("splitcart_live_streams"),
+            live_streams_dropped: r.add("splitcart_live_streams_dropped_total"),
+            live_streams_refused: r.add("splitcart_live_streams_refused_total"),
+            orders_waiting: r.add("splitcart_orders_waiting"),
+            orders_waiting_oldest: r.add("splitcart_orders_waiting_oldest_seconds"),
+            orders_measured: r.add("splitcart_orders_measured_timestamp_seconds"),
+            orders_expired: r.add("splitcart_orders_expired_total"),
+            orders_not_expired: r.add("splitcart_orders_not_expired_total"),
+            expiry_waiting: r.add("splitcart_expiry_waiting"),
+            expiry_overdue: r.add("splitcart_expiry_overdue_seconds"),
+            redis_command_duration: r.durations("splitcart_redis_command_duration_seconds"),
+            redis_failures: r.add("splitcart_redis_failures_total"),
+            answers_left_out: r.add("splitcart_answers_left_out_total"),
+            build_info: r.add("splitcart_build_info"),
+            event_loop_lag: r.durations_by("splitcart_event_loop_lag_seconds"),
+            log_lines_dropped: r.add("splitcart_log_lines_dropped_total"),
+            spans_exported: r.add("splitcart_spans_exported_total"),
+            spans_dropped: r.add("splitcart_spans_dropped_total"),
+            rate_limited: r.add("splitcart_http_rate_limited_total"),
+            auth_refused: r.add("splitcart_auth_refused_total"),
+            file_ok: r.add("splitcart_watched_file_ok"),
+            file_read: r.add("splitcart_watched_file_read_timestamp_seconds"),
+            connections: r.add("splitcart_http_connections"),
+            requests_under_way: r.add("splitcart_http_requests_under_way"),
+            connections_cut: r.add("splitcart_http_connections_cut_total"),
+            broken_requests: r.add("splitcart_http_broken_requests_total"),
+            bodies_bytes: r.add("splitcart_http_bodies_bytes"),
+            certificate_not_after: r.add("splitcart_tls_certificate_not_after_timestamp_seconds"),
+            requests: r.add("splitcart_http_requests_total"),
+            request_duration: r.durations("splitcart_http_request_duration_seconds"),
             pools: Arc::default(),
             registry: Arc::default(),
         };
+        registrar.collect(Process);
         metrics.registry = Arc::new(registrar.finish());
+        let version = env!("CARGO_PKG_VERSION");
+        metrics
+            .build_info
+            .get_or_create(&VersionLabel { version })
+            .set(1);
         metrics.begin_at_zero();
         metrics
-    }
-
-    /// Creates the counters of refusals and replays with the value 0. A counter that appears with its first
-    /// event hides that event from every rate.
-    fn begin_at_zero(&self) {
-        for reason in [
-            RefusedBecause::QueueFull,
-            RefusedBecause::WouldWaitTooLong,
-            RefusedBecause::WaitedTooLong,
-            RefusedBecause::TooManySetAside,
-            RefusedBecause::Draining,
-        ] {
-            for meters in [
-                &self.checkout_queue,
-                &self.cart_queue,
-                &self.order_queue,
-                &self.count_queue,
-            ] {
-                drop(meters.rejected.get_or_create(&RefusedLabel { reason }));
-            }
-        }
-        for outcome in ["changed", "unchanged", "refused"] {
-            drop(self.counted_rows.get_or_create(&OutcomeLabel { outcome }));
-        }
-        for limit in ["address", "user", "refused_tokens", "code_guesses"] {
-            drop(self.rate_limited.get_or_create(&LimitLabel { limit }));
-        }
-        for reason in ["unread", "requests", "head", "frames", "address"] {
-            drop(self.connections_cut.get_or_create(&ReasonLabel { reason }));
-        }
-        for reason in ["malformed", "head_too_large", "late_head", "body", "http2"] {
-            drop(self.broken_requests.get_or_create(&ReasonLabel { reason }));
-        }
-        for reason in ["streams", "user_streams", "stopping", "unavailable"] {
-            drop(
-                self.live_streams_refused
-                    .get_or_create(&ReasonLabel { reason }),
-            );
-        }
-        for source in ["redis", "postgresql"] {
-            drop(self.replays.get_or_create(&ReplayLabel { source }));
-        }
     }
 
     /// Counts an outcome.
@@ -306,6 +341,14 @@ impl Metrics {
     pub fn count_broken(&self, reason: &'static str) {
         let label = ReasonLabel { reason };
         self.broken_requests.get_or_create(&label).inc();
+    }
+
+    /// Sets the numbers of errors of PostgreSQL so far, by kind.
+    pub fn set_database_errors(&self, errors: impl IntoIterator<Item = (&'static str, u64)>) {
+        for (kind, count) in errors {
+            let counter = self.database_errors.get_or_create(&KindLabel { kind });
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
     }
 
     /// Sets the number of log lines dropped so far.
@@ -337,6 +380,27 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    /// The connections of each pool now.
+    pub fn pools(&self) -> Vec<PoolUse> {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let measure = |(name, pool): &(&'static str, PgPool)| {
+            let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+            PoolUse {
+                name,
+                used: pool.size().saturating_sub(idle),
+                idle,
+                max: pool.options().get_max_connections(),
+            }
+        };
+        pools.iter().map(measure).collect()
+    }
+
+    /// The orders that moves have brought to a status.
+    pub fn orders_moved_to(&self, status: &StatusLabel) -> f64 {
+        let counter = self.orders_moved.get(status);
+        counter.map_or(0.0, |it| it.get() as f64)
     }
 
     fn measure_pools(&self) {

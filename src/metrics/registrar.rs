@@ -1,62 +1,74 @@
-//! Registers metrics and returns them, so that each is named in one place.
+//! Registers metrics of the list and returns them.
+
+use std::{fmt::Debug, hash::Hash};
 
 use prometheus_client::{
-    metrics::histogram::Histogram,
-    registry::{Metric, Registry, Unit},
+    collector::Collector,
+    encoding::EncodeLabelSet,
+    metrics::family::Family,
+    registry::{Metric, Registry},
 };
 
-/// From 100 µs to about 13 s.
-const SECONDS: [f64; 18] = [
-    0.0001, 0.0002, 0.0004, 0.0008, 0.0016, 0.0032, 0.0064, 0.0128, 0.0256, 0.0512, 0.1024, 0.2048,
-    0.4096, 0.8192, 1.6384, 3.2768, 6.5536, 13.1072,
-];
-const BATCH_SIZES: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+use super::{histogram::Histogram, list};
 
-/// A registry that is being filled.
+/// A registry that is being filled. Names are whole, as the list has them.
+#[derive(Default)]
 pub(super) struct Registrar(Registry);
 
 impl Registrar {
-    /// Begins a registry whose names have the prefix `splitcart_`.
-    pub(super) fn new() -> Self {
-        Self(Registry::with_prefix("splitcart"))
-    }
-
     /// Registers a counter, a gauge, or a family of either.
-    pub(super) fn add<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
+    pub(super) fn add<M: Metric + Clone + Default>(&mut self, name: &str) -> M {
         let metric = M::default();
-        self.0.register(name, help, metric.clone());
-        metric
-    }
-
-    /// Registers one with a unit, which becomes the suffix of its name.
-    pub(super) fn in_unit<M: Metric + Clone + Default>(
-        &mut self,
-        unit: Unit,
-        name: &str,
-        help: &str,
-    ) -> M {
-        let metric = M::default();
-        self.0.register_with_unit(name, help, unit, metric.clone());
+        self.register(name, metric.clone());
         metric
     }
 
     /// Registers a histogram of durations in seconds.
-    pub(super) fn durations(&mut self, name: &str, help: &str) -> Histogram {
-        let histogram = Histogram::new(SECONDS);
-        self.0
-            .register_with_unit(name, help, Unit::Seconds, histogram.clone());
+    pub(super) fn durations(&mut self, name: &str) -> Histogram {
+        let histogram = Histogram::of_durations();
+        self.register(name, histogram.clone());
         histogram
     }
 
+    /// Registers histograms of durations in seconds, one per value of a label.
+    pub(super) fn durations_by<L>(&mut self, name: &str) -> Family<L, Histogram>
+    where
+        L: EncodeLabelSet + Clone + Debug + Eq + Hash + Send + Sync + 'static,
+    {
+        let family = Family::new_with_constructor(Histogram::of_durations as fn() -> Histogram);
+        self.register(name, family.clone());
+        family
+    }
+
     /// Registers a histogram of members per batch.
-    pub(super) fn batch_sizes(&mut self, name: &str, help: &str) -> Histogram {
-        let histogram = Histogram::new(BATCH_SIZES);
-        self.0.register(name, help, histogram.clone());
+    pub(super) fn batch_sizes(&mut self, name: &str) -> Histogram {
+        let histogram = Histogram::of_batch_sizes();
+        self.register(name, histogram.clone());
         histogram
+    }
+
+    /// Adds metrics that are read when they are asked for.
+    pub(super) fn collect(&mut self, collector: impl Collector) {
+        self.0.register_collector(Box::new(collector));
     }
 
     /// Returns the filled registry.
     pub(super) fn finish(self) -> Registry {
         self.0
+    }
+
+    fn register(&mut self, name: &str, metric: impl Metric) {
+        let entry = list::entry(name)
+            .unwrap_or_else(|| panic!("{name} is missing in the list (src/metrics/list)"));
+        assert!(
+            entry.kind.is(metric.metric_type()),
+            "{name} is no {}",
+            entry.kind.name()
+        );
+        let (stem, meaning) = (entry.stem(), entry.meaning);
+        match entry.unit() {
+            Some(unit) => self.0.register_with_unit(stem, meaning, unit, metric),
+            None => self.0.register(stem, meaning, metric),
+        }
     }
 }

@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use actix_web::{HttpResponse, web};
+use chrono::Utc;
 use secrecy::SecretString;
 use serde_json::json;
 use sqlx::PgConnection;
@@ -16,10 +17,15 @@ use crate::{
         self,
         pool::{Limits as PoolLimits, Workload},
     },
+    outages::{POSTGRESQL, REDIS},
     outbox::sink_state::{SinkState, SinkStates},
 };
 
-use super::{Ops, redis_role};
+use super::{
+    Ops,
+    problems::{FirstFound, Found, Reason},
+    redis_role,
+};
 
 /// The time limit of an answer of PostgreSQL or Redis.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -82,23 +88,33 @@ pub async fn connect_early(ops: web::Data<Ops>) {
 
 /// The cached state of PostgreSQL and Redis: simultaneous checks share one query.
 #[derive(Debug, Default)]
-pub struct Remembered(Mutex<Option<(Instant, Dependencies)>>);
+pub struct Remembered {
+    dependencies: Mutex<Option<(Instant, Dependencies)>>,
+    first_found: FirstFound,
+}
 
 #[derive(Clone, Debug)]
 struct Dependencies {
-    database: Result<(), (&'static str, String)>,
-    redis: String,
+    database: Option<Found>,
+    redis: Redis,
+}
+
+/// The servers of Redis that commands go to, and what is wrong with them.
+#[derive(Clone, Debug)]
+struct Redis {
+    servers: Vec<redis_role::Server>,
+    problem: Option<Found>,
 }
 
 impl Remembered {
     async fn of(&self, ops: &Ops) -> Dependencies {
-        let mut remembered = self.0.lock().await;
+        let mut remembered = self.dependencies.lock().await;
         if let Some((at, dependencies)) = remembered.as_ref()
             && at.elapsed() < REMEMBERED_FOR
         {
             return dependencies.clone();
         }
-        let (database, redis) = tokio::join!(database(ops), redis(ops));
+        let (database, redis) = tokio::join!(database(ops), look_at_redis(ops));
         let dependencies = Dependencies { database, redis };
         *remembered = Some((Instant::now(), dependencies.clone()));
         dependencies
@@ -124,38 +140,44 @@ pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
     let Dependencies { database, redis } = ops.remembered.of(&ops).await;
     // Read last, so that no check answers "ready" once the service is stopping.
     let stopping = *ops.stopping.borrow();
-    let mut reasons = Vec::new();
-    let database = match database {
-        Ok(()) => "ready",
-        Err((state, reason)) => {
-            reasons.push(reason);
-            state
+    let postgresql = match &database {
+        None => "ready",
+        Some(found) if found.reason == Reason::PostgresqlNotMigrated => {
+            "not migrated; run `splitcart migrate`"
         }
+        Some(_) => "unreachable",
     };
-    for (what, stalled_for) in [
-        ("checkouts", ops.checkouts.stalled_for()),
-        ("carts", ops.carts.stalled_for()),
-        ("orders", ops.orders.stalled_for()),
-        ("stock counts", ops.counts.stalled_for()),
-    ] {
-        if stalled_for.is_some_and(|time| time >= STALLED_AFTER) {
-            reasons.push(format!(
-                "no batch of {what} has ended for {} s or longer while {what} wait",
-                STALLED_AFTER.as_secs()
-            ));
-        }
+    let redis_state = match &redis.problem {
+        None => "ready",
+        Some(found) if found.reason == Reason::RedisUnreachable => "unreachable",
+        Some(found) => &found.text,
     }
+    .to_owned();
+    let mut found: Vec<_> = database.into_iter().chain(redis.problem).collect();
+    found.extend(stalled(&ops));
+    found.extend(of_sinks(&ops.sinks));
     if stopping {
-        reasons.push("the service is stopping".to_owned());
+        found.push(Found::new(
+            Reason::Stopping,
+            "the service is stopping",
+            "nothing: it finishes what it has accepted, and ends; another instance must take the requests",
+        ));
     }
+    let problems = ops.remembered.first_found.date(found, Utc::now());
+    let reasons: Vec<_> = problems
+        .iter()
+        .filter(|problem| problem.makes_unready)
+        .map(|problem| problem.text.as_str())
+        .collect();
     let ready = reasons.is_empty();
-    let events = events(&ops.sinks);
     let body = json!({
         "status": if ready { "ready" } else { "not ready" },
         "reasons": reasons,
-        "postgresql": database,
-        "redis": redis,
-        "events": events,
+        "problems": problems,
+        "postgresql": postgresql,
+        "redis": redis_state,
+        "redis_servers": redis.servers,
+        "events": events(&ops.sinks),
         "stopping": stopping,
     });
     if ready {
@@ -163,6 +185,56 @@ pub(super) async fn ready(ops: web::Data<Ops>) -> HttpResponse {
     } else {
         HttpResponse::ServiceUnavailable().json(body)
     }
+}
+
+/// The desks whose batches do not end.
+fn stalled(ops: &Ops) -> Vec<Found> {
+    let desks = [
+        (
+            Reason::CheckoutsStalled,
+            "checkouts",
+            ops.checkouts.stalled_for(),
+        ),
+        (Reason::CartsStalled, "carts", ops.carts.stalled_for()),
+        (Reason::OrdersStalled, "orders", ops.orders.stalled_for()),
+        (
+            Reason::CountsStalled,
+            "stock counts",
+            ops.counts.stalled_for(),
+        ),
+    ];
+    let mut found = Vec::new();
+    for (reason, what, stalled_for) in desks {
+        let Some(time) = stalled_for.filter(|time| *time >= STALLED_AFTER) else {
+            continue;
+        };
+        let text = format!(
+            "no batch of {what} has ended for {} s or longer while {what} wait",
+            STALLED_AFTER.as_secs()
+        );
+        let what_to_do = "look at pg_stat_activity and pg_locks for sessions that hold rows or hang; restart the \
+            service if it stays so";
+        found.push(Found::new(reason, text, what_to_do).lasting(time));
+    }
+    found
+}
+
+/// The sinks that take nothing, and the risks of the others.
+fn of_sinks(sinks: &SinkStates) -> Vec<Found> {
+    let mut found = Vec::new();
+    for (sink, state) in sinks.present() {
+        if let (Some(text), Some((reason, since))) = (state.down_because, state.down_since) {
+            let text = format!("the sink {sink} takes no events, which wait: {text}");
+            let down = Found::new(Reason::SinkDown, text, reason.what_to_do());
+            found.push(down.since(Some(since)).of_sink(sink));
+        }
+        found.extend(state.concerns.iter().map(|concern| {
+            let text = format!("the server of the sink {sink} {concern}");
+            let what_to_do = "see \"Which Redis\" in docs/operations.md";
+            Found::new(Reason::SinkAtRisk, text, what_to_do).of_sink(sink)
+        }));
+    }
+    found
 }
 
 /// The state of every sink, and of all together.
@@ -175,6 +247,7 @@ fn events(sinks: &SinkStates) -> serde_json::Value {
         SinkState {
             down_because,
             concerns,
+            ..
         },
     ) in sinks.present()
     {
@@ -201,25 +274,51 @@ fn events(sinks: &SinkStates) -> serde_json::Value {
     json!({ "state": state, "concerns": concerns, "sinks": each })
 }
 
-async fn database(ops: &Ops) -> Result<(), (&'static str, String)> {
+pub(super) async fn database(ops: &Ops) -> Option<Found> {
+    let unreachable = |text: String, advice: Option<&str>| {
+        let what_to_do =
+            advice.unwrap_or("see if PostgreSQL runs and is not overloaded, and its log");
+        Found::new(Reason::PostgresqlUnreachable, text, what_to_do).since(POSTGRESQL.away_since())
+    };
     match timeout(ANSWER_WAIT_MAX, ops.database.missing_migrations()).await {
-        Ok(Ok(0)) => Ok(()),
-        Ok(Ok(missing)) => Err((
-            "not migrated; run `splitcart migrate`",
+        Ok(Ok(0)) => None,
+        Ok(Ok(missing)) => Some(Found::new(
+            Reason::PostgresqlNotMigrated,
             format!("{missing} migrations are missing"),
+            "run `splitcart migrate` as the owner of the database",
         )),
-        Ok(Err(error)) => Err(("unreachable", error.to_string())),
+        Ok(Err(error)) => Some(unreachable(error.to_string(), error.advice())),
         Err(_) => {
-            let reason = format!("PostgreSQL does not answer within {ANSWER_WAIT_MAX:?}");
-            Err(("unreachable", reason))
+            let text = format!("PostgreSQL does not answer within {ANSWER_WAIT_MAX:?}");
+            Some(unreachable(text, None))
         }
     }
 }
 
-async fn redis(ops: &Ops) -> String {
-    match timeout(ANSWER_WAIT_MAX, redis_role::find_problem(&ops.redis_url)).await {
-        Ok(Ok(None)) => "ready".to_owned(),
-        Ok(Ok(Some(problem))) => problem,
-        Ok(Err(_)) | Err(_) => "unreachable".to_owned(),
+pub(super) async fn redis(ops: &Ops) -> Option<Found> {
+    look_at_redis(ops).await.problem
+}
+
+async fn look_at_redis(ops: &Ops) -> Redis {
+    const GO_ON: &str = "the service goes on without it, more slowly";
+    let found = |reason, text, what_to_do: &str| {
+        let found = Found::new(reason, text, format!("{what_to_do}; {GO_ON}"));
+        Some(found.since(REDIS.away_since()))
+    };
+    let text = match timeout(ANSWER_WAIT_MAX, redis_role::servers(&ops.redis)).await {
+        Ok(Ok(servers)) => {
+            let what_to_do = "point redis.url at servers that take all keys, or wait until they do";
+            let problem = redis_role::problem_of(&servers)
+                .and_then(|problem| found(Reason::RedisUnusable, problem, what_to_do));
+            return Redis { servers, problem };
+        }
+        // The text of a server that is no Redis may be anything.
+        Ok(Err(_)) => "Redis can't be reached, or refuses the login".to_owned(),
+        Err(_) => format!("Redis does not answer within {ANSWER_WAIT_MAX:?}"),
+    };
+    let what_to_do = "see if Redis runs and answers, and its log";
+    Redis {
+        servers: Vec::new(),
+        problem: found(Reason::RedisUnreachable, text, what_to_do),
     }
 }

@@ -3,42 +3,51 @@
 //! | rule | file |
 //! |---|---|
 //! | when the service is live, and when it is ready | `health` |
-//! | whether the configured Redis takes writes | [`redis_role`] |
+//! | a client of this listener, for commands | [`ask`] |
+//! | the problems that readiness names, and since when | `problems` |
+//! | what the service does now, for people | [`console`] |
+//! | which servers of Redis commands go to, and whether they take writes | [`redis_role`] |
 //! | the formats of `/metrics` | `exposition` |
+//! | the log's filter, profiles and memory | `debug` |
 
+pub mod ask;
+pub mod console;
+mod debug;
 mod exposition;
 mod health;
+mod problems;
 pub mod redis_role;
 
 use actix_web::{
     FromRequest, Handler, HttpRequest, HttpResponse, HttpResponseBuilder, Resource, Responder,
     http::header, web,
 };
-use secrecy::SecretString;
 use serde_json::json;
 use tokio::sync::watch;
 
 use crate::{
     carts::batch::CartDesk,
     checkout::batch::CheckoutDesk,
+    db,
     inventory::desk::CountDesk,
     metrics::{DEEPEST_VENDORS_MAX, Metrics},
     orders::batch::OrderDesk,
     outbox::sink_state::SinkStates,
+    redis_client::Target,
     telemetry,
     vendors::directory::VendorDirectory,
 };
 
 pub use self::health::{KeptConnection, Remembered, connect_early};
 
-use self::exposition::Format;
+use self::{console::Console, exposition::Format};
 
 /// The parts of the service that health and metrics report on.
 #[derive(Debug)]
 pub struct Ops {
     pub database: KeptConnection,
     pub remembered: Remembered,
-    pub redis_url: SecretString,
+    pub redis: Target,
     pub checkouts: CheckoutDesk,
     pub carts: CartDesk,
     pub orders: OrderDesk,
@@ -46,6 +55,9 @@ pub struct Ops {
     pub directory: VendorDirectory,
     pub metrics: Metrics,
     pub sinks: SinkStates,
+    /// True if the pages of `debug` are on.
+    pub is_debug_enabled: bool,
+    pub console: Console,
     /// True from SIGTERM on.
     pub stopping: watch::Receiver<bool>,
 }
@@ -55,11 +67,13 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.service(read("/livez", health::live))
         .service(read("/readyz", health::ready))
         .service(read("/metrics", metrics))
+        .configure(debug::configure)
+        .configure(console::configure)
         .default_service(web::to(async || {
             refusal(
                 &mut HttpResponse::NotFound(),
                 "NOT_FOUND",
-                "There is no such page; there are /livez, /readyz and /metrics.",
+                "There is no such page; there are /ops, /livez, /readyz and /metrics.",
             )
         }));
 }
@@ -90,6 +104,7 @@ fn refusal(response: &mut HttpResponseBuilder, code: &str, message: &str) -> Htt
 async fn metrics(request: HttpRequest, ops: web::Data<Ops>) -> HttpResponse {
     ops.metrics
         .set_log_lines_dropped(telemetry::dropped_lines());
+    ops.metrics.set_database_errors(db::error_counts());
     let deepest = ops.directory.deepest(DEEPEST_VENDORS_MAX);
     let text = ops
         .metrics

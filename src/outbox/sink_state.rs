@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
 use crate::metrics::{Metrics, SinkFailureLabel, SinkLabel};
@@ -12,6 +13,8 @@ use super::sink::Unavailable;
 pub struct SinkState {
     /// The reason for which the last publication failed; `None` if it succeeded, or if there was none yet.
     pub down_because: Option<String>,
+    /// The kind of that reason, and the time from which on the sink has taken nothing.
+    pub down_since: Option<(Unavailable, DateTime<Utc>)>,
     /// Risks of the sink's settings and role, one sentence each.
     pub concerns: Vec<String>,
 }
@@ -68,6 +71,7 @@ impl SinkReport {
         let was_down = self.state.send_if_modified(|state| {
             let was_down = state.down_because.is_some();
             state.down_because = None;
+            state.down_since = None;
             was_down
         });
         if was_down {
@@ -79,7 +83,7 @@ impl SinkReport {
     /// Reports that the sink took nothing, and that no event is to blame.
     pub fn report_down(&self, reason: Unavailable, text: &str) {
         self.set_up(0);
-        let (sink, reason) = (&*self.sink, reason.name());
+        let (sink, kind, reason) = (&*self.sink, reason, reason.name());
         let label = SinkFailureLabel::of(sink, reason);
         self.metrics
             .outbox_sink_failures
@@ -97,6 +101,8 @@ impl SinkReport {
                 );
             }
             state.down_because = Some(cause);
+            let since = state.down_since.map_or_else(Utc::now, |(_, since)| since);
+            state.down_since = Some((kind, since));
             changed
         });
     }

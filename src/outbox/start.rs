@@ -24,7 +24,7 @@ use super::{
     relay::{Limits as RelayLimits, Relay},
     sequencer,
     sink::{
-        options::{OpenError, SinkKind, SinkOptions},
+        options::{SinkKind, SinkOptions},
         redis_stream::concerns,
         webhook::Repeats,
     },
@@ -50,12 +50,8 @@ pub struct Pools {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error(transparent)]
-    Database(#[from] db::Error),
-    #[error(transparent)]
-    Sink(#[from] OpenError),
-}
+#[error(transparent)]
+pub struct StartError(#[from] db::Error);
 
 /// What runs.
 #[derive(Debug)]
@@ -91,12 +87,11 @@ pub async fn start(
         let report = SinkReport::new(&sink.name, metrics.clone());
         states.add(&report);
         if let SinkKind::RedisStream(redis) = &sink.kind {
-            let watch =
-                concerns::watch_redis(&redis.url, &redis.stream, report.clone(), stopping.clone());
-            // A malformed URL is an error of the opening, too.
-            background.extend(watch.ok().map(actix_rt::spawn));
+            let (report, stopping) = (report.clone(), stopping.clone());
+            let watch = concerns::watch_redis(&redis.redis, &redis.stream, report, stopping);
+            background.push(actix_rt::spawn(watch));
         }
-        let delivery = Delivery::to(sink.open(&pools.sinks, Repeats::LeftOut)?, report);
+        let delivery = Delivery::to(sink.open(&pools.sinks, Repeats::LeftOut), report);
         if sink.name == primary {
             primary_delivery = Some(delivery);
         } else {

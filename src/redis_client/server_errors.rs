@@ -3,6 +3,8 @@
 
 use redis::{RedisError, ServerError, Value};
 
+use super::link::Link;
+
 const SERVES_NOTHING: [&str; 7] = [
     "READONLY",
     "LOADING",
@@ -24,15 +26,23 @@ pub fn serves_nothing(error: &ServerError) -> bool {
     SERVES_NOTHING.contains(&error.code()) || within_a_script()
 }
 
-pub(super) fn value_makes_useless(value: &Value) -> bool {
-    matches!(value, Value::ServerError(error) if serves_nothing(error))
+pub(super) fn value_makes_useless(value: &Value, link: &Link) -> bool {
+    matches!(value, Value::ServerError(error) if makes_useless(error, link))
 }
 
-pub(super) fn error_makes_useless(error: &RedisError) -> bool {
-    error.is_io_error()
-        || error.is_unrecoverable_error()
-        || error
-            .clone()
-            .into_server_errors()
-            .is_some_and(|errors| errors.iter().any(|(_, error)| serves_nothing(error)))
+pub(super) fn error_makes_useless(error: &RedisError, link: &Link) -> bool {
+    match error.clone().into_server_errors() {
+        Some(errors) => errors.iter().any(|(_, error)| makes_useless(error, link)),
+        // Not an answer: the connection was lost, or the client of a cluster has no more of its nodes.
+        None => {
+            error.is_io_error()
+                || error.is_unrecoverable_error()
+                || matches!(link, Link::Cluster(_))
+        }
+    }
+}
+
+fn makes_useless(error: &ServerError, link: &Link) -> bool {
+    let has_moved = || matches!(link, Link::Owner(_)) && error.code() == "MOVED";
+    serves_nothing(error) || has_moved()
 }

@@ -18,7 +18,7 @@ use actix::{
     WrapFuture,
 };
 
-use crate::{db, metrics::Metrics};
+use crate::{db, metrics::Metrics, stages::Stage};
 
 use super::{
     lent_tx::LentTx,
@@ -125,6 +125,7 @@ impl VendorActor {
             self.metrics.vendor_rejected.inc();
             return Err(ReserveError::DeadlinePassed);
         }
+        place.count_turn(waited);
         let (turn, given_back) = Turn::give(place);
         ctx.wait(given_back.into_actor(self).map(|_, _, _| ()));
         Ok(turn)
@@ -162,10 +163,12 @@ impl Handler<ReserveStock> for VendorActor {
         let turn = self.give_turn(place, timing, ctx);
         let reserving = async move {
             tx.keep(turn?);
+            tx.end_lap(Stage::Turns, "turns");
             // A server that does not answer must not keep the vendors from the next transaction.
             let wait_max = reserve_max.min(timing.deadline - Instant::now());
             let reserved = async {
                 let reserved = reservation.make(&mut tx).await;
+                tx.end_lap(Stage::Reservation, "reserve");
                 StockReserved { tx, reserved }
             };
             let reserved = tokio::time::timeout(wait_max, reserved).await;

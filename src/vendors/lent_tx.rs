@@ -17,6 +17,7 @@ use crate::{
     domain::ids::VendorStoreId,
     faults,
     held_rows::{HeldRows, OwnTransaction},
+    stages::{Stage, laps::Laps},
 };
 
 use super::turn::Turn;
@@ -37,6 +38,7 @@ pub(crate) struct LentTx {
     /// The turns that it holds; their vendors ascend by id.
     turns: Vec<Turn>,
     began_at: DateTime<Utc>,
+    laps: Laps,
     #[expect(
         dead_code,
         reason = "dropping it tells `HeldRows` that nothing is held any more"
@@ -60,13 +62,16 @@ impl LentTx {
         wait_max: Duration,
         lock_wait_max: Option<Duration>,
         held_rows: &HeldRows,
+        laps: Laps,
     ) -> Result<Self, db::Error> {
         let opened = db::transaction::open(pool, wait_max, lock_wait_max).await?;
+        laps.end(Stage::Begin, "begin");
         Ok(Self {
             connection: Some(opened.connection),
             turns: Vec::new(),
             // PostgreSQL keeps microseconds; an answer must show the same time when it is read back.
             began_at: opened.began_at.trunc_subsecs(6),
+            laps,
             own: held_rows.own(opened.transaction_id),
         })
     }
@@ -74,6 +79,11 @@ impl LentTx {
     /// The time at which the transaction began, by PostgreSQL's clock: the time of everything in it.
     pub(crate) fn began_at(&self) -> DateTime<Utc> {
         self.began_at
+    }
+
+    /// Ends a lap of the attempt that this transaction belongs to.
+    pub(crate) fn end_lap(&self, stage: Stage, name: &'static str) {
+        self.laps.end(stage, name);
     }
 
     /// Commits and gives the connection back to its pool; a connection whose commit failed is closed. A
@@ -101,6 +111,7 @@ impl LentTx {
             }
         };
         committed?;
+        self.end_lap(Stage::Commit, "commit");
         self.connection = None;
         Ok(())
     }

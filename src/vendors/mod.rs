@@ -5,6 +5,7 @@
 //! | [`directory`] | which vendors have an actor: starting, restarting, putting away |
 //! | [`actor`] | one vendor's actor: its turn goes to one transaction at a time |
 //! | `turn` | a vendor's turn, and the place in its mailbox |
+//! | [`activity`] | the turns that a vendor has given, and how they appear to the console |
 //! | `lent_tx` | the transaction of a batch, with the turns that it holds |
 //! | `unit_of_work` | one transaction from its begin to its commit |
 //! | `reservation` | the statements that reserve stock in it |
@@ -16,6 +17,7 @@
 //! queue in memory that is bounded and measured. Correctness does not rest on it: that comes from the
 //! conditional UPDATE and the CHECK constraint, across instances too.
 
+pub mod activity;
 pub mod actor;
 pub mod directory;
 pub(crate) mod lent_tx;

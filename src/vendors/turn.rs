@@ -17,6 +17,8 @@ use tokio::sync::oneshot;
 
 use crate::domain::ids::VendorStoreId;
 
+use super::activity::Activity;
+
 /// The places that are taken in one vendor's mailbox, the turn that is out included.
 #[derive(Debug)]
 pub(super) struct Places {
@@ -27,6 +29,7 @@ pub(super) struct Places {
     left_after_ns: AtomicU64,
     /// The places of all vendors.
     depth: Gauge,
+    pub(super) activity: Activity,
 }
 
 impl Places {
@@ -37,6 +40,7 @@ impl Places {
             opened_at: Instant::now(),
             left_after_ns: AtomicU64::new(0),
             depth,
+            activity: Activity::new(),
         }
     }
 
@@ -80,6 +84,13 @@ impl Drop for Place {
         // Stored first: a reader that sees no place taken also sees since when.
         taken.fetch_sub(1, Ordering::Release);
         depth.dec();
+    }
+}
+
+impl Place {
+    /// Counts the turn that its holder gets.
+    pub(super) fn count_turn(&self, waited: Duration) {
+        self.0.activity.count_turn(waited);
     }
 }
 

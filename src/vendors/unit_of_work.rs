@@ -12,6 +12,7 @@ use sqlx::PgPool;
 use crate::{
     db, faults,
     held_rows::{HeldRows, Row},
+    stages::laps::Laps,
 };
 
 use super::lent_tx::{COMMIT_SLOW_AFTER, CommitLimits, LentTx};
@@ -81,9 +82,14 @@ impl UnitOfWork {
         script: impl AsyncFnOnce(&mut Work) -> Result<T, E>,
     ) -> Result<T, Failed<E>> {
         let deadline = Instant::now() + self.transaction_max;
-        let tx = LentTx::begin(&self.pool, self.begin_wait_max, None, &self.held_rows)
-            .await
-            .map_err(Failed::Begin)?;
+        let begun = LentTx::begin(
+            &self.pool,
+            self.begin_wait_max,
+            None,
+            &self.held_rows,
+            Laps::begin(),
+        );
+        let tx = begun.await.map_err(Failed::Begin)?;
         let mut work = Work {
             tx,
             deadline,

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+
 use crate::support::{Client, Shopper, World, market::cart_of, redis::signal, wait};
 
 #[tokio::test]
@@ -27,6 +30,35 @@ async fn after_sigterm_it_is_unready_first_and_serves_until_the_delay_is_over() 
     assert!(served > 0);
     assert!(world.server.ended().await.success());
     assert!(told.elapsed() >= Duration::from_secs(3));
+}
+
+/// Programs recognise a stop by its reason, and by when it began.
+#[tokio::test]
+async fn readiness_gives_stopping_as_the_reason() {
+    let mut world = World::with_settings(&[("SPLITCART_HTTP_DRAIN_DELAY_S", "3")]).await;
+    let before = Utc::now();
+    world.server.terminate();
+    let mut last = String::new();
+    wait::until("it is not ready", async || {
+        let (status, body) = world.server.operations("/readyz").await;
+        last = body;
+        status == 503
+    })
+    .await;
+    let state: Value = serde_json::from_str(&last).unwrap();
+    let problem = &state["problems"][0];
+    assert_eq!(problem["reason"], "stopping", "{last}");
+    assert_eq!(problem["makes_unready"], true);
+    let since: DateTime<Utc> = problem["since"].as_str().unwrap().parse().unwrap();
+    assert!(
+        since >= before - TimeDelta::milliseconds(1) && since <= Utc::now(),
+        "{last}"
+    );
+    let head = reqwest::Client::new().head(format!("{}/readyz", world.server.ops));
+    let head = head.send().await.unwrap();
+    assert_eq!(head.status().as_u16(), 503);
+    assert_eq!(head.text().await.unwrap(), "");
+    assert!(world.server.ended().await.success());
 }
 
 #[tokio::test]

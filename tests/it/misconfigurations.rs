@@ -252,7 +252,7 @@ async fn a_key_of_another_certificate_is_told_as_such() {
 }
 
 /// A certificate that ends in so many days, and its key.
-fn write_certificate(days: i64, cert: &Path, key: &Path) {
+pub(crate) fn write_certificate(days: i64, cert: &Path, key: &Path) {
     let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
     let end = Utc::now().date_naive() + TimeDelta::days(days);
     let (month, day) = (

@@ -7,9 +7,10 @@
 mod report;
 
 use std::{
-    path::Path,
+    fs, io,
+    path::{Path, PathBuf},
     process::ExitCode,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context, ensure};
@@ -36,6 +37,8 @@ Examples:
   splitcart audit --unpublished-s-max 600   be patient with a broker that was away
   splitcart audit --json | jq '.rules[] | select(.broken > 0)'
                                             what is broken, for a script
+  splitcart audit --metrics /var/lib/prometheus/node-exporter/splitcart_audit.prom
+                                            for Prometheus, from a timer
 
 Changes nothing. The status is 0 if every rule holds, 1 if one is broken, 2 if the audit could not
 be made.";
@@ -47,12 +50,16 @@ const CLOCKS_APART_MAX: Duration = Duration::from_hours(1);
 const QUIET: Duration = Duration::from_secs(2);
 
 /// Check a database against the rules that must always hold in it
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct AuditArgs {
     /// Print the result as JSON instead of a table
     #[arg(long)]
     pub json: bool,
+    /// Write the result into this file, too, as metrics for the textfile collector of Prometheus' node
+    /// exporter
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
     /// The most seconds that an event may wait to be published
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub unpublished_s_max: u32,
@@ -113,6 +120,10 @@ pub async fn run(
         report
     })
     .await?;
+    if let Some(file) = &args.metrics {
+        replace(file, &report.to_metrics(SystemTime::now()))
+            .with_context(|| format!("could not write {}", file.display()))?;
+    }
     if args.json {
         println!("{:#}", report.to_json());
     } else {
@@ -123,6 +134,14 @@ pub async fn run(
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// A collector that reads at that moment finds the old content or the new one, never a part.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let mut next = file.as_os_str().to_owned();
+    next.push(".new");
+    fs::write(&next, text)?;
+    fs::rename(&next, file)
 }
 
 fn show(screen: &Screen, started: Instant, progress: Progress) {

@@ -1,11 +1,14 @@
 //! The result of an audit, as a table for people and as JSON for programs.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use terminal::{Table, count};
 
-use splitcart::db::audit::{Broken, Rule};
+use splitcart::{
+    db::audit::{Broken, Rule},
+    metrics::list,
+};
 
 /// A rule, and what was found that breaks it.
 #[derive(Clone, Debug)]
@@ -64,6 +67,34 @@ impl Report {
             "dead_letters": self.dead_letters,
             "elapsed_s": self.elapsed.as_secs_f64(),
         })
+    }
+
+    /// The same for Prometheus, in its text format.
+    pub fn to_metrics(&self, ended_at: SystemTime) -> String {
+        let ended_at = ended_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let mut text = String::new();
+        for entry in list::AUDIT.entries {
+            let (name, meaning) = (entry.name, entry.meaning);
+            text += &format!(
+                "# HELP {name} {meaning}.\n# TYPE {name} {}\n",
+                entry.kind.name()
+            );
+            match name {
+                "splitcart_audit_broken" => {
+                    for Checked { rule, broken, .. } in &self.checked {
+                        text += &format!("{name}{{rule=\"{}\"}} {}\n", rule.code, broken.count);
+                    }
+                }
+                "splitcart_audit_last_run_timestamp_seconds" => {
+                    text += &format!("{name} {}\n", ended_at.as_secs_f64());
+                }
+                "splitcart_audit_duration_seconds" => {
+                    text += &format!("{name} {}\n", self.elapsed.as_secs_f64());
+                }
+                _ => unreachable!("the audit has a value for each of its metrics"),
+            }
+        }
+        text
     }
 
     fn table(&self) -> Table {

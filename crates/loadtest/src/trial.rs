@@ -211,6 +211,7 @@ async fn audit_at_the_end(
         json: false,
         unpublished_s_max: UNPUBLISHED_S_MAX,
         examples: 3,
+        metrics: None,
     };
     let checking = |progress: Progress| {
         // Shown on a terminal only; a log does not need it.

@@ -15,7 +15,7 @@ use terminal::{Screen, count};
 use uuid::Uuid;
 
 use splitcart::{
-    app::options,
+    app::{options, redis::Targets},
     cli::{
         services::{self, Urls},
         signals::stop_signal,
@@ -126,7 +126,8 @@ pub(crate) async fn run(
             .await?
             .context("there is no sink yet: the service has never been started on this database")?,
     };
-    let sinks = options::outbox(config, &urls.redis).sinks;
+    let targets = Targets::of_sinks(config, &urls.redis)?;
+    let sinks = options::outbox(config, &targets).sinks;
     let Some(sink) = sinks.iter().find(|sink| sink.name == name) else {
         let known: Vec<_> = sinks.iter().map(|sink| sink.name.as_str()).collect();
         bail!(
@@ -136,7 +137,7 @@ pub(crate) async fn run(
     };
     // Only a sink that writes into PostgreSQL uses it.
     let pool = db::pool::lazy(&urls.database, "splitcart outbox", POOL)?;
-    let sink = sink.open(&pool, Repeats::Delivered)?;
+    let sink = sink.open(&pool, Repeats::Delivered);
     let mut selection = select_published(&mut *connection, &name, &range).await?;
     if let (Some(selection), Some(after)) = (&mut selection, args.after) {
         let place = place_of(&mut *connection, EventId::new(after)).await?;

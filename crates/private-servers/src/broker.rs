@@ -19,8 +19,8 @@ use tokio::{
 
 use super::Error;
 
-const READY_WITHIN: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(10);
+pub(super) const READY_WITHIN: Duration = Duration::from_secs(30);
+pub(super) const POLL: Duration = Duration::from_millis(10);
 
 /// A program and how it is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,15 +48,7 @@ impl BrokerKind {
     }
 
     fn command(self, program: &Path, directory: &Path, port: u16) -> Command {
-        // A broker ends with its owner, however that ends.
-        let mut command = match find_on_path("setpriv") {
-            Some(setpriv) => {
-                let mut command = Command::new(setpriv);
-                command.args(["--pdeathsig", "KILL", "--"]).arg(program);
-                command
-            }
-            None => Command::new(program),
-        };
+        let mut command = tied_command(program);
         match self {
             Self::Nats => {
                 command.arg("--config").arg(directory.join("nats.conf"));
@@ -146,6 +138,18 @@ impl PrivateBroker {
     }
 }
 
+/// A command whose process ends with its owner, however that ends.
+pub(super) fn tied_command(program: &Path) -> Command {
+    match find_on_path("setpriv") {
+        Some(setpriv) => {
+            let mut command = Command::new(setpriv);
+            command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+            command
+        }
+        None => Command::new(program),
+    }
+}
+
 /// NATS greets who connects; Kafka's protocol waits to be spoken to.
 async fn answers(kind: BrokerKind, port: u16) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else {
@@ -160,7 +164,7 @@ async fn answers(kind: BrokerKind, port: u16) -> bool {
 }
 
 /// The port of this directory: the one of the start before, or a free one.
-fn port_in(directory: &Path) -> io::Result<u16> {
+pub(super) fn port_in(directory: &Path) -> io::Result<u16> {
     let file = directory.join("port");
     if let Ok(text) = fs::read_to_string(&file)
         && let Ok(port) = text.parse()

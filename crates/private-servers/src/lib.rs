@@ -18,6 +18,7 @@ mod open_directory;
 mod postgres;
 mod programs;
 mod redis;
+mod redis_node;
 mod secret;
 mod server;
 mod url;
@@ -34,6 +35,7 @@ pub use self::data_dir::DataDir;
 pub use self::error::Error;
 pub use self::postgres::{Memory, PrivatePostgres, SERVING_ROLE};
 pub use self::redis::PrivateRedis;
+pub use self::redis_node::{RedisNode, RedisOptions, RedisRole};
 pub use self::secret::token_secret_in;
 
 use self::{
@@ -47,6 +49,30 @@ pub struct Options {
     pub data_dir: DataDir,
     /// The memory that PostgreSQL may take.
     pub memory: Memory,
+}
+
+/// Finds the programs that the private services need, without starting anything.
+///
+/// # Errors
+/// One is missing or too old.
+pub fn find_programs() -> Result<(), Error> {
+    Search::from_environment().both().map(drop)
+}
+
+/// The URLs of the private services that run in a directory, for their serving role: of PostgreSQL, and of
+/// Redis. `None` if none runs there.
+pub fn running_in(data_dir: &DataDir) -> Option<(String, String)> {
+    let DataDir::Explicit(path) = data_dir else {
+        return match data_dir {
+            DataDir::Default => running_in(&DataDir::Explicit(data_dir::DEFAULT.into())),
+            _ => None,
+        };
+    };
+    let sockets = std::path::absolute(path).ok()?.join("run");
+    let database = postgres::url_in(&sockets, SERVING_ROLE).ok()?;
+    let redis = redis::url_in(&sockets).ok()?;
+    let has_both = sockets.join(postgres::SOCKET).exists() && sockets.join(redis::SOCKET).exists();
+    has_both.then_some((database, redis))
 }
 
 /// The running private services. Dropping them stops them as a crash would; `stop` asks them to end

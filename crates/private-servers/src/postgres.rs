@@ -29,7 +29,7 @@ const USER: &str = "splitcart";
 /// The role that serves; see [`PrivatePostgres::serving_url`].
 pub const SERVING_ROLE: &str = "splitcart_serving";
 const DATABASE: &str = "splitcart";
-const SOCKET: &str = ".s.PGSQL.5432";
+pub(super) const SOCKET: &str = ".s.PGSQL.5432";
 
 pub(super) const POSTGRES: Kind = Kind {
     name: "PostgreSQL",
@@ -69,6 +69,18 @@ impl PrivatePostgres {
         Self::start_in(&DataDir::Explicit(directory.to_owned())).await
     }
 
+    /// Starts one in `directory` with further settings, which override ours: for tests of what a server must
+    /// not be.
+    pub async fn start_with_settings(
+        directory: &Path,
+        settings: &'static [&'static str],
+    ) -> Result<Self, Error> {
+        let installed = Search::from_environment().postgres()?;
+        let data_dir = DataDir::Explicit(directory.to_owned());
+        let directory = Directory::open(&data_dir, Account::for_services()?)?;
+        Self::launch_with(&installed, Arc::new(directory), Memory::Little, settings).await
+    }
+
     async fn start_in(data_dir: &DataDir) -> Result<Self, Error> {
         let installed = Search::from_environment().postgres()?;
         let directory = Directory::open(data_dir, Account::for_services()?)?;
@@ -79,6 +91,15 @@ impl PrivatePostgres {
         installed: &[PostgresPrograms],
         directory: Arc<Directory>,
         memory: Memory,
+    ) -> Result<Self, Error> {
+        Self::launch_with(installed, directory, memory, &[]).await
+    }
+
+    async fn launch_with(
+        installed: &[PostgresPrograms],
+        directory: Arc<Directory>,
+        memory: Memory,
+        settings: &[&str],
     ) -> Result<Self, Error> {
         let data = directory.path().join(POSTGRES.data);
         let there = directory.opened().existing_subdirectory(POSTGRES.data)?;
@@ -91,14 +112,11 @@ impl PrivatePostgres {
 
         let socket_directory = directory.socket_directory(SOCKET)?;
         let sockets = socket_directory.path();
-        // The port is part of the socket's name. Said in the URL, PGPORT cannot change it, nor
-        // PGSSLMODE ask for what a Unix socket does not have.
-        let host = url::encode(sockets)?;
-        let url_of = |role: &str| {
-            format!("postgres:///{DATABASE}?host={host}&port=5432&user={role}&sslmode=disable")
-        };
-        let (url, serving_url) = (url_of(USER), url_of(SERVING_ROLE));
-        let command = server_command(&programs, &data, sockets, memory);
+        let (url, serving_url) = (url_in(sockets, USER)?, url_in(sockets, SERVING_ROLE)?);
+        let mut command = server_command(&programs, &data, sockets, memory);
+        for setting in settings {
+            command.arg("-c").arg(setting);
+        }
         let maintenance = url.parse::<PgConnectOptions>()?.database("postgres");
         let answers = async || maintenance.connect().await.is_ok();
         let server =
@@ -153,6 +171,16 @@ impl PrivatePostgres {
     pub(super) fn abandon(self) {
         self.server.abandon();
     }
+}
+
+/// The URL for a role, where the socket is in this directory.
+pub(super) fn url_in(sockets: &Path, role: &str) -> Result<String, Error> {
+    // The port is part of the socket's name. Said in the URL, PGPORT cannot change it, nor PGSSLMODE ask
+    // for what a Unix socket does not have.
+    let host = url::encode(sockets)?;
+    Ok(format!(
+        "postgres:///{DATABASE}?host={host}&port=5432&user={role}&sslmode=disable"
+    ))
 }
 
 fn server_command(

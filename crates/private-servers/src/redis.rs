@@ -15,7 +15,7 @@ use super::{
     url,
 };
 
-const SOCKET: &str = "redis.sock";
+pub(super) const SOCKET: &str = "redis.sock";
 
 pub(super) const REDIS: Kind = Kind {
     name: "Redis",
@@ -73,7 +73,7 @@ impl PrivateRedis {
         server::stop_leftovers(&REDIS, &directory).await?;
         let socket_directory = directory.socket_directory(SOCKET)?;
         let socket = socket_directory.path().join(SOCKET);
-        let url = format!("redis+unix://{}", url::encode(&socket)?);
+        let url = url_in(socket_directory.path())?;
 
         let mut command = child::command(program);
         command
@@ -118,6 +118,14 @@ impl PrivateRedis {
     pub(super) fn abandon(self) {
         self.server.abandon();
     }
+}
+
+/// The URL, where the socket is in this directory.
+pub(super) fn url_in(sockets: &Path) -> Result<String, Error> {
+    Ok(format!(
+        "redis+unix://{}",
+        url::encode(&sockets.join(SOCKET))?
+    ))
 }
 
 const SETTINGS: &[&str] = &[

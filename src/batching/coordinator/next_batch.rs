@@ -8,6 +8,8 @@ use std::{
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 
+use crate::metrics::{ClosedBecause, ClosedLabel};
+
 use super::{
     super::{Ended, Limits, Work, lane_queue::Ticket},
     Coordinator, Running, Waiting, died,
@@ -18,7 +20,9 @@ const SLOW_MIN: Duration = Duration::from_millis(5);
 
 impl<W: Work> Coordinator<W> {
     pub(super) fn fill_slots(&mut self, ctx: &mut Context<Self>) {
-        while self.is_worth_a_slot() {
+        while let Some(reason) = self.worth_a_slot() {
+            let closed = &self.work.meters().closed;
+            closed.get_or_create(&ClosedLabel { reason }).inc();
             let Limits {
                 batch_max,
                 batch_weight_max,
@@ -33,7 +37,7 @@ impl<W: Work> Coordinator<W> {
     /// An idle coordinator starts a batch at once. Beside a running transaction a small one would cost more
     /// than it gains: its few commands get into a larger one when more have come or when the running one
     /// ends, whichever is sooner, unless the running one is slow.
-    fn is_worth_a_slot(&self) -> bool {
+    fn worth_a_slot(&self) -> Option<ClosedBecause> {
         let Limits {
             transactions_in_flight,
             batch_min_in_parallel,
@@ -44,14 +48,21 @@ impl<W: Work> Coordinator<W> {
         let in_slots = || self.running.values().filter(|batch| !batch.is_overdue);
         let taken = in_slots().count();
         if ready == 0 || taken >= transactions_in_flight {
-            return false;
+            return None;
         }
         // A full batch is always worth a slot.
-        if taken == 0 || ready >= batch_min_in_parallel.min(batch_max) {
-            return true;
+        if ready >= batch_max {
+            return Some(ClosedBecause::Full);
+        }
+        if taken == 0 {
+            return Some(ClosedBecause::Idle);
+        }
+        if ready >= batch_min_in_parallel {
+            return Some(ClosedBecause::Enough);
         }
         let slow = (self.pace.average() * 2).max(SLOW_MIN);
-        in_slots().all(|batch| batch.started_at.elapsed() > slow)
+        let are_all_slow = in_slots().all(|batch| batch.started_at.elapsed() > slow);
+        are_all_slow.then_some(ClosedBecause::OthersSlow)
     }
 
     /// A transaction that is slower by far than the others may be stuck: the queue does not wait for it.
@@ -92,6 +103,7 @@ impl<W: Work> Coordinator<W> {
             is_overdue: false,
         };
         self.running.insert(number, batch);
+        self.work.meters().running.inc();
         let work = Arc::clone(&self.work);
         // The batch is a task of its own: a panic in it must not take the coordinator along.
         let task = actix_rt::spawn(async move { work.carry_out(members).await });
@@ -103,6 +115,7 @@ impl<W: Work> Coordinator<W> {
 
     fn batch_ended(&mut self, number: u64, ended: Ended<W>, ctx: &mut Context<Self>) {
         let batch = self.running.remove(&number).expect("it ends once");
+        self.work.meters().running.dec();
         self.pace.observe(batch.started_at.elapsed());
         if batch.is_overdue {
             self.work.meters().overdue.dec();

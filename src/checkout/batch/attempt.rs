@@ -12,6 +12,7 @@ use crate::{
     db::{self, Fault},
     domain::ids::ProductId,
     faults,
+    stages::laps::Laps,
     vendors::lent_tx::{COMMIT_SLOW_AFTER, CommitLimits, LentTx},
 };
 
@@ -33,8 +34,14 @@ pub(super) async fn attempt(
     sequence: Sequence,
     lock_wait_max: Option<Duration>,
 ) -> Result<Vec<Outcome>, Failure> {
+    let laps = Laps::begin();
+    for member in members {
+        let trip = &member.command.trip;
+        trip.begin_attempt(member.queued_at, &laps, members.len());
+    }
     let mut attempt = Attempt {
         context,
+        laps,
         script: Script::new(context, members),
         moved: Vec::new(),
     };
@@ -44,11 +51,13 @@ pub(super) async fn attempt(
         Ok(Err(error)) => error,
         Err(_) => AttemptError::Panicked,
     };
+    attempt.laps.fail(error.name());
     Err(attempt.explain(error).await)
 }
 
 struct Attempt<'a> {
     context: &'a BatchContext,
+    laps: Laps,
     script: Script<'a>,
     /// Products whose stock has moved.
     moved: Vec<ProductId>,
@@ -69,6 +78,7 @@ impl Attempt<'_> {
             context.begin_wait_max,
             lock_wait_max,
             &context.held_rows,
+            self.laps.clone(),
         )
         .await
         .map_err(AttemptError::Begin)?;

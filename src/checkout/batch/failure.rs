@@ -83,6 +83,27 @@ pub(super) enum Remedy {
 }
 
 impl AttemptError {
+    /// A short name, for traces.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Begin(_) => "no_connection",
+            Self::Statement(error) => match error.fault() {
+                Fault::Transient => "transient",
+                Fault::Unreachable => "unreachable",
+                Fault::Busy => "busy",
+                Fault::Permanent => "statement_failed",
+            },
+            Self::Reserve(ReserveError::NoAnswer) => "no_answer",
+            Self::Reserve(ReserveError::ActorLost) => "actor_lost",
+            Self::DeadlinePassed | Self::Reserve(ReserveError::DeadlinePassed) => "deadline_passed",
+            Self::TableLocked(_) => "table_locked",
+            Self::CommitUnknown(_) => "commit_unknown",
+            Self::Panicked => "panic",
+            Self::KeyTaken => "key_taken",
+            Self::StockMoved => "stock_moved",
+        }
+    }
+
     pub(super) fn remedy(&self) -> Remedy {
         match self {
             Self::Begin(_) => Remedy::DatabaseIsAway,

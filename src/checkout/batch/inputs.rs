@@ -17,6 +17,7 @@ use crate::{
         refusal::Refusal,
         terms::Terms,
     },
+    stages::Stage,
     vendors::lent_tx::LentTx,
 };
 
@@ -80,22 +81,28 @@ impl Inputs {
         commands: &[&CheckoutCommand],
         now: DateTime<Utc>,
     ) -> Result<Self, db::Error> {
-        let connection = tx.connection();
         let requests = || commands.iter().map(|command| command.request);
         let asked: Vec<_> = requests().map(|request| request.asked_cart()).collect();
-        let carts = db::carts::lock(connection, &asked).await?;
-        let held_carts = find_held_carts(connection, &asked, &carts).await?;
+        let carts = db::carts::lock(tx.connection(), &asked).await?;
+        let held_carts = find_held_carts(tx.connection(), &asked, &carts).await?;
+        tx.end_lap(Stage::Reads, "lock carts");
         // Read after the locks, so that what the last holder of a lock has committed is seen.
         let callers: Vec<_> = requests()
             .map(|request| (request.user_id, request.store_id))
             .collect();
-        let memberships = db::stores::find_memberships(connection, &callers).await?;
+        let memberships = db::stores::find_memberships(tx.connection(), &callers).await?;
+        tx.end_lap(Stage::Reads, "read memberships");
         let scopes: Vec<_> = commands.iter().map(|command| &command.scope).collect();
+        let first_answers =
+            db::idempotency::find_first_answers(tx.connection(), &scopes, now).await?;
+        tx.end_lap(Stage::Reads, "read first answers");
+        let carts = LoadedCarts::load(tx.connection(), carts).await?;
+        tx.end_lap(Stage::Reads, "read carts, prices and stock");
         Ok(Self {
             held_carts,
             memberships,
-            first_answers: db::idempotency::find_first_answers(connection, &scopes, now).await?,
-            carts: LoadedCarts::load(connection, carts).await?,
+            first_answers,
+            carts,
         })
     }
 

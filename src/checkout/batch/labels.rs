@@ -8,8 +8,8 @@ use crate::{
 
 use super::{super::command::Decision, BatchContext};
 
-/// The label of an answer in `splitcart_checkouts_total`.
-pub(super) fn of_answer(answer: &Answer<BatchContext>) -> &'static str {
+/// The label of an answer in `splitcart_checkouts_total`, in the log and in traces.
+pub fn of_answer(answer: &Answer<BatchContext>) -> &'static str {
     match answer {
         Ok(Decision::Created(_)) => "created",
         Ok(Decision::Replayed(_)) => "replayed",

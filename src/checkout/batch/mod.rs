@@ -22,7 +22,7 @@ mod attempt;
 mod causes;
 mod failure;
 mod inputs;
-mod labels;
+pub mod labels;
 mod needs;
 mod outcome;
 mod planned;

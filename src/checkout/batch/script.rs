@@ -26,6 +26,7 @@ use crate::{
         reservation::{Bid, purchases_to_count},
     },
     faults,
+    stages::Stage,
     vendors::{
         actor::StockReserved,
         lent_tx::LentTx,
@@ -107,6 +108,7 @@ impl<'a> Script<'a> {
         }
         set_heavy_aside(context, self.members, &mut planned);
         let tx = self.tx.as_mut().expect("it is not lent");
+        tx.end_lap(Stage::Rendering, "decide");
         set_held_aside(context, self.members, &self.needs, tx, &mut planned).await?;
         let bids = planned.bids();
         let (mut prepared, low) = match sequence {
@@ -152,11 +154,14 @@ impl<'a> Script<'a> {
         }
         let tx = self.tx.as_mut().expect("it is not lent");
         let counted = db::orders::count_bought(tx.connection(), &windows);
-        Ok(self.context.in_time(counted).await??)
+        let bought = self.context.in_time(counted).await??;
+        tx.end_lap(Stage::Reads, "count purchases");
+        Ok(bought)
     }
 
     async fn write(&mut self, settled: Settled<'_>) -> Result<Prepared, AttemptError> {
         let tx = self.tx.as_mut().expect("it is not lent");
+        tx.end_lap(Stage::Rendering, "render answers");
         let written = settled.write(self.context, tx);
         self.context.in_time(written).await?
     }
@@ -175,7 +180,9 @@ impl<'a> Script<'a> {
         let tx = self.tx.as_mut().expect("it is not lent");
         let claim_for = self.context.claim_events_for;
         let announced = db::outbox::announce_in_order(tx.connection(), events, claim_for);
-        Ok(self.context.in_time(announced).await??)
+        let events = self.context.in_time(announced).await??;
+        tx.end_lap(Stage::Writes, "announce low stock");
+        Ok(events)
     }
 
     async fn reserve(

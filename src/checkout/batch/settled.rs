@@ -14,6 +14,7 @@ use crate::{
         ids::EventId,
         order::Checkout,
     },
+    stages::Stage,
     vendors::lent_tx::LentTx,
 };
 
@@ -99,21 +100,25 @@ impl Settled<'_> {
                 events: Vec::new(),
             });
         }
-        let connection = tx.connection();
-        db::orders::insert_checkouts(connection, &checkouts, now).await?;
-        let events = db::outbox::announce(connection, events, context.claim_events_for).await?;
+        db::orders::insert_checkouts(tx.connection(), &checkouts, now).await?;
+        tx.end_lap(Stage::Writes, "write orders");
+        let events =
+            db::outbox::announce(tx.connection(), events, context.claim_events_for).await?;
+        tx.end_lap(Stage::Writes, "write events");
         let carts = checkouts.iter().map(|checkout| checkout.group.cart_id);
         let carts: Vec<_> = carts.collect();
-        let converted = db::carts::convert(connection, &carts, now).await?;
+        let converted = db::carts::convert(tx.connection(), &carts, now).await?;
+        tx.end_lap(Stage::Writes, "convert carts");
         assert_eq!(
             converted,
             carts.len() as u64,
             "the carts were locked while they were active"
         );
         let expires_at = now + context.keep_answers_for;
-        let written =
-            db::idempotency::record_first_answers(connection, &first_answers, now, expires_at)
-                .await?;
+        let recorded =
+            db::idempotency::record_first_answers(tx.connection(), &first_answers, now, expires_at);
+        let written = recorded.await?;
+        tx.end_lap(Stage::Writes, "write first answers");
         if written != first_answers.len() as u64 {
             return Err(AttemptError::KeyTaken);
         }

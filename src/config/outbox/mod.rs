@@ -46,30 +46,18 @@ impl Outbox {
                 name: DEFAULT_SINK.to_owned(),
                 url: SecretString::default(),
                 url_file: PathBuf::new(),
+                tls_ca_file: PathBuf::new(),
+                tls_cert_file: PathBuf::new(),
+                tls_key_file: PathBuf::new(),
+                sentinel_user: String::new(),
+                sentinel_password: SecretString::default(),
+                sentinel_password_file: PathBuf::new(),
                 stream: None,
                 stream_len_max: None,
                 wait_aof_ms: None,
             })];
         }
         sinks::complete(&mut self.sinks)
-    }
-
-    /// The URL of a sink in Redis: its own, that of the outbox, or that of everything.
-    pub fn redis_url<'a>(
-        &'a self,
-        sink: &'a RedisStream,
-        of_all: &'a SecretString,
-    ) -> &'a SecretString {
-        sinks::redis_url(&sink.url, &self.redis_url, of_all)
-    }
-
-    /// The URLs of all sinks in Redis.
-    pub fn redis_urls(&self, of_all: &SecretString) -> Vec<SecretString> {
-        let urls = self.sinks.iter().filter_map(|sink| match sink {
-            Sink::RedisStream(sink) => Some(self.redis_url(sink, of_all).clone()),
-            _ => None,
-        });
-        urls.collect()
     }
 }
 

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use super::{
-    super::{Error, sources, urls},
+    super::{Error, redis, sources},
     kafka::Kafka,
     nats::NatsJetStream,
 };
@@ -39,6 +39,18 @@ pub struct RedisStream {
     pub url: SecretString,
     #[serde(default)]
     pub url_file: PathBuf,
+    #[serde(default)]
+    pub tls_ca_file: PathBuf,
+    #[serde(default)]
+    pub tls_cert_file: PathBuf,
+    #[serde(default)]
+    pub tls_key_file: PathBuf,
+    #[serde(default)]
+    pub sentinel_user: String,
+    #[serde(default)]
+    pub sentinel_password: SecretString,
+    #[serde(default)]
+    pub sentinel_password_file: PathBuf,
     /// `None`: `outbox.stream`.
     pub stream: Option<String>,
     /// `None`: `outbox.stream_len_max`.
@@ -61,7 +73,61 @@ pub struct Webhook {
     pub name: String,
 }
 
+impl RedisStream {
+    /// Reads the secrets that are given as files, and checks the URL and what belongs to it.
+    fn complete_access(&mut self, key: &str) -> Result<(), Error> {
+        for (name, value, file) in [
+            ("url", &mut self.url, &self.url_file),
+            (
+                "sentinel_password",
+                &mut self.sentinel_password,
+                &self.sentinel_password_file,
+            ),
+        ] {
+            *value = sources::read_secret(&format!("{key}.{name}"), value, file)?;
+        }
+        redis::check_url(&format!("{key}.url"), &self.url)?;
+        if self.url.expose_secret().is_empty() && self.has_access_of_its_own() {
+            return Err(Error::Contradiction(format!(
+                "the sink {} has settings of TLS or of Sentinels and no url: they go with a url of its own",
+                self.name
+            )));
+        }
+        let access = redis::Access {
+            place: &format!("the sink {}", self.name),
+            urls: &[&self.url],
+            ca_file: &self.tls_ca_file,
+            cert_file: &self.tls_cert_file,
+            key_file: &self.tls_key_file,
+            sentinel_user: &self.sentinel_user,
+            sentinel_password: &self.sentinel_password,
+        };
+        access.check()
+    }
+
+    fn has_access_of_its_own(&self) -> bool {
+        self.has_tls_files()
+            || !self.sentinel_user.is_empty()
+            || !self.sentinel_password.expose_secret().is_empty()
+    }
+
+    /// True if the sink has files of TLS of its own; else those of `[redis]` are used.
+    pub fn has_tls_files(&self) -> bool {
+        [&self.tls_ca_file, &self.tls_cert_file, &self.tls_key_file]
+            .iter()
+            .any(|file| !file.as_os_str().is_empty())
+    }
+}
+
 impl Sink {
+    /// The URL of Redis that only this sink has.
+    pub(in crate::config) fn own_redis_url(&self) -> Option<&SecretString> {
+        match self {
+            Self::RedisStream(sink) if !sink.url.expose_secret().is_empty() => Some(&sink.url),
+            _ => None,
+        }
+    }
+
     pub fn name(&self) -> &str {
         match self {
             Self::RedisStream(sink) => &sink.name,
@@ -76,9 +142,7 @@ impl Sink {
     fn complete(&mut self, key: &str) -> Result<(), Error> {
         match self {
             Self::RedisStream(sink) => {
-                let key = format!("{key}.url");
-                sink.url = sources::read_secret(&key, &sink.url, &sink.url_file)?;
-                urls::check_redis(&key, &sink.url)?;
+                sink.complete_access(key)?;
                 if sink.stream.as_deref() == Some("") {
                     return Err(Error::Contradiction(format!(
                         "the stream of the sink {} is empty",
@@ -139,16 +203,4 @@ pub(super) fn complete(sinks: &mut [Sink]) -> Result<(), Error> {
         sink.complete(&format!("outbox.sinks[{index}]"))?;
     }
     Ok(())
-}
-
-/// The URL of a sink in Redis: its own, that of the outbox, or that of everything.
-pub(super) fn redis_url<'a>(
-    own: &'a SecretString,
-    of_outbox: &'a SecretString,
-    of_all: &'a SecretString,
-) -> &'a SecretString {
-    [own, of_outbox]
-        .into_iter()
-        .find(|url| !url.expose_secret().is_empty())
-        .unwrap_or(of_all)
 }

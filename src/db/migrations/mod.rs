@@ -164,6 +164,56 @@ pub async fn missing_migrations(connection: &mut PgConnection) -> Result<usize, 
         .count())
 }
 
+/// The differences between the migrations of this program and those of a database.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    pub missing: Vec<i64>,
+    /// Applied by a newer program.
+    pub newer: Vec<i64>,
+    /// Begun and not finished.
+    pub unfinished: Vec<i64>,
+    /// Applied with another text.
+    pub changed: Vec<i64>,
+}
+
+/// Compares the migrations of this program with those of the database.
+pub async fn differences(connection: &mut PgConnection) -> Result<Differences, Error> {
+    let doing = "read the applied migrations";
+    // Not `query!`: the table belongs to sqlx and does not exist before the first migration.
+    let exists: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *connection)
+        .await
+        .doing(doing)?;
+    let mut rows: Vec<(i64, bool, Vec<u8>)> = Vec::new();
+    if exists {
+        rows = sqlx::query_as("select version, success, checksum from _sqlx_migrations order by 1")
+            .fetch_all(connection)
+            .await
+            .doing(doing)?;
+    }
+    Ok(compare(&rows))
+}
+
+fn compare(rows: &[(i64, bool, Vec<u8>)]) -> Differences {
+    let mut found = Differences {
+        missing: MIGRATIONS
+            .iter()
+            .map(|ours| ours.version)
+            .filter(|version| rows.iter().all(|(applied, ..)| applied != version))
+            .collect(),
+        ..Differences::default()
+    };
+    for (version, is_finished, checksum) in rows {
+        match MIGRATIONS.iter().find(|ours| ours.version == *version) {
+            None => found.newer.push(*version),
+            Some(_) if !is_finished => found.unfinished.push(*version),
+            Some(ours) if *ours.checksum != checksum[..] => found.changed.push(*version),
+            Some(_) => {}
+        }
+    }
+    found
+}
+
 async fn applied_migrations(connection: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
     // Not `query!`: the table belongs to sqlx and does not exist before the first migration. Not prepared:
     // a pooler may keep no statements.

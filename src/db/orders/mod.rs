@@ -8,6 +8,7 @@ pub mod moves;
 mod named;
 mod page;
 mod read;
+mod undecided;
 mod write;
 
 pub use bought::count_bought;
@@ -16,4 +17,5 @@ pub use load::load_of_any;
 pub use named::{find_named, find_named_of};
 pub use page::{Page, Position, Walk, find_page};
 pub use read::{find_checkout, find_groups_of_carts, find_order};
+pub use undecided::{Part, count_undecided};
 pub use write::insert_checkouts;

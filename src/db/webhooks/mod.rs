@@ -4,11 +4,13 @@
 //! |---|---|
 //! | a store's endpoints, as their owners manage them | `endpoints` |
 //! | writing deliveries for events; sending them again | `write` |
-//! | claiming due deliveries, and recording what became of them | `queue` |
+//! | claiming due deliveries | `queue` |
+//! | recording what became of them | `outcomes` |
 //! | the list of an endpoint's deliveries; their removal | `list` |
 
 mod endpoints;
 mod list;
+mod outcomes;
 mod queue;
 mod write;
 
@@ -26,10 +28,8 @@ pub use endpoints::{
     find_endpoint, find_endpoints, rotate_secret,
 };
 pub use list::{find_deliveries, sweep_deliveries};
-pub use queue::{
-    Attempt, Failed, Look, MarkOutcome, Places, claim_due, count_waiting, find_due, mark_delivered,
-    mark_failed, move_due_times_on,
-};
+pub use outcomes::{Attempt, Failed, MarkOutcome, mark_delivered, mark_failed};
+pub use queue::{Look, Places, claim_due, count_waiting, find_due, move_due_times_on};
 pub use write::{
     Audience, NewDelivery, Redelivery, Subscriber, find_subscribers, forget_deliveries,
     is_any_active, redeliver, source_of, write_deliveries, write_test,

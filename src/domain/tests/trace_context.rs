@@ -45,3 +45,19 @@ fn what_is_malformed_is_ignored() {
     }
     assert_eq!(TraceParent::parse(&[0xff; 55]), None);
 }
+
+#[test]
+fn a_traceparent_is_made_of_ids_and_taken_apart() {
+    let parent = TraceParent::of_span(0x0af7_6519, 0xb7ad, true);
+    assert_eq!(
+        parent.as_str(),
+        "00-0000000000000000000000000af76519-000000000000b7ad-01"
+    );
+    let parsed = TraceParent::parse(parent.as_str().as_bytes()).unwrap();
+    assert_eq!(
+        (parsed.trace_id(), parsed.parent_id()),
+        (0x0af7_6519, 0xb7ad)
+    );
+    assert!(parsed.is_sampled());
+    assert!(!TraceParent::of_span(1, 2, false).is_sampled());
+}

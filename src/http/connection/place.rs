@@ -59,7 +59,8 @@ impl Connections {
         Self::within(wanted, files_max)
     }
 
-    fn within(wanted: Wanted, files_max: u64) -> Self {
+    /// The same with a limit of open files that is known.
+    pub fn within(wanted: Wanted, files_max: u64) -> Self {
         let threads = wanted.threads as u64;
         let others = wanted.database_connections + OTHER_FILES + threads * FILES_PER_THREAD;
         let left = files_max.saturating_sub(others).max(CONNECTIONS_MIN);

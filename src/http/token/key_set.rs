@@ -55,12 +55,6 @@ impl KeySet {
                 WatchedFiles::open("auth.public_key_file", vec![path.to_owned()], parse)
             }
             TokenKeys::JwksFile(path) => {
-                if auth.audience.is_empty() {
-                    tracing::warn!(
-                        "auth.jwks_file is set and auth.audience is not: what the same issuer signs for \
-                         other applications is taken here, too; set SPLITCART_AUTH_AUDIENCE"
-                    );
-                }
                 let parse = |files: &[Vec<u8>]| Self::from_jwks(&files[0]);
                 WatchedFiles::open("auth.jwks_file", vec![path.to_owned()], parse)
             }

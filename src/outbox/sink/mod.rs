@@ -59,3 +59,21 @@ pub struct Failure {
     /// True if the sink closed the connection, as Redis does on a request that it can't read.
     pub is_hang_up: bool,
 }
+
+impl From<(Unavailable, String)> for Failure {
+    fn from((reason, text): (Unavailable, String)) -> Self {
+        Self {
+            reason,
+            text,
+            is_hang_up: false,
+        }
+    }
+}
+
+/// True if a publication has shown that the sink, or the connection to it, takes no events at present.
+fn takes_none<E>(published: &Result<Vec<Answer>, E>) -> bool {
+    let is_unavailable = |answer: &Answer| matches!(answer, Answer::Unavailable(..));
+    published
+        .as_ref()
+        .map_or(true, |answers| answers.iter().any(is_unavailable))
+}

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
-
 use sqlx::PgPool;
+
+use crate::redis_client::Target;
 
 #[cfg(feature = "kafka")]
 use super::kafka::{Kafka, KafkaSettings};
@@ -38,7 +38,7 @@ pub enum SinkKind {
 
 #[derive(Clone, Debug)]
 pub struct RedisStreamOptions {
-    pub url: SecretString,
+    pub redis: Target,
     pub stream: String,
     /// 0: unbounded.
     pub len_max: usize,
@@ -46,12 +46,11 @@ pub struct RedisStreamOptions {
     pub wait_aof: Option<Duration>,
 }
 
-/// The reason for which a sink can't be opened, whatever the state of its server.
-#[derive(Debug, thiserror::Error)]
-#[error("the sink {sink} can't be used: {problem}")]
-pub struct OpenError {
-    pub sink: String,
-    pub problem: String,
+/// The treatment of a stream or topic that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMissing {
+    Make,
+    Report,
 }
 
 impl SinkKind {
@@ -69,16 +68,22 @@ impl SinkKind {
 }
 
 impl SinkOptions {
+    /// The same sink, which makes no stream or topic where it finds none.
+    #[must_use]
+    pub fn without_making(mut self) -> Self {
+        match &mut self.kind {
+            SinkKind::NatsJetStream(settings) => settings.stream.if_missing = IfMissing::Report,
+            #[cfg(feature = "kafka")]
+            SinkKind::Kafka(settings) => settings.if_missing = IfMissing::Report,
+            SinkKind::RedisStream(_) | SinkKind::Log | SinkKind::Webhook => {}
+        }
+        self
+    }
+
     /// Opens the sink. It connects when it is first used. `pool` has a connection for it.
-    pub fn open(&self, pool: &PgPool, repeats: Repeats) -> Result<Box<dyn Sink>, OpenError> {
-        Ok(match &self.kind {
-            SinkKind::RedisStream(options) => {
-                let stream = RedisStream::open(options).map_err(|error| OpenError {
-                    sink: self.name.clone(),
-                    problem: error.to_string(),
-                })?;
-                Box::new(stream)
-            }
+    pub fn open(&self, pool: &PgPool, repeats: Repeats) -> Box<dyn Sink> {
+        match &self.kind {
+            SinkKind::RedisStream(options) => Box::new(RedisStream::open(options)),
             SinkKind::NatsJetStream(settings) => {
                 Box::new(NatsJetStream::new(settings.clone(), repeats))
             }
@@ -86,6 +91,6 @@ impl SinkOptions {
             SinkKind::Kafka(settings) => Box::new(Kafka::new(settings.clone())),
             SinkKind::Log => Box::new(Log),
             SinkKind::Webhook => Box::new(Webhooks::new(pool.clone(), repeats)),
-        })
+        }
     }
 }

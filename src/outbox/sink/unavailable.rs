@@ -50,4 +50,30 @@ impl Unavailable {
             Self::Refusing => "refusing",
         }
     }
+
+    /// The advice to operators; the table "Reasons of a sink" in docs/operations.md says more.
+    pub const fn what_to_do(self) -> &'static str {
+        match self {
+            Self::Unreachable => {
+                "see if the server runs, and check address, name, port, TLS and the authority of its certificate"
+            }
+            Self::NoAnswer => "see if the server hangs or is overloaded",
+            Self::Busy => "wait, or end the script (SCRIPT KILL), or raise the limit",
+            Self::ServesNothing => {
+                "point the sink at the primary; with NATS, enable JetStream for the account"
+            }
+            Self::Full => "make room, or raise the limit",
+            Self::NotPersisting => {
+                "look at the disk of the server; wait_aof_ms takes appendonly yes, and Redis or Valkey 7.2"
+            }
+            Self::NotAllowed => "correct user and password, or grant what the text names",
+            Self::WrongType => "rename the key, or the stream (outbox.stream)",
+            Self::Cluster => {
+                "begin the URL of a Redis cluster with redis+cluster://; else wait, and check the replicas"
+            }
+            Self::NoStream => "make the stream or topic, or let the service's user make it",
+            Self::NotPrimary => "give all instances the same sinks",
+            Self::Refusing => "read the text of the server",
+        }
+    }
 }

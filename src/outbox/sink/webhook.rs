@@ -130,9 +130,5 @@ fn failure(error: db::Error) -> Failure {
         Fault::Transient | Fault::Busy => Unavailable::Busy,
         Fault::Permanent => Unavailable::Refusing,
     };
-    Failure {
-        reason,
-        text: error.to_string(),
-        is_hang_up: false,
-    }
+    (reason, error.to_string()).into()
 }

@@ -20,6 +20,7 @@ use dashmap::DashMap;
 use crate::{domain::ids::VendorStoreId, metrics::Metrics};
 
 use super::{
+    activity::Sighting,
     actor::{ReserveError, ReserveStock, StockReserved, TakeTurn, Timing, VendorActor},
     lent_tx::LentTx,
     reservation::Reservation,
@@ -123,6 +124,22 @@ impl VendorDirectory {
         depths.sort_unstable_by_key(|(vendor, depth)| (std::cmp::Reverse(*depth), *vendor));
         depths.truncate(most);
         depths
+    }
+
+    /// Shows every live actor as it is now. For one caller only, which looks again and again: an actor's
+    /// rates are those since the previous look.
+    pub fn look(&self, mut see: impl FnMut(Sighting<'_>)) {
+        for entry in &self.0.vendors {
+            let (vendor, places) = (*entry.key(), &entry.places);
+            places.activity.look(vendor, places.taken(), &mut see);
+        }
+    }
+
+    /// The depth of a live actor's mailbox, and the wait and the turns a second that the last look has seen.
+    pub fn last_look_at(&self, vendor: VendorStoreId) -> Option<(usize, Duration, f64)> {
+        let entry = self.0.vendors.get(&vendor)?;
+        let (wait, turns_per_s) = entry.places.activity.last_seen();
+        Some((entry.places.taken(), wait, turns_per_s))
     }
 
     fn enter(&self, vendor: VendorStoreId) -> (Addr<VendorActor>, Place) {

@@ -9,6 +9,7 @@ use splitcart::{
         redis_claims::{Begun, Claims, Known, Limits},
     },
     metrics::Metrics,
+    redis_client::{SentinelLogin, Target, TlsFiles},
 };
 use sqlx::Connection;
 use std::time::Duration;
@@ -141,7 +142,8 @@ async fn the_first_answer_that_redis_was_told_stays() {
     };
     let incarnation = Incarnation::read(&database.pool).await.unwrap();
     let url = redis.url.clone().into();
-    let claims = Claims::open(&url, limits, incarnation, Metrics::new()).unwrap();
+    let target = Target::new(&url, TlsFiles::default(), SentinelLogin::default()).unwrap();
+    let claims = Claims::open(&target, limits, incarnation, Metrics::new());
     let scope = Scope {
         user_id: UserId::new(Uuid::now_v7()),
         store_id: StoreId::new(Uuid::now_v7()),

@@ -11,7 +11,11 @@ use splitcart::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::support::{Database, Market, Redis, Server, server::serve, wait};
+use crate::support::{
+    Database, Market, Redis, Server,
+    server::{serve, use_redis},
+    wait,
+};
 
 pub struct SinkWorld {
     pub server: Server,
@@ -48,11 +52,11 @@ impl SinkWorld {
         std::fs::write(config.path().join("config.toml"), sinks.concat()).unwrap();
         let market = Market::new(Database::create().await);
         let mut command = serve();
+        use_redis(&mut command, &redis.url);
         command
             .arg("--config")
             .arg(config.path().join("config.toml"))
             .env("SPLITCART_DATABASE_URL", &market.database.url)
-            .env("SPLITCART_REDIS_URL", &redis.url)
             .env("SPLITCART_OUTBOX_POLL_MS", "50")
             .envs(settings.iter().copied());
         Self {

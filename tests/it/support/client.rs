@@ -1,5 +1,7 @@
 //! A client of the public API.
 
+use std::path::Path;
+
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -98,6 +100,16 @@ impl Client {
             http: reqwest::Client::new(),
             base: base.to_owned(),
             token,
+        }
+    }
+
+    /// A client of what listens on a Unix socket.
+    pub fn by_socket(socket: &Path, token: String) -> Self {
+        let http = reqwest::Client::builder().unix_socket(socket);
+        Self {
+            http: http.build().unwrap(),
+            base: "http://localhost".to_owned(),
+            token: Some(token),
         }
     }
 

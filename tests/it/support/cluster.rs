@@ -10,6 +10,8 @@ use std::{
 static CLUSTER: LazyLock<(Child, String)> = LazyLock::new(|| {
     let mut child = Command::new(env!("CARGO_BIN_EXE_splitcart"))
         .arg("embedded")
+        // Of the tests, and no setting.
+        .env_remove(super::redis::KIND)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

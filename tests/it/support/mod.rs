@@ -5,24 +5,30 @@
 //! that ends.
 
 pub mod audit;
+pub mod authority;
 pub mod brokers;
 pub mod client;
 pub mod cluster;
+pub mod collector;
 pub mod contract;
 pub mod crowd;
 pub mod database;
 pub mod dump;
+pub mod haproxy;
 pub mod keys;
 pub mod market;
 pub mod pg_messages;
 pub mod pgbouncer;
 pub mod pooler;
 pub mod postgres_pair;
+pub mod prometheus;
 pub mod receiver;
 pub mod redis;
+pub mod redis_server;
 pub mod server;
 pub mod silent_proxy;
 pub mod socket;
+pub mod tls_front;
 pub mod wait;
 
 pub use audit::assert_consistent;
@@ -31,6 +37,7 @@ pub use crowd::Shopper;
 pub use database::Database;
 pub use market::{Buyer, Market, Product, Vendor};
 pub use redis::Redis;
+pub use redis_server::RedisServer;
 pub use server::Server;
 
 /// A running service with everything around it.

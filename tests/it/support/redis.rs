@@ -2,17 +2,36 @@
 
 use std::path::Path;
 
-use private_servers::PrivateRedis;
+use private_servers::{PrivateRedis, RedisRole};
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 
-use super::contract::check_event;
+use super::{
+    authority::Authority,
+    contract::check_event,
+    redis_server::{NO_CERTIFICATES, RedisServer},
+};
+
+/// The kind of Redis of all tests, for a run that tests everything with another one
+/// (`scripts/test-estate`): `tls`, `sentinel` or `cluster`.
+pub const KIND: &str = "SPLITCART_TEST_REDIS";
 
 /// The Redis of one test.
 pub struct Redis {
     pub url: String,
-    process: Option<PrivateRedis>,
-    dir: TempDir,
+    servers: Servers,
+}
+
+enum Servers {
+    Private {
+        process: Option<PrivateRedis>,
+        dir: TempDir,
+    },
+    /// On TCP, with a Sentinel if the run is about them.
+    OnTcp {
+        server: RedisServer,
+        _sentinel: Option<RedisServer>,
+    },
 }
 
 fn directory() -> TempDir {
@@ -24,6 +43,9 @@ fn directory() -> TempDir {
 
 impl Redis {
     pub async fn start() -> Self {
+        if let Ok(kind) = std::env::var(KIND) {
+            return Self::of_kind(&kind).await;
+        }
         let dir = directory();
         let process = PrivateRedis::start_at(dir.path()).await.unwrap();
         Self::of(process, dir)
@@ -39,42 +61,97 @@ impl Redis {
     fn of(process: PrivateRedis, dir: TempDir) -> Self {
         Self {
             url: process.url().to_owned(),
-            process: Some(process),
-            dir,
+            servers: Servers::Private {
+                process: Some(process),
+                dir,
+            },
         }
+    }
+
+    async fn of_kind(kind: &str) -> Self {
+        let mut sentinel = None;
+        let (server, url) = match kind {
+            "tls" => {
+                let server = RedisServer::start_tls(Authority::of_run(), NO_CERTIFICATES).await;
+                let url = format!("rediss://{}", server.address());
+                (server, url)
+            }
+            "sentinel" => {
+                let server = RedisServer::start(RedisRole::Alone, "").await;
+                let watched = format!("sentinel monitor shop 127.0.0.1 {} 1", server.port);
+                let watching = RedisServer::start(RedisRole::Sentinel, &watched).await;
+                let url = format!("redis+sentinel://{}/shop", watching.address());
+                sentinel = Some(watching);
+                (server, url)
+            }
+            "cluster" => {
+                let server = RedisServer::start(RedisRole::ClusterNode, "").await;
+                server
+                    .tell(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"])
+                    .await;
+                server.until_cluster_is_up().await;
+                let url = format!("redis+cluster://{}", server.address());
+                (server, url)
+            }
+            other => panic!("{KIND} is {other:?}"),
+        };
+        let servers = Servers::OnTcp {
+            server,
+            _sentinel: sentinel,
+        };
+        Self { url, servers }
     }
 
     /// Kills the process; its socket stays where it was.
     pub async fn kill(&mut self) {
-        let process = self.process.take().expect("Redis runs");
-        signal(process.pid().unwrap(), "KILL");
+        match &mut self.servers {
+            Servers::Private { process, .. } => {
+                let process = process.take().expect("Redis runs");
+                signal(process.pid().unwrap(), "KILL");
+            }
+            Servers::OnTcp { server, .. } => server.kill().await,
+        }
         super::wait::until("redis is dead", async || self.connect().await.is_err()).await;
     }
 
     /// Starts Redis again at the same place.
     pub async fn restart(&mut self) {
-        self.process = Some(PrivateRedis::start_at(self.dir.path()).await.unwrap());
+        match &mut self.servers {
+            Servers::Private { process, dir } => {
+                *process = Some(PrivateRedis::start_at(dir.path()).await.unwrap());
+            }
+            Servers::OnTcp { server, .. } => server.restart().await,
+        }
     }
 
     /// Stops the process without closing its connections, so that Redis hangs.
     pub fn freeze(&self) {
-        signal(
-            self.process.as_ref().expect("Redis runs").pid().unwrap(),
-            "STOP",
-        );
+        signal(self.pid(), "STOP");
     }
 
     pub fn thaw(&self) {
-        signal(
-            self.process.as_ref().expect("Redis runs").pid().unwrap(),
-            "CONT",
-        );
+        signal(self.pid(), "CONT");
+    }
+
+    fn pid(&self) -> u32 {
+        match &self.servers {
+            Servers::Private { process, .. } => process
+                .as_ref()
+                .and_then(PrivateRedis::pid)
+                .expect("Redis runs"),
+            Servers::OnTcp { server, .. } => server.pid(),
+        }
     }
 
     pub async fn connect(&self) -> redis::RedisResult<MultiplexedConnection> {
-        redis::Client::open(self.url.as_str())?
-            .get_multiplexed_async_connection()
-            .await
+        match &self.servers {
+            Servers::Private { .. } => {
+                redis::Client::open(self.url.as_str())?
+                    .get_multiplexed_async_connection()
+                    .await
+            }
+            Servers::OnTcp { server, .. } => server.connect().await,
+        }
     }
 
     /// Changes a setting of Redis.
@@ -143,7 +220,12 @@ impl Redis {
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        if let Some(pid) = self.process.as_ref().and_then(PrivateRedis::pid) {
+        if let Servers::Private {
+            process: Some(process),
+            ..
+        } = &self.servers
+            && let Some(pid) = process.pid()
+        {
             signal(pid, "KILL");
         }
     }

@@ -11,7 +11,7 @@ use std::{
 use catalogue::seed;
 use splitcart::{cli::token, config::Config};
 
-use super::{Buyer, Client, pgbouncer, redis::signal, wait};
+use super::{Buyer, Client, authority::Authority, pgbouncer, redis::signal, wait};
 
 /// The secret of the tests' tokens.
 pub const SECRET: &str = "a-secret-that-only-the-tests-know-0123456789";
@@ -34,10 +34,10 @@ impl Server {
     pub async fn start(database_url: &str, redis_url: &str, settings: &[(&str, &str)]) -> Self {
         let (database_url, pooling) = pgbouncer::in_front_of(database_url).await;
         let mut command = serve();
+        use_redis(&mut command, redis_url);
         command
             .env("SPLITCART_DATABASE_URL", database_url)
             .envs(pooling)
-            .env("SPLITCART_REDIS_URL", redis_url)
             .envs(settings.iter().copied());
         Self::launch(command).await
     }
@@ -50,11 +50,11 @@ impl Server {
         settings: &[(&str, &str)],
     ) -> Self {
         let mut command = serve();
+        use_redis(&mut command, redis_url);
         command
             .arg("--config")
             .arg(file)
             .env("SPLITCART_DATABASE_URL", database_url)
-            .env("SPLITCART_REDIS_URL", redis_url)
             .envs(settings.iter().copied());
         Self::launch(command).await
     }
@@ -216,7 +216,8 @@ impl Drop for Server {
 /// A command of the program, without the developer's own environment.
 pub fn splitcart(subcommand: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_splitcart"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPLITCART_")) {
+    let is_setting = |name: &str| name.starts_with("SPLITCART_") || name.starts_with("OTEL_");
+    for (name, _) in std::env::vars().filter(|(name, _)| is_setting(name)) {
         command.env_remove(name);
     }
     command.arg(subcommand);
@@ -239,6 +240,15 @@ pub fn serve() -> Command {
         .env("SPLITCART_HTTP_DRAIN_DELAY_S", "0")
         .stdin(Stdio::null());
     command
+}
+
+/// Sets the URL of Redis, and the authority of a run over TLS.
+pub fn use_redis(command: &mut Command, url: &str) {
+    command.env("SPLITCART_REDIS_URL", url);
+    if url.starts_with("rediss://") {
+        let authority = Authority::of_run().file("ca.pem");
+        command.env("SPLITCART_REDIS_TLS_CA_FILE", authority);
+    }
 }
 
 /// The message of `serve` when it ends instead of starting, for settings so wrong that it connects to

@@ -19,6 +19,8 @@ use rustls::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
+use crate::outbox::sink::options::IfMissing;
+
 use super::{Unavailable, answers::reason_of};
 
 /// The age at which a connection is made again, as Kafka's own producers look for new partitions.
@@ -32,6 +34,7 @@ const MAKE_TOPIC_MAX_MS: i32 = 2_000;
 pub struct KafkaSettings {
     pub brokers: Vec<String>,
     pub topic: String,
+    pub if_missing: IfMissing,
     /// Of a topic that is made here. An existing one is the operator's, and is not changed.
     pub partitions: i32,
     /// Likewise; -1: the brokers' default.
@@ -175,6 +178,12 @@ async fn make_topic(
     settings: &KafkaSettings,
 ) -> Result<i32, (Unavailable, String)> {
     let topic = &settings.topic;
+    if settings.if_missing == IfMissing::Report {
+        return Err((
+            Unavailable::NoStream,
+            format!("the topic {topic} is not there"),
+        ));
+    }
     let controller = client.controller_client().map_err(|error| failed(&error))?;
     let made = controller
         .create_topic(

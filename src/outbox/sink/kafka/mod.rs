@@ -21,7 +21,7 @@ use crate::{
     outbox::cloud_events::{self, KAFKA_PREFIX},
 };
 
-use super::{Answer, Failure, Sink, Unavailable};
+use super::{Answer, Failure, Sink, Unavailable, takes_none};
 
 use self::{answers::reason_of, connection::Connection, partition::partition_of};
 
@@ -150,19 +150,10 @@ fn record_of(event: &Event) -> Record {
 impl Sink for Kafka {
     async fn publish(&mut self, events: &[&Event]) -> Result<Vec<Answer>, Failure> {
         let outcome = self.send(events).await;
-        let has_failed = outcome.as_ref().map_or(true, |answers| {
-            answers
-                .iter()
-                .any(|answer| matches!(answer, Answer::Unavailable(..)))
-        });
-        if has_failed {
+        if takes_none(&outcome) {
             self.connection = None;
         }
-        outcome.map_err(|(reason, text)| Failure {
-            reason,
-            text,
-            is_hang_up: false,
-        })
+        outcome.map_err(Failure::from)
     }
 
     async fn would_take_events(&mut self) -> Result<(), Answer> {

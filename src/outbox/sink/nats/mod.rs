@@ -18,7 +18,7 @@ use crate::{
     outbox::cloud_events::{self, NATS_PREFIX},
 };
 
-use super::{Answer, Failure, Sink, Unavailable, webhook::Repeats};
+use super::{Answer, Failure, Sink, Unavailable, takes_none, webhook::Repeats};
 
 use self::{
     answers::{of_publish_error, of_timeout},
@@ -151,19 +151,10 @@ impl Sink for NatsJetStream {
     async fn publish(&mut self, events: &[&Event]) -> Result<Vec<Answer>, Failure> {
         let outcome = self.send(events).await;
         // Whatever the reason is, the next attempt looks at the stream again: it may be gone.
-        let has_failed = outcome.as_ref().map_or(true, |answers| {
-            answers
-                .iter()
-                .any(|answer| matches!(answer, Answer::Unavailable(..)))
-        });
-        if has_failed {
+        if takes_none(&outcome) {
             self.connection = None;
         }
-        outcome.map_err(|(reason, text)| Failure {
-            reason,
-            text,
-            is_hang_up: false,
-        })
+        outcome.map_err(Failure::from)
     }
 
     async fn would_take_events(&mut self) -> Result<(), Answer> {

@@ -8,12 +8,15 @@ use async_nats::jetstream::{
     stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType},
 };
 
+use crate::outbox::sink::options::IfMissing;
+
 use super::{SUBJECT_PREFIX, Unavailable, answers::reason_of};
 
 /// The settings of a stream that is made here. An existing one is the operator's, and is not changed.
 #[derive(Clone, Debug)]
 pub struct StreamSettings {
     pub name: String,
+    pub if_missing: IfMissing,
     pub replicas: usize,
     /// The time for which the server keeps a message. Zero: for ever.
     pub max_age: Duration,
@@ -78,6 +81,10 @@ async fn info(
 }
 
 async fn make(jetstream: &Context, settings: &StreamSettings) -> Result<(), (Unavailable, String)> {
+    if settings.if_missing == IfMissing::Report {
+        let text = format!("the stream {} is not there", settings.name);
+        return Err((Unavailable::NoStream, text));
+    }
     let unbounded = -1;
     let made = jetstream
         .create_stream(Config {

@@ -32,18 +32,16 @@ pub struct RedisStream {
 
 impl RedisStream {
     /// Connects when first used.
-    ///
-    /// # Errors
-    /// The URL is malformed.
-    pub fn open(options: &RedisStreamOptions) -> Result<Self, RedisError> {
+    pub fn open(options: &RedisStreamOptions) -> Self {
         let publish_max = PUBLISH_MAX + options.wait_aof.unwrap_or_default();
-        let connection = Connection::lazy(&options.url, publish_max)?;
-        Ok(Self {
+        let probe = probe(&options.stream);
+        let connection = Connection::lazy_for(&options.redis, probe, publish_max);
+        Self {
             connection,
             stream: options.stream.clone(),
             len_max: options.len_max,
             wait_aof: options.wait_aof,
-        })
+        }
     }
 
     async fn probe(&mut self) -> RedisResult<Value> {
@@ -121,7 +119,7 @@ impl Sink for RedisStream {
 
 /// Builds an XADD that passes every check of Redis (permission, role, memory, type of the key) and is then
 /// refused for its id, which no entry can have.
-fn probe(stream: &str) -> redis::Cmd {
+pub fn probe(stream: &str) -> redis::Cmd {
     let mut probe = redis::cmd("XADD");
     probe.arg(stream).arg("0-0").arg("event").arg("");
     probe

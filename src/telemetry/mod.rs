@@ -3,6 +3,8 @@
 //! A thread of its own writes the lines. While the reader of the log stalls, a bounded number of lines
 //! waits; further lines are dropped and counted, and no request waits.
 
+pub mod filter;
+
 use std::{
     io::{self, IsTerminal, Write, stderr},
     sync::OnceLock,
@@ -18,7 +20,7 @@ use crate::config::{Log, LogFormat};
 /// `log.filter` is malformed.
 #[derive(Debug, thiserror::Error)]
 #[error("log.filter (SPLITCART_LOG_FILTER) is no filter such as \"info,splitcart=debug\": {0}")]
-pub struct BadFilter(#[from] ParseError);
+pub struct BadFilter(#[from] pub ParseError);
 
 /// The most lines that wait for their reader: some megabytes, and some seconds of a busy service.
 const WAITING_MAX: usize = 16_384;
@@ -45,6 +47,15 @@ pub fn dropped_lines() -> u64 {
         .map_or(0, |dropped| dropped.dropped_lines() as u64)
 }
 
+/// Checks what [`start`] would refuse.
+///
+/// # Errors
+/// `log.filter` is malformed.
+pub fn check(log: &Log) -> Result<(), BadFilter> {
+    EnvFilter::builder().parse(&log.filter)?;
+    Ok(())
+}
+
 /// Starts logging for the whole process, with `default_filter` if none is configured.
 ///
 /// # Errors
@@ -55,7 +66,8 @@ pub fn start(log: &Log, default_filter: &str) -> Result<Logging, BadFilter> {
     } else {
         &log.filter
     };
-    let filter = EnvFilter::builder().parse(filter)?;
+    let configured = filter;
+    let filter = EnvFilter::builder().parse(configured)?;
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(WAITING_MAX)
@@ -73,8 +85,20 @@ pub fn start(log: &Log, default_filter: &str) -> Result<Logging, BadFilter> {
         .with_ansi(colours)
         .with_writer(bounded);
     match log.format {
-        LogFormat::Human => subscriber.with_target(false).compact().init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).init(),
+        LogFormat::Human => {
+            let subscriber = subscriber.with_target(false).compact();
+            let subscriber = subscriber.with_filter_reloading();
+            let handle = subscriber.reload_handle();
+            filter::keep(configured, Box::new(move |it| handle.reload(it).is_ok()));
+            subscriber.init();
+        }
+        LogFormat::Json => {
+            let subscriber = subscriber.json().flatten_event(true);
+            let subscriber = subscriber.with_filter_reloading();
+            let handle = subscriber.reload_handle();
+            filter::keep(configured, Box::new(move |it| handle.reload(it).is_ok()));
+            subscriber.init();
+        }
     }
     Ok(Logging { writer: guard })
 }

@@ -44,7 +44,7 @@ mod primary;
 pub mod roles;
 pub mod server;
 pub mod server_state;
-pub(crate) mod session_settings;
+mod session_settings;
 pub(crate) mod stale_connections;
 mod stored_answers;
 pub mod stores;

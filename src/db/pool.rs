@@ -22,7 +22,7 @@ use super::{
     login_backoff,
     pooled::{self, READ_COMMITTED},
     primary,
-    session_settings::{Scope, as_columns, pin_synchronous_commit},
+    session_settings::{self, Scope, as_columns, pin_synchronous_commit},
     stale_connections,
 };
 
@@ -44,6 +44,11 @@ pub enum Workload {
 }
 
 impl Workload {
+    /// The settings of PostgreSQL's planner.
+    pub fn planner_settings(self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        session_settings::of_planner(self)
+    }
+
     /// The number and the lifetime of connections.
     fn pool_options(self, connections_max: u32) -> PgPoolOptions {
         let options = PgPoolOptions::new().max_connections(connections_max);

@@ -12,7 +12,7 @@ use super::pool::{Limits, Workload};
 const CONNECTION_CHECK_MS: &str = "250";
 
 /// The planner's settings of a workload.
-pub(crate) fn of_planner(workload: Workload) -> impl Iterator<Item = (&'static str, &'static str)> {
+pub(super) fn of_planner(workload: Workload) -> impl Iterator<Item = (&'static str, &'static str)> {
     // A statement is planned once per connection, for an unknown number of keys, and possibly while its
     // tables are empty. Nested loops over the keys' indexes are right for one key and for a thousand; a plan
     // that looks cheaper for an empty table scans all of it when it has a million rows. The checks of

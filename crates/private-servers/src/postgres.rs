@@ -78,8 +78,7 @@ impl PrivatePostgres {
         let installed = Search::from_environment().postgres()?;
         let data_dir = DataDir::Explicit(directory.to_owned());
         let directory = Directory::open(&data_dir, Account::for_services()?)?;
-        let directory = Arc::new(directory);
-        Self::launch_with(&installed, directory, Memory::Little, settings).await
+        Self::launch_with(&installed, Arc::new(directory), Memory::Little, settings).await
     }
 
     async fn start_in(data_dir: &DataDir) -> Result<Self, Error> {

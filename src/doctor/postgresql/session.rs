@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::{
@@ -10,7 +11,6 @@ use crate::{
         self,
         pool::{Limits as PoolLimits, Workload},
         server_state::ServerState,
-        session_settings::of_planner,
     },
 };
 
@@ -25,20 +25,13 @@ pub(super) async fn look(subject: &Subject, until: Instant) -> Vec<Line> {
         return Vec::new();
     };
     let limits = pool_limits(&subject.config, subject.limit);
+    if subject.config.database.pool_mode == PoolMode::Transaction {
+        return look_behind_a_pooler(&servers.database, limits, until).await;
+    }
     let reading = async {
-        match subject.config.database.pool_mode {
-            PoolMode::Session => {
-                let mut session =
-                    db::pool::connect_as(&servers.database, "splitcart doctor", limits).await?;
-                db::server_state::read(&mut session).await
-            }
-            // The session is anybody's: our settings hold in our transactions.
-            PoolMode::Transaction => {
-                let pool = db::pool::lazy(&servers.database, "splitcart doctor", limits)?;
-                let mut snapshot = db::transaction::begin_snapshot(&pool).await?;
-                db::server_state::read(&mut snapshot).await
-            }
-        }
+        let mut session =
+            db::pool::connect_as(&servers.database, "splitcart doctor", limits).await?;
+        db::server_state::read(&mut session).await
     };
     match within(until, reading).await {
         Ok(state) => judge_session(&subject.config, &state),
@@ -53,6 +46,21 @@ pub(super) async fn look(subject: &Subject, until: Instant) -> Vec<Line> {
                 rest.map(|id| Line::not_seen(id, "no connection with our settings can be made"));
             [vec![refused], rest.to_vec()].concat()
         }
+    }
+}
+
+/// Looks at what each transaction makes of a session that a pooler lends.
+async fn look_behind_a_pooler(url: &SecretString, limits: PoolLimits, until: Instant) -> Vec<Line> {
+    const ALL: [&str; 3] = [SESSION_SETTINGS, PLANNER, ISOLATION];
+    let looking = db::pooler_check::find_contradiction(url, limits);
+    match within(until, looking).await {
+        Ok(None) => ALL
+            .map(|id| Line::well(id, "every transaction brings it along behind the pooler"))
+            .to_vec(),
+        Ok(Some(contradiction)) => ALL
+            .map(|id| Line::not_well(id, contradiction.to_string(), "see docs/postgresql.md"))
+            .to_vec(),
+        Err(error) => ALL.map(|id| Line::not_seen(id, error.to_string())).to_vec(),
     }
 }
 
@@ -81,7 +89,8 @@ fn judge_session(config: &Config, state: &ServerState) -> Vec<Line> {
         let found = format!("the time limits of our connections do not reach PostgreSQL{limit}");
         Line::not_well(SESSION_SETTINGS, found, LOST)
     };
-    let lost: Vec<_> = of_planner(Workload::Reads)
+    let lost: Vec<_> = Workload::Reads
+        .planner_settings()
         .filter(|(name, value)| state.setting(name) != *value)
         .map(|(name, value)| format!("{name} is {} and not {value}", state.setting(name)))
         .collect();
@@ -95,8 +104,7 @@ fn judge_session(config: &Config, state: &ServerState) -> Vec<Line> {
     };
     let isolation = state.setting("default_transaction_isolation");
     let read_only = state.setting("default_transaction_read_only");
-    let is_said_at_begin = config.database.pool_mode == PoolMode::Transaction;
-    let isolation = if is_said_at_begin || (isolation == "read committed" && read_only == "off") {
+    let isolation = if isolation == "read committed" && read_only == "off" {
         Line::well(
             ISOLATION,
             "our transactions are read committed and read-write",

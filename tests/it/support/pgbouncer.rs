@@ -1,6 +1,6 @@
 //! A real `PgBouncer` in front of the tests' PostgreSQL, which gives each transaction another session.
 //!
-//! With `SPLITCART_TEST_PGBOUNCER=PROGRAM` every server of the tests stands behind one
+//! With `TEST_PGBOUNCER=PROGRAM` every server of the tests stands behind one
 //! (`scripts/test-estate pgbouncer`).
 
 use std::{
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use super::{cluster, wait};
 
-const PROGRAM: &str = "SPLITCART_TEST_PGBOUNCER";
+const PROGRAM: &str = "TEST_PGBOUNCER";
 
 /// A pooler that ends with its owner.
 pub struct PgBouncer {

@@ -8,6 +8,7 @@ pub mod actors;
 mod background;
 pub(crate) mod database;
 mod error;
+mod ground;
 pub(crate) mod http_options;
 mod late_orders;
 mod listeners;
@@ -31,12 +32,10 @@ use tokio::{
 
 use crate::{
     carts::start::Carts,
-    config::{BACKGROUND_CONNECTIONS, Config, RateLimit, TokenKeys},
+    config::{Config, Protocol},
     http::{
-        connection::place::Connections,
-        options::Options as HttpOptions,
-        server, tls,
-        token::{TokenVerifier, key_set::KeySet},
+        connection::place::Connections, options::Options as HttpOptions, server,
+        token::TokenVerifier,
     },
     idempotency::incarnation::Incarnation,
     log_floods,
@@ -45,27 +44,24 @@ use crate::{
         KeptConnection, Ops, Remembered,
         console::{Console, sampler::Sampled},
     },
-    outbox::start::{self as outbox, Outbox, Pools as OutboxPools},
+    outbox::{
+        sink_state::SinkStates,
+        start::{self as outbox, Outbox, Pools as OutboxPools},
+    },
 };
 
 use self::{
     actors::Actors,
     background::{
-        background_pool, beside_the_listener, follow_orders, in_the_background, sample,
-        watch_dependencies,
+        beside_the_listener, follow_orders, in_the_background, sample, watch_dependencies,
     },
-    listeners::{Listener, OPS_CLOSE_MAX_S, bind, certificate, serve_ops},
-    redis::Targets,
+    ground::Ground,
+    listeners::{Listener, OPS_CLOSE_MAX_S, serve_ops},
     telemetry::Tracing,
 };
 
 pub use self::error::Error;
 
-/// The name of the pool of what publishes events.
-const RELAY: &str = "relay";
-/// The name of the pool for gauges and sweepers, and the number of its connections: a gauge is measured while
-/// a sweep takes its time.
-const BACKGROUND: (&str, u32) = ("background", BACKGROUND_CONNECTIONS);
 /// The longest time that closing the background connections may take at a stop.
 const POOL_CLOSE_MAX: Duration = Duration::from_secs(1);
 /// One part in so many of the time to stop is kept for what follows the requests under way.
@@ -108,25 +104,17 @@ impl App {
         database_url: &SecretString,
         redis_url: &SecretString,
     ) -> Result<Self, Error> {
-        let keys = KeySet::open(&config.auth)?;
-        let redis = Targets::of(config, redis_url)?;
-        let metrics = Metrics::new();
-        let tracing = telemetry::start(config, &metrics)?;
-        let certificate = certificate(config, &metrics)?;
-        let tls = certificate
-            .as_ref()
-            .map(|it| tls::server_config(it.current()));
-        let tls = tls.transpose()?;
-        database::prepare(config, database_url).await?;
-        tracing::info!("{}", described(config));
-        let (committed_events, committed) = mpsc::channel(COMMITTED_BATCHES_MAX);
-        let relay = (RELAY, config.sink_connections());
-        let relay_pool = background_pool(config, database_url, &metrics, relay)?;
-        let background_pool = background_pool(config, database_url, &metrics, BACKGROUND)?;
-        let http_listener = bind(config.http.addr, "SPLITCART_HTTP_ADDR")?;
-        let ops_listener = bind(config.ops.addr, "SPLITCART_OPS_ADDR")?;
-        let (http_addr, ops_addr) = (http_listener.local_addr()?, ops_listener.local_addr()?);
+        let ground = Ground::lay(config, database_url, redis_url).await?;
+        let Ground {
+            metrics,
+            redis,
+            relay_pool,
+            background_pool,
+            ..
+        } = ground;
+        let (http_addr, ops_addr) = (ground.http.local_addr()?, ground.ops.local_addr()?);
 
+        let (committed_events, committed) = mpsc::channel(COMMITTED_BATCHES_MAX);
         let incarnation = Incarnation::read(&relay_pool).await?;
         let (actors, carts) = (options::actors(config), options::carts(config));
         let actors = Actors::start(actors, database_url, &metrics, committed_events).await?;
@@ -155,13 +143,7 @@ impl App {
         // While the service is stopping and serves on, streams stay open, and others are opened.
         let (closing, closes) = watch::channel(false);
         let (live_orders, tail) = follow_orders(config, &background_pool, &metrics, &closes);
-        let sampled = Sampled {
-            metrics: metrics.clone(),
-            checkouts: actors.desks.checkouts.clone(),
-            directory: actors.directory.clone(),
-            sinks: sinks.clone(),
-            stopping: stops.clone(),
-        };
+        let sampled = sampled(&actors, &metrics, &sinks, &stops);
         let (console, sampling) = sample(config, &background_pool, sampled);
         let ops = Ops {
             console: console.clone(),
@@ -178,7 +160,7 @@ impl App {
             is_debug_enabled: config.ops.debug,
             stopping: stops,
         };
-        let ops = serve_ops(ops_listener, ops)?;
+        let ops = serve_ops(ground.ops, ops)?;
         let connections = http_options::connections(config);
         let http_options = HttpOptions {
             settings: http_options::settings(config, connections),
@@ -190,23 +172,22 @@ impl App {
             counts: actors.desks.counts.clone(),
             live_orders,
             incarnation,
-            tokens: TokenVerifier::new(keys.current(), &config.auth, &metrics),
+            tokens: TokenVerifier::new(ground.keys.current(), &config.auth, &metrics),
             rate_limits: http_options::rate_limits(config, &metrics),
             places: http_options::places(config, &metrics),
             bodies: http_options::bodies(config, &metrics),
-            traces: tracing.as_ref().map(|it| it.traces.clone()),
+            traces: ground.tracing.as_ref().map(|it| it.traces.clone()),
             metrics,
         };
-        let scheme = certificate.as_ref().map_or("http", |_| "https");
-        let mut background = beside_the_listener(config, &http_options, keys, certificate);
+        let mut background =
+            beside_the_listener(config, &http_options, ground.keys, ground.certificate);
         background.extend(beside_the_sinks);
         background.extend(watch_dependencies(database_url, redis)?);
-        background.extend(in_the_background);
-        background.extend(late_orders);
+        background.extend(in_the_background.into_iter().chain(late_orders));
         background.extend([named, webhooks, tail]);
         background.extend(sampling);
-        let http = listeners::spawn(server::serve(http_listener, http_options, tls)?);
-        report_listening(scheme, http_addr, ops_addr, connections);
+        let http = listeners::spawn(server::serve(ground.http, http_options, ground.tls)?);
+        report_listening(config, http_addr, ops_addr, connections);
         Ok(Self {
             http_addr,
             ops_addr,
@@ -218,7 +199,7 @@ impl App {
             publishing,
             background,
             background_pools: [relay_pool, background_pool, webhook_pool],
-            tracing,
+            tracing: ground.tracing,
             drain_max: Duration::from_secs(config.http.drain_s_max),
             stopping,
             closing,
@@ -293,11 +274,15 @@ impl App {
 }
 
 fn report_listening(
-    scheme: &str,
+    config: &Config,
     http_addr: SocketAddr,
     ops_addr: SocketAddr,
     connections: Connections,
 ) {
+    let scheme = match config.http.protocol() {
+        Protocol::Tls { .. } => "https",
+        Protocol::Plain | Protocol::PlainOrH2c => "http",
+    };
     tracing::info!(
         http.addr = %http_addr,
         ops.addr = %ops_addr,
@@ -308,24 +293,18 @@ fn report_listening(
     );
 }
 
-/// A summary of the settings that an operator who finds a service running asks for first.
-fn described(config: &Config) -> String {
-    let keys = match config.auth.token_keys() {
-        TokenKeys::Secret(_) => "a secret (HS256)".to_owned(),
-        TokenKeys::PublicKeyFile(file) => format!("the public key in {}", file.display()),
-        TokenKeys::JwksFile(file) => format!("the key set in {}", file.display()),
-    };
-    let limits = match config.rate_limit {
-        RateLimit::On => "limited per address and user",
-        RateLimit::Off => "not limited",
-    };
-    format!(
-        "splitcart {}: {} HTTP workers, checkouts in batches of up to {} and {} transactions at a time, up to \
-         {} waiting; tokens are checked with {keys}, requests are {limits}",
-        env!("CARGO_PKG_VERSION"),
-        config.http_workers(),
-        config.batch_max,
-        config.transactions_in_flight,
-        config.queue_max,
-    )
+/// What the live console reads once a second.
+fn sampled(
+    actors: &Actors,
+    metrics: &Metrics,
+    sinks: &SinkStates,
+    stops: &watch::Receiver<bool>,
+) -> Sampled {
+    Sampled {
+        metrics: metrics.clone(),
+        checkouts: actors.desks.checkouts.clone(),
+        directory: actors.directory.clone(),
+        sinks: sinks.clone(),
+        stopping: stops.clone(),
+    }
 }

@@ -39,7 +39,9 @@ async fn report_or_warn(target: Target, warn: impl FnOnce(&str, String)) {
     loop {
         let failed = match timeout(ANSWER_MAX, redis_role::servers(&target)).await {
             Ok(Ok(servers)) => {
-                servers.iter().for_each(|server| log(&target, server));
+                for server in &servers {
+                    log(&target, server);
+                }
                 return;
             }
             Ok(Err(error)) => plainly(&error),

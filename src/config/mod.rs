@@ -107,7 +107,7 @@ pub struct Database {
     pub start_wait_s_max: u64,
 }
 
-/// `database.pool_mode`, by PgBouncer's name for it.
+/// `database.pool_mode`, by its name in `PgBouncer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum PoolMode {

@@ -31,7 +31,7 @@ pub(super) enum Wanted {
     Primary,
 }
 
-/// What a connection lasts for at PostgreSQL: `pool_mode`, by PgBouncer's name for it.
+/// What a connection lasts for at PostgreSQL: `pool_mode`, by its name in `PgBouncer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pooling {
     /// A connection is one session of PostgreSQL.
@@ -201,9 +201,12 @@ fn with_parameters(
             None => host.clone().host(&plain),
         }]
     } else {
-        let at = |name: &String| match name.starts_with('/') {
-            true => host.clone().socket(name),
-            false => host.clone().host(name),
+        let at = |name: &String| {
+            if name.starts_with('/') {
+                host.clone().socket(name)
+            } else {
+                host.clone().host(name)
+            }
         };
         ours.hosts.iter().map(at).collect()
     };

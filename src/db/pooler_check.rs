@@ -134,10 +134,10 @@ async fn find_lost_settings(
             as_columns(limits, Scope::Transaction)
         ),
     };
-    let begun = sqlx::raw_sql(AssertSqlSafe(begin))
+    sqlx::raw_sql(AssertSqlSafe(begin))
         .execute(&mut *connection)
-        .await;
-    begun.doing(DOING)?;
+        .await
+        .doing(DOING)?;
     let rows = sqlx::raw_sql("select name, setting from pg_settings")
         .fetch_all(&mut *connection)
         .await;

@@ -92,7 +92,13 @@ impl Histogram {
         let Buckets { scale, counts, sum } = &*self.0;
         let bucket = scale.bounds.partition_point(|bound| *bound < value);
         counts[bucket].fetch_add(1, Ordering::Relaxed);
-        sum.fetch_add((value * scale.parts_of_one) as u64, Ordering::Relaxed);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "values are positive, and a cast from a float saturates"
+        )]
+        let parts = (value * scale.parts_of_one) as u64;
+        sum.fetch_add(parts, Ordering::Relaxed);
     }
 
     /// The counts so far.
@@ -101,7 +107,7 @@ impl Histogram {
         let counts = counts.iter().map(|count| count.load(Ordering::Relaxed));
         Counts {
             bounds: &scale.bounds,
-            counts: counts.collect(),
+            by_bucket: counts.collect(),
             sum: sum.load(Ordering::Relaxed) as f64 / scale.parts_of_one,
         }
     }
@@ -126,7 +132,7 @@ impl EncodeMetric for Histogram {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Counts {
     bounds: &'static [f64],
-    counts: Vec<u64>,
+    by_bucket: Vec<u64>,
     /// The sum of all values.
     pub sum: f64,
 }
@@ -134,16 +140,16 @@ pub struct Counts {
 impl Counts {
     /// The number of values.
     pub fn total(&self) -> u64 {
-        self.counts.iter().sum()
+        self.by_bucket.iter().sum()
     }
 
     /// What was counted since an earlier moment of the same histogram.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let both = self.counts.iter().zip(&earlier.counts);
+        let both = self.by_bucket.iter().zip(&earlier.by_bucket);
         Self {
             bounds: self.bounds,
-            counts: both.map(|(now, then)| now.saturating_sub(*then)).collect(),
+            by_bucket: both.map(|(now, then)| now.saturating_sub(*then)).collect(),
             sum: (self.sum - earlier.sum).max(0.0),
         }
     }
@@ -163,7 +169,7 @@ impl Counts {
         }
         let rank = (part * total as f64).max(f64::MIN_POSITIVE);
         let mut below = 0.0;
-        for (index, count) in self.counts.iter().enumerate() {
+        for (index, count) in self.by_bucket.iter().enumerate() {
             let count = *count as f64;
             if below + count >= rank {
                 let Some(&upper) = self.bounds.get(index) else {
@@ -179,7 +185,7 @@ impl Counts {
 
     /// The buckets that Prometheus sees: their upper bounds, and the values in each alone.
     pub fn exposed(&self) -> Vec<(f64, u64)> {
-        let (within, beyond) = self.counts.split_at(self.bounds.len());
+        let (within, beyond) = self.by_bucket.split_at(self.bounds.len());
         let buckets = within.chunks(PARTS).zip(self.bounds.chunks(PARTS));
         buckets
             .map(|(counts, bounds)| (bounds[PARTS - 1], counts.iter().sum()))

@@ -79,10 +79,9 @@ async fn ask(
             let (host, port) = place.ok_or(error.clone())?;
             Ok(Some((host.trim_matches(['[', ']']).to_owned(), port)))
         }
-        Some("CLUSTERDOWN" | "LOADING" | "MASTERDOWN") => Err(error),
+        Some("CLUSTERDOWN" | "LOADING" | "MASTERDOWN") | None => Err(error),
         // Any other refusal is of a node that has the key.
         Some(_) => Ok(None),
-        None => Err(error),
     }
 }
 

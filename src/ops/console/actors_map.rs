@@ -185,8 +185,13 @@ fn step(value: f64, from: f64) -> u8 {
         return 0;
     }
     let doublings = (value / from).log2().max(0.0);
-    // A cast from float to integer saturates.
-    (1.0 + (doublings * STEPS_PER_DOUBLING).round()).min(255.0) as u8
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is positive, and a cast from a float saturates"
+    )]
+    let step = (1.0 + (doublings * STEPS_PER_DOUBLING).round()) as u8;
+    step
 }
 
 #[cfg(test)]

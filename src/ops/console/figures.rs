@@ -125,7 +125,7 @@ impl Figures {
         let places = self.figures.iter().zip(&mut row.values);
         let computed = places.filter(|(figure, _)| matches!(figure.kind, Kind::Computed));
         for ((_, place), value) in computed.zip(values) {
-            *place = value.map_or(f32::NAN, |it| it as f32);
+            *place = value.map_or(f32::NAN, shown);
         }
     }
 
@@ -133,11 +133,11 @@ impl Figures {
     pub(super) fn read(&mut self, metrics: &Metrics, at_ms: i64, elapsed_s: f64) -> Row {
         let figures = self.figures.iter().zip(&mut self.before);
         let values = figures.map(|(figure, before)| match &figure.kind {
-            Kind::Level(read) => read(metrics) as f32,
+            Kind::Level(read) => shown(read(metrics)),
             Kind::Rate(read) => {
                 let now = read(metrics);
                 let earlier = std::mem::replace(before, now);
-                ((now - earlier).max(0.0) / elapsed_s) as f32
+                shown((now - earlier).max(0.0) / elapsed_s)
             }
             Kind::Computed => f32::NAN,
         });
@@ -331,12 +331,24 @@ impl Serialize for Sent {
         }
         let value = f64::from(value);
         if value.fract() == 0.0 || value.abs() >= 100.0 {
-            // Within the range of a counter's increase in a second.
-            serializer.serialize_i64(value.round() as i64)
+            #[expect(
+                clippy::cast_possible_truncation,
+                reason = "a counter's increase in a second is small"
+            )]
+            let whole = value.round() as i64;
+            serializer.serialize_i64(whole)
         } else {
             serializer.serialize_f64((value * 1000.0).round() / 1000.0)
         }
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seven digits are enough for a chart, and half the memory"
+)]
+fn shown(value: f64) -> f32 {
+    value as f32
 }
 
 #[cfg(test)]

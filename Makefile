@@ -22,9 +22,9 @@ demo: install-missing ## Show the service at work, with a private PostgreSQL and
 	$(release)/splitcart demo $(ARGS)
 
 install: ## Build the service and the tools and install them in cargo's directory (PREFIX=... for another)
-	$(call build,audit catalogue demo loadtest outbox)
+	$(call build,audit catalogue demo loadtest outbox top)
 	mkdir -p $(prefix)/bin
-	install -m 755 $(release)/splitcart $(addprefix $(release)/splitcart-,audit demo import loadtest outbox seed) $(prefix)/bin
+	install -m 755 $(release)/splitcart $(addprefix $(release)/splitcart-,audit demo import loadtest outbox seed top) $(prefix)/bin
 
 test: install-missing install-brokers ## Run all tests (ARGS=... for cargo test)
 	cargo test --locked --features faults,kafka $(ARGS)

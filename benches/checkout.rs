@@ -18,7 +18,7 @@ use catalogue::{
 };
 use chrono::{TimeDelta, Utc};
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use private_servers::{DataDir, EmbeddedServices, Options};
+use private_servers::{DataDir, EmbeddedServices, Memory, Options};
 use splitcart::{
     app::{actors::Actors, options},
     carts::{self, EarlierAttempts, FreezeCart, Promises},
@@ -78,6 +78,7 @@ impl Stage {
         let (services, pool, url) = system.block_on(async {
             let options = Options {
                 data_dir: DataDir::Temporary,
+                memory: Memory::Little,
             };
             let services = EmbeddedServices::start(options).await.unwrap();
             let url = secrecy::SecretString::from(services.database_url());

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use tokio::time::timeout;
 
 use crate::{
-    config::Config,
+    config::{Config, PoolMode},
     db::{
         self, Fault,
         pool::{Limits as PoolLimits, Workload},
@@ -63,7 +63,7 @@ async fn connect_patiently(
     loop {
         let left = give_up.saturating_duration_since(Instant::now());
         let attempt_max = left.clamp(Duration::from_secs(1), CONNECT_MAX);
-        let attempt = timeout(attempt_max, db::pool::connect(url)).await;
+        let attempt = timeout(attempt_max, db::pool::connect_to_primary(url)).await;
         let error = match attempt.unwrap_or_else(|_| Err(silent())) {
             Ok(connection) => return Ok(connection),
             Err(error) => error,
@@ -107,18 +107,9 @@ async fn check(
         statement_max: config.transaction_limit(),
         lock_wait_max: config.transaction_limit(),
     };
-    let connection = db::pool::connect_as(url, "splitcart start", limits).await;
-    let mut connection = connection.map_err(|error| {
-        if error.is_refusal() {
-            Error::SettingsRefused(error)
-        } else {
-            error.into()
-        }
-    })?;
+    let mut connection = db::pool::connect_as(url, "splitcart start", limits).await?;
     let server = db::server::settings(&mut connection).await?;
-    if server.statement_timeout_ms != config.transaction_ms_max {
-        return Err(Error::SettingsLost);
-    }
+    drop(connection);
     if let Some(warning) = may_lose_commits(&server) {
         tracing::warn!("{warning}");
     }
@@ -133,6 +124,13 @@ async fn check(
         db::migrations::MIGRATIONS.iter().count(),
     );
     let own = i64::try_from(config.connections_max()).unwrap_or(i64::MAX);
+    if config.database.pool_mode == PoolMode::Transaction {
+        tracing::info!(
+            database.connections_max = own,
+            "this instance opens up to {own} connections to a pooler, which lends sessions for a transaction"
+        );
+        return refuse_contradiction(url, limits).await;
+    }
     tracing::info!(
         database.connections_max = own,
         database.server_usable = server.usable(),
@@ -142,12 +140,17 @@ async fn check(
         server.usable(),
     );
     match room_for(own, &server) {
-        Room::Enough => Ok(()),
-        Room::Scarce => {
-            tracing::warn!("{}", too_many(own, &server));
-            Ok(())
-        }
-        Room::TooLittle => Err(Error::TooManyConnections(too_many(own, &server))),
+        Room::Enough => {}
+        Room::Scarce => tracing::warn!("{}", too_many(own, &server)),
+        Room::TooLittle => return Err(Error::TooManyConnections(too_many(own, &server))),
+    }
+    refuse_contradiction(url, limits).await
+}
+
+async fn refuse_contradiction(url: &SecretString, limits: PoolLimits) -> Result<(), Error> {
+    match db::pooler_check::find_contradiction(url, limits).await? {
+        Some(contradiction) => Err(contradiction.into()),
+        None => Ok(()),
     }
 }
 
@@ -202,7 +205,6 @@ mod tests {
             taken,
             fsync: true,
             full_page_writes: true,
-            statement_timeout_ms: 5000,
         }
     }
 

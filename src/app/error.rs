@@ -34,19 +34,9 @@ pub enum Error {
         "{0} migrations are missing and database.migrate_on_start is off; run `splitcart migrate`"
     )]
     NotMigrated(usize),
-    /// PostgreSQL refuses the settings that every connection begins with.
-    #[error(
-        "PostgreSQL refuses the settings that our connections begin with ({0}): if a pooler such as \
-         PgBouncer is in front of it, give us PostgreSQL itself in SPLITCART_DATABASE_URL"
-    )]
-    SettingsRefused(#[source] db::Error),
-    /// The settings that every connection begins with do not reach PostgreSQL.
-    #[error(
-        "the settings that our connections begin with do not reach PostgreSQL: a pooler in front of \
-         it drops them (PgBouncer's ignore_startup_parameters); give us PostgreSQL itself in \
-         SPLITCART_DATABASE_URL"
-    )]
-    SettingsLost,
+    /// A pooler in front of PostgreSQL works otherwise than the settings say.
+    #[error(transparent)]
+    Pooler(#[from] db::pooler_check::Contradiction),
     /// PostgreSQL allows fewer connections than the pools need, even if no other client had any.
     #[error("{0}")]
     TooManyConnections(String),

@@ -1,6 +1,6 @@
 //! Turns the settings of Redis into what connections are made to.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -106,11 +106,11 @@ fn files_of_all(config: &Config) -> TlsFiles {
     )
 }
 
-fn files(ca: &PathBuf, cert: &PathBuf, key: &PathBuf) -> TlsFiles {
+fn files(ca: &Path, cert: &Path, key: &Path) -> TlsFiles {
     TlsFiles {
-        ca: ca.clone(),
-        cert: cert.clone(),
-        key: key.clone(),
+        ca: ca.to_owned(),
+        cert: cert.to_owned(),
+        key: key.to_owned(),
     }
 }
 

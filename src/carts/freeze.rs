@@ -33,6 +33,7 @@ use super::{
 
 /// The longest time of a commit. After it, the outcome is looked up over another connection.
 const COMMIT_WAIT_MAX: Duration = Duration::from_secs(1);
+const COMMIT: &str = "commit carts";
 /// The most rounds in which keys may turn out to be used. It is one, unless another instance uses a key
 /// at the same moment.
 const ROUNDS_MAX: u32 = 4;
@@ -80,6 +81,14 @@ pub async fn freeze(
             }
             Err(error) => return Err(error),
         };
+        if !priced.is_empty() {
+            let finished = async {
+                connection.finish().await?;
+                faults::place("cart_commit_unanswered").await;
+                Ok(())
+            };
+            db::in_time(COMMIT_WAIT_MAX, COMMIT, finished).await?;
+        }
         let mut saved = saved.into_iter();
         let decision_of = |outcome| match outcome {
             Ok(_) => saved.next().expect("every priced cart was decided"),
@@ -149,12 +158,8 @@ impl Saving<'_> {
             let responses = self.write(&mut transaction, priced, heads).await?;
             responses.into_iter().map(Decision::Frozen).collect()
         };
-        let committed = async {
-            db::transaction::commit(transaction).await?;
-            faults::place("cart_commit_unanswered").await;
-            Ok(())
-        };
-        db::in_time(COMMIT_WAIT_MAX, "commit carts", committed).await?;
+        let committed = db::transaction::commit(transaction);
+        db::in_time(COMMIT_WAIT_MAX, COMMIT, committed).await?;
         Ok(Some(answers))
     }
 

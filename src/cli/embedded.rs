@@ -14,7 +14,7 @@ use nix::{
     sys::signal::{Signal as SignalName, kill},
     unistd::Pid,
 };
-use private_servers::{DataDir, EmbeddedServices, Options};
+use private_servers::{DataDir, EmbeddedServices, Memory, Options};
 use tokio::{
     process::{Child, Command},
     signal::unix::{Signal, SignalKind, signal},
@@ -43,9 +43,12 @@ pub struct EmbeddedArgs {
 /// Runs the services until the command, the standard input or a signal ends them.
 pub async fn run(args: EmbeddedArgs, data_dir: Option<&Path>) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
-    let data_dir = data_dir.map_or(DataDir::Temporary, |dir| DataDir::Explicit(dir.to_owned()));
+    // Tests and other short work may run several at a time.
+    let temporary = (DataDir::Temporary, Memory::Little);
+    let lasting = |dir: &Path| (DataDir::Explicit(dir.to_owned()), Memory::ByTheMachine);
+    let (data_dir, memory) = data_dir.map_or(temporary, lasting);
     let mut services = tokio::select! {
-        services = EmbeddedServices::start(Options { data_dir }) => services?,
+        services = EmbeddedServices::start(Options { data_dir, memory }) => services?,
         name = signals.next() => return Ok(killed_by(name)),
     };
     let result = match args.command.split_first() {

@@ -101,6 +101,8 @@ enum Command {
     Audit,
     /// Show events and their sinks, send dead letters again, publish events anew
     Outbox,
+    /// See in the terminal what the service does now
+    Top,
     /// Print the OpenAPI document
     #[command(after_help = contract::OPENAPI_EXAMPLES)]
     Openapi,
@@ -154,6 +156,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         | Command::Audit
         | Command::Doctor(_)
         | Command::Outbox
+        | Command::Top
         | Command::Loadtest => {
             anyhow::bail!("this command does not get here")
         }

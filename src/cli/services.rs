@@ -12,7 +12,7 @@ use crate::{
     config::{Config, Services as Configured, TokenKeys},
     db,
 };
-use private_servers::{DataDir, EmbeddedServices, Options, SERVING_ROLE, token_secret_in};
+use private_servers::{DataDir, EmbeddedServices, Memory, Options, SERVING_ROLE, token_secret_in};
 
 /// The URLs of PostgreSQL and Redis.
 #[derive(Clone, Debug)]
@@ -56,8 +56,11 @@ impl Services {
     /// # Errors
     /// A program is missing, or the data directory can't be used.
     pub async fn start_private(data_dir: Option<&Path>) -> anyhow::Result<Self> {
-        let data_dir = DataDir::named(data_dir);
-        let embedded = EmbeddedServices::start(Options { data_dir }).await?;
+        let options = Options {
+            data_dir: DataDir::named(data_dir),
+            memory: Memory::ByTheMachine,
+        };
+        let embedded = EmbeddedServices::start(options).await?;
         let urls = Urls {
             database: embedded.database_url().into(),
             redis: embedded.redis_url().into(),

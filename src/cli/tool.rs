@@ -28,13 +28,14 @@ pub(super) struct Tool {
     failure: u8,
 }
 
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 7] = [
     tool("audit", "splitcart-audit", 2),
     tool("demo", "splitcart-demo", 1),
     tool("import", "splitcart-catalogue", 2),
     tool("loadtest", "splitcart-loadtest", 1),
     tool("outbox", "splitcart-outbox", 2),
     tool("seed", "splitcart-catalogue", 1),
+    tool("top", "splitcart-top", 1),
 ];
 
 const fn tool(name: &'static str, package: &'static str, failure: u8) -> Tool {

@@ -3,7 +3,7 @@
 use secrecy::ExposeSecret;
 
 use super::{
-    Config, Error, Protocol, Sink,
+    Config, Error, PoolMode, Protocol, Sink,
     redis::{self, Access},
     urls,
 };
@@ -145,6 +145,11 @@ impl Config {
                 has_redis && !database,
                 "redis.url is set and database.url is not, and private servers are started together: set \
                  SPLITCART_DATABASE_URL, too, or unset SPLITCART_REDIS_URL",
+            ),
+            (
+                !self.database.prepared_statements && self.database.pool_mode == PoolMode::Session,
+                "database.prepared_statements is false, which is for poolers of transactions that keep no \
+                 statements, and database.pool_mode is \"session\": set both, or neither",
             ),
             (
                 self.auth.has_short_secret() && !self.http.addr.ip().is_loopback(),

@@ -99,10 +99,32 @@ pub struct Config {
 pub struct Database {
     pub url: SecretString,
     pub url_file: PathBuf,
+    pub pool_mode: PoolMode,
+    pub prepared_statements: bool,
     pub migrate_on_start: bool,
     pub pool_per_worker: u32,
     pub acquire_ms_max: u64,
     pub start_wait_s_max: u64,
+}
+
+/// `database.pool_mode`, by PgBouncer's name for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum PoolMode {
+    Session,
+    Transaction,
+}
+
+impl TryFrom<String> for PoolMode {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "session" => Ok(Self::Session),
+            "transaction" => Ok(Self::Transaction),
+            _ => Err("database.pool_mode must be \"session\" or \"transaction\""),
+        }
+    }
 }
 
 /// `[ops]`.
@@ -310,7 +332,11 @@ impl Config {
             Services::Embedded
         } else {
             Services::External {
-                database_url: self.database.url.clone(),
+                database_url: urls::with_pooling(
+                    &self.database.url,
+                    self.database.pool_mode,
+                    self.database.prepared_statements,
+                ),
                 redis_url: self.redis.url.clone(),
             }
         }

@@ -488,9 +488,37 @@ fn a_malformed_url_is_refused_with_its_form_and_never_quoted() {
     for url in [
         "postgres:///d?host=/a%20b&user=u",
         "postgresql://u:p%40@[::1]:5432/d?sslmode=require",
+        "postgres://u:p@one:5432,two:5433/d?target_session_attrs=read-write",
     ] {
         load(&[("SPLITCART_DATABASE_URL", url)]).unwrap();
     }
+}
+
+#[test]
+fn whatever_connects_learns_from_the_url_how_the_pooler_works() {
+    let url = ("SPLITCART_DATABASE_URL", "postgres://u@h/d?sslmode=disable");
+    let mode = ("SPLITCART_DATABASE_POOL_MODE", "transaction");
+    let names = ("SPLITCART_DATABASE_PREPARED_STATEMENTS", "false");
+    for (variables, rest) in [
+        (&[url][..], ""),
+        (
+            &[url, mode],
+            "&pool_mode=transaction&prepared_statements=on",
+        ),
+        (
+            &[url, mode, names],
+            "&pool_mode=transaction&prepared_statements=off",
+        ),
+    ] {
+        let Services::External { database_url, .. } = load(variables).unwrap().services() else {
+            panic!("a URL is set");
+        };
+        assert_eq!(database_url.expose_secret(), format!("{}{rest}", url.1));
+    }
+    let told = refused(&[url, names]);
+    assert!(told.contains("database.pool_mode is \"session\""), "{told}");
+    let told = refused(&[url, ("SPLITCART_DATABASE_POOL_MODE", "statement")]);
+    assert!(told.contains("\"transaction\""), "{told}");
 }
 
 #[test]

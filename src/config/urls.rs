@@ -1,10 +1,10 @@
-//! Checks the form of the URLs of PostgreSQL and NATS (those of Redis: `redis`). Errors never quote a URL, because it contains a
-//! password.
+//! Checks the form of the URLs of PostgreSQL and NATS (those of Redis: `redis`). Errors never quote a URL,
+//! because it contains a password.
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{Error, sources::variable_of};
+use super::{Error, PoolMode, sources::variable_of};
 
 const POSTGRESQL: [&str; 2] = ["postgres", "postgresql"];
 const NATS: [&str; 2] = ["nats", "tls"];
@@ -13,10 +13,40 @@ const NATS: [&str; 2] = ["nats", "tls"];
 pub(super) fn check_database(key: &str, url: &SecretString) -> Result<(), Error> {
     check(
         key,
-        url,
+        &with_first_host(url),
         &POSTGRESQL,
         "postgres://user:password@host:5432/database",
     )
+}
+
+/// The URL without all hosts but the first: `url` knows one.
+fn with_first_host(url: &SecretString) -> SecretString {
+    let text = url.expose_secret();
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return url.clone();
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    let first = match authority.rsplit_once('@') {
+        Some((user, hosts)) => format!("{user}@{}", hosts.split(',').next().unwrap_or_default()),
+        None => authority.split(',').next().unwrap_or_default().to_owned(),
+    };
+    format!("{scheme}://{first}{rest}").into()
+}
+
+/// The URL that says, to everything that connects, how a pooler in front of PostgreSQL works.
+pub(super) fn with_pooling(
+    url: &SecretString,
+    mode: PoolMode,
+    prepared_statements: bool,
+) -> SecretString {
+    let text = url.expose_secret();
+    if mode == PoolMode::Session {
+        return url.clone();
+    }
+    let separator = if text.contains('?') { '&' } else { '?' };
+    let names = if prepared_statements { "on" } else { "off" };
+    format!("{text}{separator}pool_mode=transaction&prepared_statements={names}").into()
 }
 
 /// The servers of a sink in NATS, with commas between them. Its library ignores a user in a URL.

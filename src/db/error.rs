@@ -82,6 +82,10 @@ impl Error {
                     "something may accept connections there without answering (a firewall, a pooler that \
                      hangs, a port that is not PostgreSQL's)",
                 ),
+                io::ErrorKind::Unsupported => Some(
+                    "name the primary in SPLITCART_DATABASE_URL, or all hosts with commas between them \
+                     (docs/postgresql.md)",
+                ),
                 _ if error.to_string().contains("failed to lookup") => Some(
                     "no host has that name: if part of the name belongs to the password, write its \
                      @ : / ? # as %40 %3A %2F %3F %23 in SPLITCART_DATABASE_URL",
@@ -93,6 +97,10 @@ impl Error {
             ),
             (_, Some("28P01" | "28000")) => Some(
                 "correct user and password in SPLITCART_DATABASE_URL, or allow the login in pg_hba.conf",
+            ),
+            (_, Some("08P01")) => Some(
+                "a pooler such as PgBouncer refuses parameters that it does not know: leave them out of \
+                 SPLITCART_DATABASE_URL",
             ),
             (_, Some("3D000")) => Some(
                 "create the database (`createdb`), or name another one in SPLITCART_DATABASE_URL",

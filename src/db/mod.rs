@@ -8,7 +8,10 @@
 //! |---|---|
 //! | what a failed statement means to its caller, which SQLSTATEs can be retried | [`error`] |
 //! | how many statements have failed, by kind | `error_counts` |
-//! | connections and their settings | [`pool`], `stale_connections`, `login_backoff` |
+//! | connections | [`pool`], `stale_connections`, `login_backoff` |
+//! | several hosts, of which one is the primary | `address`, `primary` |
+//! | settings of sessions, or of transactions behind a pooler | `session_settings`, `pooled` |
+//! | a pooler that contradicts the settings | [`pooler_check`] |
 //! | how transactions begin and end | [`transaction`] |
 //! | time limits of this process, for when PostgreSQL's own don't work | `time_limit` |
 //! | the statement that decides about stock; counts of stock | [`inventory`] |
@@ -19,6 +22,7 @@
 //! | the rights of the role that serves | [`roles`] |
 //! | what must be true of the stored data | [`audit`] |
 
+mod address;
 pub mod audit;
 pub mod carts;
 pub mod catalog;
@@ -34,9 +38,13 @@ pub mod migrations;
 pub mod orders;
 pub mod outbox;
 pub mod pool;
+mod pooled;
+pub mod pooler_check;
+mod primary;
 pub mod roles;
 pub mod server;
 pub mod server_state;
+mod session_settings;
 pub(crate) mod stale_connections;
 mod stored_answers;
 pub mod stores;

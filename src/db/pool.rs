@@ -5,30 +5,31 @@
 
 use std::{
     io,
-    str::FromStr,
+    ops::{Deref, DerefMut},
     time::{Duration, Instant},
 };
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sqlx::{
-    Connection, PgConnection, PgPool, Postgres,
+    AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Row, SqlSafeStr, Transaction,
     pool::PoolConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
 use super::{
+    address::{Address, Pooling, Wanted},
     error::{Doing, Error, GET_A_CONNECTION},
-    login_backoff, stale_connections,
+    login_backoff,
+    pooled::{self, READ_COMMITTED},
+    primary,
+    session_settings::{self, Scope, as_columns, pin_synchronous_commit},
+    stale_connections,
 };
 
 /// The idle time after which a connection is pinged before it is used again.
 const PINGED_AFTER: Duration = Duration::from_secs(1);
 
 const PING_WAIT_MAX: Duration = Duration::from_millis(250);
-
-/// The interval in ms at which the server checks during a statement that its client still exists. Locks of
-/// a transaction whose client disappeared in the middle of a statement are free after this time.
-const CONNECTION_CHECK_MS: &str = "250";
 
 /// The interval at which an idle connection is looked for while logins pause.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
@@ -45,25 +46,7 @@ pub enum Workload {
 impl Workload {
     /// The settings of PostgreSQL's planner.
     pub fn planner_settings(self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        // A statement is planned once per connection, for an unknown number of keys, and possibly while
-        // its tables are empty. Nested loops over the keys' indexes are right for one key and for
-        // a thousand; a plan that looks cheaper for an empty table scans all of it when it has a million
-        // rows.
-        let by_keys = [
-            ("plan_cache_mode", "force_generic_plan"),
-            ("enable_seqscan", "off"),
-            ("enable_hashjoin", "off"),
-            ("enable_mergejoin", "off"),
-            ("jit", "off"),
-        ];
-        // A bitmap scan loses the index's sequence: the whole list would be read and sorted for its
-        // first rows.
-        let in_order = [("enable_bitmapscan", "off")];
-        let (by_keys, in_order) = match self {
-            Self::KeyLookups => (&by_keys[..], &[][..]),
-            Self::Reads => (&by_keys[..], &in_order[..]),
-        };
-        [by_keys, in_order].concat().into_iter()
+        session_settings::of_planner(self)
     }
 
     /// The number and the lifetime of connections.
@@ -102,14 +85,18 @@ pub struct Limits {
 /// # Errors
 /// The URL is malformed.
 pub fn lazy(url: &SecretString, application_name: &str, limits: Limits) -> Result<PgPool, Error> {
-    let options = session_options(url, application_name, limits)?;
+    let address = Address::parse(url)?;
+    pooled::remember(&address, application_name, &limits);
+    let greeting = greeting(&address, &limits);
+    let host = primary::in_use(&address.hosts).clone();
     Ok(limits
         .workload
         .pool_options(limits.connections_max)
         .acquire_timeout(limits.acquire_wait_max)
-        .after_connect(|connection, _| {
+        .after_connect(move |connection, _| {
+            let greeting = greeting.clone();
             Box::pin(async move {
-                pin_synchronous_commit(connection).await?;
+                greet(connection, greeting).await?;
                 login_backoff::succeeded();
                 Ok(())
             })
@@ -136,17 +123,25 @@ pub fn lazy(url: &SecretString, application_name: &str, limits: Limits) -> Resul
                 Ok(!stale_connections::is_stale(meta.age))
             })
         })
-        .connect_lazy_with(options))
+        .connect_lazy_with(host.application_name(application_name)))
 }
 
-/// Ensures that a commit is on disk when it returns, whatever the default of a role or a database is.
-/// Leaves `remote_apply`, which promises more, as it is.
-async fn pin_synchronous_commit(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+/// The first statement on a connection that writes. A session that is ours gets its settings.
+fn greeting(address: &Address, limits: &Limits) -> String {
+    let is_standby = "select pg_is_in_recovery()";
+    match address.pooling {
+        Pooling::Sessions => format!("{is_standby}, {}", as_columns(limits, Scope::Session)),
+        Pooling::Transactions(_) => is_standby.to_owned(),
+    }
+}
+
+async fn greet(connection: &mut PgConnection, greeting: String) -> Result<(), sqlx::Error> {
     // Not `query!`: that would keep a prepared statement for something that runs once.
-    let statement = "select set_config(name, 'on', false)
-        from pg_settings
-        where name = 'synchronous_commit' and setting not in ('on', 'remote_apply')";
-    sqlx::raw_sql(statement).execute(connection).await?;
+    let row = sqlx::raw_sql(AssertSqlSafe(greeting));
+    let row = row.fetch_one(connection).await?;
+    if row.try_get(0)? {
+        return Err(primary::only_reads());
+    }
     Ok(())
 }
 
@@ -156,14 +151,29 @@ async fn ping(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         .unwrap_or_else(|_| Err(sqlx::Error::Io(io::ErrorKind::TimedOut.into())))
 }
 
-/// Opens a connection outside any pool.
+/// Opens a connection outside any pool. Behind a pooler that lends sessions for a transaction it has no
+/// settings of ours.
 pub async fn connect(url: &SecretString) -> Result<PgConnection, Error> {
-    let mut connection = PgConnection::connect_with(&connect_options(url)?)
-        .await
-        .doing("connect to PostgreSQL")?;
-    pin_synchronous_commit(&mut connection)
-        .await
-        .doing("pin the session's settings")?;
+    let address = Address::parse(url)?;
+    connect_at(&address, address.wanted).await
+}
+
+/// Opens a connection outside any pool to a server that writes.
+pub async fn connect_to_primary(url: &SecretString) -> Result<PgConnection, Error> {
+    connect_at(&Address::parse(url)?, Wanted::Primary).await
+}
+
+async fn connect_at(address: &Address, wanted: Wanted) -> Result<PgConnection, Error> {
+    pooled::remember_names(address);
+    let connection = primary::connect(address, wanted, |host| host).await;
+    let mut connection = connection.doing("connect to PostgreSQL")?;
+    if address.pooling == Pooling::Sessions {
+        let pin = format!("select {}", pin_synchronous_commit(Scope::Session));
+        sqlx::raw_sql(AssertSqlSafe(pin))
+            .execute(&mut connection)
+            .await
+            .doing("pin the session's settings")?;
+    }
     Ok(connection)
 }
 
@@ -176,11 +186,78 @@ pub fn close_idle(pool: &PgPool) {
     }
 }
 
+/// A pooled connection for statements, each of which is a transaction of its own. Behind a pooler that
+/// lends sessions for a transaction, they are one transaction with our settings, which
+/// [`finish`](Self::finish) commits.
+#[derive(Debug)]
+pub struct Session(Held);
+
+#[derive(Debug)]
+enum Held {
+    Connection(PoolConnection<Postgres>),
+    Transaction(Transaction<'static, Postgres>),
+}
+
+impl Deref for Session {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        match &self.0 {
+            Held::Connection(connection) => connection,
+            Held::Transaction(transaction) => transaction,
+        }
+    }
+}
+
+impl DerefMut for Session {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        match &mut self.0 {
+            Held::Connection(connection) => connection,
+            Held::Transaction(transaction) => transaction,
+        }
+    }
+}
+
+impl Session {
+    /// Makes lasting what the statements wrote, and gives the connection back.
+    ///
+    /// # Errors
+    /// If the connection was lost it is unknown whether that took place.
+    pub async fn finish(self) -> Result<(), Error> {
+        match self.0 {
+            Held::Transaction(transaction) => transaction.commit().await.doing("commit"),
+            Held::Connection(_) => Ok(()),
+        }
+    }
+
+    /// Closes the connection, which may be in the middle of a statement.
+    pub fn close(self) {
+        match self.0 {
+            Held::Connection(connection) => drop(connection.detach()),
+            // The pool pings a connection that comes back, and closes it if it is silent.
+            Held::Transaction(transaction) => drop(transaction),
+        }
+    }
+}
+
+/// Takes a connection from a pool, for statements that are no transaction together.
+pub async fn acquire(pool: &PgPool) -> Result<Session, Error> {
+    let connection = take(pool).await?;
+    let traits = pooled::traits_of(pool);
+    let Some(begin) = traits.and_then(|traits| traits.begin(READ_COMMITTED)) else {
+        return Ok(Session(Held::Connection(connection)));
+    };
+    let begin = AssertSqlSafe(begin).into_sql_str();
+    let transaction = Transaction::begin(connection, Some(begin)).await;
+    let transaction = transaction.doing("begin a transaction")?;
+    Ok(Session(Held::Transaction(transaction)))
+}
+
 /// Takes a connection from a pool.
-pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
+pub(super) async fn take(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
     wait_for_a_login(pool).await?;
     let began = Instant::now();
-    let acquired = pool.acquire().await;
+    let acquired = from_the_primary(pool).await;
     match &acquired {
         Ok(_) | Err(sqlx::Error::PoolClosed) => {}
         // All connections are in use, which says nothing about logins.
@@ -188,6 +265,22 @@ pub async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
         Err(error) => login_backoff::failed(error.to_string(), began),
     }
     acquired.doing(GET_A_CONNECTION)
+}
+
+/// Takes a connection from a pool. Where there are several hosts, follows the primary.
+async fn from_the_primary(pool: &PgPool) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+    let traits = pooled::traits_of(pool).filter(|traits| traits.hosts.len() > 1);
+    let Some(traits) = traits else {
+        return pool.acquire().await;
+    };
+    loop {
+        primary::follow(pool, &traits);
+        tokio::select! {
+            acquired = pool.acquire() => return acquired,
+            // The attempt at the former host is given up.
+            () = primary::has_moved(traits.clone()) => {}
+        }
+    }
 }
 
 /// Returns when an idle connection exists or a login may be tried. While logins pause, waits for
@@ -213,54 +306,28 @@ pub async fn connect_as(
     application_name: &str,
     limits: Limits,
 ) -> Result<PgConnection, Error> {
-    let connection = PgConnection::connect_with(&session_options(url, application_name, limits)?)
+    let address = Address::parse(url)?;
+    pooled::remember_names(&address);
+    let named = |host: PgConnectOptions| host.application_name(application_name);
+    // Of a single host, the greeting finds out.
+    let wanted = match address.hosts.len() {
+        1 => Wanted::Any,
+        _ => Wanted::Primary,
+    };
+    let connection = primary::connect(&address, wanted, named).await;
+    let mut connection = connection.doing("connect to PostgreSQL")?;
+    greet(&mut connection, greeting(&address, &limits))
         .await
-        .doing("connect to PostgreSQL with our settings")?;
+        .doing("begin a session with our settings")?;
     login_backoff::succeeded();
     Ok(connection)
 }
 
-fn session_options(
-    url: &SecretString,
-    application_name: &str,
-    limits: Limits,
-) -> Result<PgConnectOptions, Error> {
-    let statement_ms = limits.statement_max.as_millis().to_string();
-    let lock_ms = limits.lock_wait_max.as_millis().to_string();
-    Ok(connect_options(url)?
-        .application_name(application_name)
-        .options([
-            ("statement_timeout", statement_ms.as_str()),
-            ("lock_timeout", lock_ms.as_str()),
-            ("idle_in_transaction_session_timeout", statement_ms.as_str()),
-            // The server's detection of a dead client. For this end sqlx has no options.
-            ("client_connection_check_interval", CONNECTION_CHECK_MS),
-            ("tcp_keepalives_idle", "10"),
-            ("tcp_keepalives_interval", "5"),
-            ("tcp_keepalives_count", "3"),
-            ("tcp_user_timeout", "10000"),
-            ("default_transaction_isolation", "read committed"),
-            ("default_transaction_read_only", "off"),
-        ])
-        .options(limits.workload.planner_settings()))
-}
-
-/// Describes a URL without its password, for messages: host and port or the socket's directory, database
-/// and user.
+/// Describes a URL without its password, for messages: hosts and ports or the directories of sockets,
+/// database and user.
 ///
 /// # Errors
 /// The URL is malformed.
 pub fn place_of(url: &SecretString) -> Result<String, Error> {
-    let options = connect_options(url)?;
-    let host = match options.get_socket() {
-        Some(socket) => socket.display().to_string(),
-        None => format!("{}:{}", options.get_host(), options.get_port()),
-    };
-    let (database, user) = (options.get_database(), options.get_username());
-    let database = database.unwrap_or(user);
-    Ok(format!("{host} (database {database}, user {user})"))
-}
-
-fn connect_options(url: &SecretString) -> Result<PgConnectOptions, Error> {
-    PgConnectOptions::from_str(url.expose_secret()).doing("understand database.url")
+    Ok(Address::parse(url)?.place())
 }

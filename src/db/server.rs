@@ -1,10 +1,10 @@
 //! The settings of the PostgreSQL server that the service's guarantees depend on.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::error::{Doing, Error};
 
-/// Settings of the server and of this session.
+/// Settings of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
     /// Such as `15.14`.
@@ -21,8 +21,6 @@ pub struct ServerSettings {
     pub fsync: bool,
     /// PostgreSQL's `full_page_writes`.
     pub full_page_writes: bool,
-    /// The `statement_timeout` of this session.
-    pub statement_timeout_ms: u64,
 }
 
 impl ServerSettings {
@@ -39,9 +37,9 @@ impl ServerSettings {
 
 /// Reads the settings.
 pub async fn settings(connection: &mut PgConnection) -> Result<ServerSettings, Error> {
-    // Not `query!`: this reads the server's catalogue, not the schema. An ordinary role sees that other
+    // Neither `query!` nor prepared: this reads the server's catalogue, not the schema. An ordinary role sees that other
     // sessions exist, but not of what kind they are.
-    let row: (String, bool, i64, i64, i64, bool, bool, i64) = sqlx::query_as(
+    let row = sqlx::raw_sql(
         "select
             current_setting('server_version'),
             current_setting('is_superuser')::bool,
@@ -58,31 +56,23 @@ pub async fn settings(connection: &mut PgConnection) -> Result<ServerSettings, E
                     and pid <> pg_backend_pid()
                     and coalesce(backend_type, 'client backend') = 'client backend'),
             current_setting('fsync')::bool,
-            current_setting('full_page_writes')::bool,
-            (select setting::bigint from pg_settings where name = 'statement_timeout')",
+            current_setting('full_page_writes')::bool",
     )
     .fetch_one(connection)
     .await
     .doing("read the server's settings")?;
-    let (
-        version,
-        is_superuser,
-        connections_max,
-        reserved,
-        taken,
-        fsync,
-        full_page_writes,
-        statement_timeout_ms,
-    ) = row;
+    read(&row).doing("read the server's settings")
+}
+
+fn read(row: &PgRow) -> sqlx::Result<ServerSettings> {
     Ok(ServerSettings {
-        version,
-        is_superuser,
-        connections_max,
-        reserved,
-        taken,
-        fsync,
-        full_page_writes,
-        statement_timeout_ms: statement_timeout_ms.try_into().unwrap_or(0),
+        version: row.try_get(0)?,
+        is_superuser: row.try_get(1)?,
+        connections_max: row.try_get(2)?,
+        reserved: row.try_get(3)?,
+        taken: row.try_get(4)?,
+        fsync: row.try_get(5)?,
+        full_page_writes: row.try_get(6)?,
     })
 }
 

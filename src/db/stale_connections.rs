@@ -1,9 +1,9 @@
 //! Decides which pooled connections must be closed, or pinged before use, because another connection of
 //! this process failed.
 //!
-//! A migration makes prepared statements useless on every connection that knows the old tables, and a
-//! server that falls silent does so on every connection: a failure of one connection concerns all older
-//! ones.
+//! A migration makes prepared statements useless on every connection that knows the old tables, after
+//! a failover every connection to the former primary is useless, and a server that falls silent does so on
+//! every connection: a failure of one connection concerns all older ones.
 
 use std::{
     sync::{LazyLock, Mutex, PoisonError},
@@ -20,21 +20,20 @@ const REPLACE_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 struct Failures {
-    plans_stale_at: Option<Instant>,
+    stale_at: Option<Instant>,
     silent_at: Option<Instant>,
 }
 
 impl Failures {
-    fn plans_are_stale(&mut self, now: Instant) {
+    fn all_are_stale(&mut self, now: Instant) {
         let recent = |at: Instant| now.duration_since(at) < REPLACE_EVERY;
-        if !self.plans_stale_at.is_some_and(recent) {
-            self.plans_stale_at = Some(now);
+        if !self.stale_at.is_some_and(recent) {
+            self.stale_at = Some(now);
         }
     }
 
     fn is_stale(&self, age: Duration, now: Instant) -> bool {
-        self.plans_stale_at
-            .is_some_and(|at| now.duration_since(at) < age)
+        self.stale_at.is_some_and(|at| now.duration_since(at) < age)
     }
 
     fn is_suspect(&self, idle_for: Duration, now: Instant) -> bool {
@@ -49,7 +48,12 @@ fn failures<T>(access: impl FnOnce(&mut Failures) -> T) -> T {
 
 /// Records that a statement failed because its plan is of tables that have changed since.
 pub(super) fn plans_are_stale() {
-    failures(|failures| failures.plans_are_stale(Instant::now()));
+    failures(|failures| failures.all_are_stale(Instant::now()));
+}
+
+/// Records that another host is the primary now.
+pub(super) fn the_server_is_another() {
+    failures(|failures| failures.stale_at = Some(Instant::now()));
 }
 
 /// Records that a statement was not answered in time: connections that have been idle since are pinged
@@ -81,7 +85,7 @@ mod tests {
         let mut failures = Failures::default();
         assert!(!failures.is_stale(S * 100, start));
 
-        failures.plans_are_stale(start);
+        failures.all_are_stale(start);
 
         assert!(failures.is_stale(S * 5, start + S * 2));
         assert!(!failures.is_stale(S, start + S * 2));
@@ -91,13 +95,13 @@ mod tests {
     fn connections_are_not_replaced_all_the_time() {
         let start = Instant::now();
         let mut failures = Failures::default();
-        failures.plans_are_stale(start);
-        failures.plans_are_stale(start + S / 2);
+        failures.all_are_stale(start);
+        failures.all_are_stale(start + S / 2);
         assert!(
             !failures.is_stale(S / 4, start + S / 2),
             "it is young enough"
         );
-        failures.plans_are_stale(start + S * 2);
+        failures.all_are_stale(start + S * 2);
         assert!(failures.is_stale(S, start + S * 2));
     }
 

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use sqlx::{PgConnection, PgPool};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, error::Elapsed, timeout_at};
 
 use super::{
     error::{Error, Fault},
@@ -21,19 +21,27 @@ pub async fn within<T>(
     work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let deadline = Instant::now() + limit;
-    let timed_out = |_| Err(Error::timed_out("get an answer from PostgreSQL"));
     let connection = timeout_at(deadline, pool::acquire(pool)).await;
     let mut connection =
         connection.unwrap_or_else(|_| Err(Error::timed_out("get a connection")))?;
-    let outcome = timeout_at(deadline, work(&mut connection))
-        .await
-        .unwrap_or_else(timed_out);
-    if let Err(error) = &outcome
-        && error.fault() == Fault::Unreachable
-    {
-        drop(connection.detach());
+    let outcome = timeout_at(deadline, work(&mut connection)).await;
+    match outcome.unwrap_or_else(timed_out) {
+        Ok(done) => {
+            let finished = timeout_at(deadline, connection.finish()).await;
+            finished.unwrap_or_else(timed_out)?;
+            Ok(done)
+        }
+        Err(error) => {
+            if error.fault() == Fault::Unreachable {
+                connection.close();
+            }
+            Err(error)
+        }
     }
-    outcome
+}
+
+fn timed_out<T>(_: Elapsed) -> Result<T, Error> {
+    Err(Error::timed_out("get an answer from PostgreSQL"))
 }
 
 /// Waits for an operation, and drops it when the time is up. The owner must then close a connection that

@@ -10,11 +10,13 @@ use sqlx::{
 
 use super::{
     error::{Doing, Error, Fault},
-    pool::{acquire, close_idle},
+    pool::{close_idle, take},
+    pooled::{READ_COMMITTED, after_begin, traits_of},
     time_limit::in_time,
 };
 
-const BEGIN_SNAPSHOT: &str = "begin isolation level repeatable read read only";
+/// The way of a transaction whose statements all see one snapshot.
+const SNAPSHOT: &str = "isolation level repeatable read read only";
 
 /// The time limit of `begin`, which needs neither locks nor the disk.
 const BEGIN_WAIT_MAX: Duration = Duration::from_millis(250);
@@ -24,7 +26,14 @@ const ROLL_BACK_WAIT_MAX: Duration = Duration::from_millis(250);
 
 /// Begins a transaction on the caller's connection.
 pub async fn begin_on(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, Error> {
-    connection.begin().await.doing("begin a transaction")
+    let begin = match after_begin() {
+        after if !after.is_empty() && !connection.is_in_transaction() => {
+            let begin = AssertSqlSafe(format!("begin{after}"));
+            connection.begin_with(begin).await
+        }
+        _ => connection.begin().await,
+    };
+    begin.doing("begin a transaction")
 }
 
 /// Sets the time that this transaction waits for locks.
@@ -44,7 +53,9 @@ pub async fn wait_for_locks(
 
 /// Begins a read-only transaction whose statements all see one snapshot.
 pub async fn begin_snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>, Error> {
-    Transaction::begin(acquire(pool).await?, Some(BEGIN_SNAPSHOT.into_sql_str()))
+    let begin = traits_of(pool).and_then(|traits| traits.begin(SNAPSHOT));
+    let begin = AssertSqlSafe(begin.unwrap_or_else(|| format!("begin {SNAPSHOT}")));
+    Transaction::begin(take(pool).await?, Some(begin.into_sql_str()))
         .await
         .doing("begin a snapshot")
 }
@@ -54,7 +65,7 @@ pub async fn begin_snapshot_on(
     connection: &mut PgConnection,
 ) -> Result<Transaction<'_, Postgres>, Error> {
     connection
-        .begin_with(BEGIN_SNAPSHOT)
+        .begin_with(AssertSqlSafe(format!("begin {SNAPSHOT}{}", after_begin())))
         .await
         .doing("begin a snapshot")
 }
@@ -90,13 +101,13 @@ pub async fn open(
 ) -> Result<Opened, Error> {
     const DOING: &str = "begin a transaction";
     let give_up = Instant::now() + wait_max;
+    let statements = begin_statements(pool, lock_wait_max);
     // In the worst case every pooled connection is lost, and then a new one is made.
     let mut left = pool.options().get_max_connections();
     loop {
-        let mut connection =
-            in_time(time_until(give_up), "get a connection", acquire(pool)).await?;
+        let mut connection = in_time(time_until(give_up), "get a connection", take(pool)).await?;
         let wait = BEGIN_WAIT_MAX.min(time_until(give_up));
-        let error = match tokio::time::timeout(wait, begin(&mut connection, lock_wait_max)).await {
+        let error = match tokio::time::timeout(wait, begin(&mut connection, &statements)).await {
             Ok(Ok((began_at, transaction_id))) => {
                 return Ok(Opened {
                     connection,
@@ -118,18 +129,27 @@ pub async fn open(
     }
 }
 
-async fn begin(
-    connection: &mut PgConnection,
-    lock_wait_max: Option<Duration>,
-) -> Result<(DateTime<Utc>, i64), Error> {
+/// Several statements in one round trip; `query!` prepares one. Only numbers and our own words are
+/// interpolated.
+fn begin_statements(pool: &PgPool, lock_wait_max: Option<Duration>) -> String {
+    const WHEN: &str = "select clock_timestamp(), pg_current_xact_id()::text::bigint";
+    let traits = traits_of(pool);
+    if let Some(settings) = traits.and_then(|traits| traits.columns(lock_wait_max)) {
+        return format!(
+            "begin {READ_COMMITTED}{}; {WHEN}, {settings}",
+            after_begin()
+        );
+    }
     let lock_wait_max =
         lock_wait_max.map(|wait_max| format!("set local lock_timeout = {};", wait_max.as_millis()));
-    // Several statements in one round trip; `query!` prepares one. Only a number is interpolated.
-    let statements = format!(
-        "begin; {} select clock_timestamp(), pg_current_xact_id()::text::bigint",
-        lock_wait_max.unwrap_or_default()
-    );
-    let row = sqlx::raw_sql(AssertSqlSafe(statements))
+    format!("begin; {} {WHEN}", lock_wait_max.unwrap_or_default())
+}
+
+async fn begin(
+    connection: &mut PgConnection,
+    statements: &str,
+) -> Result<(DateTime<Utc>, i64), Error> {
+    let row = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()))
         .fetch_one(connection)
         .await
         .doing("begin a transaction")?;

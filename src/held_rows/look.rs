@@ -79,7 +79,7 @@ pub(super) async fn look_once(
     let found = db::in_time(LOOK_MAX, DOING, look).await;
     if found.is_err() {
         // The connection may be silent, in the middle of a statement.
-        drop(connection.detach());
+        connection.close();
     }
     found
 }

@@ -49,7 +49,9 @@ impl State {
     ) -> Result<T, ApiError> {
         self.read_with(async || {
             let mut connection = db::pool::acquire(&self.pool).await?;
-            work(&mut connection).await
+            let found = work(&mut connection).await?;
+            connection.finish().await?;
+            Ok(found)
         })
         .await
     }

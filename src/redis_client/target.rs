@@ -60,6 +60,9 @@ pub enum InvalidTarget {
 
 impl Target {
     /// Reads the URL and the files once, so that mistakes in them show at the start.
+    ///
+    /// # Errors
+    /// One of them can't be used.
     pub fn new(
         url: &SecretString,
         tls: TlsFiles,

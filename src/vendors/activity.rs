@@ -1,5 +1,5 @@
-//! The turns that one vendor's actor has given. The counters live as long as the actor's entry in the
-//! directory. The actor's thread only adds to them; the console reads them once a second.
+//! The turns that one vendor's actor has given, and the lines that were asked of the vendor. The counters live as long as the actor's entry in the
+//! directory. The actors' thread only adds to them; the console reads them once a second.
 
 use std::{
     sync::{
@@ -14,6 +14,8 @@ use crate::domain::ids::VendorStoreId;
 /// The share of the newest look in [`Sighting::heat`]: it follows a change within a few looks, and a single
 /// second does not reorder the hottest vendors.
 const NEWEST_SHARE: f64 = 0.3;
+/// A transaction that waits for a vendor makes it as hot as so many lines a second.
+const LINES_PER_WAITING: f64 = 20.0;
 
 /// The counters of one vendor.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub(super) struct Activity {
     begun_at: Instant,
     turns: AtomicU64,
     waited_ns: AtomicU64,
+    lines: AtomicU64,
     /// The time from `begun_at` until a turn was last given.
     last_turn_after_ns: AtomicU64,
     seen: Mutex<Seen>,
@@ -32,10 +35,24 @@ struct Seen {
     at: Instant,
     turns: u64,
     waited_ns: u64,
-    heat: f64,
-    wait: Duration,
-    turns_per_s: f64,
+    lines: u64,
+    pace: Pace,
     slot: Option<u16>,
+}
+
+/// The pace of an actor between two looks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pace {
+    /// The average wait for the turns that were given. If none was given although others wait, the time
+    /// since the last one.
+    pub wait: Duration,
+    pub turns_per_s: f64,
+    /// Lines of checkouts that asked for the vendor's stock, those of repeated attempts included.
+    pub lines_per_s: f64,
+    /// The average number of transactions that wait for the vendor, smoothed over a few looks.
+    pub waiting: f64,
+    /// The rank among the hottest: lines a second and waiting transactions, smoothed over a few looks.
+    pub heat: f64,
 }
 
 /// A live actor as a look finds it.
@@ -44,12 +61,8 @@ pub struct Sighting<'a> {
     pub vendor: VendorStoreId,
     /// The places taken in the mailbox, the turn that is out included.
     pub depth: usize,
-    /// The average wait for the turns that were given since the previous look. If none was given although
-    /// others wait, the time since the last one.
-    pub wait: Duration,
-    pub turns_per_s: f64,
-    /// The average number of transactions that wait for this vendor, smoothed over a few looks.
-    pub heat: f64,
+    /// The pace since the previous look.
+    pub pace: Pace,
     /// The place in the console's map, which the looker assigns.
     pub slot: &'a mut Option<u16>,
 }
@@ -61,14 +74,14 @@ impl Activity {
             begun_at: now,
             turns: AtomicU64::new(0),
             waited_ns: AtomicU64::new(0),
+            lines: AtomicU64::new(0),
             last_turn_after_ns: AtomicU64::new(0),
             seen: Mutex::new(Seen {
                 at: now,
                 turns: 0,
                 waited_ns: 0,
-                heat: 0.0,
-                wait: Duration::ZERO,
-                turns_per_s: 0.0,
+                lines: 0,
+                pace: Pace::default(),
                 slot: None,
             }),
         }
@@ -82,6 +95,11 @@ impl Activity {
         self.last_turn_after_ns.store(after, Ordering::Relaxed);
     }
 
+    /// Counts lines of checkouts that ask for the vendor's stock.
+    pub(super) fn count_lines(&self, lines: u64) {
+        self.lines.fetch_add(lines, Ordering::Relaxed);
+    }
+
     pub(super) fn look(
         &self,
         vendor: VendorStoreId,
@@ -92,6 +110,8 @@ impl Activity {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let turns = self.turns.load(Ordering::Relaxed);
         let waited_ns = self.waited_ns.load(Ordering::Relaxed);
+        let lines = self.lines.load(Ordering::Relaxed);
+        let new_lines = lines - seen.lines;
         let (new_turns, new_waited_ns) = (turns - seen.turns, waited_ns - seen.waited_ns);
         let elapsed_s = now.duration_since(seen.at).as_secs_f64().max(0.001);
         let waiting = depth.saturating_sub(1);
@@ -104,26 +124,33 @@ impl Activity {
             Duration::ZERO
         };
         let waited_per_s = new_waited_ns as f64 / 1e9 / elapsed_s;
-        let heat = waited_per_s.max(waiting as f64);
-        seen.heat += (heat - seen.heat) * NEWEST_SHARE;
+        let lines_per_s = new_lines as f64 / elapsed_s;
+        let waiting = waited_per_s.max(waiting as f64);
+        let heat = lines_per_s + waiting * LINES_PER_WAITING;
+        let smooth = |before: f64, now: f64| before + (now - before) * NEWEST_SHARE;
+        seen.pace = Pace {
+            wait,
+            turns_per_s: new_turns as f64 / elapsed_s,
+            lines_per_s,
+            waiting: smooth(seen.pace.waiting, waiting),
+            heat: smooth(seen.pace.heat, heat),
+        };
         (seen.at, seen.turns, seen.waited_ns) = (now, turns, waited_ns);
-        (seen.wait, seen.turns_per_s) = (wait, new_turns as f64 / elapsed_s);
+        seen.lines = lines;
         see(Sighting {
             vendor,
             depth,
-            wait,
-            turns_per_s: seen.turns_per_s,
-            heat: seen.heat,
+            pace: seen.pace,
             slot: &mut seen.slot,
         });
     }
 }
 
 impl Activity {
-    /// The wait and the turns a second that the last look has seen.
-    pub(super) fn last_seen(&self) -> (Duration, f64) {
+    /// The pace that the last look has seen.
+    pub(super) fn last_seen(&self) -> Pace {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        (seen.wait, seen.turns_per_s)
+        seen.pace
     }
 }
 
@@ -137,35 +164,49 @@ mod tests {
 
     use super::*;
 
-    fn look(activity: &Activity, depth: usize) -> (Duration, f64, f64) {
+    fn look(activity: &Activity, depth: usize) -> Pace {
         let mut found = None;
         activity.look(VendorStoreId::new(Uuid::nil()), depth, &mut |sighting| {
-            found = Some((sighting.wait, sighting.turns_per_s, sighting.heat));
+            found = Some(sighting.pace);
         });
         found.expect("a look sees")
     }
 
     #[test]
-    fn a_look_averages_the_turns_since_the_previous_one() {
+    fn a_look_averages_what_came_since_the_previous_one() {
         let activity = Activity::new();
         activity.count_turn(Duration::from_millis(10));
         activity.count_turn(Duration::from_millis(30));
+        activity.count_lines(7);
 
-        let (wait, turns_per_s, heat) = look(&activity, 1);
+        let pace = look(&activity, 1);
 
-        assert_eq!(wait, Duration::from_millis(20));
-        assert!(turns_per_s > 0.0 && heat > 0.0);
-        let (wait, turns_per_s, cooler) = look(&activity, 0);
-        assert_eq!((wait, turns_per_s), (Duration::ZERO, 0.0));
-        assert!(cooler < heat);
+        assert_eq!(pace.wait, Duration::from_millis(20));
+        assert!((pace.lines_per_s / pace.turns_per_s - 3.5).abs() < 1e-6);
+        let next = look(&activity, 0);
+        assert_eq!(next.wait, Duration::ZERO);
+        assert!(next.turns_per_s + next.lines_per_s < f64::EPSILON);
+        assert!(0.0 < next.heat && next.heat < pace.heat);
     }
 
     #[test]
     fn a_mailbox_that_stands_still_waits_longer_with_every_look() {
         let activity = Activity::new();
-        let (first, ..) = look(&activity, 3);
-        let (second, ..) = look(&activity, 3);
+        let first = look(&activity, 3).wait;
+        let second = look(&activity, 3).wait;
         assert!(first < second, "{first:?} {second:?}");
-        assert_eq!(look(&activity, 1).0, Duration::ZERO);
+        assert_eq!(look(&activity, 1).wait, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_vendor_that_others_wait_for_is_hotter_than_one_with_some_more_lines() {
+        let (waited_for, busy) = (Activity::new(), Activity::new());
+        busy.count_lines(1);
+        std::hint::black_box(look(&busy, 1));
+        let mut heats = (0.0, 0.0);
+        for _ in 0..30 {
+            heats = (look(&waited_for, 2).heat, look(&busy, 1).heat);
+        }
+        assert!(heats.0 > 19.0 && heats.1 < 1.0, "{heats:?}");
     }
 }

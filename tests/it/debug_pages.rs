@@ -115,7 +115,8 @@ async fn a_profile_names_the_functions_that_work() {
     let profile = Profile::parse_from_bytes(&reply.bytes().await.unwrap()).unwrap();
     assert!(!profile.sample.is_empty(), "nothing was sampled");
     let text = |index: i64| &profile.string_table[usize::try_from(index).unwrap()];
-    let ours = |name: &str| name.contains("src/http/") || name.contains("splitcart::http");
+    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
+    let ours = |name: &str| name.contains(sources) || name.contains("splitcart::");
     let mut functions = profile.function.iter();
     // A development build names a function without its module, and has the file beside it.
     let found = functions.find(|it| ours(text(it.filename)) || ours(text(it.name)));

@@ -4,7 +4,9 @@ use std::{fs, process::Command};
 
 use crate::support::server::splitcart;
 
-const TOOLS: [&str; 6] = ["audit", "demo", "import", "loadtest", "outbox", "seed"];
+const TOOLS: [&str; 7] = [
+    "audit", "demo", "import", "loadtest", "outbox", "seed", "top",
+];
 
 fn shown(command: &mut Command) -> String {
     let output = command.output().unwrap();
@@ -46,6 +48,7 @@ fn common_options_and_the_status_are_those_of_the_command() {
         ("loadtest", 1),
         ("outbox", 2),
         ("seed", 1),
+        ("top", 1),
     ];
     for (tool, status) in statuses {
         for arguments in [

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use catalogue::{cli::seed, db::bulk, seed::SeedPlan};
 use splitcart::{cli::tool::program_beside, config::Config, db};
 
-use private_servers::{DataDir, EmbeddedServices, Options, SERVING_ROLE};
+use private_servers::{DataDir, EmbeddedServices, Memory, Options, SERVING_ROLE};
 
 use super::{endpoint::Endpoint, place::Place, server_process};
 
@@ -54,7 +54,8 @@ impl Private {
         plan: SeedPlan,
     ) -> anyhow::Result<Self> {
         let data_dir = data_dir.map_or(DataDir::Temporary, |dir| DataDir::Explicit(dir.to_owned()));
-        let services = EmbeddedServices::start(Options { data_dir }).await?;
+        let memory = Memory::ByTheMachine;
+        let services = EmbeddedServices::start(Options { data_dir, memory }).await?;
         match Self::serve(config, config_file, &services, plan).await {
             Ok((server, http, ops)) => Ok(Self {
                 services,

@@ -33,7 +33,7 @@ use secrecy::SecretString;
 pub use self::broker::{BrokerKind, PrivateBroker, find_broker};
 pub use self::data_dir::DataDir;
 pub use self::error::Error;
-pub use self::postgres::{PrivatePostgres, SERVING_ROLE};
+pub use self::postgres::{Memory, PrivatePostgres, SERVING_ROLE};
 pub use self::redis::PrivateRedis;
 pub use self::redis_node::{RedisNode, RedisOptions, RedisRole};
 pub use self::secret::token_secret_in;
@@ -47,6 +47,8 @@ use self::{
 pub struct Options {
     /// The directory of their data.
     pub data_dir: DataDir,
+    /// The memory that PostgreSQL may take.
+    pub memory: Memory,
 }
 
 /// Finds the programs that the private services need, without starting anything.
@@ -96,7 +98,7 @@ impl EmbeddedServices {
         let directory = Arc::new(Directory::open(&options.data_dir, account)?);
         let token_secret = secret::keep(directory.opened(), directory.account())?;
         let (postgres, redis) = tokio::try_join!(
-            PrivatePostgres::launch(&installed, Arc::clone(&directory)),
+            PrivatePostgres::launch(&installed, Arc::clone(&directory), options.memory),
             PrivateRedis::launch(&redis_server, Arc::clone(&directory)),
         )?;
         Ok(Self {

@@ -2,8 +2,11 @@
 //! Usable alone. Owns the server and its settings; its files and database are made in `cluster`.
 
 mod cluster;
+mod memory;
 #[cfg(test)]
 mod tests;
+
+pub use self::memory::Memory;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -56,7 +59,7 @@ pub struct PrivatePostgres {
 }
 
 impl PrivatePostgres {
-    /// Starts one in a temporary directory.
+    /// Starts one in a temporary directory, which takes little memory.
     pub async fn start() -> Result<Self, Error> {
         Self::start_in(&DataDir::Temporary).await
     }
@@ -75,25 +78,27 @@ impl PrivatePostgres {
         let installed = Search::from_environment().postgres()?;
         let data_dir = DataDir::Explicit(directory.to_owned());
         let directory = Directory::open(&data_dir, Account::for_services()?)?;
-        Self::launch_with(&installed, Arc::new(directory), settings).await
+        Self::launch_with(&installed, Arc::new(directory), Memory::Little, settings).await
     }
 
     async fn start_in(data_dir: &DataDir) -> Result<Self, Error> {
         let installed = Search::from_environment().postgres()?;
         let directory = Directory::open(data_dir, Account::for_services()?)?;
-        Self::launch(&installed, Arc::new(directory)).await
+        Self::launch(&installed, Arc::new(directory), Memory::Little).await
     }
 
     pub(super) async fn launch(
         installed: &[PostgresPrograms],
         directory: Arc<Directory>,
+        memory: Memory,
     ) -> Result<Self, Error> {
-        Self::launch_with(installed, directory, &[]).await
+        Self::launch_with(installed, directory, memory, &[]).await
     }
 
     async fn launch_with(
         installed: &[PostgresPrograms],
         directory: Arc<Directory>,
+        memory: Memory,
         settings: &[&str],
     ) -> Result<Self, Error> {
         let data = directory.path().join(POSTGRES.data);
@@ -108,7 +113,7 @@ impl PrivatePostgres {
         let socket_directory = directory.socket_directory(SOCKET)?;
         let sockets = socket_directory.path();
         let (url, serving_url) = (url_in(sockets, USER)?, url_in(sockets, SERVING_ROLE)?);
-        let mut command = server_command(&programs, &data, sockets);
+        let mut command = server_command(&programs, &data, sockets, memory);
         for setting in settings {
             command.arg("-c").arg(setting);
         }
@@ -178,9 +183,17 @@ pub(super) fn url_in(sockets: &Path, role: &str) -> Result<String, Error> {
     ))
 }
 
-fn server_command(programs: &PostgresPrograms, data: &Path, sockets: &Path) -> Command {
+fn server_command(
+    programs: &PostgresPrograms,
+    data: &Path,
+    sockets: &Path,
+    memory: Memory,
+) -> Command {
     let mut command = command(&programs.postgres, data);
     command.arg("-D").arg(data);
+    for setting in memory.settings() {
+        command.arg("-c").arg(setting);
+    }
     for setting in SETTINGS {
         command.arg("-c").arg(setting);
     }
@@ -209,8 +222,6 @@ const SETTINGS: &[&str] = &[
     "fsync=on",
     "synchronous_commit=on",
     "full_page_writes=on",
-    // Room for the working set of a demo on a small machine.
-    "shared_buffers=256MB",
     // Several instances with their pools, and the tools beside them.
     "max_connections=200",
     // Few checkpoints: each makes the pages written next go to the log in full.

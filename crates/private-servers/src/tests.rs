@@ -10,6 +10,29 @@ use super::*;
 fn temporary() -> Options {
     Options {
         data_dir: DataDir::Temporary,
+        memory: Memory::Little,
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_lasts_takes_its_share_of_the_machine_and_one_of_several_does_not() {
+    for (memory, little) in [(Memory::Little, true), (Memory::ByTheMachine, false)] {
+        let options = Options {
+            memory,
+            ..temporary()
+        };
+        let services = EmbeddedServices::start(options).await.unwrap();
+        let mut connection = PgConnection::connect(services.database_url())
+            .await
+            .unwrap();
+        let settings = "select pg_size_bytes(current_setting('shared_buffers')) = 256 * 1024 * 1024
+            and pg_size_bytes(current_setting('maintenance_work_mem')) = 64 * 1024 * 1024";
+        let is_little: bool = sqlx::query_scalar(settings)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(is_little, little, "{memory:?}");
+        services.stop().await.unwrap();
     }
 }
 
@@ -73,6 +96,7 @@ async fn a_start_that_is_given_up_leaves_no_process_behind() {
     let root = tempfile::tempdir_in("/tmp").unwrap();
     let options = Options {
         data_dir: DataDir::Explicit(root.path().to_owned()),
+        memory: Memory::Little,
     };
     {
         let start = EmbeddedServices::start(options);
@@ -100,6 +124,7 @@ async fn the_temporary_services_of_a_killed_owner_are_cleared_away_by_the_next_s
         .unwrap();
     let explicit = Options {
         data_dir: DataDir::Explicit(left.path().to_owned()),
+        memory: Memory::Little,
     };
     let EmbeddedServices {
         postgres,

@@ -111,6 +111,7 @@ impl<'a> Script<'a> {
         tx.end_lap(Stage::Rendering, "decide");
         set_held_aside(context, self.members, &self.needs, tx, &mut planned).await?;
         let bids = planned.bids();
+        context.directory.count_lines(&bids);
         let (mut prepared, low) = match sequence {
             Sequence::WritesFirst => {
                 let bought = self.count_bought(&bids).await?;

@@ -2,22 +2,39 @@
 
 mod folding;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use sqlx::{
-    PgConnection,
+    AssertSqlSafe, Connection, PgConnection, Row,
     error::DatabaseError,
     migrate::{Migrate, MigrateError, Migrator},
 };
 
-use super::error::{self, Doing, Error, NOT_ALLOWED};
+use super::{
+    error::{self, Doing, Error, NOT_ALLOWED},
+    pooled::after_begin,
+};
 
-/// The schema, compiled in.
-pub static MIGRATIONS: Migrator = sqlx::migrate!();
+/// The schema, compiled in. sqlx's own lock belongs to a session, which a pooler may change between two
+/// migrations; a lock of the table of migrations takes its place.
+pub static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrations = sqlx::migrate!();
+    migrations.set_locking(false);
+    migrations
+});
+
+/// sqlx's name of that table.
+const APPLIED: &str = "_sqlx_migrations";
 
 /// Limits the time that a migration waits for a table in use, and so keeps later statements queued
 /// behind it.
-const MIGRATION_LOCK_WAIT: &str = "set lock_timeout = '2s'";
+const MIGRATION_LOCK_WAIT: &str = "set local lock_timeout = '2s'";
+
+/// Lets one instance migrate at a time, and others read.
+const ONE_AT_A_TIME: &str = "lock table _sqlx_migrations in share row exclusive mode";
 
 /// The reason for which the schema could not be brought up to date.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +50,7 @@ impl From<MigrateError> for MigrationError {
     }
 }
 
-/// Applies missing migrations. Several instances may do so at once: sqlx takes a lock.
+/// Applies missing migrations, each in a transaction of its own. Several instances may do so at once.
 ///
 /// Every statement on a table queues behind a migration that waits for it. So a migration stops waiting
 /// soon and tries again after a pause, for `wait_max` in all.
@@ -47,41 +64,46 @@ pub async fn migrate_within(
     let give_up = Instant::now() + wait_max;
     let pause = Duration::from_secs(1);
     loop {
-        sqlx::raw_sql(MIGRATION_LOCK_WAIT)
-            .execute(&mut *connection)
-            .await
-            .map_err(MigrateError::from)?;
-        match run(connection).await {
-            Err(error) if is_lock_timeout(&error) && Instant::now() + pause < give_up => {
+        match apply_next(connection).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) if may_pass(&error) && Instant::now() + pause < give_up => {
                 tracing::warn!(
                     "a migration waits for a table that another session uses, or for another \
                      instance's migrations (long transactions are in pg_stat_activity); it is \
                      tried again: {error}"
                 );
-                // Releases sqlx's own lock, so that another instance may migrate meanwhile. If that fails
-                // the lock ends with the connection.
-                drop(connection.unlock().await);
                 tokio::time::sleep(pause).await;
             }
-            result => {
-                sqlx::raw_sql("reset lock_timeout")
-                    .execute(connection)
-                    .await
-                    .map_err(MigrateError::from)?;
-                return Ok(result?);
-            }
+            Err(error) => return Err(error.into()),
         }
     }
 }
 
-async fn run(connection: &mut PgConnection) -> Result<(), MigrateError> {
-    let applied = applied_migrations(connection).await?;
-    let is_applied = |version| applied.contains(&version);
-    // An empty database has nothing to fold, and no table to read.
-    if !is_applied(folding::VERSION) && is_applied(folding::VERSION - 1) {
-        folding::prepare(connection).await?;
+/// Applies the first missing migration, and returns false if none is missing.
+async fn apply_next(connection: &mut PgConnection) -> Result<bool, MigrateError> {
+    let begin = AssertSqlSafe(format!("begin{}", after_begin()));
+    let mut transaction = connection.begin_with(begin).await?;
+    sqlx::raw_sql(MIGRATION_LOCK_WAIT)
+        .execute(&mut *transaction)
+        .await?;
+    transaction.ensure_migrations_table(APPLIED).await?;
+    sqlx::raw_sql(ONE_AT_A_TIME)
+        .execute(&mut *transaction)
+        .await?;
+    let applied = applied_migrations(&mut transaction).await?;
+    let missing = MIGRATIONS
+        .iter()
+        .find(|migration| !applied.contains(&migration.version));
+    // Without a missing one, those that are applied are checked.
+    let last = missing.or_else(|| MIGRATIONS.iter().last());
+    let version = last.map_or(0, |migration| migration.version);
+    if version == folding::VERSION && missing.is_some() {
+        folding::prepare(&mut transaction).await?;
     }
-    MIGRATIONS.run(connection).await
+    MIGRATIONS.run_to(version, &mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(missing.is_some())
 }
 
 /// Applies missing migrations within half a minute; see [`migrate_within`].
@@ -112,12 +134,23 @@ fn plainly(error: &MigrateError) -> String {
     }
 }
 
-fn is_lock_timeout(error: &MigrateError) -> bool {
+/// True if a table was in use, or another instance made the table of migrations at the same moment.
+fn may_pass(error: &MigrateError) -> bool {
     let (MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) = error else {
         return false;
     };
-    let code = source.as_database_error().and_then(DatabaseError::code);
-    code.is_some_and(|code| code == "55P03")
+    let Some(source) = source.as_database_error() else {
+        return false;
+    };
+    match source.code().as_deref() {
+        // lock_not_available, duplicate_table.
+        Some("55P03" | "42P07") => true,
+        // unique_violation, in PostgreSQL's own catalogue.
+        Some("23505") => source
+            .constraint()
+            .is_some_and(|key| key.starts_with("pg_")),
+        _ => false,
+    }
 }
 
 /// Counts the migrations that are not applied yet.
@@ -182,15 +215,16 @@ fn compare(rows: &[(i64, bool, Vec<u8>)]) -> Differences {
 }
 
 async fn applied_migrations(connection: &mut PgConnection) -> sqlx::Result<Vec<i64>> {
-    // Not `query!`: the table belongs to sqlx and does not exist before the first migration.
-    let exists =
-        sqlx::query_scalar::<_, bool>("select to_regclass('_sqlx_migrations') is not null")
-            .fetch_one(&mut *connection)
-            .await?;
-    if !exists {
+    // Not `query!`: the table belongs to sqlx and does not exist before the first migration. Not prepared:
+    // a pooler may keep no statements.
+    let exists = sqlx::raw_sql("select to_regclass('_sqlx_migrations') is not null")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !exists.try_get::<bool, _>(0)? {
         return Ok(Vec::new());
     }
-    sqlx::query_scalar("select version from _sqlx_migrations where success")
+    let rows = sqlx::raw_sql("select version from _sqlx_migrations where success")
         .fetch_all(connection)
-        .await
+        .await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::{
-    config::Config,
+    config::{Config, PoolMode},
     db::{
         self,
         pool::{Limits as PoolLimits, Workload},
@@ -24,6 +25,9 @@ pub(super) async fn look(subject: &Subject, until: Instant) -> Vec<Line> {
         return Vec::new();
     };
     let limits = pool_limits(&subject.config, subject.limit);
+    if subject.config.database.pool_mode == PoolMode::Transaction {
+        return look_behind_a_pooler(&servers.database, limits, until).await;
+    }
     let reading = async {
         let mut session =
             db::pool::connect_as(&servers.database, "splitcart doctor", limits).await?;
@@ -42,6 +46,21 @@ pub(super) async fn look(subject: &Subject, until: Instant) -> Vec<Line> {
                 rest.map(|id| Line::not_seen(id, "no connection with our settings can be made"));
             [vec![refused], rest.to_vec()].concat()
         }
+    }
+}
+
+/// Looks at what each transaction makes of a session that a pooler lends.
+async fn look_behind_a_pooler(url: &SecretString, limits: PoolLimits, until: Instant) -> Vec<Line> {
+    const ALL: [&str; 3] = [SESSION_SETTINGS, PLANNER, ISOLATION];
+    let looking = db::pooler_check::find_contradiction(url, limits);
+    match within(until, looking).await {
+        Ok(None) => ALL
+            .map(|id| Line::well(id, "every transaction brings it along behind the pooler"))
+            .to_vec(),
+        Ok(Some(contradiction)) => ALL
+            .map(|id| Line::not_well(id, contradiction.to_string(), "see docs/postgresql.md"))
+            .to_vec(),
+        Err(error) => ALL.map(|id| Line::not_seen(id, error.to_string())).to_vec(),
     }
 }
 

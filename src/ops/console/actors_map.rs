@@ -1,8 +1,9 @@
 //! The map of vendors' actors: each live actor keeps its place for as long as it lives, so that the map
 //! does not move under the operator's eyes.
 //!
-//! A map is sent as a bit per place that is taken, and four bytes for each actor that works or has
-//! somebody waiting: its place (little-endian), its depth, and its wait on a logarithmic scale.
+//! A map is sent as a bit per place that is taken, and five bytes for each actor that works or has
+//! somebody waiting: its place (little-endian), its depth, its wait and its lines a second, the latter two
+//! on logarithmic scales.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -11,17 +12,26 @@ use serde::Serialize;
 
 use crate::{
     domain::ids::VendorStoreId,
-    vendors::{activity::Sighting, directory::VendorDirectory},
+    vendors::{
+        activity::{Pace, Sighting},
+        directory::VendorDirectory,
+    },
 };
 
 /// The most places. Further actors are counted, and not drawn.
 const PLACES_MAX: usize = u16::MAX as usize;
 /// The vendors that are named.
 pub(super) const HOTTEST_MAX: usize = 10;
-/// Steps of the scale of waits for each doubling; the scale begins at 100 µs.
+/// Steps of a logarithmic scale for each doubling.
 const STEPS_PER_DOUBLING: f64 = 8.0;
+/// The beginnings of the scales, in seconds and in lines a second.
+const WAITS_FROM: f64 = 0.0001;
+const LINES_FROM: f64 = 0.1;
 /// An actor is drawn as working if it has given more turns a second than this.
 const TURNS_MIN: f64 = 0.001;
+
+/// A vendor that is not worked for is still among the hottest until it has cooled down to this.
+const HEAT_MIN: f64 = 0.1;
 
 /// The places.
 #[derive(Debug, Default)]
@@ -49,7 +59,7 @@ pub(super) struct ActorsMap {
     places: usize,
     /// Base64 of a bit for each place, least significant first.
     taken: String,
-    /// Base64 of four bytes for each busy actor.
+    /// Base64 of five bytes for each busy actor.
     busy: String,
 }
 
@@ -59,9 +69,7 @@ pub(super) struct Hot {
     pub vendor: VendorStoreId,
     pub place: Option<u16>,
     pub depth: usize,
-    pub wait: Duration,
-    pub turns_per_s: f64,
-    pub heat: f64,
+    pub pace: Pace,
 }
 
 impl Places {
@@ -75,13 +83,14 @@ impl Places {
         directory.look(|mut sighting| {
             live += 1;
             let place = self.place_of(&mut sighting);
-            let is_busy = sighting.depth > 0 || sighting.turns_per_s > TURNS_MIN;
+            let is_busy = sighting.depth > 0 || sighting.pace.turns_per_s > TURNS_MIN;
             if is_busy && let Some(place) = place {
                 busy.extend(place.to_le_bytes());
                 busy.push(u8::try_from(sighting.depth).unwrap_or(u8::MAX));
-                busy.push(wait_code(sighting.wait));
+                busy.push(step(sighting.pace.wait.as_secs_f64(), WAITS_FROM));
+                busy.push(step(sighting.pace.lines_per_s, LINES_FROM));
             }
-            wait_max = wait_max.max(sighting.wait);
+            wait_max = wait_max.max(sighting.pace.wait);
             hottest.see(&sighting, place);
         });
         self.free_the_unseen();
@@ -148,21 +157,17 @@ impl Hottest {
         let Sighting {
             vendor,
             depth,
-            wait,
-            turns_per_s,
-            heat,
+            pace,
             ..
         } = *sighting;
         let hot = Hot {
             vendor,
             place,
             depth,
-            wait,
-            turns_per_s,
-            heat,
+            pace,
         };
-        let is_idle = depth == 0 && turns_per_s <= TURNS_MIN && heat < 0.01;
-        let rank = |it: &Hot| (it.heat, it.turns_per_s);
+        let is_idle = depth == 0 && pace.turns_per_s <= TURNS_MIN && pace.heat < HEAT_MIN;
+        let rank = |it: &Hot| (it.pace.heat, it.pace.turns_per_s);
         let is_cooler = |it: &Hot| rank(it) <= rank(&hot);
         let full = self.0.len() >= HOTTEST_MAX;
         if is_idle || (full && !self.0.last().is_some_and(is_cooler)) {
@@ -174,12 +179,12 @@ impl Hottest {
     }
 }
 
-/// 0 for no wait, then a step for each eighth of a doubling.
-fn wait_code(wait: Duration) -> u8 {
-    if wait.is_zero() {
+/// The step of a value on a scale: 0 for none, then one for each eighth of a doubling.
+fn step(value: f64, from: f64) -> u8 {
+    if value <= 0.0 {
         return 0;
     }
-    let doublings = (wait.as_secs_f64() / 0.0001).log2().max(0.0);
+    let doublings = (value / from).log2().max(0.0);
     // A cast from float to integer saturates.
     (1.0 + (doublings * STEPS_PER_DOUBLING).round()).min(255.0) as u8
 }
@@ -194,9 +199,7 @@ mod tests {
         places.place_of(&mut Sighting {
             vendor: VendorStoreId::new(Uuid::from_u128(vendor)),
             depth: 1,
-            wait: Duration::ZERO,
-            turns_per_s: 1.0,
-            heat: 1.0,
+            pace: Pace::default(),
             slot,
         })
     }
@@ -231,15 +234,17 @@ mod tests {
     }
 
     #[test]
-    fn the_hottest_are_those_with_the_most_waiting_then_the_most_turns() {
+    fn the_hottest_stand_first_and_the_most_turns_decide_among_equals() {
         let mut hottest = Hottest::default();
         for (vendor, heat, turns_per_s) in [(1, 0.0, 5.0), (2, 7.0, 1.0), (3, 0.0, 9.0)] {
             let sighting = Sighting {
                 vendor: VendorStoreId::new(Uuid::from_u128(vendor)),
                 depth: 1,
-                wait: Duration::ZERO,
-                turns_per_s,
-                heat,
+                pace: Pace {
+                    turns_per_s,
+                    heat,
+                    ..Pace::default()
+                },
                 slot: &mut None,
             };
             hottest.see(&sighting, None);
@@ -253,14 +258,20 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_read_back_within_a_tenth() {
-        assert_eq!(wait_code(Duration::ZERO), 0);
-        assert_eq!(wait_code(Duration::from_micros(1)), 1);
-        for micros in [100_u64, 730, 18_000, 2_500_000, 60_000_000] {
-            let code = wait_code(Duration::from_micros(micros));
-            let read = 100.0 * 2_f64.powf(f64::from(code - 1) / STEPS_PER_DOUBLING);
-            assert!((read / micros as f64 - 1.0).abs() < 0.1, "{micros}: {read}");
+    fn a_value_is_read_back_within_a_tenth() {
+        assert_eq!(step(0.0, WAITS_FROM), 0);
+        assert_eq!(step(0.000_001, WAITS_FROM), 1);
+        for (value, from) in [
+            (0.0001, WAITS_FROM),
+            (0.018, WAITS_FROM),
+            (60.0, WAITS_FROM),
+            (0.7, LINES_FROM),
+            (12_000.0, LINES_FROM),
+        ] {
+            let step = step(value, from);
+            let read = from * 2_f64.powf(f64::from(step - 1) / STEPS_PER_DOUBLING);
+            assert!((read / value - 1.0).abs() < 0.1, "{value}: {read}");
         }
-        assert_eq!(wait_code(Duration::MAX), 255);
+        assert_eq!(step(f64::MAX, WAITS_FROM), 255);
     }
 }

@@ -80,12 +80,19 @@ async fn ask(probe: &Mutex<Probe>, find_problem: impl AsyncFn() -> Option<String
         let problem = find_problem().await;
         let mut probe = lock(probe);
         probe.asked_at = None;
-        probe.problem = problem;
+        probe.problem = problem.map(in_short);
         probe.bad_since_ms = match probe.problem {
             None => None,
             Some(_) => probe.bad_since_ms.or(Some(asked_at_ms)),
         };
     }
+}
+
+/// The problem as the rest of a sentence about the server.
+fn in_short(problem: String) -> String {
+    let phrases = ["does not answer", "can't be reached"];
+    let phrase = phrases.into_iter().find(|phrase| problem.contains(phrase));
+    phrase.map_or(problem, str::to_owned)
 }
 
 fn state(probe: &Mutex<Probe>, is_away: bool) -> Dependency {

@@ -196,6 +196,7 @@ impl List {
 
     fn queue(&mut self) {
         self.level("queue.depth", |m| m.checkout_queue.depth.get() as f64);
+        self.level("queue.running", |m| m.checkout_queue.running.get() as f64);
         self.level("queue.set_aside", |m| {
             m.checkout_queue.set_aside.get() as f64
         });
@@ -216,6 +217,8 @@ impl List {
                 m.orders_moved_to(&label)
             });
         }
+        self.level("orders.undecided", |m| m.orders_waiting.get() as f64);
+        self.level("orders.undecided_s", |m| m.orders_waiting_oldest.get());
         self.level("orders.queue", |m| m.order_queue.depth.get() as f64);
         self.level("expiry.waiting", |m| m.expiry_waiting.get() as f64);
         self.level("expiry.overdue_s", |m| m.expiry_overdue.get());
@@ -289,7 +292,8 @@ impl History {
     pub(super) fn sum(&self, index: usize, seconds: usize) -> f64 {
         let newest = self.rows.iter().rev().take(seconds);
         let values = newest.map(|row| f64::from(row.values[index]));
-        values.filter(|value| !value.is_nan()).sum()
+        // An empty sum would be -0.
+        values.filter(|value| !value.is_nan()).sum::<f64>() + 0.0
     }
 }
 

@@ -113,6 +113,8 @@ pub(super) struct HotVendor {
     pub depth: usize,
     pub wait_ms: f64,
     pub turns_per_s: f64,
+    /// Lines of checkouts that ask for the vendor's stock.
+    pub lines_per_s: f64,
     /// The average number of transactions that wait for the vendor.
     pub waiting: f64,
 }

@@ -236,9 +236,10 @@ impl Sampler {
             product,
             place: hot.place,
             depth: hot.depth,
-            wait_ms: millis(hot.wait.as_secs_f64()),
-            turns_per_s: (hot.turns_per_s * 10.0).round() / 10.0,
-            waiting: (hot.heat * 100.0).round() / 100.0,
+            wait_ms: millis(hot.pace.wait.as_secs_f64()),
+            turns_per_s: tenths(hot.pace.turns_per_s),
+            lines_per_s: tenths(hot.pace.lines_per_s),
+            waiting: tenths(hot.pace.waiting),
         }
     }
 
@@ -268,11 +269,11 @@ impl Sampler {
 
 fn headline(signs: &Signs, look: &Look) -> Headline {
     Headline {
-        created_per_s: (signs.created_per_s * 10.0).round() / 10.0,
+        created_per_s: tenths(signs.created_per_s),
         p50_ms: signs.p50_s.map(millis),
         p99_ms: signs.p99_s.map(millis),
-        refused_per_s: (signs.refused_per_s * 10.0).round() / 10.0,
-        failed_per_s: (signs.failed_per_s * 10.0).round() / 10.0,
+        refused_per_s: tenths(signs.refused_per_s),
+        failed_per_s: tenths(signs.failed_per_s),
         queue_depth: signs.queue_depth,
         vendor_wait_ms: millis(look.wait_max.as_secs_f64()),
     }
@@ -285,6 +286,10 @@ fn sink_signs(sink: &Sink) -> SinkSigns {
         oldest_s: sink.oldest_s,
         dead: sink.dead,
     }
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
 }
 
 /// Milliseconds, to the microsecond.

@@ -225,10 +225,11 @@ pub(super) async fn vendor(named: web::Path<String>, ops: web::Data<Ops>) -> Htt
             let mut body = serde_json::to_value(details).unwrap_or(Value::Null);
             body["id"] = json!(vendor);
             let look = ops.directory.last_look_at(vendor);
-            body["now"] = json!(look.map(|(depth, wait, turns_per_s)| json!({
+            body["now"] = json!(look.map(|(depth, pace)| json!({
                 "depth": depth,
-                "wait_ms": wait.as_secs_f64() * 1e3,
-                "turns_per_s": turns_per_s,
+                "wait_ms": pace.wait.as_secs_f64() * 1e3,
+                "turns_per_s": pace.turns_per_s,
+                "lines_per_s": pace.lines_per_s,
             })));
             answer("application/json").body(body.to_string())
         }

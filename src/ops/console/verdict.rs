@@ -176,9 +176,7 @@ fn sink_problem(sink: &SinkSigns) -> Option<Problem> {
 /// The problem of a server as part of a sentence about it.
 fn said(problem: &str) -> String {
     match problem {
-        "does not answer" | "can't be used" => problem.to_owned(),
-        _ if problem.contains("does not answer") => "does not answer".to_owned(),
-        "unreachable" => "can't be reached".to_owned(),
+        "does not answer" | "can't be used" | "can't be reached" => problem.to_owned(),
         _ => format!("can't be used ({problem})"),
     }
 }
@@ -289,8 +287,8 @@ mod tests {
     #[test]
     fn what_fails_checkouts_stands_before_what_does_not() {
         let signs = Signs {
-            redis: Some("unreachable".to_owned()),
-            postgresql: Some("PostgreSQL does not answer within 2s".to_owned()),
+            redis: Some("can't be reached".to_owned()),
+            postgresql: Some("does not answer".to_owned()),
             created_per_s: 0.0,
             ..healthy()
         };

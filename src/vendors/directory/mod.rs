@@ -9,7 +9,7 @@
 mod idle;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,10 +17,13 @@ use std::{
 use actix::{Actor, Addr, Handler, Message};
 use dashmap::DashMap;
 
-use crate::{domain::ids::VendorStoreId, metrics::Metrics};
+use crate::{
+    domain::{ids::VendorStoreId, reservation::Bid},
+    metrics::Metrics,
+};
 
 use super::{
-    activity::Sighting,
+    activity::{Pace, Sighting},
     actor::{ReserveError, ReserveStock, StockReserved, TakeTurn, Timing, VendorActor},
     lent_tx::LentTx,
     reservation::Reservation,
@@ -135,11 +138,24 @@ impl VendorDirectory {
         }
     }
 
-    /// The depth of a live actor's mailbox, and the wait and the turns a second that the last look has seen.
-    pub fn last_look_at(&self, vendor: VendorStoreId) -> Option<(usize, Duration, f64)> {
+    /// The depth of a live actor's mailbox now, and the pace that the last look has seen.
+    pub fn last_look_at(&self, vendor: VendorStoreId) -> Option<(usize, Pace)> {
         let entry = self.0.vendors.get(&vendor)?;
-        let (wait, turns_per_s) = entry.places.activity.last_seen();
-        Some((entry.places.taken(), wait, turns_per_s))
+        Some((entry.places.taken(), entry.places.activity.last_seen()))
+    }
+
+    /// Counts the lines that bids are about to ask of vendors. Those of vendors without an actor are not
+    /// counted: it is started by their first turn.
+    pub(crate) fn count_lines(&self, bids: &[Bid]) {
+        let mut lines: HashMap<VendorStoreId, u64> = HashMap::new();
+        for demand in bids.iter().flat_map(|bid| &bid.demands) {
+            *lines.entry(demand.stock.vendor_store_id).or_default() += 1;
+        }
+        for (vendor, lines) in lines {
+            if let Some(entry) = self.0.vendors.get(&vendor) {
+                entry.places.activity.count_lines(lines);
+            }
+        }
     }
 
     fn enter(&self, vendor: VendorStoreId) -> (Addr<VendorActor>, Place) {

@@ -229,6 +229,10 @@ async fn a_cart_s_times_are_postgresql_s() {
          alter database {name} set search_path = public, pg_catalog"
     );
     world.market.database.run(&ahead).await;
+    // A pooler's sessions, too, begin anew.
+    let cut = "select count(*) filter (where pg_terminate_backend(pid)) from pg_stat_activity
+               where datname = current_database() and application_name like 'splitcart %'";
+    assert!(world.market.database.count(cut).await > 0);
     let server = Server::start(&world.market.database.url, &world.redis.url, &[]).await;
     let product = world.market.sold_product(500, 10).await;
 

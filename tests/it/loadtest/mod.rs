@@ -31,7 +31,7 @@ const PLAN: SeedPlan = SeedPlan {
 };
 
 /// A server with a small catalogue.
-async fn seeded(settings: &[(&str, &str)]) -> World {
+pub(super) async fn seeded(settings: &[(&str, &str)]) -> World {
     let world = World::with_settings(settings).await;
     let url = world.market.database.url.as_str().into();
     let mut connection = db::pool::connect(&url).await.unwrap();
@@ -42,7 +42,7 @@ async fn seeded(settings: &[(&str, &str)]) -> World {
 }
 
 /// `splitcart loadtest` for a world's server, on the same settings.
-fn loadtest(world: &World, options: &str) -> Command {
+pub(super) fn loadtest(world: &World, options: &str) -> Command {
     loadtest_at(&world.server.http, world, options)
 }
 

@@ -1,5 +1,5 @@
-//! A proxy between the program and PostgreSQL that decides about logins: a pooler that does not support
-//! `options`, or a server that has no connection left. Open connections are left alone.
+//! A proxy between the program and PostgreSQL that decides about logins: a pooler that refuses a parameter,
+//! or a server that has no connection left. Open connections are left alone.
 
 use std::sync::{
     Arc, Mutex,
@@ -23,8 +23,8 @@ pub enum Logins {
     Pass,
     /// A login with `options` is refused, as `PgBouncer` does.
     RefuseOptions,
-    /// `options` are dropped, as `PgBouncer` does if it is configured to.
-    DropOptions,
+    /// Every login is refused as if it had `options`.
+    Refuse,
     /// Every login is refused.
     Full,
 }
@@ -105,12 +105,12 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
     client.read_exact(&mut startup).await?;
     let logins = *shared.logins.lock().unwrap();
     let has_options = parameters(&startup).any(|(name, _)| name == b"options");
+    let refused_parameter = ("08P01", "unsupported startup parameter: options");
     let refusal = match logins {
-        Logins::RefuseOptions if has_options => {
-            Some(("08P01", "unsupported startup parameter: options"))
-        }
+        Logins::RefuseOptions if has_options => Some(refused_parameter),
+        Logins::Refuse => Some(refused_parameter),
         Logins::Full => Some(("53300", "sorry, too many clients already")),
-        Logins::Pass | Logins::RefuseOptions | Logins::DropOptions => None,
+        Logins::Pass | Logins::RefuseOptions => None,
     };
     if let Some((code, message)) = refusal {
         shared.refused.fetch_add(1, Ordering::SeqCst);
@@ -120,9 +120,6 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
             .write_u32(u32::try_from(fields.len()).unwrap() + 4)
             .await?;
         return client.write_all(fields.as_bytes()).await;
-    }
-    if logins == Logins::DropOptions {
-        startup = without_options(&startup);
     }
     let mut server = UnixStream::connect(&shared.socket).await?;
     server
@@ -140,13 +137,4 @@ fn parameters(startup: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         let name = parts.next().filter(|name| !name.is_empty())?;
         Some((name, parts.next()?))
     })
-}
-
-fn without_options(startup: &[u8]) -> Vec<u8> {
-    let mut rest = startup[..4].to_vec();
-    for (name, value) in parameters(startup).filter(|(name, _)| *name != b"options") {
-        rest.extend_from_slice(&[name, b"\0", value, b"\0"].concat());
-    }
-    rest.push(0);
-    rest
 }

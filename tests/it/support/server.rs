@@ -11,7 +11,7 @@ use std::{
 use catalogue::seed;
 use splitcart::{cli::token, config::Config};
 
-use super::{Buyer, Client, authority::Authority, redis::signal, wait};
+use super::{Buyer, Client, authority::Authority, pgbouncer, redis::signal, wait};
 
 /// The secret of the tests' tokens.
 pub const SECRET: &str = "a-secret-that-only-the-tests-know-0123456789";
@@ -32,10 +32,12 @@ pub struct Server {
 impl Server {
     /// Starts a server in front of a PostgreSQL and a Redis that run already.
     pub async fn start(database_url: &str, redis_url: &str, settings: &[(&str, &str)]) -> Self {
+        let (database_url, pooling) = pgbouncer::in_front_of(database_url).await;
         let mut command = serve();
         use_redis(&mut command, redis_url);
         command
             .env("SPLITCART_DATABASE_URL", database_url)
+            .envs(pooling)
             .envs(settings.iter().copied());
         Self::launch(command).await
     }

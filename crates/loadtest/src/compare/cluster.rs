@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use anyhow::Context;
 use catalogue::{cli::seed, seed::SeedPlan};
 use chrono::Utc;
-use private_servers::{DataDir, EmbeddedServices, Options};
+use private_servers::{DataDir, EmbeddedServices, Memory, Options};
 use splitcart::db;
 use sqlx::PgConnection;
 use tempfile::TempDir;
@@ -39,8 +39,11 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a fresh cluster and fills it with a catalogue and earlier checkouts.
     pub async fn open(plan: SeedPlan) -> anyhow::Result<Self> {
-        let data_dir = DataDir::Temporary;
-        let services = EmbeddedServices::start(Options { data_dir }).await?;
+        let options = Options {
+            data_dir: DataDir::Temporary,
+            memory: Memory::ByTheMachine,
+        };
+        let services = EmbeddedServices::start(options).await?;
         let mut connection = history::connect(&services).await?;
         db::migrations::migrate(&mut connection).await?;
         seed::load(&plan, Utc::now(), &mut connection, &|_| {}).await?;

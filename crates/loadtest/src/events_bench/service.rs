@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, ensure};
 use catalogue::{cli::seed, seed::SeedPlan};
 use chrono::{DateTime, Utc};
-use private_servers::{DataDir, EmbeddedServices};
+use private_servers::{DataDir, EmbeddedServices, Memory};
 use splitcart::{cli::tool::program_beside, db};
 use tokio::process::{Child, Command};
 
@@ -45,6 +45,7 @@ impl Service {
     ) -> anyhow::Result<Self> {
         let options = private_servers::Options {
             data_dir: DataDir::Temporary,
+            memory: Memory::Little,
         };
         let services = EmbeddedServices::start(options).await?;
         let mut connection = db::pool::connect(&services.database_url().into()).await?;

@@ -13,7 +13,7 @@ use crate::{
     requests::Request,
 };
 use anyhow::{Context, ensure};
-use private_servers::{DataDir, EmbeddedServices, Options};
+use private_servers::{DataDir, EmbeddedServices, Memory, Options};
 use splitcart::{cli::token, config::Config, db};
 use sqlx::PgConnection;
 use terminal::Screen;
@@ -63,8 +63,11 @@ pub struct Prepared {
 impl Environment {
     /// Starts everything, with a catalogue that the program under test has made.
     pub async fn open(program: &Path, logs: &Path) -> anyhow::Result<Self> {
-        let data_dir = DataDir::Temporary;
-        let services = EmbeddedServices::start(Options { data_dir }).await?;
+        let options = Options {
+            data_dir: DataDir::Temporary,
+            memory: Memory::Little,
+        };
+        let services = EmbeddedServices::start(options).await?;
         let (products, vendors) = (PRODUCTS.to_string(), VENDORS.to_string());
         let arguments = ["seed", "--products", &products, "--vendors", &vendors];
         run_program(program, &services, &arguments).await?;

@@ -9,6 +9,8 @@ const KINDS = {
   begin: "database", reads: "database", writes: "database", reservation: "database", commit: "database",
   redis: "redis", rendering: "work", rest: "other",
 };
+/** Why a batch was closed. */
+const CLOSED = { idle: "no other ran", enough: "enough waited", full: "full", others_slow: "others slow" };
 const byId = (id) => document.getElementById(id);
 
 export function showCheckout(moment) {
@@ -43,7 +45,7 @@ function showWay({ stages, checkouts }) {
   const bar = byId("way-bar");
   while (bar.children.length < stages.length) bar.append(make("span", ""));
   stages.forEach(({ name, value }, index) => {
-    bar.children[index].className = KINDS[name] ?? "other";
+    bar.children[index].className = value > 0 ? (KINDS[name] ?? "other") : "none";
     bar.children[index].style.flexGrow = total > 0 ? (value / total).toFixed(4) : "0";
   });
   const most = Math.max(1e-9, ...stages.map((stage) => stage.value));
@@ -59,7 +61,7 @@ function showBatches({ batch_sizes: sizes, closed }) {
   const batches = sizes.reduce((sum, it) => sum + it.value, 0);
   say(byId("batches-total"), batches > 0 ? `last minute, ${number(Math.round(batches))}` : "none in the last minute");
   showShares(byId("batch-sizes"), sizes, (name, index) => (index > 1 && name !== "more" ? `up to ${name}` : name));
-  showShares(byId("batch-closed"), closed, words);
+  showShares(byId("batch-closed"), closed, (name) => CLOSED[name] ?? words(name));
 }
 
 function showShares(box, shares, naming) {
@@ -83,10 +85,9 @@ export function showFacts(list, facts) {
   });
 }
 
-function showLanes({ figures: now, limits, pools }) {
-  const checkout = pools.find((pool) => pool.name === "checkout");
+function showLanes({ figures: now, limits }) {
   showFacts(byId("lanes"), [
-    ["Transactions open", `${number(checkout?.used ?? 0)} of ${number(limits.slots)}`],
+    ["Slots in use", `${number(now["queue.running"])} of ${number(limits.slots)}`],
     ["Overdue", number(now["queue.overdue"]), now["queue.overdue"] > 0],
     ["In the slow lane", number(now["queue.slow_lane"])],
     ["Set aside", number(now["queue.set_aside"]), now["queue.set_aside"] > 0],
@@ -103,6 +104,8 @@ export function showOrders({ figures: now }) {
     ["Fulfilled", count("fulfilled")],
     ["Canceled", count("canceled")],
     ["Expired", count("expired")],
+    ["Wait for a decision", number(now["orders.undecided"])],
+    ["The oldest for", inWords((now["orders.undecided_s"] ?? 0) * 1000)],
     ["Moves waiting", number(now["orders.queue"])],
     ["Late orders waiting", number(now["expiry.waiting"]), now["expiry.waiting"] > 0],
     ["Latest by", inWords((now["expiry.overdue_s"] ?? 0) * 1000), now["expiry.overdue_s"] > 300],

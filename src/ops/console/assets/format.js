@@ -23,7 +23,8 @@ export function short(value) {
 /** A duration in milliseconds: its number and its unit. */
 export function duration(ms) {
   if (ms === null || ms === undefined) return ["–", ""];
-  if (ms < 9.95) return [ms === 0 ? "0" : ms.toFixed(1), "ms"];
+  if (ms < 0.05) return [ms > 0 ? "<0.1" : "0", "ms"];
+  if (ms < 9.95) return [ms.toFixed(1), "ms"];
   if (ms < 999.5) return [ms.toFixed(0), "ms"];
   if (ms < 9950) return [(ms / 1e3).toFixed(1), "s"];
   if (ms < 120e3) return [(ms / 1e3).toFixed(0), "s"];

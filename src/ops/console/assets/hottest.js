@@ -18,9 +18,10 @@ export function showHottest(hottest, open) {
     String(index + 1),
     it.name ?? `vendor …${it.id.slice(-6)}`,
     it.product ?? "",
+    number(it.lines_per_s),
+    number(it.turns_per_s),
     number(it.waiting),
     inWords(it.wait_ms),
-    number(it.turns_per_s),
   ]);
   fill(body, rows, () => {
     const row = make("tr", "");
@@ -32,6 +33,7 @@ export function showHottest(hottest, open) {
       make("td", "name", button),
       make("td", "wide"),
       make("td", "number"),
+      make("td", "number wide"),
       make("td", "number"),
       make("td", "number"),
     );

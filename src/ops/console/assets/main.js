@@ -6,7 +6,7 @@ import { figures } from "./figures.js";
 import { showFirstRow } from "./first_row.js";
 import { clock, inWords, number, say } from "./format.js";
 import { showHottest, showSinks } from "./hottest.js";
-import { decode, describe, drawMap, forgetColours, placeAt, showLegend } from "./map.js";
+import { countBusy, decode, describe, drawMap, forgetColours, placeAt, showLegend } from "./map.js";
 import { openVendor, prepareVendor } from "./vendor.js";
 
 /** Without a moment for so long the connection counts as lost. */
@@ -62,7 +62,7 @@ function show() {
   say(byId("about"), `${moment.version} at ${location.host}, up for ${inWords(moment.at_ms - moment.began_at_ms)}`);
   showFirstRow(moment);
   const map = decode(moment.map);
-  say(byId("map-count"), `${number(map.live)} live, ${number(map.busy.length / 4)} at work`);
+  say(byId("map-count"), `${number(map.live)} live, ${number(countBusy(map))} at work`);
   drawMap(canvas, map, moment.hottest);
   showHottest(moment.hottest, openVendor);
   showSinks(moment.sinks);

@@ -1,5 +1,5 @@
-// The map of vendors' actors: a cell for each, its colour by the wait for a turn, its size by the depth of
-// the mailbox. Idle actors are dots.
+// The map of vendors' actors: a cell for each, its colour by the wait for a turn, its size by what is asked
+// of the vendor: lines a second, and transactions that wait. Idle actors are dots.
 
 import { inWords, make, number } from "./format.js";
 
@@ -14,8 +14,12 @@ const STEPS = [
 const CELL_MAX = 44;
 const CELL_MIN = 4;
 const HEIGHT_MAX = 420;
-/** The depth at which a cell is as large as it gets. */
-const DEPTH_FULL = 8;
+/** The bytes of a busy actor in a map. */
+const BUSY_BYTES = 5;
+/** A waiting transaction makes a vendor as hot as so many lines a second, here as in the service. */
+const LINES_PER_WAITING = 20;
+/** The heat at which a cell is as large as it gets. */
+const HEAT_FULL = 100;
 
 let colours = null;
 let shown = null;
@@ -26,8 +30,23 @@ export function decode({ taken, busy, places, live }) {
   return { live, places, taken: bytes(taken), busy: bytes(busy) };
 }
 
-export function waitOf(code) {
-  return code === 0 ? 0 : 0.1 * 2 ** ((code - 1) / 8);
+/** The value of a step of a logarithmic scale. */
+function valueOf(step, from) {
+  return step === 0 ? 0 : from * 2 ** ((step - 1) / 8);
+}
+
+/** The wait in milliseconds of the busy actor at an index of the bytes. */
+function waitAt(busy, index) {
+  return valueOf(busy[index + 3], 0.1);
+}
+
+function heatAt(busy, index) {
+  return valueOf(busy[index + 4], 0.1) + Math.max(0, busy[index + 2] - 1) * LINES_PER_WAITING;
+}
+
+/** The number of busy actors. */
+export function countBusy(map) {
+  return map.busy.length / BUSY_BYTES;
 }
 
 function stepOf(ms) {
@@ -38,16 +57,26 @@ export function forgetColours() {
   colours = null;
 }
 
+/** A colour such as `#1f6fd1` as a pixel: red in the lowest byte, and opaque. */
+function pixel(colour) {
+  const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
+  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+}
+
 function palette() {
   if (colours === null) {
     const style = getComputedStyle(document.documentElement);
     const read = (name) => style.getPropertyValue(`--${name}`).trim();
-    colours = { steps: STEPS.map(([, name]) => read(name)), dot: read("dot"), ink: read("ink"), panel: read("panel") };
+    colours = { steps: STEPS.map(([, name]) => pixel(read(name))), dot: pixel(read("dot")), ink: read("ink"), panel: read("panel") };
   }
   return colours;
 }
 
-/** Draws a decoded map, and numbers the hottest. The time that it took is left on the canvas. */
+/** The pixels of the canvas, kept between two drawings. */
+let pixels = null;
+
+/** Draws a decoded map, and numbers the hottest. The time that it took is left on the canvas. Pixels are set
+ * one by one: ten thousand rectangles of the canvas would take longer than a frame. */
 export function drawMap(canvas, map, hottest) {
   const began = performance.now();
   const width = canvas.clientWidth;
@@ -55,46 +84,47 @@ export function drawMap(canvas, map, hottest) {
   const across = Math.max(1, Math.floor(width / cell));
   const height = Math.max(60, Math.ceil(map.places / across) * cell);
   const scale = window.devicePixelRatio || 1;
-  const [wide, high] = [Math.round(width * scale), Math.round(height * scale)];
-  if (canvas.width !== wide || canvas.height !== high) {
+  const [wide, high] = [Math.max(1, Math.round(width * scale)), Math.round(height * scale)];
+  const context = canvas.getContext("2d");
+  if (canvas.width !== wide || canvas.height !== high || pixels === null) {
     canvas.width = wide;
     canvas.height = high;
     canvas.style.height = `${height}px`;
+    pixels = context.createImageData(wide, high);
   }
-  const context = canvas.getContext("2d");
-  context.setTransform(scale, 0, 0, scale, 0, 0);
-  context.clearRect(0, 0, width, height);
   const { steps, dot, ink, panel } = palette();
-  const corner = (place) => [(place % across) * cell, Math.floor(place / across) * cell];
-
-  const small = Math.max(1.5, cell * 0.22);
-  const inset = (cell - small) / 2;
-  context.fillStyle = dot;
-  for (let place = 0; place < map.places; place++) {
-    if ((map.taken[place >> 3] & (1 << (place & 7))) === 0) continue;
-    context.fillRect((place % across) * cell + inset, Math.floor(place / across) * cell + inset, small, small);
-  }
-  const byStep = steps.map(() => []);
-  for (let index = 0; index < map.busy.length; index += 4) {
-    byStep[stepOf(waitOf(map.busy[index + 3]))].push(index);
-  }
-  byStep.forEach((cells, step) => {
-    context.fillStyle = steps[step];
-    for (const index of cells) {
-      const place = map.busy[index] | (map.busy[index + 1] << 8);
-      const depth = Math.min(map.busy[index + 2], DEPTH_FULL);
-      const side = Math.max(small + 1, (cell - 1) * (0.45 + (0.55 * depth) / DEPTH_FULL));
-      const [x, y] = corner(place);
-      context.fillRect(x + (cell - side) / 2, y + (cell - side) / 2, side, side);
+  const points = new Uint32Array(pixels.data.buffer);
+  points.fill(0);
+  /** Fills a square in the middle of the cell at a place. */
+  const fill = (place, side, colour) => {
+    const length = Math.max(1, Math.round(side * scale));
+    const inset = (cell * scale - length) / 2;
+    const left = Math.round((place % across) * cell * scale + inset);
+    const top = Math.round(Math.floor(place / across) * cell * scale + inset);
+    for (let line = top; line < top + length; line++) {
+      points.fill(colour, line * wide + left, Math.min((line + 1) * wide, line * wide + left + length));
     }
-  });
-  number10(context, hottest, { corner, cell, ink, panel, width });
+  };
+  const small = Math.max(1.5, cell * 0.22);
+  for (let place = 0; place < map.places; place++) {
+    if ((map.taken[place >> 3] & (1 << (place & 7))) !== 0) fill(place, small, dot);
+  }
+  const { busy } = map;
+  for (let index = 0; index < busy.length; index += BUSY_BYTES) {
+    const heat = Math.min(1, Math.log2(1 + heatAt(busy, index)) / Math.log2(1 + HEAT_FULL));
+    const side = Math.max(small + 1, (cell - 2) * (0.35 + 0.65 * heat));
+    fill(busy[index] | (busy[index + 1] << 8), side, steps[stepOf(waitAt(busy, index))]);
+  }
+  context.putImageData(pixels, 0, 0);
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  const corner = (place) => [(place % across) * cell, Math.floor(place / across) * cell];
+  writeNumbers(context, hottest, { corner, cell, ink, panel, width });
   shown = { map, across, cell };
   canvas.dataset.drawMs = (performance.now() - began).toFixed(2);
 }
 
 /** Writes the numbers of the hottest beside their cells, with a frame around each cell. */
-function number10(context, hottest, { corner, cell, ink, panel, width }) {
+function writeNumbers(context, hottest, { corner, cell, ink, panel, width }) {
   const size = Math.max(11, Math.min(15, cell * 0.45));
   context.font = `600 ${size}px system-ui, sans-serif`;
   context.textBaseline = "middle";
@@ -131,10 +161,11 @@ export function placeAt(canvas, event) {
 /** What a place shows, in words. */
 export function describe(place) {
   const { busy } = shown.map;
-  for (let index = 0; index < busy.length; index += 4) {
+  for (let index = 0; index < busy.length; index += BUSY_BYTES) {
     if ((busy[index] | (busy[index + 1] << 8)) !== place) continue;
     const waiting = Math.max(0, busy[index + 2] - 1);
-    return `${number(waiting)} waiting, a turn after ${inWords(waitOf(busy[index + 3]))}. Click for its orders and stock.`;
+    const lines = number(valueOf(busy[index + 4], 0.1));
+    return `${lines} lines a second, ${number(waiting)} waiting, a turn after ${inWords(waitAt(busy, index))}. Click for its orders and stock.`;
   }
   return "An idle actor. Click for its vendor.";
 }
@@ -144,6 +175,6 @@ export function showLegend(list) {
   list.replaceChildren(
     entry("wait-idle", "idle"),
     ...STEPS.map(([, name, text]) => entry(name, text)),
-    make("li", "", "larger: more wait for it"),
+    make("li", "", "larger: more lines are asked of it, or more wait"),
   );
 }

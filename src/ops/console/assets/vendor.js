@@ -53,6 +53,7 @@ function show({ id, name, product, now, outcomes, products, orders }) {
   const facts = make("dl", "facts", ...[
     ["Waiting", now ? number(Math.max(0, now.depth - 1)) : "–"],
     ["Wait for a turn", now ? inWords(now.wait_ms) : "–"],
+    ["Lines a second", now ? number(now.lines_per_s) : "–"],
     ["Turns a second", now ? number(now.turns_per_s) : "–"],
   ].map(([label, value]) => make("div", "", make("dt", "", label), make("dd", "", value))));
   const lines = outcomes.reduce((sum, it) => sum + it.lines, 0);

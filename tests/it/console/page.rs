@@ -1,0 +1,191 @@
+//! What an operator sees while all is well: idle, under load, in both colour schemes, on a phone.
+
+use serde_json::{Value, json};
+use sqlx::Row;
+use tokio::process::Command;
+
+use crate::{
+    loadtest::{loadtest, seeded},
+    support::{World, wait},
+};
+
+use super::{Browser, open, until_text};
+
+/// The load test, which ends with this.
+fn load(world: &World, options: &str) -> tokio::process::Child {
+    let mut command = Command::from(loadtest(world, options));
+    command
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// The vendor that most lines were bought from.
+async fn busiest_vendor(world: &World) -> String {
+    let busiest = "select o.vendor_store_id::text
+                   from vendor_orders o join order_line_items l on l.order_id = o.id
+                   group by 1 order by count(*) desc limit 1";
+    let row = sqlx::query(busiest).fetch_optional(&world.market.database.pool);
+    row.await
+        .unwrap()
+        .map_or_else(String::new, |row| row.get(0))
+}
+
+#[tokio::test]
+async fn an_idle_service_is_well() {
+    let world = World::start().await;
+    let browser = Browser::start(1440, 1000).await;
+    open(&browser, &world.server).await;
+
+    let sentence = browser.text("sentence").await;
+
+    assert_eq!(sentence, "No checkouts at present; all well");
+    assert!(browser.text("t-postgresql").await.contains("answers"));
+    assert!(browser.text("t-redis").await.contains("answers"));
+    browser.picture("idle").await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn under_a_spread_load_the_page_shows_rates_stages_and_live_actors() {
+    let world = seeded(&[]).await;
+    let browser = Browser::start(1440, 1000).await;
+    open(&browser, &world.server).await;
+    let _load = load(
+        &world,
+        "--clients 6 --duration 120s --warmup 0s --carts 6000 --retries 0.05",
+    );
+    until_text(&browser, "sentence", |text| {
+        text.contains("checkouts a second, half of them in")
+    })
+    .await;
+
+    // Of 40 vendors, those that may sell.
+    wait::until("most vendors have an actor", async || {
+        let count = browser.text("map-count").await;
+        let live = count.split(' ').next().unwrap().parse::<u32>();
+        live.is_ok_and(|live| live > 30)
+    })
+    .await;
+    until_text(&browser, "way-total", |text| text.contains("on average")).await;
+    let stages = browser.text("way-rows").await;
+    assert!(
+        stages.contains("commit") && stages.contains("ms"),
+        "{stages}"
+    );
+    let hottest = browser.value("document.querySelectorAll('#hottest tbody tr').length");
+    assert_eq!(hottest.await, json!(10));
+    if std::env::var_os("CONSOLE_PICTURES").is_some() {
+        let minute = "figures.at.length > 60";
+        let script = format!(
+            "const done = arguments[0]; import('/ops/assets/figures.js').then(({{ figures }}) => {{
+                const look = () => {minute} ? done(true) : setTimeout(look, 500); look(); }})"
+        );
+        let pause = std::time::Duration::from_secs(90);
+        let timeouts = fantoccini::wd::TimeoutConfiguration::new(Some(pause), None, None);
+        browser.client.update_timeouts(timeouts).await.unwrap();
+        browser
+            .client
+            .execute_async(&script, Vec::new())
+            .await
+            .unwrap();
+    }
+    browser.picture("spread").await;
+    browser.prefer("dark").await;
+    browser.picture("dark").await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_hot_vendor_stands_first_and_a_click_shows_its_stock_and_orders() {
+    let world = seeded(&[]).await;
+    let browser = Browser::start(1440, 1000).await;
+    open(&browser, &world.server).await;
+    let _load = load(
+        &world,
+        "--clients 32 --duration 120s --warmup 0s --carts 2500 --hot-share 0.9",
+    );
+
+    wait::until("the hot vendor stands first, by its name", async || {
+        let row = "document.querySelector('#hottest tbody tr')";
+        let first = browser.value(&format!("{row}?.dataset.vendor ?? ''")).await;
+        let name = browser
+            .value(&format!("{row}?.cells[1].textContent ?? ''"))
+            .await;
+        let is_named = name
+            .as_str()
+            .is_some_and(|it| !it.is_empty() && !it.starts_with("vendor …"));
+        is_named && first == json!(busiest_vendor(&world).await)
+    })
+    .await;
+    browser.picture("flash-sale").await;
+    let first = "document.querySelector('#hottest tbody button').click()";
+    browser.client.execute(first, Vec::new()).await.unwrap();
+
+    until_text(&browser, "vendor-body", |text| {
+        text.contains("reserved") && text.contains("Available") && text.contains("created pending")
+    })
+    .await;
+    browser.picture("vendor").await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+/// The rules of axe-core that are broken, each with the first element that breaks it.
+async fn broken_rules(browser: &Browser) -> Vec<(String, String)> {
+    const AXE: &str = include_str!("vendor/axe.min.js");
+    browser.client.execute(AXE, Vec::new()).await.unwrap();
+    let run = "const done = arguments[0];
+               axe.run(document, { resultTypes: ['violations'] }).then((result) => done(result.violations))";
+    let violations = browser.client.execute_async(run, Vec::new()).await.unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let violations = violations.as_array().unwrap().iter();
+    violations
+        .map(|it| (text(&it["id"]), text(&it["nodes"][0]["html"])))
+        .collect()
+}
+
+#[tokio::test]
+async fn axe_finds_nothing_in_light_and_dark_and_on_a_phone() {
+    let world = seeded(&[]).await;
+    let _load = load(
+        &world,
+        "--clients 4 --duration 120s --warmup 0s --carts 2500",
+    );
+    for (width, height, picture) in [(1440, 1000, None), (390, 844, Some("phone"))] {
+        let browser = Browser::start(width, height).await;
+        open(&browser, &world.server).await;
+        until_text(&browser, "hottest", |text| text.contains("Flower")).await;
+        for scheme in ["light", "dark"] {
+            browser.prefer(scheme).await;
+            assert_eq!(broken_rules(&browser).await, [], "{scheme}, {width} wide");
+        }
+        browser.prefer("light").await;
+        let overflow = "document.documentElement.scrollWidth - innerWidth";
+        let overflow = browser.value(overflow).await.as_i64().unwrap();
+        assert!(
+            overflow <= 0,
+            "the page is {overflow} px wider than the window"
+        );
+        if let Some(name) = picture {
+            browser.picture(name).await;
+        }
+    }
+}
+
+/// The test above would find something.
+#[tokio::test]
+async fn axe_is_at_work() {
+    let world = World::start().await;
+    let browser = Browser::start(1000, 800).await;
+    open(&browser, &world.server).await;
+    let spoil = "document.getElementById('map').removeAttribute('aria-label');
+                 document.getElementById('sentence').style.color = '#eee'";
+    browser.client.execute(spoil, Vec::new()).await.unwrap();
+
+    let broken = broken_rules(&browser).await;
+
+    let rules: Vec<_> = broken.iter().map(|(rule, _)| rule.as_str()).collect();
+    assert_eq!(rules, ["color-contrast", "role-img-alt"]);
+}

@@ -1,6 +1,9 @@
 //! The result of an audit, as a table for people and as JSON for programs.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fmt::{self, Write},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::{Value, json};
 use terminal::{Table, count};
@@ -71,30 +74,35 @@ impl Report {
 
     /// The same for Prometheus, in its text format.
     pub fn to_metrics(&self, ended_at: SystemTime) -> String {
-        let ended_at = ended_at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut text = String::new();
+        self.write_metrics(&mut text, ended_at)
+            .expect("writing to a string can't fail");
+        text
+    }
+
+    fn write_metrics(&self, text: &mut String, ended_at: SystemTime) -> fmt::Result {
+        let ended_at = ended_at.duration_since(UNIX_EPOCH).unwrap_or_default();
         for entry in list::AUDIT.entries {
             let (name, meaning) = (entry.name, entry.meaning);
-            text += &format!(
-                "# HELP {name} {meaning}.\n# TYPE {name} {}\n",
-                entry.kind.name()
-            );
+            writeln!(text, "# HELP {name} {meaning}.")?;
+            writeln!(text, "# TYPE {name} {}", entry.kind.name())?;
             match name {
                 "splitcart_audit_broken" => {
                     for Checked { rule, broken, .. } in &self.checked {
-                        text += &format!("{name}{{rule=\"{}\"}} {}\n", rule.code, broken.count);
+                        let (rule, count) = (rule.code, broken.count);
+                        writeln!(text, "{name}{{rule=\"{rule}\"}} {count}")?;
                     }
                 }
                 "splitcart_audit_last_run_timestamp_seconds" => {
-                    text += &format!("{name} {}\n", ended_at.as_secs_f64());
+                    writeln!(text, "{name} {}", ended_at.as_secs_f64())?;
                 }
                 "splitcart_audit_duration_seconds" => {
-                    text += &format!("{name} {}\n", self.elapsed.as_secs_f64());
+                    writeln!(text, "{name} {}", self.elapsed.as_secs_f64())?;
                 }
                 _ => unreachable!("the audit has a value for each of its metrics"),
             }
         }
-        text
+        Ok(())
     }
 
     fn table(&self) -> Table {

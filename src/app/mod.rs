@@ -33,16 +33,13 @@ use crate::{
     http::{
         connection::place::Connections,
         options::Options as HttpOptions,
-        server, tls,
+        server,
         token::{TokenVerifier, key_set::KeySet},
     },
     idempotency::incarnation::Incarnation,
     log_floods,
     metrics::Metrics,
-    ops::{
-        KeptConnection, Ops, Remembered,
-        console::{Console, sampler::Sampled},
-    },
+    ops::{KeptConnection, Ops, Remembered, console::Console},
     outbox::start::{self as outbox, Outbox, Pools as OutboxPools},
 };
 
@@ -52,7 +49,7 @@ use self::{
         background_pool, beside_the_listener, follow_orders, in_the_background, sample,
         watch_dependencies,
     },
-    listeners::{Listener, OPS_CLOSE_MAX_S, bind, certificate, serve_ops},
+    listeners::{Listener, OPS_CLOSE_MAX_S, bind, certificate, serve_ops, tls_config},
 };
 
 pub use self::error::Error;
@@ -106,10 +103,7 @@ impl App {
         let keys = KeySet::open(&config.auth)?;
         let metrics = Metrics::new();
         let certificate = certificate(config, &metrics)?;
-        let tls = certificate
-            .as_ref()
-            .map(|it| tls::server_config(it.current()));
-        let tls = tls.transpose()?;
+        let tls = tls_config(certificate.as_ref())?;
         database::prepare(config, database_url).await?;
         tracing::info!("{}", described(config));
         let (committed_events, committed) = mpsc::channel(COMMITTED_BATCHES_MAX);
@@ -148,14 +142,8 @@ impl App {
         // While the service is stopping and serves on, streams stay open, and others are opened.
         let (closing, closes) = watch::channel(false);
         let (live_orders, tail) = follow_orders(config, &background_pool, &metrics, &closes);
-        let sampled = Sampled {
-            metrics: metrics.clone(),
-            checkouts: actors.desks.checkouts.clone(),
-            directory: actors.directory.clone(),
-            sinks: sinks.clone(),
-            stopping: stops.clone(),
-        };
-        let (console, sampling) = sample(config, &background_pool, sampled);
+        let (console, sampling) =
+            sample(config, &background_pool, &actors, &sinks, &metrics, &stops);
         let ops = Ops {
             console: console.clone(),
             database: KeptConnection::to(database_url),
@@ -194,8 +182,7 @@ impl App {
         background.extend(watch_dependencies(config, database_url, redis_url)?);
         background.extend(in_the_background);
         background.extend(late_orders);
-        background.extend([named, webhooks, tail]);
-        background.extend(sampling);
+        background.extend([named, webhooks, tail].into_iter().chain(sampling));
         let http = listeners::spawn(server::serve(http_listener, http_options, tls)?);
         report_listening(scheme, http_addr, ops_addr, connections);
         Ok(Self {

@@ -8,6 +8,7 @@ use actix_web::{
     http::header::{self, EntityTag},
     web,
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 use super::super::refusal;
@@ -113,11 +114,7 @@ fn served(request: &HttpRequest, file: &File) -> HttpResponse {
 
 fn tag_of(content: &str) -> EntityTag {
     let hash = Sha256::digest(content.as_bytes());
-    let short: String = hash
-        .iter()
-        .take(12)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let short = URL_SAFE_NO_PAD.encode(&hash[..12]);
     EntityTag::new_strong(short)
 }
 

@@ -130,11 +130,11 @@ async fn name_missing(console: &Console, pool: &PgPool) {
     if missing.is_empty() {
         return;
     }
-    let named = db::within(pool, ANSWER_MAX, async |connection| {
+    let found = db::within(pool, ANSWER_MAX, async |connection| {
         name_vendors(connection, &missing).await
     });
-    match named.await {
-        Ok(named) => names.keep(named),
+    match found.await {
+        Ok(found) => names.keep(found),
         // The page shows ids until the next look.
         Err(error) => tracing::debug!("the hottest vendors could not be named: {error}"),
     }

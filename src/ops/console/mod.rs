@@ -28,12 +28,9 @@ pub mod sampler;
 mod stream;
 pub mod verdict;
 
-use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicI64, Ordering},
 };
 
 use actix_web::web;
@@ -50,7 +47,7 @@ use self::{
 };
 
 /// Lookups are done for so long after the last sign of a watcher.
-const WATCHED_FOR: Duration = Duration::from_secs(10);
+const WATCHED_FOR_MS: i64 = 10_000;
 
 /// The bounds that the console shows figures against.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -130,7 +127,7 @@ impl Console {
 
     fn is_watched(&self) -> bool {
         let watched_at_ms = self.0.watched_at_ms.load(Ordering::Relaxed);
-        let recently = now_ms().saturating_sub(watched_at_ms) < WATCHED_FOR.as_millis() as i64;
+        let recently = now_ms().saturating_sub(watched_at_ms) < WATCHED_FOR_MS;
         recently || self.0.watchers.any()
     }
 }

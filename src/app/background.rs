@@ -27,10 +27,11 @@ use crate::{
         redis_role,
     },
     outages::{POSTGRESQL, REDIS},
+    outbox::sink_state::SinkStates,
     sweeper,
 };
 
-use super::{Error, options, redis::Targets, redis_at_start};
+use super::{Error, actors::Actors, options, redis::Targets, redis_at_start};
 
 /// A pool for tasks on this thread. The relay has one of its own, so that it waits for no other task.
 pub(super) fn background_pool(
@@ -87,8 +88,18 @@ pub(super) fn in_the_background(
 pub(super) fn sample(
     config: &Config,
     pool: &PgPool,
-    sampled: Sampled,
+    actors: &Actors,
+    sinks: &SinkStates,
+    metrics: &Metrics,
+    stops: &watch::Receiver<bool>,
 ) -> (Console, [JoinHandle<()>; 2]) {
+    let sampled = Sampled {
+        metrics: metrics.clone(),
+        checkouts: actors.desks.checkouts.clone(),
+        directory: actors.directory.clone(),
+        sinks: sinks.clone(),
+        stopping: stops.clone(),
+    };
     let (console, asked) = Console::new(options::console(config));
     let sampling = sampler::sample(console.clone(), sampled);
     let looking = lookups::look_up(console.clone(), pool.clone(), asked);

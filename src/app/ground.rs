@@ -9,7 +9,7 @@ use sqlx::PgPool;
 
 use crate::{
     config::{BACKGROUND_CONNECTIONS, Config, RateLimit, TokenKeys},
-    http::{tls, token::key_set::KeySet, watched_file::WatchedFiles},
+    http::{token::key_set::KeySet, watched_file::WatchedFiles},
     metrics::Metrics,
 };
 
@@ -17,7 +17,7 @@ use super::{
     background::background_pool,
     database,
     error::Error,
-    listeners::{bind, certificate},
+    listeners::{bind, certificate, tls_config},
     redis::Targets,
     telemetry::{self, Tracing},
 };
@@ -53,10 +53,7 @@ impl Ground {
         let metrics = Metrics::new();
         let tracing = telemetry::start(config, &metrics)?;
         let certificate = certificate(config, &metrics)?;
-        let tls = certificate
-            .as_ref()
-            .map(|it| tls::server_config(it.current()));
-        let tls = tls.transpose()?;
+        let tls = tls_config(certificate.as_ref())?;
         database::prepare(config, database_url).await?;
         tracing::info!("{}", described(config));
         let relay = (RELAY, config.sink_connections());

@@ -63,6 +63,14 @@ pub(super) fn certificate(
     })
 }
 
+/// The TLS of a listener with a certificate.
+pub(super) fn tls_config(
+    certificate: Option<&WatchedFiles<CertifiedKey>>,
+) -> Result<Option<rustls::ServerConfig>, Error> {
+    let tls = certificate.map(|it| tls::server_config(it.current()));
+    Ok(tls.transpose()?)
+}
+
 pub(super) fn serve_ops(listener: std::net::TcpListener, ops: Ops) -> io::Result<Listener> {
     let ops = web::Data::new(ops);
     let factory = move || {

@@ -39,15 +39,8 @@ use crate::{
     },
     idempotency::incarnation::Incarnation,
     log_floods,
-    metrics::Metrics,
-    ops::{
-        KeptConnection, Ops, Remembered,
-        console::{Console, sampler::Sampled},
-    },
-    outbox::{
-        sink_state::SinkStates,
-        start::{self as outbox, Outbox, Pools as OutboxPools},
-    },
+    ops::{KeptConnection, Ops, Remembered, console::Console},
+    outbox::start::{self as outbox, Outbox, Pools as OutboxPools},
 };
 
 use self::{
@@ -143,8 +136,8 @@ impl App {
         // While the service is stopping and serves on, streams stay open, and others are opened.
         let (closing, closes) = watch::channel(false);
         let (live_orders, tail) = follow_orders(config, &background_pool, &metrics, &closes);
-        let sampled = sampled(&actors, &metrics, &sinks, &stops);
-        let (console, sampling) = sample(config, &background_pool, sampled);
+        let (console, sampling) =
+            sample(config, &background_pool, &actors, &sinks, &metrics, &stops);
         let ops = Ops {
             console: console.clone(),
             database: KeptConnection::to(database_url),
@@ -291,20 +284,4 @@ fn report_listening(
          time",
         connections.in_all
     );
-}
-
-/// What the live console reads once a second.
-fn sampled(
-    actors: &Actors,
-    metrics: &Metrics,
-    sinks: &SinkStates,
-    stops: &watch::Receiver<bool>,
-) -> Sampled {
-    Sampled {
-        metrics: metrics.clone(),
-        checkouts: actors.desks.checkouts.clone(),
-        directory: actors.directory.clone(),
-        sinks: sinks.clone(),
-        stopping: stops.clone(),
-    }
 }

@@ -180,18 +180,17 @@ impl Hottest {
 }
 
 /// The step of a value on a scale: 0 for none, then one for each eighth of a doubling.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from float to integer saturates"
+)]
 fn step(value: f64, from: f64) -> u8 {
     if value <= 0.0 {
         return 0;
     }
     let doublings = (value / from).log2().max(0.0);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it is positive, and a cast from a float saturates"
-    )]
-    let step = (1.0 + (doublings * STEPS_PER_DOUBLING).round()) as u8;
-    step
+    (1.0 + (doublings * STEPS_PER_DOUBLING).round()).min(255.0) as u8
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use actix_web::{
     http::header::{self, EntityTag},
     web,
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 use super::super::refusal;
@@ -113,9 +114,8 @@ fn served(request: &HttpRequest, file: &File) -> HttpResponse {
 
 fn tag_of(content: &str) -> EntityTag {
     let hash = Sha256::digest(content.as_bytes());
-    let (head, _) = hash.split_at(16);
-    let head = <[u8; 16]>::try_from(head).expect("it was cut to this length");
-    EntityTag::new_strong(format!("{:032x}", u128::from_be_bytes(head)))
+    let short = URL_SAFE_NO_PAD.encode(&hash[..12]);
+    EntityTag::new_strong(short)
 }
 
 #[cfg(test)]

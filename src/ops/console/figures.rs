@@ -125,7 +125,7 @@ impl Figures {
         let places = self.figures.iter().zip(&mut row.values);
         let computed = places.filter(|(figure, _)| matches!(figure.kind, Kind::Computed));
         for ((_, place), value) in computed.zip(values) {
-            *place = value.map_or(f32::NAN, shown);
+            *place = value.map_or(f32::NAN, stored);
         }
     }
 
@@ -133,11 +133,11 @@ impl Figures {
     pub(super) fn read(&mut self, metrics: &Metrics, at_ms: i64, elapsed_s: f64) -> Row {
         let figures = self.figures.iter().zip(&mut self.before);
         let values = figures.map(|(figure, before)| match &figure.kind {
-            Kind::Level(read) => shown(read(metrics)),
+            Kind::Level(read) => stored(read(metrics)),
             Kind::Rate(read) => {
                 let now = read(metrics);
                 let earlier = std::mem::replace(before, now);
-                shown((now - earlier).max(0.0) / elapsed_s)
+                stored((now - earlier).max(0.0) / elapsed_s)
             }
             Kind::Computed => f32::NAN,
         });
@@ -252,6 +252,15 @@ impl List {
     }
 }
 
+/// A figure as it is kept.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seven digits are enough for a chart"
+)]
+fn stored(value: f64) -> f32 {
+    value as f32
+}
+
 fn used(metrics: &Metrics, pool: &str) -> f64 {
     let pools = metrics.pools();
     let used = pools.iter().filter(|it| it.name == pool).map(|it| it.used);
@@ -324,6 +333,10 @@ pub(super) fn sent(value: f32) -> Sent {
 }
 
 impl Serialize for Sent {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a rate is far below the largest integer"
+    )]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(value) = *self;
         if !value.is_finite() {
@@ -331,24 +344,11 @@ impl Serialize for Sent {
         }
         let value = f64::from(value);
         if value.fract() == 0.0 || value.abs() >= 100.0 {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "a counter's increase in a second is small"
-            )]
-            let whole = value.round() as i64;
-            serializer.serialize_i64(whole)
+            serializer.serialize_i64(value.round() as i64)
         } else {
             serializer.serialize_f64((value * 1000.0).round() / 1000.0)
         }
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "seven digits are enough for a chart, and half the memory"
-)]
-fn shown(value: f64) -> f32 {
-    value as f32
 }
 
 #[cfg(test)]

@@ -130,10 +130,10 @@ async fn name_missing(console: &Console, pool: &PgPool) {
     if missing.is_empty() {
         return;
     }
-    let looked_up = db::within(pool, ANSWER_MAX, async |connection| {
+    let found = db::within(pool, ANSWER_MAX, async |connection| {
         name_vendors(connection, &missing).await
     });
-    match looked_up.await {
+    match found.await {
         Ok(found) => names.keep(found),
         // The page shows ids until the next look.
         Err(error) => tracing::debug!("the hottest vendors could not be named: {error}"),

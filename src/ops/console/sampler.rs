@@ -49,12 +49,12 @@ pub struct Sampled {
 
 /// Samples for as long as the runtime lasts.
 pub async fn sample(console: Console, sampled: Sampled) {
-    let mut at_work = Sampler::new(console, sampled);
+    let mut state = Sampler::new(console, sampled);
     let mut ticks = tokio::time::interval(SAMPLE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        at_work.sample();
+        state.sample();
     }
 }
 

@@ -116,7 +116,9 @@ pub fn problems(signs: &Signs) -> Vec<Problem> {
         let (key, state) = (key.to_owned(), State::Warning);
         found.push(Problem { key, state, text });
     };
-    if signs.p99_s.is_some_and(|it| it > SLOW_S) {
+    // The percentiles of a load that has just ended concern nobody.
+    let is_bought = signs.created_per_s >= SOME_PER_S;
+    if is_bought && signs.p99_s.is_some_and(|it| it > SLOW_S) {
         let p99 = duration(signs.p99_s.unwrap_or_default());
         add(
             "slow",

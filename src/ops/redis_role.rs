@@ -149,7 +149,7 @@ mod tests {
         };
         let fine = server(node("a:1", "role:master\r\n"), true);
         let loading = server(node("b:2", "role:master\r\nloading:1\r\n"), true);
-        assert_eq!(problem_of(&[fine.clone()]), None);
+        assert_eq!(problem_of(std::slice::from_ref(&fine)), None);
         let problem = problem_of(&[fine, loading]).unwrap_or_default();
         assert_eq!(problem, "b:2: it is still loading its data");
     }

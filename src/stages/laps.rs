@@ -153,7 +153,9 @@ mod tests {
         let laps = Laps::begin();
         assert!(laps.batch_ids().is_none() && laps.report_batch().is_none());
         let members = [SpanIds::new_trace(true), SpanIds::new_trace(false)];
-        members.iter().for_each(|member| laps.add_traced(*member));
+        for member in members {
+            laps.add_traced(member);
+        }
         let batch = laps.clone().report_batch().unwrap();
         assert_eq!(batch.members, members);
         assert_eq!(laps.batch_ids(), Some(batch.ids));

@@ -259,9 +259,8 @@ fn way_lines(moment: &Moment, area: Rect) -> Vec<Line<'static>> {
     let head = format!("way of a checkout, {}", duration(total / created * 1e3));
     let mut lines = vec![Line::styled(head, QUIET)];
     for stage in stages {
-        // A cast from float to integer saturates.
-        let length = (stage.value / most * bar_max as f64).round() as usize;
-        let bar = "█".repeat(length);
+        let length = whole(stage.value / most * bar_max as f64);
+        let bar = "█".repeat(usize::try_from(length).unwrap_or(bar_max).min(bar_max));
         lines.push(Line::from(vec![
             Span::raw(format!("{:<STAGE_NAME$}", stage.name)),
             Span::styled(
@@ -282,9 +281,18 @@ fn draw_rates(frame: &mut Frame<'_>, view: &View, area: Rect) {
     let newest = view.rates.len().saturating_sub(seconds);
     let rates = view.rates.iter().skip(newest);
     // Tenths, so that small rates are seen.
-    let bars: Vec<_> = rates.map(|rate| (rate * 10.0).round() as u64).collect();
+    let bars: Vec<_> = rates.map(|rate| whole(rate * 10.0)).collect();
     let style = Style::new().fg(Color::Blue);
     frame.render_widget(Sparkline::default().data(bars).style(style), area);
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from a float saturates"
+)]
+fn whole(value: f64) -> u64 {
+    value.round() as u64
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Looks at a session with the settings of the pools: they may be refused, or get lost on their way.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
-use secrecy::SecretString;
 use tokio::time::Instant;
 
 use crate::{
@@ -19,49 +18,48 @@ use super::{
     ISOLATION, PLANNER, SESSION_SETTINGS, within,
 };
 
+const ALL: [&str; 3] = [SESSION_SETTINGS, PLANNER, ISOLATION];
+const REMEDY: &str = "if a pooler is in front of PostgreSQL, see docs/postgresql.md";
+
 /// Looks over a connection with the settings of the pools: they may be refused, or get lost on their way.
 pub(super) async fn look(subject: &Subject, until: Instant) -> Vec<Line> {
     let Some(servers) = &subject.servers else {
         return Vec::new();
     };
     let limits = pool_limits(&subject.config, subject.limit);
+    let url = &servers.database;
+    match within(until, db::pooler_check::find_contradiction(url, limits)).await {
+        Ok(None) => {}
+        Ok(Some(contradiction)) => {
+            let not_well = |id| Line::not_well(id, contradiction.to_string(), REMEDY);
+            return ALL.map(not_well).to_vec();
+        }
+        Err(error) => return no_session(&error),
+    }
     if subject.config.database.pool_mode == PoolMode::Transaction {
-        return look_behind_a_pooler(&servers.database, limits, until).await;
+        let well = |id| Line::well(id, "every transaction brings it along behind the pooler");
+        return ALL.map(well).to_vec();
     }
     let reading = async {
-        let mut session =
-            db::pool::connect_as(&servers.database, "splitcart doctor", limits).await?;
+        let mut session = db::pool::connect_as(url, "splitcart doctor", limits).await?;
         db::server_state::read(&mut session).await
     };
     match within(until, reading).await {
         Ok(state) => judge_session(&subject.config, &state),
-        Err(error) => {
-            let refused = Line::not_well(
-                SESSION_SETTINGS,
-                format!("PostgreSQL refuses the settings of our connections: {error}"),
-                "if a pooler is in front of PostgreSQL, see \"Poolers\" in docs/operations.md",
-            );
-            let rest = [PLANNER, ISOLATION];
-            let rest =
-                rest.map(|id| Line::not_seen(id, "no connection with our settings can be made"));
-            [vec![refused], rest.to_vec()].concat()
-        }
+        Err(error) => no_session(&error),
     }
 }
 
-/// Looks at what each transaction makes of a session that a pooler lends.
-async fn look_behind_a_pooler(url: &SecretString, limits: PoolLimits, until: Instant) -> Vec<Line> {
-    const ALL: [&str; 3] = [SESSION_SETTINGS, PLANNER, ISOLATION];
-    let looking = db::pooler_check::find_contradiction(url, limits);
-    match within(until, looking).await {
-        Ok(None) => ALL
-            .map(|id| Line::well(id, "every transaction brings it along behind the pooler"))
-            .to_vec(),
-        Ok(Some(contradiction)) => ALL
-            .map(|id| Line::not_well(id, contradiction.to_string(), "see docs/postgresql.md"))
-            .to_vec(),
-        Err(error) => ALL.map(|id| Line::not_seen(id, error.to_string())).to_vec(),
-    }
+/// The lines if no connection with our settings can be made.
+fn no_session(error: &impl Display) -> Vec<Line> {
+    let refused = Line::not_well(
+        SESSION_SETTINGS,
+        format!("PostgreSQL refuses the settings of our connections: {error}"),
+        REMEDY,
+    );
+    let rest = [PLANNER, ISOLATION];
+    let rest = rest.map(|id| Line::not_seen(id, "no connection with our settings can be made"));
+    [vec![refused], rest.to_vec()].concat()
 }
 
 fn pool_limits(config: &Config, connect_max: Duration) -> PoolLimits {
@@ -75,8 +73,6 @@ fn pool_limits(config: &Config, connect_max: Duration) -> PoolLimits {
 }
 
 fn judge_session(config: &Config, state: &ServerState) -> Vec<Line> {
-    const LOST: &str = "a pooler in front of PostgreSQL drops our settings: see \"Poolers\" in \
-        docs/operations.md";
     let limit_ms = state.number("statement_timeout");
     let limits = if limit_ms == Some(config.transaction_ms_max) {
         Line::well(
@@ -87,7 +83,7 @@ fn judge_session(config: &Config, state: &ServerState) -> Vec<Line> {
         let limit =
             limit_ms.map_or_else(String::new, |ms| format!(": statement_timeout is {ms} ms"));
         let found = format!("the time limits of our connections do not reach PostgreSQL{limit}");
-        Line::not_well(SESSION_SETTINGS, found, LOST)
+        Line::not_well(SESSION_SETTINGS, found, REMEDY)
     };
     let lost: Vec<_> = Workload::Reads
         .planner_settings()
@@ -100,7 +96,7 @@ fn judge_session(config: &Config, state: &ServerState) -> Vec<Line> {
             "the planner works by keys and indexes in our connections",
         )
     } else {
-        Line::not_well(PLANNER, lost.join(", "), LOST)
+        Line::not_well(PLANNER, lost.join(", "), REMEDY)
     };
     let isolation = state.setting("default_transaction_isolation");
     let read_only = state.setting("default_transaction_read_only");
@@ -111,7 +107,7 @@ fn judge_session(config: &Config, state: &ServerState) -> Vec<Line> {
         )
     } else {
         let found = format!("our transactions are {isolation}, and read-only is {read_only}");
-        Line::not_well(ISOLATION, found, LOST)
+        Line::not_well(ISOLATION, found, REMEDY)
     };
     vec![limits, planner, isolation]
 }

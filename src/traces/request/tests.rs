@@ -5,7 +5,7 @@ use crate::stages::{laps::Laps, trip::Trip};
 use super::*;
 
 /// A checkout whose first attempt failed, as far as its spans need it.
-fn answered_after<'a>(began_at: Instant, span: SpanIds, way: &'a Way) -> Answered<'a> {
+fn answered_after(began_at: Instant, span: SpanIds, way: &Way) -> Answered<'_> {
     Answered {
         span,
         parent_id: Some(7),

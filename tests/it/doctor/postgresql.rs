@@ -7,6 +7,7 @@ use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions}
 
 use super::set_up::SetUp;
 use crate::support::{
+    pgbouncer::{PgBouncer, Pool},
     pooler::{Logins, Pooler},
     redis::signal,
     wait,
@@ -186,34 +187,31 @@ async fn defaults_of_a_role_that_our_sessions_override_are_well() {
 }
 
 #[tokio::test]
-async fn a_pooler_that_drops_our_settings_is_named() {
+async fn a_pooler_that_shares_sessions_is_named_unless_the_settings_know_it() {
     let mut set_up = SetUp::new().await;
-    let role = &set_up.role;
-    set_up
-        .run(&format!(
-            "alter role {role} set default_transaction_isolation = 'serializable'"
-        ))
-        .await;
-    let pooler = Pooler::before(&set_up.database_url, Logins::DropOptions).await;
+    let pool = Pool {
+        sessions_max: 4,
+        statements_max: 1000,
+    };
+    let pooler = PgBouncer::before(&set_up.database_url, pool).await;
     set_up.database_url = pooler.url();
-    set_up
-        .examine()
-        .await
-        .assert_names(&SESSIONS, &["machine.service"]);
+    let report = set_up.examine().await;
+    report.assert_names_only(&SESSIONS);
+    assert!(report.found(SESSIONS[0]).contains("database.pool_mode"));
+
+    for (variable, value) in pooler.settings() {
+        set_up.set(variable, value);
+    }
+
+    set_up.examine().await.assert_names_only(&[]);
 }
 
 #[tokio::test]
-async fn a_pooler_that_refuses_our_settings_is_named() {
+async fn a_pooler_that_refuses_startup_options_is_no_problem() {
     let mut set_up = SetUp::new().await;
     let pooler = Pooler::before(&set_up.database_url, Logins::RefuseOptions).await;
     set_up.database_url = pooler.url();
-    let report = set_up.examine().await;
-    report.assert_names_only(&["postgresql.session_settings"]);
-    assert!(
-        report
-            .found("postgresql.session_settings")
-            .contains("unsupported startup parameter")
-    );
+    set_up.examine().await.assert_names_only(&[]);
 }
 
 #[tokio::test]

@@ -82,8 +82,8 @@ async fn the_documented_rights_are_enough_and_each_is_needed() {
     // Redis 7.0 does not know CLIENT SETINFO, which later versions may refuse this user without harm.
     assert!(refusals.is_empty(), "{refusals:?}");
     let used = commands_used(&redis).await;
-    let user = documented_user();
-    let granted = user.iter().filter_map(|word| word.strip_prefix('+'));
+    let documented = documented_user();
+    let granted = documented.iter().filter_map(|word| word.strip_prefix('+'));
     let granted: BTreeSet<_> = granted.map(str::to_owned).collect();
     let unused: Vec<_> = granted.difference(&used).collect();
     assert!(unused.is_empty(), "granted and not needed: {unused:?}");

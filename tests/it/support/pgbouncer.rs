@@ -240,13 +240,16 @@ pub async fn in_front_of(url: &str) -> (String, Vec<(&'static str, &'static str)
     if options.get_socket() != cluster.get_socket() {
         return (url.to_owned(), Vec::new());
     }
-    let pooled = pooler
+    let through = pooler
         .options()
         .username(options.get_username())
         .database(options.get_database().unwrap());
-    wait::until("PgBouncer answers", async || pooled.connect().await.is_ok()).await;
+    wait::until("PgBouncer answers", async || {
+        through.connect().await.is_ok()
+    })
+    .await;
     (
-        pooled.to_url_lossy().to_string(),
+        through.to_url_lossy().to_string(),
         pooler.settings().to_vec(),
     )
 }

@@ -1,6 +1,5 @@
 //! The program of this crate as it is run. All other tests of its work are in `tests/it` of the root, which
 //! runs it as it is typed; cargo builds it for them because of this.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 use std::process::Command;
 

@@ -1,6 +1,5 @@
 //! The program of this crate as it is run. Its tests with a running service are in `tests/it` of the root,
 //! which runs it as it is typed; cargo builds it for them because of this.
-#![expect(clippy::unwrap_used, reason = "a test that can't go on should stop")]
 
 use std::process::Command;
 

@@ -137,7 +137,9 @@ impl Figures {
             Kind::Rate(read) => {
                 let now = read(metrics);
                 let earlier = std::mem::replace(before, now);
-                stored((now - earlier).max(0.0) / elapsed_s)
+                // Not `max`, which would make 0 of a first reading.
+                let rise = if now < earlier { 0.0 } else { now - earlier };
+                stored(rise / elapsed_s)
             }
             Kind::Computed => f32::NAN,
         });

@@ -55,7 +55,7 @@ async fn under_a_spread_load_the_page_shows_rates_stages_and_live_actors() {
     open(&browser, &world.server).await;
     let _load = load(
         &world,
-        "--clients 6 --duration 120s --warmup 0s --carts 6000 --retries 0.05",
+        "--clients 6 --duration 120s --warmup 0s --carts 12000 --retries 0.05",
     );
     until_text(&browser, "sentence", |text| {
         text.contains("checkouts a second, half of them in")
@@ -78,7 +78,7 @@ async fn under_a_spread_load_the_page_shows_rates_stages_and_live_actors() {
     let hottest = browser.value("document.querySelectorAll('#hottest tbody tr').length");
     assert_eq!(hottest.await, json!(10));
     if std::env::var_os("CONSOLE_PICTURES").is_some() {
-        let minute = "figures.at.length > 60";
+        let minute = "figures.at.length > 40";
         let script = format!(
             "const done = arguments[0]; import('/ops/assets/figures.js').then(({{ figures }}) => {{
                 const look = () => {minute} ? done(true) : setTimeout(look, 500); look(); }})"

@@ -29,9 +29,9 @@ async fn claim(connection: &mut redis::aio::MultiplexedConnection) -> Vec<Vec<u8
 
 async fn send(connection: &mut redis::aio::MultiplexedConnection, words: &[Vec<u8>]) -> Value {
     let mut command = redis::Cmd::new();
-    words.iter().for_each(|word| {
+    for word in words {
         command.arg(word.as_slice());
-    });
+    }
     command.query_async(connection).await.unwrap()
 }
 

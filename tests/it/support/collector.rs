@@ -3,6 +3,7 @@
 
 use std::{
     convert::Infallible,
+    fmt::Write,
     io::Read,
     sync::{
         Arc, Mutex,
@@ -190,5 +191,9 @@ pub fn attribute(attributes: &[KeyValue], name: &str) -> String {
 
 /// An id in hex.
 pub fn hex(id: &[u8]) -> String {
-    id.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = String::new();
+    for byte in id {
+        write!(hex, "{byte:02x}").unwrap();
+    }
+    hex
 }

@@ -24,13 +24,13 @@ pub struct Redis {
 
 enum Servers {
     Private {
-        process: Option<PrivateRedis>,
+        process: Option<Box<PrivateRedis>>,
         dir: TempDir,
     },
     /// On TCP, with a Sentinel if the run is about them.
     OnTcp {
-        server: RedisServer,
-        _sentinel: Option<RedisServer>,
+        server: Box<RedisServer>,
+        _sentinel: Option<Box<RedisServer>>,
     },
 }
 
@@ -62,7 +62,7 @@ impl Redis {
         Self {
             url: process.url().to_owned(),
             servers: Servers::Private {
-                process: Some(process),
+                process: Some(Box::new(process)),
                 dir,
             },
         }
@@ -96,8 +96,8 @@ impl Redis {
             other => panic!("{KIND} is {other:?}"),
         };
         let servers = Servers::OnTcp {
-            server,
-            _sentinel: sentinel,
+            server: Box::new(server),
+            _sentinel: sentinel.map(Box::new),
         };
         Self { url, servers }
     }
@@ -118,7 +118,8 @@ impl Redis {
     pub async fn restart(&mut self) {
         match &mut self.servers {
             Servers::Private { process, dir } => {
-                *process = Some(PrivateRedis::start_at(dir.path()).await.unwrap());
+                let again = PrivateRedis::start_at(dir.path()).await.unwrap();
+                *process = Some(Box::new(again));
             }
             Servers::OnTcp { server, .. } => server.restart().await,
         }
@@ -137,7 +138,7 @@ impl Redis {
         match &self.servers {
             Servers::Private { process, .. } => process
                 .as_ref()
-                .and_then(PrivateRedis::pid)
+                .and_then(|it| it.pid())
                 .expect("Redis runs"),
             Servers::OnTcp { server, .. } => server.pid(),
         }

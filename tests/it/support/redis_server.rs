@@ -117,7 +117,7 @@ impl RedisServer {
         // Sentinels have no CONFIG.
         self.tell(&["ACL", "SETUSER", "default", "resetpass", &word])
             .await;
-        self.password = password.to_owned();
+        password.clone_into(&mut self.password);
     }
 
     /// Waits until it serves as a node of a cluster.

@@ -17,7 +17,8 @@ benchmarks := audit catalogue loadtest
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: install-missing ## Show the service at work, with a private PostgreSQL and Redis (ARGS=...)
+demo: ## Show the service at work, with a private PostgreSQL and Redis (ARGS=...)
+	@scripts/install-missing demo
 	$(call build,demo)
 	$(release)/splitcart demo $(ARGS)
 

@@ -66,7 +66,8 @@ async fn failing_logins_are_few_and_readiness_says_why() {
     }
     let logins = pooler.refused();
 
-    // The first logins of each worker, the relay's, and then one per pause; the watcher has its own pause.
+    // The first logins of each worker, the relay's, and then one per pause. The watcher of PostgreSQL and the
+    // console log in once a second each.
     let took = started.elapsed();
     let most = 30 + 8 * usize::try_from(took.as_secs()).unwrap();
     assert!(

@@ -300,10 +300,13 @@ mod tests {
     fn what_can_t_be_meant_is_refused() {
         for (url, named) in [
             (
-                "postgres://u:hunter2@/d?host=a,b&port=1,2,3",
+                "postgres:///d?user=u&password=hunter2&host=a,b&port=1,2,3",
                 "2 hosts and 3 ports",
             ),
-            ("postgres://u:hunter2@/d?host=a&port=x", "x is not a port"),
+            (
+                "postgres:///d?user=u&password=hunter2&host=a&port=x",
+                "x is not a port",
+            ),
             (
                 "postgres://u:hunter2@h/d?sslrootcert=/no/such/file",
                 "sslrootcert, /no/such/file",

@@ -69,6 +69,11 @@ impl Error {
         code.is_some_and(|code| code == "08P01" || is_of_class(&code, &["28", "3D"]))
     }
 
+    /// True if the connection leads to a standby, which the service never uses.
+    pub fn is_of_a_standby(&self) -> bool {
+        super::primary::is_a_standby(&self.cause)
+    }
+
     /// Advises the person who configured the URL.
     pub fn advice(&self) -> Option<&'static str> {
         let code = self.code();

@@ -96,7 +96,8 @@ async fn connect_to(host: &PgConnectOptions, wanted: Wanted) -> Result<PgConnect
     Ok(connection)
 }
 
-fn is_a_standby(error: &sqlx::Error) -> bool {
+/// True of the error of [`only_reads`].
+pub(super) fn is_a_standby(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(error) if error.kind() == io::ErrorKind::Unsupported)
 }
 

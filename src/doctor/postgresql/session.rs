@@ -1,6 +1,6 @@
 //! Looks at a session with the settings of the pools: they may be refused, or get lost on their way.
 
-use std::{fmt::Display, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -51,7 +51,11 @@ pub(super) async fn look(subject: &Subject, until: Instant) -> Vec<Line> {
 }
 
 /// The lines if no connection with our settings can be made.
-fn no_session(error: &impl Display) -> Vec<Line> {
+fn no_session(error: &db::Error) -> Vec<Line> {
+    if error.is_of_a_standby() {
+        let unseen = |id| Line::not_seen(id, "the service makes no connections to a standby");
+        return ALL.map(unseen).to_vec();
+    }
     let refused = Line::not_well(
         SESSION_SETTINGS,
         format!("PostgreSQL refuses the settings of our connections: {error}"),

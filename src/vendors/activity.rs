@@ -11,7 +11,7 @@ use std::{
 
 use crate::domain::ids::VendorStoreId;
 
-/// The share of the newest look in [`Sighting::heat`]: it follows a change within a few looks, and a single
+/// The share of the newest look in [`Pace::heat`]: it follows a change within a few looks, and a single
 /// second does not reorder the hottest vendors.
 const NEWEST_SHARE: f64 = 0.3;
 /// A transaction that waits for a vendor makes it as hot as so many lines a second.

@@ -26,6 +26,11 @@ OF_VENDORS = {
     "POST /api/v1/orders/{id}/fulfillment": "accepted",
 }
 
+CANCELLATIONS = {
+    "POST /api/v1/orders/{id}/cancellation",
+    "POST /api/v1/checkout-groups/{id}/cancellation",
+}
+
 # The buyers' own headers: a request without one of them is to be refused, and stays as it is.
 BUYERS = {
     header["value"]
@@ -37,15 +42,16 @@ keys_sent = itertools.count()
 carts_sent = itertools.count()
 vendors_asked = itertools.count()
 previews_asked = itertools.count()
+cancellations_asked = itertools.count()
 
 
-def order_of(vendor, status):
-    """An order of a vendor in a status, if it has one."""
+def order_of(caller, status):
+    """An order of a vendor or a buyer in a status, with its group, if there is one."""
     url = f"{os.environ['CONTRACT_URL']}/api/v1/orders?status={status}&limit=1"
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {vendor}"})
+    request = urllib.request.Request(url, headers={"Authorization": caller})
     with urllib.request.urlopen(request) as answer:
         orders = json.load(answer)["data"]
-    return orders[0]["order_id"] if orders else None
+    return (orders[0]["order_id"], orders[0]["checkout_group_id"]) if orders else (None, None)
 
 
 def act_as_vendor(case):
@@ -56,14 +62,24 @@ def act_as_vendor(case):
     if asked % 2:
         return
     status = OF_VENDORS[case.operation.label]
-    vendor = VENDORS[asked // 2 % len(VENDORS)]
+    vendor = f"Bearer {VENDORS[asked // 2 % len(VENDORS)]}"
     if status is not None:
-        order = order_of(vendor, status)
+        order, _ = order_of(vendor, status)
         if order is None:
             return
         case.path_parameters["id"] = order
         case.body = {"decision": "accept"} if status == "created_pending" else {}
-    case.headers["Authorization"] = f"Bearer {vendor}"
+    case.headers["Authorization"] = vendor
+
+
+def cancel_own(case):
+    """Sends every other cancellation of a buyer for what the buyer can still cancel."""
+    caller = case.headers.get("Authorization") if case.headers else None
+    if caller not in BUYERS or next(cancellations_asked) % 2:
+        return
+    order, group = order_of(caller, "created_pending")
+    if order is not None:
+        case.path_parameters["id"] = order if "orders" in case.operation.label else group
 
 
 def freeze_cart(caller):
@@ -94,6 +110,8 @@ def before_call(context, case, kwargs):
             headers["Idempotency-Key"] = f"contract-{sent // TIMES_PER_KEY}"
     if is_well_formed(case) and case.operation.label in OF_VENDORS:
         act_as_vendor(case)
+    if is_well_formed(case) and case.operation.label in CANCELLATIONS:
+        cancel_own(case)
     if is_well_formed(case) and case.operation.label == "PUT /api/v1/cart":
         # Generated ids and prices match no product: every other cart gets lines that exist.
         if next(carts_sent) % 2 == 0:

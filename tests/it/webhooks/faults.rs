@@ -187,8 +187,12 @@ async fn an_instance_that_dies_after_the_post_has_it_repeated_with_the_same_id()
         where outcome is null and claimed_until > now()";
     assert_eq!(stage.count(unrecorded).await, 1);
     let other = stage.another_server(&[]).await;
+    // The lease ends now, and with it the time at which the delivery is due again.
     stage
-        .run("update webhook_deliveries set claimed_until = now()")
+        .run("update webhook_endpoints set next_due_at = now()")
+        .await;
+    stage
+        .run("update webhook_deliveries set claimed_until = now(), due_at = now()")
         .await;
     let came = receiver.until_received(2).await;
     assert_eq!((came[0].id(), &came[0].body), (came[1].id(), &came[1].body));

@@ -106,6 +106,15 @@ async fn a_late_head_is_told_so_in_the_envelope_the_second_one_too() {
     assert_eq!(world.server.metric(counted).await, 2.0);
 }
 
+/// A connection that is opened in advance and never used is closed without an answer, which its client could
+/// take for that to a request it sends just then.
+#[tokio::test]
+async fn a_connection_that_is_never_used_is_closed_without_a_word() {
+    let world = World::with_settings(&[("SPLITCART_HTTP_HEAD_MS_MAX", "500")]).await;
+    let mut unused = connect(&world.server).await;
+    assert_eq!(read_to_end(&mut unused).await, "");
+}
+
 /// A request that has arrived is served, however long the server was stopped.
 #[tokio::test]
 async fn whole_requests_that_came_while_we_slept_are_served() {

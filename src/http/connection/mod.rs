@@ -91,6 +91,8 @@ pub struct Connection<Io: AsyncRead + AsyncWrite + Unpin> {
 /// The next thing that the client sends.
 #[derive(Clone, Copy, Debug)]
 enum Phase {
+    /// The first head. No byte of it has come: clients open connections in advance and may never use them.
+    Unused,
     /// The rest of a head.
     Head(HeadEnd),
     /// A body, if anything: its limit is kept where it is read.
@@ -125,7 +127,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
             ),
             limits,
             protocol,
-            phase: Phase::Head(HeadEnd::default()),
+            phase: Phase::Unused,
             deadline,
             write_due: None,
             timer: Box::pin(sleep_until(deadline)),
@@ -155,9 +157,14 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         {
             self.requests.cut_off(cut);
         }
-        if let Phase::Idle = self.phase {
-            self.phase = Phase::Head(HeadEnd::default());
-            self.deadline = Instant::now() + self.limits.head_max;
+        match self.phase {
+            // The time has begun with the connection.
+            Phase::Unused => self.phase = Phase::Head(HeadEnd::default()),
+            Phase::Idle => {
+                self.phase = Phase::Head(HeadEnd::default());
+                self.deadline = Instant::now() + self.limits.head_max;
+            }
+            Phase::Head(_) | Phase::Body | Phase::Frames | Phase::Over => {}
         }
         if let Phase::Head(end) = &mut self.phase
             && end.find(bytes)
@@ -184,7 +191,7 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
             return Some((due, Late::Reader));
         }
         match self.phase {
-            Phase::Head(_) | Phase::Idle => Some((self.deadline, Late::Client)),
+            Phase::Unused | Phase::Head(_) | Phase::Idle => Some((self.deadline, Late::Client)),
             Phase::Frames => {
                 let idle = self.requests.idle_since();
                 let idle = idle.map(|since| (since + self.limits.idle_max, Late::Client));
@@ -212,7 +219,8 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> Connection<Io> {
         Poll::Pending
     }
 
-    /// Answers with the reason, if nothing else is being written, and ends reading.
+    /// Answers with the reason, if part of a head has come and nothing else is being written, and ends
+    /// reading. An answer to no request could be taken for that to the next one.
     fn give_up(&mut self, cx: &mut Context<'_>) {
         if let (Phase::Head(_), false) = (self.phase, self.is_http2()) {
             let answer = Refusal::late_head().tell(&self.limits.metrics);

@@ -23,7 +23,7 @@ mod registrar;
 pub mod stage_meters;
 #[cfg(test)]
 mod tests;
-mod zeros;
+pub mod zeros;
 
 use std::sync::{Arc, Mutex, PoisonError, atomic::AtomicU64};
 

@@ -8,7 +8,8 @@ use super::{
     RefusedBecause, RefusedLabel, ReplayLabel, StatusLabel,
 };
 
-const CHECKOUTS: [&str; 13] = [
+/// The outcomes of checkouts: the values of a label of `splitcart_checkouts_total`.
+pub const CHECKOUTS: [&str; 13] = [
     "created",
     "replayed",
     "key_reused",
@@ -23,7 +24,8 @@ const CHECKOUTS: [&str; 13] = [
     "unavailable",
     "failed",
 ];
-const RESERVATIONS: [&str; 9] = [
+/// The outcomes of lines: the values of a label of `splitcart_reservations_total`.
+pub const RESERVATIONS: [&str; 9] = [
     "reserved",
     "filled_rest",
     "insufficient_inventory",

@@ -15,34 +15,8 @@ use crate::{
 /// The seconds that are kept. A second has about 70 figures of four bytes, so all of it is about 260 kB.
 const KEPT_S: usize = 15 * 60;
 
-/// The outcomes of checkouts: the values of a label of `splitcart_checkouts_total`.
-pub(super) const CHECKOUTS: [&str; 13] = [
-    "created",
-    "replayed",
-    "key_reused",
-    "cart_not_found",
-    "already_converted",
-    "forbidden",
-    "cart_expired",
-    "cart_changed",
-    "invalid",
-    "stock_changed",
-    "overloaded",
-    "unavailable",
-    "failed",
-];
-/// The outcomes of lines: the values of a label of `splitcart_reservations_total`.
-pub(super) const LINES: [&str; 9] = [
-    "reserved",
-    "filled_rest",
-    "insufficient_inventory",
-    "product_unavailable",
-    "vendor_license_invalid",
-    "vendor_subscription_inactive",
-    "vendor_state_mismatch",
-    "vendor_order_incomplete",
-    "purchase_limit_reached",
-];
+pub(super) use crate::metrics::zeros::{CHECKOUTS, RESERVATIONS as LINES};
+
 const REFUSALS: [(&str, RefusedBecause); 5] = [
     ("queue_full", RefusedBecause::QueueFull),
     ("would_wait_too_long", RefusedBecause::WouldWaitTooLong),

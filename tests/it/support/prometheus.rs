@@ -12,6 +12,8 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::wait;
+
 /// A Prometheus that scrapes every second. Killed when dropped, and when the test process ends.
 pub struct Prometheus {
     process: Child,
@@ -56,12 +58,20 @@ impl Prometheus {
             .spawn()
             .expect("scripts/install-missing installs Prometheus");
         let address = address_in_log(&mut process).await;
-        Self {
+        let new = Self {
             process,
             url: format!("http://{address}"),
             client: reqwest::Client::new(),
             _dir: dir,
-        }
+        };
+        // It listens before it answers queries.
+        let ready = format!("{}/-/ready", new.url);
+        wait::until("Prometheus is ready", async || {
+            let answer = new.client.get(&ready).send().await;
+            answer.is_ok_and(|answer| answer.status().is_success())
+        })
+        .await;
+        new
     }
 
     /// The samples that a query finds now. `NaN` is no sample.

@@ -8,8 +8,10 @@ release := $(or $(CARGO_TARGET_DIR),target)/release
 # The installation directory; `splitcart NAME` finds the tools beside the service.
 prefix := $(or $(PREFIX),$(CARGO_HOME),$(HOME)/.cargo)
 build = cargo build --locked --release -p splitcart $(addprefix -p splitcart-,$(1))
-# The tools of both benchmarks: with one set for both, cargo builds nothing twice.
+# The tools of the benchmarks: with one set for all, cargo builds nothing twice.
 benchmarks := audit catalogue loadtest
+# Of their programs, those that the two checks run. Linking one takes minutes.
+checks := $(addprefix --bin ,splitcart splitcart-audit splitcart-loadtest splitcart-seed compare fault-bench)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo install test contract clients bench bench-compare bench-check events-bench events-soak fault-bench fault-check lint deploy-check release deny fuzz sqlx clean install-missing install-brokers
@@ -47,7 +49,7 @@ bench-compare: install-missing ## Measure every target of the design and compare
 	$(release)/compare $(ARGS)
 
 bench-check: install-missing ## Compare ratios with crates/loadtest/floors.toml, in under three minutes
-	$(call build,$(benchmarks))
+	$(call build,$(benchmarks)) $(checks)
 	$(release)/compare --check $(ARGS)
 
 events-bench: install-missing install-brokers ## Kill, freeze and empty brokers while events pass (ARGS=--help)
@@ -63,7 +65,7 @@ fault-bench: install-missing ## Cause every fault of docs/reliability.md and mea
 	$(release)/fault-bench $(ARGS)
 
 fault-check: install-missing ## Compare the first faults with crates/loadtest/fault_floors.toml, in under three minutes
-	$(call build,$(benchmarks))
+	$(call build,$(benchmarks)) $(checks)
 	$(release)/fault-bench --check $(ARGS)
 
 lint: install-missing ## Check format, clippy, documentation, .sqlx, dependencies and deploy/

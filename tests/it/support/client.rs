@@ -1,6 +1,6 @@
 //! A client of the public API.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
@@ -94,10 +94,15 @@ impl Reply {
     }
 }
 
+/// The time for which an unused connection is kept: shorter than the server keeps one that was opened in
+/// advance (`http.head_ms_max`), so that no request meets its end.
+const KEPT_IDLE: Duration = Duration::from_secs(5);
+
 impl Client {
     pub fn new(base: &str, token: Option<String>) -> Self {
+        let http = reqwest::Client::builder().pool_idle_timeout(KEPT_IDLE);
         Self {
-            http: reqwest::Client::new(),
+            http: http.build().unwrap(),
             base: base.to_owned(),
             token,
         }

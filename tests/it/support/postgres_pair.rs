@@ -72,6 +72,11 @@ impl PostgresPair {
             .await;
         primary.run("select pg_reload_conf()").await;
         primary.run("create database shop").await;
+        // A commit waits until the standby has it on disk, and not until it can be seen there.
+        wait::until("the standby has the database", async || {
+            standby.options(DATABASE).connect().await.is_ok()
+        })
+        .await;
         Self {
             primary,
             standby,

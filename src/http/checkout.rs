@@ -72,8 +72,9 @@ pub async fn post(keyed: Keyed<CheckoutRequestBody>) -> Result<HttpResponse, Api
             trip,
             render,
         };
+        way.enqueue();
         let answer = desk.submit(command).await;
-        way.end(labels::of_answer(&answer));
+        way.end(labels::of_answer(&answer), answer.is_ok());
         match answer? {
             Decision::Created(response) => Ok(Answer::Fresh(response)),
             Decision::Replayed(response) => Ok(Answer::Replayed(response)),

@@ -23,7 +23,7 @@ pub enum Stage {
     Redis,
     /// The wait for a transaction.
     Queue,
-    /// Earlier attempts, which failed or in which the checkout was set aside, and the waits between them.
+    /// Earlier attempts, which failed or in which the checkout was set aside, and the waits after them.
     Retries,
     /// The wait for a connection, and the begin of the transaction.
     Begin,

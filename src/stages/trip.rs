@@ -23,6 +23,8 @@ pub struct Way {
     pub attempts: Vec<Attempt>,
     /// Such as `created`; `None` if the checkout did not get to the database.
     pub outcome: Option<&'static str>,
+    /// The time at which the checkout was given up, undecided.
+    pub given_up_at: Option<Instant>,
     /// The span of the request, where requests are traced.
     span: Option<SpanIds>,
 }
@@ -48,6 +50,11 @@ impl Trip {
         self.way().redis.push((since, Instant::now()));
     }
 
+    /// Notes that the checkout gets into the queue now. An attempt will tell the time more exactly.
+    pub fn enqueue(&self) {
+        self.way().queued_at = Some(Instant::now());
+    }
+
     /// Notes that an attempt begins.
     pub fn begin_attempt(&self, queued_at: Instant, laps: &Laps, batch_size: usize) {
         let mut way = self.way();
@@ -62,8 +69,10 @@ impl Trip {
     }
 
     /// Notes what became of the checkout.
-    pub fn end(&self, outcome: &'static str) {
-        self.way().outcome = Some(outcome);
+    pub fn end(&self, outcome: &'static str, is_decided: bool) {
+        let mut way = self.way();
+        way.outcome = Some(outcome);
+        way.given_up_at = (!is_decided).then(Instant::now);
     }
 
     /// The way so far.
@@ -102,7 +111,17 @@ impl Way {
             times.add(Stage::Queue, first.saturating_duration_since(queued_at));
             let last_began = last.laps.began_at();
             times.add(Stage::Retries, last_began.saturating_duration_since(first));
-            last.laps.add_to(&mut times);
+            let last_ended = last.laps.add_to(&mut times);
+            if let Some(given_up_at) = self.given_up_at {
+                // It was set aside, or it was to be tried again.
+                let waited = given_up_at.saturating_duration_since(last_ended);
+                times.add(Stage::Retries, waited);
+            }
+        } else if let (Some(queued_at), Some(given_up_at)) = (self.queued_at, self.given_up_at) {
+            times.add(
+                Stage::Queue,
+                given_up_at.saturating_duration_since(queued_at),
+            );
         }
         times.add(Stage::Rest, total.saturating_sub(times.sum()));
         times
@@ -138,6 +157,36 @@ mod tests {
             laps.began_at() - failed.began_at()
         );
         assert_eq!(times.of(Stage::Queue), failed.began_at() - queued_at);
+    }
+
+    #[test]
+    fn the_wait_of_a_checkout_that_is_given_up_is_no_rest() {
+        let began = Instant::now();
+        let trip = Trip::default();
+        trip.enqueue();
+        let in_queue = trip.clone();
+        let laps = Laps::begin();
+        trip.begin_attempt(began, &laps, 2);
+        laps.end(Stage::Commit, "commit");
+        let set_aside_at = Instant::now();
+        trip.end("overloaded", false);
+        let total = began.elapsed();
+        let way = trip.so_far();
+        let waited = way.given_up_at.unwrap() - set_aside_at;
+        assert!(way.times(total).of(Stage::Retries) >= waited);
+        assert_eq!(way.times(total).sum(), total);
+        in_queue.end("created", true);
+        assert_eq!(
+            trip.so_far().times(total).of(Stage::Retries),
+            Duration::ZERO
+        );
+
+        let never_tried = Trip::default();
+        never_tried.enqueue();
+        never_tried.end("overloaded", false);
+        let way = never_tried.so_far();
+        let waited = way.given_up_at.unwrap() - way.queued_at.unwrap();
+        assert_eq!(way.times(total).of(Stage::Queue), waited);
     }
 
     #[test]

@@ -115,17 +115,27 @@ impl Tree<'_> {
         }
         let mut idle_since = way.queued_at;
         for (number, attempt) in (1..).zip(&way.attempts) {
-            let began_at = attempt.laps.began_at();
-            let waited_for = if number == 1 {
-                "wait in the queue"
-            } else {
-                "wait to be tried again"
-            };
             if let Some(since) = idle_since {
-                self.add_child(root, waited_for, Kind::Inside, (since, began_at));
+                let is_first = number == 1;
+                self.add_wait(is_first, (since, attempt.laps.began_at()));
             }
             idle_since = Some(self.add_attempt(number, attempt));
         }
+        if let (Some(since), Some(given_up_at)) = (idle_since, way.given_up_at)
+            && given_up_at > since
+        {
+            self.add_wait(way.attempts.is_empty(), (since, given_up_at));
+        }
+    }
+
+    fn add_wait(&mut self, is_first: bool, times: (Instant, Instant)) {
+        let root = self.answered.span.span_id;
+        let waited_for = if is_first {
+            "wait in the queue"
+        } else {
+            "wait to be tried again"
+        };
+        self.add_child(root, waited_for, Kind::Inside, times);
     }
 
     /// Returns the end of the attempt.

@@ -27,7 +27,8 @@ pub(super) const CHECKOUTS: Section = Section {
              answer",
             "`queue`: too few or too slow transactions. `reads`, `writes`, `reservation`: statements, see \
              `pg_stat_statements`. `commit`: the disk or a synchronous standby. `turns`: a hot vendor. \
-             `redis`: Redis. `rest`: the processor",
+             `redis`: Redis. `retries`: rows that others hold, or \
+             transactions that failed. `rest`: the processor",
         ),
         counter(
             "splitcart_reservations_total",

@@ -197,17 +197,16 @@ fn variables() -> impl Iterator<Item = (String, String)> {
 fn default_filter(command: &Command) -> &'static str {
     match command {
         Command::Serve => {
-            // sqlx would quote an unknown parameter of a URL, and it may be a misspelt password.
             // Libraries of brokers report each connection; the state of a sink is told by the outbox.
             "info,actix_http=off,actix_server=warn,async_nats=off,redis=off,rskafka=off,\
-             sqlx::postgres::notice=warn,sqlx_postgres::options=off"
+             sqlx::postgres::notice=warn"
         }
         _ => COMMANDS_FILTER,
     }
 }
 
 /// Without warnings about slow statements: those of an audit or a load test may well take long.
-const COMMANDS_FILTER: &str = "warn,actix_http=off,sqlx::query=error,sqlx_postgres::options=off";
+const COMMANDS_FILTER: &str = "warn,actix_http=off,sqlx::query=error";
 
 /// An error with its causes. Some errors contain the text of their cause: nothing is said twice.
 fn explain(error: &anyhow::Error) -> String {

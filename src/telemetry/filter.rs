@@ -36,6 +36,19 @@ pub struct Filters {
     pub change: Option<Change>,
 }
 
+/// What no filter lets through: sqlx would quote an unknown parameter of a URL, and it may be a misspelt
+/// password.
+const NEVER: &str = "sqlx_postgres::options=off";
+
+/// Reads a filter, and adds to it what is never logged.
+///
+/// # Errors
+/// The filter is malformed.
+pub(super) fn read(filter: &str) -> Result<EnvFilter, BadFilter> {
+    let never = NEVER.parse().expect("it is a directive");
+    Ok(EnvFilter::builder().parse(filter)?.add_directive(never))
+}
+
 /// Makes the filter replaceable from now on.
 pub(super) fn keep(configured: &str, reload: Reload) {
     let switch = Switch {
@@ -59,7 +72,7 @@ pub fn current() -> Option<Filters> {
 /// # Errors
 /// The filter is malformed; nothing was changed.
 pub fn replace(filter: &str, keep_for: Duration) -> Result<Change, BadFilter> {
-    let parsed = EnvFilter::builder().parse(filter)?;
+    let parsed = read(filter)?;
     let change = Change {
         filter: filter.to_owned(),
         until: Instant::now() + keep_for,
@@ -78,7 +91,7 @@ pub fn revert(change: &Change) {
     let Some(switch) = SWITCH.get() else { return };
     let mut current = switch.change();
     if current.as_ref() == Some(change)
-        && let Ok(configured) = EnvFilter::builder().parse(&switch.configured)
+        && let Ok(configured) = read(&switch.configured)
         && (switch.reload)(configured)
     {
         *current = None;
@@ -88,5 +101,24 @@ pub fn revert(change: &Change) {
 impl Switch {
     fn change(&self) -> MutexGuard<'_, Option<Change>> {
         self.change.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_filter_lets_a_misspelt_password_through() {
+        for asked in [
+            "",
+            "trace",
+            "info,sqlx_postgres::options=trace",
+            "sqlx_postgres=debug",
+        ] {
+            let filter = read(asked).unwrap().to_string();
+            assert!(filter.contains(NEVER), "{asked}: {filter}");
+            assert!(!filter.contains("options=trace"), "{asked}: {filter}");
+        }
     }
 }

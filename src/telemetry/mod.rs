@@ -13,7 +13,7 @@ use std::{
 use chrono::{SecondsFormat, Utc};
 use serde_json::json;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::{EnvFilter, filter::ParseError};
+use tracing_subscriber::filter::ParseError;
 
 use crate::config::{Log, LogFormat};
 
@@ -52,8 +52,7 @@ pub fn dropped_lines() -> u64 {
 /// # Errors
 /// `log.filter` is malformed.
 pub fn check(log: &Log) -> Result<(), BadFilter> {
-    EnvFilter::builder().parse(&log.filter)?;
-    Ok(())
+    filter::read(&log.filter).map(drop)
 }
 
 /// Starts logging for the whole process, with `default_filter` if none is configured.
@@ -67,7 +66,7 @@ pub fn start(log: &Log, default_filter: &str) -> Result<Logging, BadFilter> {
         &log.filter
     };
     let configured = filter;
-    let filter = EnvFilter::builder().parse(configured)?;
+    let filter = filter::read(configured)?;
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(WAITING_MAX)

@@ -308,7 +308,7 @@ impl Metrics {
             pools: Arc::default(),
             registry: Arc::default(),
         };
-        registrar.collect(Process);
+        registrar.collect(Process::starting());
         metrics.registry = Arc::new(registrar.finish());
         let version = env!("CARGO_PKG_VERSION");
         metrics

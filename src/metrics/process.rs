@@ -1,18 +1,38 @@
 //! Memory, CPU time and open files of the process, read when they are asked for, under the names that
 //! Prometheus' own clients use. Linux has them in `/proc`; elsewhere there are no such metrics.
 
-use std::fmt;
+use std::{
+    fmt,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use prometheus_client::{collector::Collector, encoding::DescriptorEncoder};
 
 /// Reads the metrics of this process.
 #[derive(Debug)]
-pub(super) struct Process;
+pub(super) struct Process {
+    /// Unix time. `/proc` could tell only by the time of the boot, which a hardened unit hides.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "it is not shown")
+    )]
+    started_at: f64,
+}
+
+impl Process {
+    /// The metrics of a process that starts now.
+    pub(super) fn starting() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Self {
+            started_at: now.unwrap_or_default().as_secs_f64(),
+        }
+    }
+}
 
 impl Collector for Process {
     #[cfg(target_os = "linux")]
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
-        linux::encode(encoder)
+        linux::encode(encoder, self.started_at)
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -25,7 +45,7 @@ impl Collector for Process {
 mod linux {
     use std::fmt;
 
-    use procfs::{ProcResult, WithCurrentSystemInfo, process::LimitValue};
+    use procfs::{WithCurrentSystemInfo, process::LimitValue};
     use prometheus_client::{
         encoding::{DescriptorEncoder, EncodeMetric},
         metrics::{counter::ConstCounter, gauge::ConstGauge},
@@ -33,47 +53,33 @@ mod linux {
 
     use crate::metrics::list;
 
-    struct Readings {
-        cpu_seconds: f64,
-        open_fds: u64,
-        max_fds: u64,
-        resident_bytes: u64,
-        started_at: f64,
-    }
-
-    pub(super) fn encode(mut encoder: DescriptorEncoder) -> fmt::Result {
-        // A process that may not read about itself has no such metrics; the others are not lost with them.
-        let Ok(readings) = read() else {
+    /// What the process may not read about itself is left out; the rest is not lost with it.
+    pub(super) fn encode(mut encoder: DescriptorEncoder, started_at: f64) -> fmt::Result {
+        let start = ConstGauge::new(started_at);
+        write(&mut encoder, "process_start_time_seconds", &start)?;
+        let Ok(process) = procfs::process::Process::myself() else {
             return Ok(());
         };
-        let cpu = ConstCounter::new(readings.cpu_seconds);
-        write(&mut encoder, "process_cpu_seconds_total", &cpu)?;
-        let mut gauge = |name, value: f64| write(&mut encoder, name, &ConstGauge::new(value));
-        gauge("process_open_fds", readings.open_fds as f64)?;
-        gauge("process_max_fds", readings.max_fds as f64)?;
-        gauge(
-            "process_resident_memory_bytes",
-            readings.resident_bytes as f64,
-        )?;
-        gauge("process_start_time_seconds", readings.started_at)
-    }
-
-    fn read() -> ProcResult<Readings> {
-        let process = procfs::process::Process::myself()?;
-        let stat = process.stat()?;
-        let ticks_per_second = procfs::ticks_per_second() as f64;
-        let booted_at = procfs::boot_time_secs()? as f64;
-        let open_fds = process.fd_count()? as u64;
-        Ok(Readings {
-            cpu_seconds: (stat.utime + stat.stime) as f64 / ticks_per_second,
-            open_fds,
-            max_fds: match process.limits()?.max_open_files.soft_limit {
+        if let Ok(stat) = process.stat() {
+            let ticks = (stat.utime + stat.stime) as f64;
+            let cpu = ConstCounter::new(ticks / procfs::ticks_per_second() as f64);
+            write(&mut encoder, "process_cpu_seconds_total", &cpu)?;
+            let resident = ConstGauge::new(stat.rss_bytes().get() as f64);
+            write(&mut encoder, "process_resident_memory_bytes", &resident)?;
+        }
+        if let Ok(open) = process.fd_count() {
+            let open = ConstGauge::new(open as f64);
+            write(&mut encoder, "process_open_fds", &open)?;
+        }
+        if let Ok(limits) = process.limits() {
+            let most = match limits.max_open_files.soft_limit {
                 LimitValue::Value(most) => most,
                 LimitValue::Unlimited => u64::MAX,
-            },
-            resident_bytes: stat.rss_bytes().get(),
-            started_at: booted_at + stat.starttime as f64 / ticks_per_second,
-        })
+            };
+            let most = ConstGauge::new(most as f64);
+            write(&mut encoder, "process_max_fds", &most)?;
+        }
+        Ok(())
     }
 
     fn write(

@@ -56,7 +56,8 @@ impl Options {
     ) -> Result<Option<Self>, Unusable> {
         // As the specification asks, an empty variable counts as unset.
         let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let is_disabled = variable("OTEL_SDK_DISABLED").is_some_and(|it| it == "true");
+        let is_disabled =
+            variable("OTEL_SDK_DISABLED").is_some_and(|it| it.trim().eq_ignore_ascii_case("true"));
         let exporter = variable("OTEL_TRACES_EXPORTER").unwrap_or_else(|| "otlp".to_owned());
         if is_disabled || exporter == "none" {
             return Ok(None);
@@ -69,6 +70,7 @@ impl Options {
             return Err(unusable("OTEL_TRACES_EXPORTER", problem));
         }
         check_protocol(variable)?;
+        check_what_the_exporter_would_leave_out(variable)?;
         let number = |name, default| number(variable, name, default);
         let milliseconds = |name, default| Ok(Duration::from_millis(number(name, default)?));
         let count = |name, default: usize| {
@@ -130,6 +132,51 @@ fn endpoint(
         url.set_path(&path);
     }
     Ok(Some(url))
+}
+
+/// Refuses what the exporter's library would ignore without a word.
+fn check_what_the_exporter_would_leave_out(
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<(), Unusable> {
+    for name in [
+        "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
+        "OTEL_EXPORTER_OTLP_COMPRESSION",
+    ] {
+        let compression = variable(name);
+        if compression.is_some_and(|it| !["gzip", "none"].contains(&it.trim())) {
+            return Err(unusable(name, "must be gzip or none"));
+        }
+    }
+    for name in [
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+        "OTEL_EXPORTER_OTLP_HEADERS",
+    ] {
+        let is_pair = |pair: &str| {
+            let name = pair.split_once('=').map(|(name, _)| name.trim());
+            pair.trim().is_empty() || name.is_some_and(|it| !it.is_empty())
+        };
+        // The text may contain a secret and is not repeated.
+        if variable(name).is_some_and(|pairs| !pairs.split(',').all(is_pair)) {
+            return Err(unusable(
+                name,
+                "must be pairs such as name=value,name=value",
+            ));
+        }
+    }
+    for name in [
+        "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
+        "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY",
+    ] {
+        if variable(name).is_some() {
+            return Err(unusable(
+                name,
+                "is not supported: spans are sent without a client certificate",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_protocol(variable: impl Fn(&str) -> Option<String>) -> Result<(), Unusable> {

@@ -61,6 +61,13 @@ impl Error {
         Self::counted(doing, cause)
     }
 
+    /// The same for an operation that is given up without being missed: it is no sign of a server's trouble
+    /// and is not counted.
+    pub(crate) fn given_up(doing: &'static str) -> Self {
+        let cause = sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+        Self { doing, cause }
+    }
+
     /// True if PostgreSQL, or a pooler in front of it, answers and refuses the login or the
     /// settings, so that waiting does not help.
     pub fn is_refusal(&self) -> bool {

@@ -54,7 +54,7 @@ pub mod webhooks;
 
 pub use error::{Error, Fault};
 pub use error_counts::error_counts;
-pub use time_limit::{in_time, within};
+pub use time_limit::{glance_within, in_time, within};
 
 /// Collects one column of rows, for `unnest`.
 fn column<Row, Value>(rows: &[Row], value: impl Fn(&Row) -> Value) -> Vec<Value> {

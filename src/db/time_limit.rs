@@ -20,15 +20,34 @@ pub async fn within<T>(
     limit: Duration,
     work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    limited(pool, limit, Error::timed_out, work).await
+}
+
+/// Like [`within`], for a look that nobody misses: one that takes too long is given up, and is no sign that
+/// PostgreSQL is in trouble.
+pub async fn glance_within<T>(
+    pool: &PgPool,
+    limit: Duration,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    limited(pool, limit, Error::given_up, work).await
+}
+
+async fn limited<T>(
+    pool: &PgPool,
+    limit: Duration,
+    late: fn(&'static str) -> Error,
+    work: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let no_answer = |_: Elapsed| Err(late("get an answer from PostgreSQL"));
     let deadline = Instant::now() + limit;
     let connection = timeout_at(deadline, pool::acquire(pool)).await;
-    let mut connection =
-        connection.unwrap_or_else(|_| Err(Error::timed_out("get a connection")))?;
+    let mut connection = connection.unwrap_or_else(|_| Err(late("get a connection")))?;
     let outcome = timeout_at(deadline, work(&mut connection)).await;
-    match outcome.unwrap_or_else(timed_out) {
+    match outcome.unwrap_or_else(no_answer) {
         Ok(done) => {
             let finished = timeout_at(deadline, connection.finish()).await;
-            finished.unwrap_or_else(timed_out)?;
+            finished.unwrap_or_else(|_| Err(late("get an answer from PostgreSQL")))?;
             Ok(done)
         }
         Err(error) => {
@@ -38,10 +57,6 @@ pub async fn within<T>(
             Err(error)
         }
     }
-}
-
-fn timed_out<T>(_: Elapsed) -> Result<T, Error> {
-    Err(Error::timed_out("get an answer from PostgreSQL"))
 }
 
 /// Waits for an operation, and drops it when the time is up. The owner must then close a connection that

@@ -130,7 +130,7 @@ async fn name_missing(console: &Console, pool: &PgPool) {
     if missing.is_empty() {
         return;
     }
-    let found = db::within(pool, ANSWER_MAX, async |connection| {
+    let found = db::glance_within(pool, ANSWER_MAX, async |connection| {
         name_vendors(connection, &missing).await
     });
     match found.await {
@@ -141,7 +141,7 @@ async fn name_missing(console: &Console, pool: &PgPool) {
 }
 
 async fn find_details(pool: &PgPool, vendor: VendorStoreId) -> Result<Details, db::Error> {
-    db::within(pool, ANSWER_MAX, async |connection| {
+    db::glance_within(pool, ANSWER_MAX, async |connection| {
         let named = name_vendors(connection, &[vendor]).await?.pop();
         let (name, product) = named.map_or((None, None), |it| (Some(it.name), it.product));
         Ok(Details {

@@ -44,7 +44,9 @@ pub async fn run(args: &HealthArgs, config: &Config) -> anyhow::Result<ExitCode>
     let (status, body) = tokio::time::timeout(ANSWER_WAIT_MAX, ask::ask(&url))
         .await
         .with_context(|| format!("no answer from {url} within {ANSWER_WAIT_MAX:?}"))?
-        .with_context(|| format!("can't ask {url}"))?;
+        .with_context(|| {
+            format!("can't ask {url}: does the service run, and is ops.addr (SPLITCART_OPS_ADDR) its private listener?")
+        })?;
     let summary = summary(status, &body);
     if status == StatusCode::OK {
         print(&summary)?;

@@ -10,7 +10,8 @@ const RISKS: &str = "configuration.risks";
 
 /// The report about a configuration that can't be used: nothing else can be looked at.
 pub fn unusable(problem: &str) -> Vec<Line> {
-    let remedy = "correct the setting that is named; config/default.toml explains each";
+    let remedy = "correct the setting that is named, or name another file with --config; config/default.toml \
+                  explains each setting";
     vec![Line::not_well(CAN_BE_USED, problem, remedy)]
 }
 

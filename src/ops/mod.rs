@@ -73,7 +73,8 @@ pub fn configure(app: &mut web::ServiceConfig) {
             refusal(
                 &mut HttpResponse::NotFound(),
                 "NOT_FOUND",
-                "There is no such page; there are /ops, /livez, /readyz and /metrics.",
+                "There is no such page; there are /ops, /livez, /readyz, /metrics and, with ops.debug, \
+                 /debug/log-filter, /debug/profile and /debug/heap.",
             )
         }));
 }

@@ -152,7 +152,8 @@ fn summary(lines: &[Line]) -> String {
         more => format!("; {more} could not be looked at"),
     };
     match not_well {
-        0 => format!("All is well: {well} lines{unseen}."),
+        0 if not_seen == 0 => format!("All is well: {well} lines."),
+        0 => format!("Nothing that was looked at is wrong: {well} lines{unseen}."),
         1 => format!("1 line is not well, {well} are{unseen}."),
         more => format!("{more} lines are not well, {well} are{unseen}."),
     }
@@ -195,7 +196,9 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.ends_with("All is well: 0 lines; 3 could not be looked at.\n"),
+            text.ends_with(
+                "Nothing that was looked at is wrong: 0 lines; 3 could not be looked at.\n"
+            ),
             "{text}"
         );
     }

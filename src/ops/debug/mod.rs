@@ -24,7 +24,8 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
                 "This page does not take that method; it takes GET, HEAD, PUT.",
             )
         }));
-    app.service(log_filter)
+    app.app_data(web::QueryConfig::default().error_handler(|error, _| unreadable(error)))
+        .service(log_filter)
         .service(read("/debug/profile", profile::profile))
         .service(read("/debug/heap", heap::heap));
 }
@@ -50,6 +51,12 @@ fn off() -> actix_web::Error {
         "This page is off; ops.debug = true (SPLITCART_OPS_DEBUG) turns it on.",
     );
     actix_web::error::InternalError::from_response("ops.debug is off", refused).into()
+}
+
+/// A query that can't be read, in the envelope of all answers.
+fn unreadable(error: actix_web::error::QueryPayloadError) -> actix_web::Error {
+    let refused = invalid(&format!("{error}."));
+    actix_web::error::InternalError::from_response(error, refused).into()
 }
 
 fn invalid(message: &str) -> HttpResponse {

@@ -20,7 +20,7 @@
 //! | rules | [`domain`]: no I/O, no async, no clock, no randomness |
 //!
 //! Beside the floors: [`config`], [`telemetry`], `log_floods`, `request_id`, `outages`, [`metrics`], [`stages`],
-//! [`traces`], `redis_client`, `faults` and [`seed_ids`] (the ids of the demo catalogue).
+//! [`traces`], `redis_client`, `small_files`, `faults` and [`seed_ids`] (the ids of the demo catalogue).
 
 pub mod app;
 pub mod batching;
@@ -49,6 +49,7 @@ pub mod outbox;
 pub mod redis_client;
 mod request_id;
 pub mod seed_ids;
+mod small_files;
 pub mod stages;
 mod sweeper;
 pub mod telemetry;

@@ -40,7 +40,7 @@ const FLOORS: [&[&str]; 10] = [
 
 /// Rooms beside the floors. Any floor above `db` may use them; they use no other rooms than those
 /// named here.
-const BESIDE: [(&str, &[&str]); 9] = [
+const BESIDE: [(&str, &[&str]); 10] = [
     ("config", &[]),
     ("telemetry", &["config"]),
     ("metrics", &["domain", "stages"]),
@@ -50,6 +50,7 @@ const BESIDE: [(&str, &[&str]); 9] = [
     ("compression", &[]),
     ("faults", &[]),
     ("seed_ids", &[]),
+    ("small_files", &[]),
 ];
 
 /// The floors of the crates that have several, from the bottom up. A room that is on no floor is above

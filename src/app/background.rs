@@ -21,7 +21,7 @@ use crate::{
     metrics::{Metrics, event_loop},
     ops::{
         console::{
-            Console, lookups,
+            Console, last_audit, lookups,
             sampler::{self, Sampled},
         },
         redis_role,
@@ -84,7 +84,7 @@ pub(super) fn in_the_background(
     tasks
 }
 
-/// Starts what the console shows: the sampler, and the lookups of vendors.
+/// Starts what the console shows: the sampler, the lookups of vendors, the reader of the last audit.
 pub(super) fn sample(
     config: &Config,
     pool: &PgPool,
@@ -92,7 +92,7 @@ pub(super) fn sample(
     sinks: &SinkStates,
     metrics: &Metrics,
     stops: &watch::Receiver<bool>,
-) -> (Console, [JoinHandle<()>; 2]) {
+) -> (Console, [JoinHandle<()>; 3]) {
     let sampled = Sampled {
         metrics: metrics.clone(),
         checkouts: actors.desks.checkouts.clone(),
@@ -103,10 +103,13 @@ pub(super) fn sample(
     let (console, asked) = Console::new(options::console(config));
     let sampling = sampler::sample(console.clone(), sampled);
     let looking = lookups::look_up(console.clone(), pool.clone(), asked);
-    (
-        console,
-        [actix_rt::spawn(sampling), actix_rt::spawn(looking)],
-    )
+    let auditing = last_audit::follow(console.clone(), config.ops.audit_file.clone());
+    let tasks = [
+        actix_rt::spawn(sampling),
+        actix_rt::spawn(looking),
+        actix_rt::spawn(auditing),
+    ];
+    (console, tasks)
 }
 
 /// Starts the reader of the log for live streams.

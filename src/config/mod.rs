@@ -133,6 +133,7 @@ impl TryFrom<String> for PoolMode {
 pub struct Ops {
     pub addr: SocketAddr,
     pub debug: bool,
+    pub audit_file: PathBuf,
 }
 
 /// `[cart]`.

@@ -4,21 +4,18 @@
 //! contents that were read before stay in use: an operator's slip must not lock all clients out.
 
 use std::{
-    fs::OpenOptions,
-    io::Read,
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use nix::fcntl::OFlag;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
-use crate::metrics::{FileLabel, Metrics};
+use crate::{
+    metrics::{FileLabel, Metrics},
+    small_files::{Contents, read_all, read_elsewhere},
+};
 
-/// The largest file, in bytes.
-const FILE_LEN_MAX: u64 = 1024 * 1024;
 /// The time that reading may take before it is reported: a network file system may hang.
 const READ_MAX: Duration = Duration::from_secs(10);
 
@@ -26,8 +23,6 @@ const READ_MAX: Duration = Duration::from_secs(10);
 pub type Current<T> = watch::Receiver<Arc<T>>;
 
 type Parse<T> = Box<dyn Fn(&[Vec<u8>]) -> Result<T, String> + Send>;
-/// The files' contents, or why one of them can't be read.
-type Contents = Result<Vec<Vec<u8>>, String>;
 
 /// A file can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -144,41 +139,6 @@ impl<T: Send + Sync + 'static> WatchedFiles<T> {
         }
         self.seen = contents;
     }
-}
-
-/// Reads in a thread of its own, which is not waited for at the end: where the disk hangs, the process
-/// must still be able to stop.
-fn read_elsewhere(paths: Vec<PathBuf>) -> oneshot::Receiver<Contents> {
-    let (done, reading) = oneshot::channel();
-    std::thread::spawn(move || drop(done.send(read_all(&paths))));
-    reading
-}
-
-fn read_all(paths: &[PathBuf]) -> Contents {
-    let read =
-        |path: &PathBuf| read_one(path).map_err(|problem| format!("{}: {problem}", path.display()));
-    paths.iter().map(read).collect()
-}
-
-/// Anything but a regular file could block forever or never end.
-fn read_one(path: &Path) -> Result<Vec<u8>, String> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
-        .open(path)
-        .map_err(|error| error.to_string())?;
-    let metadata = file.metadata().map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("it is no regular file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    file.take(FILE_LEN_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > FILE_LEN_MAX {
-        return Err(format!("it is larger than {FILE_LEN_MAX} bytes"));
-    }
-    Ok(bytes)
 }
 
 impl<T> std::fmt::Debug for WatchedFiles<T> {

@@ -87,16 +87,16 @@ impl Report {
             writeln!(text, "# HELP {name} {meaning}.")?;
             writeln!(text, "# TYPE {name} {}", entry.kind.name())?;
             match name {
-                "splitcart_audit_broken" => {
+                list::audits::BROKEN => {
                     for Checked { rule, broken, .. } in &self.checked {
                         let (rule, count) = (rule.code, broken.count);
                         writeln!(text, "{name}{{rule=\"{rule}\"}} {count}")?;
                     }
                 }
-                "splitcart_audit_last_run_timestamp_seconds" => {
+                list::audits::LAST_RUN => {
                     writeln!(text, "{name} {}", ended_at.as_secs_f64())?;
                 }
-                "splitcart_audit_duration_seconds" => {
+                list::audits::DURATION => {
                     writeln!(text, "{name} {}", self.elapsed.as_secs_f64())?;
                 }
                 _ => unreachable!("the audit has a value for each of its metrics"),

@@ -26,6 +26,8 @@ pub struct View {
     pub lost_because: Option<String>,
 }
 
+/// The most problems that are listed.
+const PROBLEMS_MAX: u16 = 5;
 /// The width of the names of stages, and of a value beside them.
 const STAGE_NAME: usize = 12;
 const STAGE_VALUE: usize = 9;
@@ -38,7 +40,7 @@ pub fn draw(frame: &mut Frame<'_>, view: &View) {
     let area = frame.area();
     let [title, verdict, tiles, middle, rates, footer] = Layout::vertical([
         Constraint::Length(1),
-        Constraint::Length(3),
+        Constraint::Length(3 + listed(view)),
         Constraint::Length(3),
         Constraint::Min(0),
         Constraint::Length(if area.height >= 24 { 3 } else { 0 }),
@@ -108,6 +110,20 @@ fn mark(state: State) -> (&'static str, Color) {
     }
 }
 
+/// The number of problems that have lines of their own: none if the sentence names the only one.
+fn listed(view: &View) -> u16 {
+    let problems = view
+        .moment
+        .as_ref()
+        .map_or(0, |it| it.verdict.problems.len());
+    match problems {
+        0 | 1 => 0,
+        more => u16::try_from(more)
+            .unwrap_or(PROBLEMS_MAX)
+            .min(PROBLEMS_MAX),
+    }
+}
+
 fn verdict_text(moment: &Moment) -> Paragraph<'static> {
     let verdict = &moment.verdict;
     let (sign, colour) = mark(verdict.state);
@@ -117,7 +133,17 @@ fn verdict_text(moment: &Moment) -> Paragraph<'static> {
         Span::styled(verdict.text.clone(), STRONG),
         Span::styled(format!("  for {since}"), QUIET),
     ]);
-    Paragraph::new(line).wrap(Wrap { trim: true })
+    let mut lines = vec![line];
+    if verdict.problems.len() > 1 {
+        for problem in verdict.problems.iter().take(PROBLEMS_MAX.into()) {
+            let (sign, colour) = mark(problem.state);
+            lines.push(Line::from(vec![
+                Span::styled(format!("  {sign} "), Style::new().fg(colour)),
+                Span::raw(problem.text.clone()),
+            ]));
+        }
+    }
+    Paragraph::new(lines).wrap(Wrap { trim: false })
 }
 
 fn tile_lines(moment: &Moment) -> Vec<Line<'static>> {
@@ -211,7 +237,7 @@ fn hottest_lines(moment: &Moment, area: Rect) -> Vec<Line<'static>> {
         let name = hot
             .name
             .clone()
-            .unwrap_or_else(|| format!("vendor {}", hot.id));
+            .unwrap_or_else(|| format!("vendor …{}", end_of(&hot.id)));
         let product = hot.product.as_deref().unwrap_or_default();
         let name = if name.chars().count() + 4 < room && !product.is_empty() {
             format!("{name}, {product}")
@@ -232,6 +258,12 @@ fn hottest_lines(moment: &Moment, area: Rect) -> Vec<Line<'static>> {
     lines
 }
 
+/// As much of an id as tells vendors apart, as on the page.
+fn end_of(id: &str) -> &str {
+    let begin = id.len().saturating_sub(6);
+    id.get(begin..).unwrap_or(id)
+}
+
 /// The colour of a stage: waiting, PostgreSQL, Redis, own work, or unknown.
 fn colour_of(stage: &str) -> Color {
     match stage {
@@ -245,18 +277,14 @@ fn colour_of(stage: &str) -> Color {
 
 fn way_lines(moment: &Moment, area: Rect) -> Vec<Line<'static>> {
     let stages = &moment.last_minute.stages;
-    let checkouts = moment.last_minute.checkouts.iter();
-    let created = checkouts
-        .filter(|it| it.name == "created")
-        .map(|it| it.value);
-    let created = created.sum::<f64>().max(1.0);
+    let timed = moment.last_minute.timed.max(1.0);
     let total: f64 = stages.iter().map(|it| it.value).sum();
     let most = stages
         .iter()
         .map(|it| it.value)
         .fold(f64::MIN_POSITIVE, f64::max);
     let bar_max = usize::from(area.width).saturating_sub(STAGE_NAME + STAGE_VALUE + 1);
-    let head = format!("way of a checkout, {}", duration(total / created * 1e3));
+    let head = format!("way of a checkout, {}", duration(total / timed * 1e3));
     let mut lines = vec![Line::styled(head, QUIET)];
     for stage in stages {
         let length = whole(stage.value / most * bar_max as f64);
@@ -269,7 +297,7 @@ fn way_lines(moment: &Moment, area: Rect) -> Vec<Line<'static>> {
             ),
             Span::raw(format!(
                 "{:>STAGE_VALUE$}",
-                duration(stage.value / created * 1e3)
+                duration(stage.value / timed * 1e3)
             )),
         ]));
     }
@@ -312,7 +340,8 @@ mod tests {
             "limits": { "queue_max": 8192 },
             "verdict": { "state": "warning", "since_ms": 390_000,
                          "text": "Redis does not answer: checkouts go on, and keys are looked up in \
-                                  PostgreSQL. 2,914 checkouts a second, half of them in 18 ms." },
+                                  PostgreSQL. 2,914 checkouts a second, half of them in 18 ms.",
+                         "problems": [] },
             "headline": { "created_per_s": 2914.0, "p50_ms": 18.3, "p99_ms": 80.0,
                           "refused_per_s": 0.0, "failed_per_s": 0.0, "queue_depth": 6.0 },
             "postgresql": { "problem": null },
@@ -321,7 +350,7 @@ mod tests {
                         "dead": 0.0 }],
             "last_minute": {
                 "stages": [stage("redis", 1.0), stage("queue", 4.0), stage("reservation", 2.0)],
-                "checkouts": [stage("created", 100.0)],
+                "timed": 100.0,
             },
             "map": { "live": 1200 },
             "hottest": [hot("Sunflower Partners"), hot("Kiamichi Greenhouse")],

@@ -39,6 +39,13 @@ pub struct Verdict {
     pub state: State,
     pub text: String,
     pub since_ms: i64,
+    pub problems: Vec<Problem>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Problem {
+    pub state: State,
+    pub text: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -67,8 +74,8 @@ pub struct Sink {
 
 #[derive(Clone, Debug, Deserialize)]
 pub struct LastMinute {
+    pub timed: f64,
     pub stages: Vec<Share>,
-    pub checkouts: Vec<Share>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

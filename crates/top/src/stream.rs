@@ -32,15 +32,22 @@ pub enum News {
 pub async fn snapshot(url: &str) -> anyhow::Result<String> {
     let url = format!("{url}/ops/snapshot");
     let look = async {
-        let answer = reqwest::get(&url).await?;
+        let answer = client()?.get(&url).send().await?;
         let status = answer.status();
         anyhow::Ok((status, answer.text().await?))
     };
     let looked = timeout(SNAPSHOT_MAX, look).await;
     let looked = looked.context("there was no answer in time").flatten();
-    let (status, text) = looked.with_context(|| format!("{url} can't be read"))?;
+    let (status, text) = looked.with_context(|| {
+        format!("{url} can't be read: does the service run, and is that its private listener (ops.addr)?")
+    })?;
     ensure!(status.is_success(), "{url} answers {status}");
     Ok(text)
+}
+
+/// The private listener is asked directly: a proxy for what is outside does not reach it.
+fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder().no_proxy().build()
 }
 
 /// Follows the stream until nobody takes the news any more.
@@ -57,7 +64,8 @@ pub async fn follow(url: String, news: mpsc::Sender<News>) {
 }
 
 async fn follow_once(url: &str, news: &mpsc::Sender<News>) -> anyhow::Result<()> {
-    let opening = timeout(SILENT_MAX, reqwest::get(format!("{url}/ops/stream")));
+    let stream = client()?.get(format!("{url}/ops/stream"));
+    let opening = timeout(SILENT_MAX, stream.send());
     let mut stream = opening.await.context("no answer")??;
     ensure!(
         stream.status().is_success(),

@@ -39,7 +39,7 @@ macro_rules! file {
 
 const PAGE: File = file!("page.html", "text/html; charset=utf-8");
 
-static FILES: [File; 12] = [
+static FILES: [File; 13] = [
     file!("console.css", CSS),
     file!("main.js", JS),
     file!("figures.js", JS),
@@ -48,6 +48,7 @@ static FILES: [File; 12] = [
     file!("map.js", JS),
     file!("hottest.js", JS),
     file!("checkout.js", JS),
+    file!("audit.js", JS),
     file!("charts.js", JS),
     file!("vendor.js", JS),
     file!("vendor/uplot.js", JS),
@@ -72,6 +73,16 @@ pub(super) async fn file(name: web::Path<String>, request: HttpRequest) -> HttpR
             "The console has no such file; it is at /ops.",
         ),
     }
+}
+
+/// The tag of all files together.
+pub(super) fn page_tag() -> &'static str {
+    static TAG: LazyLock<String> = LazyLock::new(|| {
+        let files = FILES.iter().chain([&PAGE]);
+        let contents: String = files.map(|file| file.content).collect();
+        tag_of(&contents).tag().to_owned()
+    });
+    &TAG
 }
 
 /// A browser asks again each time, and gets a file only if it is another one: after an upgrade no page is

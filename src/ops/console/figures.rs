@@ -63,6 +63,8 @@ impl fmt::Debug for Figures {
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub at_ms: i64,
+    /// The time since the row before.
+    pub elapsed_s: f64,
     pub values: Vec<f32>,
 }
 
@@ -118,7 +120,11 @@ impl Figures {
             Kind::Computed => f32::NAN,
         });
         let values = values.collect();
-        Row { at_ms, values }
+        Row {
+            at_ms,
+            elapsed_s,
+            values,
+        }
     }
 }
 
@@ -273,10 +279,10 @@ impl History {
         (count > 0).then(|| sum / f64::from(count))
     }
 
-    /// The sum of a figure over the newest seconds.
+    /// What a rate comes to over the newest rows, which are a second each unless the machine was busy.
     pub(super) fn sum(&self, index: usize, seconds: usize) -> f64 {
         let newest = self.rows.iter().rev().take(seconds);
-        let values = newest.map(|row| f64::from(row.values[index]));
+        let values = newest.map(|row| f64::from(row.values[index]) * row.elapsed_s);
         // An empty sum would be -0.
         values.filter(|value| !value.is_nan()).sum::<f64>() + 0.0
     }
@@ -334,6 +340,7 @@ mod tests {
     fn row(at_ms: i64, value: f32) -> Row {
         Row {
             at_ms,
+            elapsed_s: 1.0,
             values: vec![value],
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct Histograms {
     /// The newest reading is the last one.
     durations: VecDeque<Counts>,
     batch_size: Option<Counts>,
+    /// The checkouts whose stages were measured.
+    timed: Option<f64>,
     /// The sums of the stages in seconds.
     stages_s: Option<[f64; Stage::ALL.len()]>,
     closed: Option<[f64; CLOSED.len()]>,
@@ -49,7 +51,7 @@ impl Histograms {
 
     /// The names of the figures.
     pub(super) fn names() -> Vec<String> {
-        let single = ["latency.p50_ms", "latency.p99_ms", "batch.size"];
+        let single = ["latency.p50_ms", "latency.p99_ms", "batch.size", "timed"];
         let stages = Self::stages().into_iter().map(|it| format!("stage.{it}"));
         let sizes = Self::batch_sizes();
         let sizes = sizes.into_iter().map(|it| format!("batches.{it}"));
@@ -86,9 +88,13 @@ impl Histograms {
         let sizes = earlier.map(|earlier| sizes.since(&earlier));
         values.push(sizes.as_ref().and_then(Counts::mean));
 
-        let stages_s = Stage::ALL.map(|stage| metrics.checkout_stages.of(stage).counts().sum);
-        let earlier = self.stages_s.replace(stages_s);
         let rate = |earlier: Option<f64>, now: f64| Some((now - earlier?).max(0.0) / elapsed_s);
+        let by_stage = Stage::ALL.map(|stage| metrics.checkout_stages.of(stage).counts());
+        // Each of them has a time of every stage.
+        let timed = by_stage[0].total() as f64;
+        values.push(rate(self.timed.replace(timed), timed));
+        let stages_s = by_stage.map(|counts| counts.sum);
+        let earlier = self.stages_s.replace(stages_s);
         for (index, now) in stages_s.iter().enumerate() {
             values.push(rate(earlier.map(|it| it[index]), *now));
         }

@@ -9,6 +9,7 @@
 //! | [`dependencies`] | whether PostgreSQL and Redis answer now |
 //! | [`verdict`] | the first sentence: pure |
 //! | `moment` | what is sent once a second |
+//! | [`last_audit`] | the last audit, from its file |
 //! | [`lookups`] | names of vendors and details of one vendor, from PostgreSQL |
 //! | `stream` | watchers, and the routes |
 //! | `assets` | the page and its files |
@@ -22,6 +23,7 @@ mod assets;
 pub mod dependencies;
 mod figures;
 mod histograms;
+pub mod last_audit;
 pub mod lookups;
 mod moment;
 pub mod sampler;
@@ -42,6 +44,7 @@ use self::{
     actors_map::Places,
     dependencies::Dependencies,
     figures::History,
+    last_audit::KnownAudit,
     lookups::{Lookup, Names},
     stream::Watchers,
 };
@@ -69,6 +72,7 @@ pub struct Console(Arc<Shared>);
 struct Shared {
     limits: Limits,
     dependencies: Dependencies,
+    last_audit: KnownAudit,
     names: Names,
     history: Mutex<History>,
     places: Mutex<Places>,
@@ -88,6 +92,7 @@ impl Console {
         let console = Self(Arc::new(Shared {
             limits,
             dependencies: Dependencies::default(),
+            last_audit: KnownAudit::default(),
             names: Names::default(),
             history: Mutex::default(),
             places: Mutex::default(),

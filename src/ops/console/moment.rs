@@ -7,6 +7,7 @@ use super::{
     actors_map::ActorsMap,
     dependencies::Dependency,
     figures::Sent,
+    last_audit::LastAudit,
     verdict::{Problem, State},
 };
 
@@ -16,6 +17,8 @@ pub(super) struct Moment<'a> {
     pub at_ms: i64,
     pub began_at_ms: i64,
     pub version: &'static str,
+    /// Tells the files of this page from those of another version.
+    pub page: &'static str,
     pub limits: Limits,
     pub verdict: Verdict,
     pub headline: Headline,
@@ -26,6 +29,8 @@ pub(super) struct Moment<'a> {
     pub map: ActorsMap,
     pub hottest: Vec<HotVendor>,
     pub pools: Vec<Pool>,
+    /// `None` unless a file of audits is set.
+    pub audit: Option<LastAudit>,
     pub figures: FiguresNow<'a>,
 }
 
@@ -86,7 +91,9 @@ pub(super) struct Sink {
 /// Sums over the last minute.
 #[derive(Debug, Serialize)]
 pub(super) struct LastMinute {
-    /// The time of all checkouts together, by stage.
+    /// The checkouts that reached a transaction, whatever became of them.
+    pub timed: f64,
+    /// The time of all of these together, by stage.
     pub stages: Vec<Share>,
     /// Batches by the number of their members, up to a power of two.
     pub batch_sizes: Vec<Share>,
@@ -98,7 +105,7 @@ pub(super) struct LastMinute {
     pub checkouts: Vec<Share>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct Share {
     pub name: String,
     pub value: f64,

@@ -21,8 +21,10 @@ use crate::{
 use super::{
     Console,
     actors_map::{Hot, Look},
+    assets::page_tag,
     figures::{CHECKOUTS, Figures, LINES, sent},
     histograms::Histograms,
+    last_audit::LastAudit,
     moment::{
         FiguresNow, Headline, HotVendor, LastMinute, Moment, Pool, Share, Since, Sink, Verdict,
     },
@@ -101,7 +103,11 @@ impl Sampler {
         self.console.history().add(row);
         let look = self.console.places().look(&self.sampled.directory);
         let sinks = self.sinks();
-        let signs = self.signs(&sinks);
+        let audit = self.console.0.last_audit.get();
+        let signs = Signs {
+            audit_broken: audit.as_ref().map_or(0.0, LastAudit::broken_rows),
+            ..self.signs(&sinks)
+        };
         let found = problems(&signs);
         let verdict = self.verdict(&signs, found, at_ms);
         let shared = &self.console.0;
@@ -109,6 +115,7 @@ impl Sampler {
             at_ms,
             began_at_ms: shared.began_at_ms,
             version: env!("CARGO_PKG_VERSION"),
+            page: page_tag(),
             limits: shared.limits,
             verdict,
             headline: headline(&signs, &look),
@@ -119,6 +126,7 @@ impl Sampler {
             hottest: look.hottest.iter().map(|it| self.named(it)).collect(),
             map: look.map,
             pools: self.pools(),
+            audit,
             figures: FiguresNow {
                 names: &self.figure_names,
                 values,
@@ -174,6 +182,7 @@ impl Sampler {
             held_rows: self.average("rows.held", 1),
             expiry_overdue_s: self.average("expiry.overdue_s", 1),
             is_stopping: *self.sampled.stopping.borrow(),
+            audit_broken: 0.0,
         }
     }
 
@@ -206,12 +215,13 @@ impl Sampler {
 
     fn last_minute(&self) -> LastMinute {
         let history = self.console.history();
-        let share = |prefix: &str, name: &str| {
-            let index = self.figures.index_of(&format!("{prefix}.{name}"));
-            Share {
-                name: name.to_owned(),
-                value: (history.sum(index, MINUTE_S) * 1000.0).round() / 1000.0,
-            }
+        let sum = |name: &str| {
+            let index = self.figures.index_of(name);
+            (history.sum(index, MINUTE_S) * 1000.0).round() / 1000.0
+        };
+        let share = |prefix: &str, name: &str| Share {
+            name: name.to_owned(),
+            value: sum(&format!("{prefix}.{name}")),
         };
         let shares = |prefix: &str, names: &[&str]| -> Vec<Share> {
             names.iter().map(|name| share(prefix, name)).collect()
@@ -219,6 +229,7 @@ impl Sampler {
         let sizes = Histograms::batch_sizes();
         let sizes = sizes.iter().map(|name| share("batches", name));
         LastMinute {
+            timed: sum("timed"),
             stages: shares("stage", &Histograms::stages()),
             batch_sizes: sizes.collect(),
             closed: shares("closed", &Histograms::closed()),

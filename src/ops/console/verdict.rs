@@ -25,6 +25,8 @@ pub struct Signs {
     pub held_rows: f64,
     pub expiry_overdue_s: f64,
     pub is_stopping: bool,
+    /// Rows that broke rules of the last audit.
+    pub audit_broken: f64,
 }
 
 /// The signs of one sink.
@@ -87,13 +89,19 @@ pub fn problems(signs: &Signs) -> Vec<Problem> {
         let rate = per_second(signs.failed_per_s, "checkout", "checkouts");
         add(State::Bad, "failed", format!("Failing: {rate}"));
     }
-    if signs.refused_per_s >= SOME_PER_S {
+    let is_refused = signs.refused_per_s >= SOME_PER_S;
+    if is_refused {
         let rate = per_second(signs.refused_per_s, "checkout", "checkouts");
-        add(
-            State::Bad,
-            "refused",
-            format!("Overload: {rate} are refused"),
-        );
+        // Checkouts that need held rows are refused, however little there is to do.
+        let text = if signs.held_rows >= 1.0 {
+            format!(
+                "{} held by transactions of others: {rate} are refused",
+                rows_held(signs)
+            )
+        } else {
+            format!("Overload: {rate} are refused")
+        };
+        add(State::Bad, "refused", text);
     }
     if let Some(problem) = &signs.redis {
         let text = format!(
@@ -130,8 +138,8 @@ pub fn problems(signs: &Signs) -> Vec<Problem> {
             "The queue of checkouts is more than half full".to_owned(),
         );
     }
-    if signs.held_rows >= 1.0 {
-        let rows = count(signs.held_rows, "row is", "rows are");
+    if signs.held_rows >= 1.0 && !is_refused {
+        let rows = rows_held(signs);
         add("held", format!("{rows} held by transactions of others"));
     }
     if signs.overdue >= 1.0 {
@@ -144,9 +152,17 @@ pub fn problems(signs: &Signs) -> Vec<Problem> {
     if signs.expiry_overdue_s > LATE_ORDERS_S {
         add("expiry", "Late orders wait to be expired".to_owned());
     }
+    if signs.audit_broken >= 1.0 {
+        let rows = count(signs.audit_broken, "row that breaks", "rows that break");
+        add("audit", format!("The last audit found {rows} a rule"));
+    }
     // Stable: within a state, the sequence above.
     found.sort_by_key(|problem| std::cmp::Reverse(problem.state));
     found
+}
+
+fn rows_held(signs: &Signs) -> String {
+    count(signs.held_rows, "row is", "rows are")
 }
 
 fn sink_problem(sink: &SinkSigns) -> Option<Problem> {
@@ -332,6 +348,7 @@ mod tests {
             held_rows: 1.0,
             expiry_overdue_s: 1000.0,
             is_stopping: true,
+            audit_broken: 3.0,
             sinks: vec![
                 SinkSigns {
                     down_because: Some("unreachable: refused".to_owned()),
@@ -356,7 +373,10 @@ mod tests {
         let expected = [
             ("stalled", "Checkouts wait, and no batch of them ends"),
             ("failed", "Failing: 0.5 checkouts a second"),
-            ("refused", "Overload: 1,200 checkouts a second are refused"),
+            (
+                "refused",
+                "1 row is held by transactions of others: 1,200 checkouts a second are refused",
+            ),
             ("stopping", "The service is stopping"),
             (
                 "sink stream",
@@ -368,15 +388,31 @@ mod tests {
                 "slow",
                 "Slow: one checkout in a hundred takes 900 ms or longer",
             ),
-            ("held", "1 row is held by transactions of others"),
             ("overdue", "2 transactions are much slower than the others"),
             ("expiry", "Late orders wait to be expired"),
+            ("audit", "The last audit found 3 rows that break a rule"),
         ];
         let expected: Vec<_> = expected
             .iter()
             .map(|(key, text)| ((*key).to_owned(), (*text).to_owned()))
             .collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn refusals_are_overload_unless_rows_are_held() {
+        let refused = Signs {
+            refused_per_s: 12.0,
+            ..healthy()
+        };
+        let held = Signs {
+            held_rows: 2.0,
+            ..healthy()
+        };
+        assert!(judged(&refused).1.starts_with("Overload: 12 checkouts"));
+        let (state, text) = judged(&held);
+        assert_eq!(state, State::Warning);
+        assert!(text.starts_with("2 rows are held by"), "{text}");
     }
 
     #[test]

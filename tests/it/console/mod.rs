@@ -5,6 +5,7 @@
 mod browser;
 mod faults;
 mod figures;
+mod last_audit;
 mod many_actors;
 mod page;
 mod terminal;

@@ -37,10 +37,9 @@ function showRows(box, rows, isShort) {
   });
 }
 
-function showWay({ stages, checkouts }) {
+function showWay({ stages, timed }) {
   const total = stages.reduce((sum, stage) => sum + stage.value, 0);
-  const created = checkouts.find((it) => it.name === "created")?.value ?? 0;
-  const answered = Math.max(1, Math.round(created));
+  const answered = Math.max(1, Math.round(timed));
   say(byId("way-total"), total > 0 ? `last minute, ${inWords((total / answered) * 1000)} on average` : "nothing in the last minute");
   const bar = byId("way-bar");
   while (bar.children.length < stages.length) bar.append(make("span", ""));
@@ -76,6 +75,7 @@ function showShares(box, shares, naming) {
 
 /** Named numbers; those that need attention are marked. */
 export function showFacts(list, facts) {
+  while (list.children.length > facts.length) list.lastChild.remove();
   while (list.children.length < facts.length) list.append(make("div", "", make("dt", ""), make("dd", "")));
   facts.forEach(([name, value, attention], index) => {
     const entry = list.children[index];

@@ -1,6 +1,8 @@
 // The last quarter of an hour of all figures. Bounded: a tab may be open for days.
 
 const KEPT_S = 15 * 60;
+/** Moments that are older than the newest by less than this are repetitions. */
+const SET_BACK_S = 5;
 
 export const figures = {
   /** Times in seconds since 1970, as the chart library takes them. */
@@ -29,13 +31,21 @@ export const figures = {
 
   add(moment) {
     const at = moment.at_ms / 1000;
-    if (this.at.length > 0 && at <= this.at.at(-1)) return;
+    const ahead = (this.at.at(-1) ?? at) - at;
+    // The clock of the service was set back: what was seen has no place before what is to come.
+    if (ahead > SET_BACK_S) this.forget();
+    else if (this.at.length > 0 && ahead >= 0) return;
     this.at.push(at);
     for (const name of Object.keys(moment.figures)) {
       if (!this.columns.has(name)) this.columns.set(name, new Array(this.at.length - 1).fill(null));
     }
     for (const [name, column] of this.columns) column.push(moment.figures[name] ?? null);
     this.trim();
+  },
+
+  forget() {
+    this.at = [];
+    this.columns.clear();
   },
 
   trim() {
@@ -64,6 +74,7 @@ export const figures = {
 
   /** The sum of a rate over all that is kept: the number of events. */
   total(name) {
-    return this.column(name).reduce((sum, value) => sum + (value ?? 0), 0);
+    const lasted = (index) => (index === 0 ? 1 : this.at[index] - this.at[index - 1]);
+    return this.column(name).reduce((sum, value, index) => sum + (value === null ? 0 : value * lasted(index)), 0);
   },
 };

@@ -29,7 +29,6 @@ function showVerdict({ verdict, at_ms: now }) {
     list.dataset.shown = wanted;
     list.replaceChildren(...shown.map((line) => make("li", "", line)));
   }
-  document.title = `${MARKS[state]} splitcart: ${text}`;
   // A screen reader hears of changes of the state, not of every second's rate.
   const keys = problems.map((problem) => problem.key).join();
   if (state !== announcedState || keys !== announcedProblems) {
@@ -37,6 +36,25 @@ function showVerdict({ verdict, at_ms: now }) {
     announcedProblems = keys;
     byId("announced").textContent = [STATES[state], ...problems.map((problem) => problem.text)].join(" ");
   }
+}
+
+/** The title of the tab. */
+export function showTitle({ state, text }) {
+  document.title = `${MARKS[state]} splitcart: ${text}`;
+}
+
+/** Nothing is known any more: what was last known must not look like the present. */
+export function showLost(since) {
+  const text = `Nothing is known since ${clock(since)}: the connection to the service is lost`;
+  byId("verdict").dataset.state = "none";
+  say(byId("mark"), "✕");
+  say(byId("sentence"), text);
+  say(byId("since"), "");
+  byId("problems").replaceChildren();
+  byId("problems").dataset.shown = "";
+  byId("announced").textContent = text;
+  document.title = `✕ splitcart: ${text}`;
+  announcedState = null;
 }
 
 function tile(id, value, state, unit = "") {

@@ -1,9 +1,10 @@
 // Takes the stream and hands every moment to the parts of the page.
 
+import { showAudit } from "./audit.js";
 import { drawCharts, forgetCharts, makeCharts } from "./charts.js";
 import { showCheckout, showOrders } from "./checkout.js";
 import { figures } from "./figures.js";
-import { showFirstRow } from "./first_row.js";
+import { showFirstRow, showLost, showTitle } from "./first_row.js";
 import { clock, inWords, number, say } from "./format.js";
 import { showHottest, showSinks } from "./hottest.js";
 import { countBusy, decode, describe, drawMap, forgetColours, placeAt, showLegend } from "./map.js";
@@ -12,6 +13,8 @@ import { openVendor, prepareVendor } from "./vendor.js";
 /** Without a moment for so long the connection counts as lost. */
 const SILENT_AFTER_MS = 4000;
 const OPEN_AGAIN_AFTER_MS = 1500;
+/** A connection that was opened and stays silent is given up after so long: its other end may be gone. */
+const GIVE_UP_AFTER_MS = 4000;
 
 const byId = (id) => document.getElementById(id);
 const canvas = byId("map");
@@ -19,8 +22,14 @@ let newest = null;
 let heardAt = performance.now();
 let lastMomentMs = null;
 let source = null;
+let openedAt = 0;
+/** The files of the page that the service has. An upgrade has others. */
+let page = null;
+let isDrawing = false;
 
 function open() {
+  source?.close();
+  openedAt = performance.now();
   source = new EventSource("/ops/stream");
   source.addEventListener("history", (event) => {
     heard();
@@ -29,13 +38,20 @@ function open() {
   source.addEventListener("moment", (event) => {
     heard();
     const moment = JSON.parse(event.data);
+    page ??= moment.page;
+    if (moment.page !== page) {
+      location.reload();
+      return;
+    }
     lastMomentMs = moment.at_ms;
     figures.add(moment);
     newest = moment;
     say(byId("connection"), "live");
     byId("connection").dataset.state = "live";
     document.body.classList.remove("stale");
-    requestAnimationFrame(show);
+    // The title is what is seen of a hidden tab.
+    showTitle(moment.verdict);
+    draw();
   });
   source.addEventListener("error", () => {
     lost();
@@ -53,11 +69,22 @@ function lost() {
   say(byId("connection"), `connection lost${since}, trying again`);
   byId("connection").dataset.state = "lost";
   document.body.classList.add("stale");
+  if (newest !== null) showLost(lastMomentMs);
+  newest = null;
+}
+
+/** Draws once with the next frame. A hidden tab has none, and would keep each request for one. */
+function draw() {
+  if (isDrawing || document.hidden) return;
+  isDrawing = true;
+  requestAnimationFrame(() => {
+    isDrawing = false;
+    show();
+  });
 }
 
 function show() {
-  // A hidden tab keeps the figures and draws nothing.
-  if (newest === null || document.hidden) return;
+  if (newest === null) return;
   const moment = newest;
   say(byId("about"), `${moment.version} at ${location.host}, up for ${inWords(moment.at_ms - moment.began_at_ms)}`);
   showFirstRow(moment);
@@ -68,6 +95,7 @@ function show() {
   showSinks(moment.sinks);
   showCheckout(moment);
   showOrders(moment);
+  showAudit(moment);
   makeCharts(moment.sinks.map((sink) => sink.name));
   drawCharts();
   document.body.dataset.shownAt = String(moment.at_ms);
@@ -89,9 +117,12 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   forgetCharts();
   show();
 });
-document.addEventListener("visibilitychange", show);
-addEventListener("resize", () => requestAnimationFrame(show));
+document.addEventListener("visibilitychange", draw);
+addEventListener("resize", draw);
 setInterval(() => {
-  if (performance.now() - heardAt > SILENT_AFTER_MS) lost();
+  const now = performance.now();
+  if (now - heardAt <= SILENT_AFTER_MS) return;
+  lost();
+  if (now - openedAt > GIVE_UP_AFTER_MS) open();
 }, 1000);
 open();

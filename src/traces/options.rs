@@ -267,7 +267,7 @@ mod tests {
                 .is_none()
         );
         for off in [
-            ("OTEL_SDK_DISABLED", "true"),
+            ("OTEL_SDK_DISABLED", "TRUE"),
             ("OTEL_TRACES_EXPORTER", "none"),
         ] {
             assert!(read("http://collector:4318", &[off]).unwrap().is_none());
@@ -297,6 +297,9 @@ mod tests {
                 ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),
                 ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10"),
                 ("OTEL_BSP_SCHEDULE_DELAY", "200"),
+                ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+                ("OTEL_EXPORTER_OTLP_HEADERS", "key=a=b, other="),
+                ("OTEL_SDK_DISABLED", "False"),
                 ("OTEL_EXPORTER_OTLP_TIMEOUT", "7000"),
                 ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "300"),
             ],
@@ -316,6 +319,9 @@ mod tests {
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
             ("OTEL_TRACES_SAMPLER", "sometimes"),
             ("OTEL_BSP_SCHEDULE_DELAY", "5s"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd"),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "authorization hidden"),
+            ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "/hidden.key"),
         ] {
             let error = read("http://collector", &[(name, value)])
                 .unwrap_err()

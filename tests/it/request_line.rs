@@ -63,6 +63,27 @@ async fn the_line_of_a_checkout_tells_its_outcome_its_batch_and_its_stages() {
 }
 
 #[tokio::test]
+async fn the_wait_of_a_checkout_for_rows_of_others_is_not_the_rest() {
+    let world = World::start().await;
+    let product = world.market.sold_product(500, 90).await;
+    let cart = cart_of(&[(product, 2)]);
+    let shopper = Shopper::with_cart(&world.market, &world.server, &cart).await;
+    let held = world.market.hold_stock(product).await;
+
+    let reply = Client::send(shopper.request()).await;
+
+    assert_eq!(reply.status, 503, "{}", reply.text());
+    let text = line_of(&world.server, reply.header("x-request-id")).await;
+    let line: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(line["checkout.outcome"], "overloaded");
+    let time = |stage: &str| line[format!("stage.{stage}_ms")].as_f64().unwrap();
+    let took = line["http.duration_ms"].as_f64().unwrap();
+    assert!(time("retries") + time("reservation") > took / 2.0, "{text}");
+    assert!(time("rest") < took / 2.0, "{text}");
+    held.rollback().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_replay_is_told_and_has_no_stages() {
     let world = World::start().await;
     let shopper = shopper(&world).await;

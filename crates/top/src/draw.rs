@@ -327,6 +327,8 @@ fn whole(value: f64) -> u64 {
 mod tests {
     use serde_json::json;
 
+    use crate::moment::Problem;
+
     use super::*;
 
     fn moment() -> Moment {
@@ -403,6 +405,28 @@ mod tests {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }
         assert!(lines[20].contains('▁') || lines[22].contains('█'), "{text}");
+    }
+
+    #[test]
+    fn problems_are_listed_if_the_sentence_does_not_name_all() {
+        let mut view = view();
+        let problem = |text: &str| Problem {
+            state: State::Warning,
+            text: text.to_owned(),
+        };
+        let verdict = &mut view.moment.as_mut().unwrap().verdict;
+        verdict.problems = vec![problem("Redis does not answer")];
+        let alone = drawn(&view, 80, 24).join("\n");
+        assert!(!alone.contains("  ▲ Redis"), "{alone}");
+        let verdict = &mut view.moment.as_mut().unwrap().verdict;
+        verdict.problems.push(problem("2 rows are held"));
+        let both = drawn(&view, 80, 24).join("\n");
+        let listed = [
+            "  ▲ Redis does not answer",
+            "  ▲ 2 rows are held",
+            "PostgreSQL ● answers",
+        ];
+        assert!(listed.iter().all(|part| both.contains(part)), "{both}");
     }
 
     #[test]

@@ -52,6 +52,29 @@ async fn a_wait_for_a_held_row_is_counted_when_it_ends() {
     assert_eq!(world.server.metric(freed).await, 1.0);
 }
 
+/// A look at a vendor that PostgreSQL does not answer in time pages nobody.
+#[tokio::test]
+async fn a_look_of_the_console_that_takes_too_long_is_no_error_of_postgresql() {
+    let world = World::start().await;
+    let product = world.market.sold_product(500, 90).await;
+    let mut lock = world.market.database.pool.begin().await.unwrap();
+    sqlx::query("lock table stores")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    let errors = "splitcart_database_errors_total{kind=\"unreachable\"} ";
+    let before = world.server.metric(errors).await;
+
+    let path = format!("/ops/vendors/{}", product.vendor.store_id);
+    let (status, body) = world.server.operations(&path).await;
+
+    assert_eq!(status, 503, "{body}");
+    assert_eq!(world.server.metric(errors).await, before);
+    lock.rollback().await.unwrap();
+    let (status, body) = world.server.operations(&path).await;
+    assert_eq!(status, 200, "{body}");
+}
+
 #[tokio::test]
 async fn a_session_that_waits_for_a_lock_is_counted() {
     let world = World::start().await;

@@ -315,8 +315,7 @@ async fn a_table_that_is_locked_is_told_to_all_at_once() {
 
     for (reply, took) in replies {
         assert!(is_refused(&reply), "{}", reply.text());
-        // One after the other, each would wait for the lock before the next one does.
-        assert!(took < LOCK_WAIT * 40, "{took:?}");
+        assert!(took < Duration::from_secs(3), "{took:?}");
     }
     held.rollback().await.unwrap();
     for shopper in &shoppers {

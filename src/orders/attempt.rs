@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{
-        self,
+        self, Fault,
         inventory::Freeing,
         orders::moves::{Held, Written},
         outbox::{ClaimedEvent, Event},
@@ -23,7 +23,7 @@ use crate::{
         order_moves::Freed,
     },
     faults,
-    held_rows::Row,
+    held_rows::{LOOK_MAX, Row},
     vendors::{
         actor::ReserveError,
         unit_of_work::{Failed, Work},
@@ -60,6 +60,8 @@ pub(super) enum ScriptError {
         /// The held rows that each member needs, in the order of the members.
         by_member: Vec<Vec<Row>>,
     },
+    #[error("a whole table is locked")]
+    TableLocked,
     #[error("another transaction has written one of the idempotency keys")]
     KeyTaken,
     #[error("fewer units are reserved than the lines of orders hold: {by_member:?}")]
@@ -67,6 +69,13 @@ pub(super) enum ScriptError {
         /// The rows that are short for each member, in the order of the members.
         by_member: Vec<Vec<Row>>,
     },
+}
+
+impl Failed<ScriptError> {
+    /// True if others hold a row or a table that is needed.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, Self::Script(ScriptError::Statement(error)) if error.fault() == Fault::Busy)
+    }
 }
 
 /// Everything that a script has done, valid once it is committed.
@@ -83,10 +92,15 @@ pub(super) async fn attempt(
     held: Held,
 ) -> Result<Vec<Outcome>, Failed<ScriptError>> {
     faults::place("before_moves").await;
-    let prepared = context
+    let carried_out = context
         .unit
-        .carry_out(async |work| script(context, members, held, work).await)
-        .await?;
+        .carry_out(async |work| script(context, members, held, work).await);
+    let prepared = match carried_out.await {
+        Err(failed) if failed.is_busy() && is_a_table_locked(context).await => {
+            return Err(Failed::Script(ScriptError::TableLocked));
+        }
+        carried_out => carried_out?,
+    };
     if !prepared.events.is_empty() {
         // A relay that is behind finds them in the outbox when their claim has ended.
         drop(context.committed_events.try_send(prepared.events));
@@ -95,6 +109,12 @@ pub(super) async fn attempt(
         context.metrics.count_order_moved_to(status);
     }
     Ok(prepared.outcomes)
+}
+
+async fn is_a_table_locked(context: &OrderBatches) -> bool {
+    let look = db::within(&context.unit.pool, LOOK_MAX, db::held::is_a_table_locked);
+    // Without an answer nothing is known.
+    look.await.unwrap_or(false)
 }
 
 async fn script(

@@ -261,7 +261,7 @@ impl OrderBatches {
                 }
                 Remedy::Refuse => return self.refuse(member, Duration::ZERO),
                 // Others hold the order in turn, as the vendors of one group do that decide at once.
-                Remedy::Apart if is_busy(&failed) && self.may_wait(&mut member) => {
+                Remedy::Apart if failed.is_busy() && self.may_wait(&mut member) => {
                     return set_apart(vec![member], ended);
                 }
                 Remedy::Apart | Remedy::WithoutWrong(_) => return self.give_up(member, &failed),
@@ -339,7 +339,7 @@ impl OrderBatches {
     /// Answers a member that fails alone.
     fn give_up(&self, member: MoveMember, failed: &Failed<ScriptError>) {
         let target = member.command.target;
-        if is_busy(failed) {
+        if failed.is_busy() {
             tracing::warn!(
                 http.request_id = member.request_id(),
                 "a move of {target} was refused: {failed}"
@@ -367,7 +367,9 @@ fn remedy(failed: &Failed<ScriptError>) -> Remedy {
         Failed::Begin(_) => Remedy::DatabaseIsAway,
         Failed::CommitUnknown(_) | Failed::Script(ScriptError::KeyTaken) => Remedy::Again,
         Failed::DeadlinePassed
-        | Failed::Script(ScriptError::Turn(ReserveError::DeadlinePassed)) => Remedy::Refuse,
+        | Failed::Script(
+            ScriptError::TableLocked | ScriptError::Turn(ReserveError::DeadlinePassed),
+        ) => Remedy::Refuse,
         Failed::Script(ScriptError::StockHeld { by_member }) => Remedy::Without(by_member.clone()),
         Failed::Script(ScriptError::Statement(error)) => match error.fault() {
             Fault::Transient | Fault::Unreachable => Remedy::Again,
@@ -378,11 +380,6 @@ fn remedy(failed: &Failed<ScriptError>) -> Remedy {
         }
         Failed::Panicked | Failed::Script(ScriptError::Turn(_)) => Remedy::Apart,
     }
-}
-
-/// True if others hold a row or a table that is needed.
-fn is_busy(failed: &Failed<ScriptError>) -> bool {
-    matches!(failed, Failed::Script(ScriptError::Statement(error)) if error.fault() == Fault::Busy)
 }
 
 fn set_apart(members: Vec<MoveMember>, ended: &mut Ended<OrderBatches>) {

@@ -11,7 +11,7 @@ use splitcart::{
         ids::{StoreId, UserId},
     },
 };
-use sqlx::{Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, Transaction};
 
 use crate::support::{
     Client, Product, Reply, Server, Shopper, World, assert_consistent,
@@ -28,6 +28,9 @@ const PROMPT: Duration = Duration::from_secs(2);
 const REFUSED_WITHIN: Duration = Duration::from_millis(2500);
 /// The default of `lock_ms_max`: who is refused at once has not waited for so long.
 const LOCK_WAIT: Duration = Duration::from_millis(100);
+
+/// The number of statements that have waited for a lock in vain.
+pub const WAITS: &str = "splitcart_database_errors_total{kind=\"busy\"}";
 
 /// A reply, and the time that it took.
 async fn timed(shopper: &Shopper) -> (Reply, Duration) {
@@ -298,6 +301,25 @@ async fn a_vendor_that_is_renamed_costs_nobody_anything() {
     held.rollback().await.unwrap();
 }
 
+/// The tables that a checkout without discounts needs, each with the weakest lock that makes it wait.
+const TABLES: [(&str, &str); 15] = [
+    ("inventory_items", "access exclusive"),
+    ("cart_records", "share"),
+    ("checkout_groups", "share"),
+    ("idempotency_keys", "share"),
+    ("order_line_items", "share"),
+    ("outbox_events", "share"),
+    ("payment_intents", "share"),
+    ("vendor_orders", "share"),
+    ("products", "exclusive"),
+    ("stores", "exclusive"),
+    ("users", "exclusive"),
+    ("cart_items", "access exclusive"),
+    ("licenses", "access exclusive"),
+    ("store_memberships", "access exclusive"),
+    ("subscriptions", "access exclusive"),
+];
+
 /// A locked table delays every checkout: all are refused at once, and not one after the other.
 #[tokio::test]
 async fn a_table_that_is_locked_is_told_to_all_at_once() {
@@ -305,19 +327,24 @@ async fn a_table_that_is_locked_is_told_to_all_at_once() {
     let product = world.market.sold_product(500, 100).await;
     let carts = vec![cart_of(&[(product, 1)]); 40];
     let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
-    let mut held = world.market.database.pool.begin().await.unwrap();
-    sqlx::query("lock table inventory_items in access exclusive mode")
-        .execute(&mut *held)
-        .await
-        .unwrap();
+    for (table, mode) in TABLES {
+        let mut held = world.market.database.pool.begin().await.unwrap();
+        sqlx::query(AssertSqlSafe(format!("lock table {table} in {mode} mode")))
+            .execute(&mut *held)
+            .await
+            .unwrap();
+        let waits = world.server.metric(WAITS).await;
 
-    let replies = join_all(shoppers.iter().map(timed)).await;
+        let replies = join_all(shoppers.iter().map(timed)).await;
 
-    for (reply, took) in replies {
-        assert!(is_refused(&reply), "{}", reply.text());
-        assert!(took < Duration::from_secs(3), "{took:?}");
+        for (reply, took) in replies {
+            assert!(is_refused(&reply), "{table}: {}", reply.text());
+            assert!(took < Duration::from_secs(3), "{table}: {took:?}");
+        }
+        let waits = world.server.metric(WAITS).await - waits;
+        assert!((1.0..10.0).contains(&waits), "{table}: {waits} waits");
+        held.rollback().await.unwrap();
     }
-    held.rollback().await.unwrap();
     for shopper in &shoppers {
         assert_eq!(shopper.insist().await.status, 201);
     }

@@ -9,7 +9,7 @@ use std::{
 use futures_util::FutureExt;
 
 use crate::{
-    db::{self, Fault},
+    db,
     domain::ids::ProductId,
     faults,
     stages::laps::Laps,
@@ -17,7 +17,8 @@ use crate::{
 };
 
 use super::{
-    BatchContext, CheckoutMember, causes,
+    BatchContext, CheckoutMember,
+    causes::{self, Held},
     failure::{AttemptError, Cause, Failure},
     labels,
     outcome::Outcome,
@@ -160,10 +161,8 @@ impl Attempt<'_> {
             let found =
                 causes::find_held(self.context, &mut tx, members, needs, &mut failure.causes);
             match found.await {
-                Ok(()) => {}
-                Err(error) if error.fault() == Fault::Busy => {
-                    failure.error = AttemptError::TableLocked(error);
-                }
+                Ok(Held::Rows) => {}
+                Ok(Held::Table) => failure.error = AttemptError::TableLocked,
                 // The connection may be in the middle of a statement.
                 Err(_) => return failure,
             }

@@ -23,14 +23,27 @@ pub(super) fn find_moved(moved: &[ProductId], needs: &Needs, causes: &mut [Cause
     }
 }
 
-/// Marks the members that need rows which others hold, or else those whose keys others hold.
+/// The kind of thing that others hold.
+pub(super) enum Held {
+    /// Every member needs it.
+    Table,
+    Rows,
+}
+
+/// Marks the members that need rows which others hold, or else those whose keys others hold, unless it is a
+/// table that they hold.
 pub(super) async fn find_held(
     context: &BatchContext,
     tx: &mut LentTx,
     members: &[CheckoutMember],
     needs: &Needs,
     causes: &mut [Cause],
-) -> Result<(), db::Error> {
+) -> Result<Held, db::Error> {
+    // A look for rows would have to wait for the table.
+    let look = db::held::is_a_table_locked(tx.connection());
+    if db::in_time(LOOK_MAX, "look for locked tables", look).await? {
+        return Ok(Held::Table);
+    }
     let held_rows = &context.held_rows;
     let rows: BTreeSet<_> = needs.rows().copied().collect();
     let look = held_rows.look(tx.connection(), &rows);
@@ -47,7 +60,7 @@ pub(super) async fn find_held(
     if held.is_empty() {
         find_held_keys(tx, members, causes).await?;
     }
-    Ok(())
+    Ok(Held::Rows)
 }
 
 async fn find_held_keys(

@@ -2,9 +2,14 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
+use sqlx::AssertSqlSafe;
 
-use crate::support::{
-    Client, Server, World, assert_consistent, client::fresh_key, market::cart_of,
+use crate::{
+    isolation::WAITS,
+    support::{
+        Client, Server, World, assert_consistent, client::fresh_key, crowd::is_refused,
+        market::cart_of,
+    },
 };
 
 use super::{Stage, accept, cancel, check_out, decide, id, insist, path, post, request, worker};
@@ -139,5 +144,43 @@ async fn a_group_is_canceled_while_its_vendors_decide() {
     for (product, _) in &lines {
         assert_eq!(world.market.stock_of(*product).await, (10, 0));
     }
+    assert_consistent(&world.market.database).await;
+}
+
+/// A locked table delays every move: all are refused at once, and not one after the other.
+#[tokio::test]
+async fn a_table_that_is_locked_is_told_to_all_at_once() {
+    let world = World::start().await;
+    let shop = world.market.vendor().await;
+    let product = world.market.product(shop, 500, 100).await;
+    let vendor = worker(&world, shop, "ops").await;
+    let buyer = world.client(&world.market.buyer().await);
+    let mut orders = Vec::new();
+    for _ in 0..40 {
+        let group = check_out(&buyer, &cart_of(&[(product, 1)])).await;
+        orders.push(group["vendor_orders"][0].clone());
+    }
+    for table in ["vendor_orders", "outbox_events", "inventory_items"] {
+        let mut held = world.market.database.pool.begin().await.unwrap();
+        let lock = AssertSqlSafe(format!("lock table {table} in share mode"));
+        sqlx::query(lock).execute(&mut *held).await.unwrap();
+        let waits = world.server.metric(WAITS).await;
+
+        let reject = json!({ "decision": "reject" });
+        let replies = join_all(orders.iter().map(|it| decide(&vendor, it, &reject))).await;
+
+        for reply in replies {
+            assert!(is_refused(&reply), "{table}: {}", reply.text());
+        }
+        let waits = world.server.metric(WAITS).await - waits;
+        assert!((1.0..10.0).contains(&waits), "{table}: {waits} waits");
+        held.rollback().await.unwrap();
+    }
+    for order in &orders {
+        let body = json!({ "decision": "reject" });
+        let reply = insist(&vendor, &path(order, "decision"), &fresh_key(), &body).await;
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+    assert_eq!(world.market.stock_of(product).await, (100, 0));
     assert_consistent(&world.market.database).await;
 }

@@ -18,6 +18,9 @@ use url::{ParseError, Url};
 
 use crate::support::redis::signal;
 
+/// Names the directory for pictures.
+pub(super) const PICTURES: &str = "CONSOLE_PICTURES";
+
 /// A browser with one window. Ends when it is dropped.
 pub struct Browser {
     pub client: Client,
@@ -122,7 +125,7 @@ impl Browser {
 
     /// Writes a picture of the page if the environment names a directory for pictures.
     pub async fn picture(&self, name: &str) {
-        let Some(dir) = std::env::var_os("CONSOLE_PICTURES") else {
+        let Some(dir) = std::env::var_os(PICTURES) else {
             return;
         };
         // Colours of states fade in.

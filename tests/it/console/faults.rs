@@ -16,18 +16,27 @@ use tokio::{
     sync::watch,
 };
 
-use crate::support::{Redis, Server, World, redis::signal, wait};
+use crate::{
+    loadtest::{seed, seeded},
+    support::{Redis, Server, World, redis::signal, wait},
+};
 
-use super::{Browser, open, until_text};
+use super::{
+    Browser, open,
+    scenes::{load_for_picture, settle},
+    until_text,
+};
 
 const SHOWN_WITHIN: Duration = Duration::from_secs(3);
 
 #[tokio::test]
 async fn a_frozen_redis_shows_within_three_seconds() {
-    let world = World::start().await;
+    let world = seeded(&[]).await;
     let browser = Browser::start(1440, 1000).await;
     open(&browser, &world.server).await;
     until_text(&browser, "t-redis", |text| text.contains("answers")).await;
+    let _load = load_for_picture(&world.server, &world.market.database.url, &world.redis.url);
+    settle(&browser, Duration::from_secs(20)).await;
 
     let frozen_at = Instant::now();
     world.redis.freeze();
@@ -39,6 +48,7 @@ async fn a_frozen_redis_shows_within_three_seconds() {
     })
     .await;
     assert!(took <= SHOWN_WITHIN, "{took:?}");
+    settle(&browser, Duration::from_secs(5)).await;
     browser.picture("redis-down").await;
     world.redis.thaw();
     until_text(&browser, "sentence", |text| text.ends_with("all well")).await;
@@ -70,9 +80,12 @@ async fn a_frozen_postgresql_shows_within_three_seconds() {
         .unwrap();
     let redis = Redis::start().await;
     let server = Server::start(postgres.database_url(), &redis.url, &[]).await;
+    seed(postgres.database_url()).await;
     let browser = Browser::start(1440, 1000).await;
     open(&browser, &server).await;
     until_text(&browser, "t-postgresql", |text| text.contains("answers")).await;
+    let _load = load_for_picture(&server, postgres.database_url(), &redis.url);
+    settle(&browser, Duration::from_secs(20)).await;
 
     let frozen_at = Instant::now();
     let processes = processes_of(&postgres);
@@ -96,6 +109,7 @@ async fn a_frozen_postgresql_shows_within_three_seconds() {
             .await,
         "bad"
     );
+    settle(&browser, Duration::from_secs(5)).await;
     browser.picture("postgresql-frozen").await;
     for pid in &processes {
         signal(*pid, "CONT");

@@ -8,6 +8,7 @@ mod figures;
 mod last_audit;
 mod many_actors;
 mod page;
+mod scenes;
 mod terminal;
 
 use crate::support::{Server, wait};

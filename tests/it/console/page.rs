@@ -1,26 +1,20 @@
 //! What an operator sees while all is well: idle, under load, in both colour schemes, on a phone.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sqlx::Row;
-use tokio::process::Command;
 
 use crate::{
-    loadtest::{loadtest, seeded},
+    loadtest::seeded,
     support::{World, wait},
 };
 
-use super::{Browser, open, until_text};
-
-/// The load test, which ends with this.
-fn load(world: &World, options: &str) -> tokio::process::Child {
-    let mut command = Command::from(loadtest(world, options));
-    command
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap()
-}
+use super::{
+    Browser, open,
+    scenes::{load, settle},
+    until_text,
+};
 
 /// The vendor that most lines were bought from.
 async fn busiest_vendor(world: &World) -> String {
@@ -53,10 +47,7 @@ async fn under_a_spread_load_the_page_shows_rates_stages_and_live_actors() {
     let world = seeded(&[]).await;
     let browser = Browser::start(1440, 1000).await;
     open(&browser, &world.server).await;
-    let _load = load(
-        &world,
-        "--clients 6 --duration 120s --warmup 0s --carts 12000 --retries 0.05",
-    );
+    let _load = load(&world, "--clients 6 --retries 0.05", 12_000);
     until_text(&browser, "sentence", |text| {
         text.contains("checkouts a second, half of them in")
     })
@@ -77,24 +68,14 @@ async fn under_a_spread_load_the_page_shows_rates_stages_and_live_actors() {
     );
     let hottest = browser.value("document.querySelectorAll('#hottest tbody tr').length");
     assert_eq!(hottest.await, json!(10));
-    if std::env::var_os("CONSOLE_PICTURES").is_some() {
-        let minute = "figures.at.length > 40";
-        let script = format!(
-            "const done = arguments[0]; import('/ops/assets/figures.js').then(({{ figures }}) => {{
-                const look = () => {minute} ? done(true) : setTimeout(look, 500); look(); }})"
-        );
-        let pause = std::time::Duration::from_secs(90);
-        let timeouts = fantoccini::wd::TimeoutConfiguration::new(Some(pause), None, None);
-        browser.client.update_timeouts(timeouts).await.unwrap();
-        browser
-            .client
-            .execute_async(&script, Vec::new())
-            .await
-            .unwrap();
-    }
+    settle(&browser, Duration::from_secs(45)).await;
     browser.picture("spread").await;
     browser.prefer("dark").await;
     browser.picture("dark").await;
+    browser.prefer("light").await;
+    let down = "scrollTo(0, document.body.scrollHeight)";
+    browser.client.execute(down, Vec::new()).await.unwrap();
+    browser.picture("charts").await;
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 
@@ -103,10 +84,7 @@ async fn the_hot_vendor_stands_first_and_a_click_shows_its_stock_and_orders() {
     let world = seeded(&[]).await;
     let browser = Browser::start(1440, 1000).await;
     open(&browser, &world.server).await;
-    let _load = load(
-        &world,
-        "--clients 32 --duration 120s --warmup 0s --carts 2500 --hot-share 0.9",
-    );
+    let _load = load(&world, "--clients 32 --hot-share 0.9", 2_500);
 
     wait::until("the hot vendor stands first, by its name", async || {
         let row = "document.querySelector('#hottest tbody tr')";
@@ -120,6 +98,7 @@ async fn the_hot_vendor_stands_first_and_a_click_shows_its_stock_and_orders() {
         is_named && first == json!(busiest_vendor(&world).await)
     })
     .await;
+    settle(&browser, Duration::from_secs(20)).await;
     browser.picture("flash-sale").await;
     let first = "document.querySelector('#hottest tbody button').click()";
     browser.client.execute(first, Vec::new()).await.unwrap();
@@ -149,10 +128,7 @@ async fn broken_rules(browser: &Browser) -> Vec<(String, String)> {
 #[tokio::test]
 async fn axe_finds_nothing_in_light_and_dark_and_on_a_phone() {
     let world = seeded(&[]).await;
-    let _load = load(
-        &world,
-        "--clients 4 --duration 120s --warmup 0s --carts 2500",
-    );
+    let _load = load(&world, "--clients 4", 2_500);
     for (width, height, picture) in [(1440, 1000, None), (390, 844, Some("phone"))] {
         let browser = Browser::start(width, height).await;
         open(&browser, &world.server).await;
@@ -169,6 +145,7 @@ async fn axe_finds_nothing_in_light_and_dark_and_on_a_phone() {
             "the page is {overflow} px wider than the window"
         );
         if let Some(name) = picture {
+            settle(&browser, Duration::from_secs(10)).await;
             browser.picture(name).await;
         }
     }

@@ -16,7 +16,7 @@ use splitcart::db;
 use tempfile::TempDir;
 
 use crate::support::{
-    World,
+    Server, World,
     redis::signal,
     server::{SECRET, splitcart},
 };
@@ -33,12 +33,16 @@ const PLAN: SeedPlan = SeedPlan {
 /// A server with a small catalogue.
 pub(super) async fn seeded(settings: &[(&str, &str)]) -> World {
     let world = World::with_settings(settings).await;
-    let url = world.market.database.url.as_str().into();
-    let mut connection = db::pool::connect(&url).await.unwrap();
+    seed(&world.market.database.url).await;
+    world
+}
+
+/// Loads a small catalogue.
+pub(super) async fn seed(database_url: &str) {
+    let mut connection = db::pool::connect(&database_url.into()).await.unwrap();
     load(&PLAN, Utc::now(), &mut connection, &|_| {})
         .await
         .unwrap();
-    world
 }
 
 /// `splitcart loadtest` for a world's server, on the same settings.
@@ -48,15 +52,24 @@ pub(super) fn loadtest(world: &World, options: &str) -> Command {
 
 /// The same, with the URL of the server as somebody may type it.
 fn loadtest_at(url: &str, world: &World, options: &str) -> Command {
+    let (database_url, redis_url) = (&world.market.database.url, &world.redis.url);
+    loadtest_of(&world.server, url, database_url, redis_url, options)
+}
+
+/// `splitcart loadtest` for a server with this database and this Redis.
+pub(super) fn loadtest_of(
+    server: &Server,
+    url: &str,
+    database_url: &str,
+    redis_url: &str,
+    options: &str,
+) -> Command {
     let mut command = splitcart("loadtest");
     command
-        .env("SPLITCART_DATABASE_URL", &world.market.database.url)
-        .env("SPLITCART_REDIS_URL", &world.redis.url)
+        .env("SPLITCART_DATABASE_URL", database_url)
+        .env("SPLITCART_REDIS_URL", redis_url)
         .env("SPLITCART_AUTH_HS256_SECRET", SECRET)
-        .env(
-            "SPLITCART_OPS_ADDR",
-            world.server.ops.replace("http://", ""),
-        )
+        .env("SPLITCART_OPS_ADDR", server.ops.replace("http://", ""))
         .args(["--url", url, "--json", "-"])
         .args(options.split_whitespace());
     command

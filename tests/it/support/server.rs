@@ -213,9 +213,14 @@ impl Drop for Server {
     }
 }
 
+/// The program to test instead of cargo's own, such as that of a release; its tools are beside it.
+const PROGRAM: &str = "TEST_PROGRAM";
+
 /// A command of the program, without the developer's own environment.
 pub fn splitcart(subcommand: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_splitcart"));
+    let program = std::env::var_os(PROGRAM);
+    let mut command =
+        Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_splitcart").into()));
     let is_setting = |name: &str| name.starts_with("SPLITCART_") || name.starts_with("OTEL_");
     for (name, _) in std::env::vars().filter(|(name, _)| is_setting(name)) {
         command.env_remove(name);

@@ -1,4 +1,4 @@
-//! Finds rows and tables that other transactions hold, without waiting for them.
+//! Finds rows that other transactions hold, without waiting for them.
 //!
 //! Stock and carts are only read: a row that a transaction in progress has locked or changed shows the
 //! id of that transaction in its system column `xmax` (PostgreSQL manual, 5.6). That works only for rows
@@ -19,31 +19,6 @@ use super::{
     column,
     error::{Doing, Error},
 };
-
-/// The tables that a checkout, or a move of an order, writes. `create index` is among the commands that lock
-/// them out (PostgreSQL manual, 13.3.1).
-const WRITTEN: [&str; 8] = [
-    "cart_records",
-    "checkout_groups",
-    "idempotency_keys",
-    "inventory_items",
-    "order_line_items",
-    "outbox_events",
-    "payment_intents",
-    "vendor_orders",
-];
-/// The tables whose rows are locked by foreign keys of the written ones.
-const REFERRED_TO: [&str; 3] = ["products", "stores", "users"];
-/// The tables that are only read.
-const READ: [&str; 7] = [
-    "cart_items",
-    "cart_vendor_discounts",
-    "licenses",
-    "product_volume_discounts",
-    "store_discounts",
-    "store_memberships",
-    "subscriptions",
-];
 
 /// The transaction that holds a row: the low 32 bits of its id, as rows show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -167,28 +142,6 @@ pub async fn find_held_users(
     .await
     .doing("look for held users")?;
     Ok(without(ids, free))
-}
-
-/// True if a transaction of others locks a whole table that checkouts and moves of orders need, or waits to do
-/// so, which makes those wait that come later.
-pub async fn is_a_table_locked(connection: &mut PgConnection) -> Result<bool, Error> {
-    // Not `query!`: this reads the server's catalogue, not the schema.
-    sqlx::query_scalar(
-        "select exists (
-            select from pg_locks
-            where locktype = 'relation'
-                and database = (select oid from pg_database where datname = current_database())
-                and pid is distinct from pg_backend_pid()
-                and (mode = 'AccessExclusiveLock' and relation = any($1::regclass[])
-                    or mode = 'ExclusiveLock' and relation = any($2::regclass[])
-                    or mode in ('ShareLock', 'ShareRowExclusiveLock') and relation = any($3::regclass[])))",
-    )
-    .bind([&READ[..], &REFERRED_TO, &WRITTEN].concat())
-    .bind([&REFERRED_TO[..], &WRITTEN].concat())
-    .bind(WRITTEN)
-    .fetch_one(connection)
-    .await
-    .doing("look for locked tables")
 }
 
 fn without<Id: Copy + Eq + std::hash::Hash>(ids: &[Id], free: Vec<Id>) -> Vec<Id> {

@@ -16,6 +16,7 @@
 //! | time limits of this process, for when PostgreSQL's own don't work | `time_limit` |
 //! | the statement that decides about stock; counts of stock | [`inventory`] |
 //! | which rows other transactions hold | `held` |
+//! | which whole tables they lock | `locked_tables` |
 //! | names, stock and newest orders of vendors, for the console | [`hot_vendors`] |
 //! | first answers | [`idempotency`], [`carts`], [`inventory`], `stored_answers` |
 //! | endpoints of webhooks and their deliveries | [`webhooks`] |
@@ -33,6 +34,7 @@ pub mod hot_vendors;
 pub mod idempotency;
 pub mod incarnation;
 pub mod inventory;
+pub(crate) mod locked_tables;
 mod login_backoff;
 pub mod migrations;
 pub mod orders;

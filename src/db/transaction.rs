@@ -184,6 +184,18 @@ pub async fn roll_back_opened(connection: &mut PgConnection) -> Result<(), Error
     Ok(())
 }
 
+/// Reads in a transaction that is rolled back, on a connection that is in none: behind a pooler only a
+/// transaction keeps to one session, and has the settings of the service.
+pub async fn look<T>(
+    connection: &mut PgConnection,
+    reads: impl AsyncFnOnce(&mut PgConnection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let mut transaction = begin_on(connection).await?;
+    let read = reads(&mut transaction).await?;
+    transaction.rollback().await.doing("end a look")?;
+    Ok(read)
+}
+
 fn time_until(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
 }

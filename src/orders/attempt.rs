@@ -13,6 +13,7 @@ use crate::{
     db::{
         self, Fault,
         inventory::Freeing,
+        locked_tables::{self, TableLock},
         orders::moves::{Held, Written},
         outbox::{ClaimedEvent, Event},
     },
@@ -60,8 +61,8 @@ pub(super) enum ScriptError {
         /// The held rows that each member needs, in the order of the members.
         by_member: Vec<Vec<Row>>,
     },
-    #[error("a whole table is locked")]
-    TableLocked,
+    #[error("a whole table is locked: {0}")]
+    TableLocked(TableLock),
     #[error("another transaction has written one of the idempotency keys")]
     KeyTaken,
     #[error("fewer units are reserved than the lines of orders hold: {by_member:?}")]
@@ -96,8 +97,11 @@ pub(super) async fn attempt(
         .unit
         .carry_out(async |work| script(context, members, held, work).await);
     let prepared = match carried_out.await {
-        Err(failed) if failed.is_busy() && is_a_table_locked(context).await => {
-            return Err(Failed::Script(ScriptError::TableLocked));
+        Err(failed) if failed.is_busy() => {
+            let lock = find_locked_table(context).await;
+            return Err(lock.map_or(failed, |lock| {
+                Failed::Script(ScriptError::TableLocked(lock))
+            }));
         }
         carried_out => carried_out?,
     };
@@ -111,10 +115,12 @@ pub(super) async fn attempt(
     Ok(prepared.outcomes)
 }
 
-async fn is_a_table_locked(context: &OrderBatches) -> bool {
-    let look = db::within(&context.unit.pool, LOOK_MAX, db::held::is_a_table_locked);
+async fn find_locked_table(context: &OrderBatches) -> Option<TableLock> {
+    let look = db::glance_within(&context.unit.pool, LOOK_MAX, async |connection| {
+        locked_tables::find(connection, locked_tables::OF_MOVES).await
+    });
     // Without an answer nothing is known.
-    look.await.unwrap_or(false)
+    look.await.unwrap_or_default()
 }
 
 async fn script(

@@ -368,7 +368,7 @@ fn remedy(failed: &Failed<ScriptError>) -> Remedy {
         Failed::CommitUnknown(_) | Failed::Script(ScriptError::KeyTaken) => Remedy::Again,
         Failed::DeadlinePassed
         | Failed::Script(
-            ScriptError::TableLocked | ScriptError::Turn(ReserveError::DeadlinePassed),
+            ScriptError::TableLocked(_) | ScriptError::Turn(ReserveError::DeadlinePassed),
         ) => Remedy::Refuse,
         Failed::Script(ScriptError::StockHeld { by_member }) => Remedy::Without(by_member.clone()),
         Failed::Script(ScriptError::Statement(error)) => match error.fault() {

@@ -17,8 +17,7 @@ use crate::{
 };
 
 use super::{
-    BatchContext, CheckoutMember,
-    causes::{self, Held},
+    BatchContext, CheckoutMember, causes,
     failure::{AttemptError, Cause, Failure},
     labels,
     outcome::Outcome,
@@ -52,8 +51,9 @@ pub(super) async fn attempt(
         Ok(Err(error)) => error,
         Err(_) => AttemptError::Panicked,
     };
-    attempt.laps.fail(error.name());
-    Err(attempt.explain(error).await)
+    let failure = attempt.explain(error).await;
+    attempt.laps.fail(failure.error.name());
+    Err(failure)
 }
 
 struct Attempt<'a> {
@@ -161,8 +161,11 @@ impl Attempt<'_> {
             let found =
                 causes::find_held(self.context, &mut tx, members, needs, &mut failure.causes);
             match found.await {
-                Ok(Held::Rows) => {}
-                Ok(Held::Table) => failure.error = AttemptError::TableLocked,
+                Ok(None) => {}
+                Ok(Some(lock)) => {
+                    self.context.metrics.batch_tables_locked.inc();
+                    failure.error = AttemptError::TableLocked(lock);
+                }
                 // The connection may be in the middle of a statement.
                 Err(_) => return failure,
             }

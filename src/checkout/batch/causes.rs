@@ -4,7 +4,10 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::{
-    db,
+    db::{
+        self,
+        locked_tables::{self, TableLock},
+    },
     domain::ids::ProductId,
     held_rows::{LOOK_MAX, Row},
     vendors::lent_tx::LentTx,
@@ -23,31 +26,28 @@ pub(super) fn find_moved(moved: &[ProductId], needs: &Needs, causes: &mut [Cause
     }
 }
 
-/// The kind of thing that others hold.
-pub(super) enum Held {
-    /// Every member needs it.
-    Table,
-    Rows,
-}
-
-/// Marks the members that need rows which others hold, or else those whose keys others hold, unless it is a
-/// table that they hold.
+/// Marks the members that need rows which others hold, or else those whose keys others hold. If others lock a
+/// whole table, returns that lock: the next attempt of whoever writes or reads there would wait, too.
 pub(super) async fn find_held(
     context: &BatchContext,
     tx: &mut LentTx,
     members: &[CheckoutMember],
     needs: &Needs,
     causes: &mut [Cause],
-) -> Result<Held, db::Error> {
-    // A look for rows would have to wait for the table.
-    let look = db::held::is_a_table_locked(tx.connection());
-    if db::in_time(LOOK_MAX, "look for locked tables", look).await? {
-        return Ok(Held::Table);
-    }
+) -> Result<Option<TableLock>, db::Error> {
     let held_rows = &context.held_rows;
     let rows: BTreeSet<_> = needs.rows().copied().collect();
-    let look = held_rows.look(tx.connection(), &rows);
-    let held = db::in_time(LOOK_MAX, "look for held rows", look).await?;
+    let look = db::transaction::look(tx.connection(), async |connection| {
+        // A look for rows would have to wait for the table.
+        match locked_tables::find(connection, locked_tables::OF_CHECKOUTS).await? {
+            Some(lock) => Ok(Err(lock)),
+            None => held_rows.look(connection, &rows).await.map(Ok),
+        }
+    });
+    let held = match db::in_time(LOOK_MAX, "look for what others hold", look).await? {
+        Ok(held) => held,
+        Err(lock) => return Ok(Some(lock)),
+    };
     held_rows.note(held.iter().copied());
     let held: HashSet<_> = held.into_iter().collect();
     for (cause, needs) in causes.iter_mut().zip(needs.by_member()) {
@@ -60,7 +60,7 @@ pub(super) async fn find_held(
     if held.is_empty() {
         find_held_keys(tx, members, causes).await?;
     }
-    Ok(Held::Rows)
+    Ok(None)
 }
 
 async fn find_held_keys(

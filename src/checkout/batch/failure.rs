@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::{
     batching::Undecided,
-    db::{self, Fault},
+    db::{self, Fault, locked_tables::TableLock},
     held_rows::Row,
     vendors::actor::ReserveError,
 };
@@ -35,8 +35,8 @@ pub(super) enum AttemptError {
     Statement(#[from] db::Error),
     #[error(transparent)]
     Reserve(#[from] ReserveError),
-    #[error("a whole table is locked")]
-    TableLocked,
+    #[error("a whole table is locked: {0}")]
+    TableLocked(TableLock),
     #[error("the commit's outcome is unknown: {0}")]
     CommitUnknown(String),
     #[error("the transaction took longer than it may")]
@@ -96,7 +96,7 @@ impl AttemptError {
             Self::Reserve(ReserveError::NoAnswer) => "no_answer",
             Self::Reserve(ReserveError::ActorLost) => "actor_lost",
             Self::DeadlinePassed | Self::Reserve(ReserveError::DeadlinePassed) => "deadline_passed",
-            Self::TableLocked => "table_locked",
+            Self::TableLocked(_) => "table_locked",
             Self::CommitUnknown(_) => "commit_unknown",
             Self::Panicked => "panic",
             Self::KeyTaken => "key_taken",
@@ -117,7 +117,7 @@ impl AttemptError {
             | Self::Reserve(ReserveError::NoAnswer) => Remedy::Again,
             Self::Panicked | Self::Reserve(ReserveError::ActorLost) => Remedy::Apart,
             Self::DeadlinePassed
-            | Self::TableLocked
+            | Self::TableLocked(_)
             | Self::Reserve(ReserveError::DeadlinePassed) => Remedy::Refuse,
         }
     }

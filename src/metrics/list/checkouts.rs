@@ -134,6 +134,13 @@ pub(super) const QUEUE: Section = Section {
             "Normal while several instances or imports write the same stock. Constant growth: send the \
              hot vendor's buyers to one instance",
         ),
+        counter(
+            "splitcart_batch_tables_locked_total",
+            &[],
+            "Transactions of checkouts that failed because others lock a whole table or its index",
+            "All checkouts in them are refused: the log names the table and PostgreSQL's process. \
+             `create index concurrently` and `reindex concurrently` refuse nobody",
+        ),
         gauge(
             "splitcart_held_rows",
             &[],

@@ -173,6 +173,9 @@ impl List {
         }
         self.rate("batch.retries", |m| m.batch_retries.get() as f64);
         self.rate("batch.stock_moved", |m| m.batch_stock_moved.get() as f64);
+        self.rate("batch.tables_locked", |m| {
+            m.batch_tables_locked.get() as f64
+        });
         self.rate("redis.failures", |m| m.redis_failures.get() as f64);
     }
 

@@ -180,6 +180,7 @@ impl Sampler {
             sinks: sinks.iter().map(sink_signs).collect(),
             overdue: self.average("queue.overdue", 1),
             held_rows: self.average("rows.held", 1),
+            tables_locked_per_s: self.average("batch.tables_locked", FAILURES_S),
             expiry_overdue_s: self.average("expiry.overdue_s", 1),
             is_stopping: *self.sampled.stopping.borrow(),
             audit_broken: 0.0,

@@ -23,6 +23,8 @@ pub struct Signs {
     pub sinks: Vec<SinkSigns>,
     pub overdue: f64,
     pub held_rows: f64,
+    /// Batches that were refused because others lock a whole table, per second.
+    pub tables_locked_per_s: f64,
     pub expiry_overdue_s: f64,
     pub is_stopping: bool,
     /// Rows that broke rules of the last audit.
@@ -92,8 +94,10 @@ pub fn problems(signs: &Signs) -> Vec<Problem> {
     let is_refused = signs.refused_per_s >= SOME_PER_S;
     if is_refused {
         let rate = per_second(signs.refused_per_s, "checkout", "checkouts");
-        // Checkouts that need held rows are refused, however little there is to do.
-        let text = if signs.held_rows >= 1.0 {
+        // Checkouts that need a locked table or held rows are refused, however little there is to do.
+        let text = if signs.tables_locked_per_s >= SOME_PER_S {
+            format!("A table is locked by a transaction of others: {rate} are refused")
+        } else if signs.held_rows >= 1.0 {
             format!(
                 "{} held by transactions of others: {rate} are refused",
                 rows_held(signs)
@@ -400,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_are_overload_unless_rows_are_held() {
+    fn refusals_are_overload_unless_rows_or_tables_are_held() {
         let refused = Signs {
             refused_per_s: 12.0,
             ..healthy()
@@ -410,6 +414,11 @@ mod tests {
             ..healthy()
         };
         assert!(judged(&refused).1.starts_with("Overload: 12 checkouts"));
+        let locked = Signs {
+            tables_locked_per_s: 0.3,
+            ..refused
+        };
+        assert!(judged(&locked).1.starts_with("A table is locked by"));
         let (state, text) = judged(&held);
         assert_eq!(state, State::Warning);
         assert!(text.starts_with("2 rows are held by"), "{text}");

@@ -111,7 +111,7 @@ impl Browser {
         self.value(&expression).await.as_str().unwrap().to_owned()
     }
 
-    /// The messages of the console so far, those about addresses that can't be reached left out.
+    /// The messages of the browser's console so far.
     pub async fn complaints(&self) -> Vec<String> {
         let body = json!({ "type": "browser" });
         let path = "se/log";
@@ -121,6 +121,21 @@ impl Browser {
         messages
             .map(|entry| entry["message"].as_str().unwrap().to_owned())
             .collect()
+    }
+
+    /// Begins to count the time that the page's work takes of its thread: what the machine gives to others
+    /// meanwhile does not count.
+    pub async fn count_busy_time(&self) {
+        let thread_time = json!({ "timeDomain": "threadTicks" });
+        self.devtools("Performance.enable", &thread_time).await;
+    }
+
+    /// The milliseconds counted so far.
+    pub async fn busy_ms(&self) -> f64 {
+        let metrics = self.devtools("Performance.getMetrics", &json!({})).await;
+        let metrics = metrics["metrics"].as_array().unwrap();
+        let tasks = metrics.iter().find(|it| it["name"] == "TaskDuration");
+        tasks.unwrap()["value"].as_f64().unwrap() * 1000.0
     }
 
     /// Writes a picture of the page if the environment names a directory for pictures.

@@ -7,7 +7,7 @@ import { figures } from "./figures.js";
 import { showFirstRow, showLost, showTitle } from "./first_row.js";
 import { clock, inWords, number, say } from "./format.js";
 import { showHottest, showSinks } from "./hottest.js";
-import { countBusy, decode, describe, drawMap, forgetColours, placeAt, showLegend } from "./map.js";
+import { choose, chosenPlace, countBusy, decode, describe, drawMap, forgetChoice, forgetColours, placeAt, showLegend } from "./map.js";
 import { openVendor, prepareVendor } from "./vendor.js";
 
 /** Without a moment for so long the connection counts as lost. */
@@ -112,6 +112,23 @@ canvas.addEventListener("pointermove", (event) => {
   say(byId("map-tip"), place === null ? "" : describe(place));
 });
 canvas.addEventListener("pointerleave", () => say(byId("map-tip"), ""));
+canvas.addEventListener("keydown", (event) => {
+  const isEnter = event.key === "Enter" && chosenPlace() !== null;
+  const place = isEnter ? chosenPlace() : choose(event.key);
+  if (place === null) return;
+  // The dialog's button has the focus by the time at which the key does what it does by itself.
+  event.preventDefault();
+  if (isEnter) openVendor(`at-${place}`);
+  say(byId("map-tip"), describe(place));
+  draw();
+});
+canvas.addEventListener("blur", () => {
+  // A vendor's dialog gives the focus back, and the choice with it.
+  if (document.querySelector("dialog[open]") !== null) return;
+  forgetChoice();
+  say(byId("map-tip"), "");
+  draw();
+});
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   forgetColours();
   forgetCharts();

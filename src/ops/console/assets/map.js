@@ -23,6 +23,8 @@ const HEAT_FULL = 100;
 
 let colours = null;
 let shown = null;
+/** The place that was chosen by keys. */
+let chosen = null;
 
 /** Reads the bytes of a map as it is sent. */
 export function decode({ taken, busy, places, live }) {
@@ -75,10 +77,9 @@ function palette() {
 /** The pixels of the canvas, kept between two drawings. */
 let pixels = null;
 
-/** Draws a decoded map, and numbers the hottest. The time that it took is left on the canvas. Pixels are set
- * one by one: ten thousand rectangles of the canvas would take longer than a frame. */
+/** Draws a decoded map, and numbers the hottest. Pixels are set one by one: ten thousand rectangles of the
+ * canvas would take longer than a frame. */
 export function drawMap(canvas, map, hottest) {
-  const began = performance.now();
   const width = canvas.clientWidth;
   const cell = Math.max(CELL_MIN, Math.min(CELL_MAX, Math.floor(Math.sqrt((width * HEIGHT_MAX) / Math.max(1, map.places)))));
   const across = Math.max(1, Math.floor(width / cell));
@@ -119,8 +120,17 @@ export function drawMap(canvas, map, hottest) {
   context.setTransform(scale, 0, 0, scale, 0, 0);
   const corner = (place) => [(place % across) * cell, Math.floor(place / across) * cell];
   writeNumbers(context, hottest, { corner, cell, ink, panel, width });
+  if (chosen !== null) frame(context, corner(chosen), { cell, ink });
   shown = { map, across, cell };
-  canvas.dataset.drawMs = (performance.now() - began).toFixed(2);
+}
+
+/** Draws a frame around the cell that was chosen, unlike those of the hottest. */
+function frame(context, [x, y], { cell, ink }) {
+  context.strokeStyle = ink;
+  context.lineWidth = 3;
+  context.setLineDash([4, 3]);
+  context.strokeRect(x + 1.5, y + 1.5, cell - 3, cell - 3);
+  context.setLineDash([]);
 }
 
 /** Writes the numbers of the hottest beside their cells, with a frame around each cell. */
@@ -147,6 +157,32 @@ function writeNumbers(context, hottest, { corner, cell, ink, panel, width }) {
   });
 }
 
+function isTaken(place) {
+  return (shown.map.taken[place >> 3] & (1 << (place & 7))) !== 0;
+}
+
+/** Moves the choice to the next actor in the direction of a key. Returns its place; `null` for other keys, and
+ * if there is no actor. */
+export function choose(key) {
+  if (shown === null) return null;
+  const { across, map: { places } } = shown;
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: across, ArrowUp: -across, Home: 1, End: -1 }[key];
+  if (step === undefined) return null;
+  let place = key === "End" ? places : key === "Home" || chosen === null ? -1 : chosen;
+  const by = chosen === null && key !== "End" ? 1 : step;
+  do place += by; while (place >= 0 && place < places && !isTaken(place));
+  if (place >= 0 && place < places) chosen = place;
+  return chosen;
+}
+
+export function chosenPlace() {
+  return chosen;
+}
+
+export function forgetChoice() {
+  chosen = null;
+}
+
 /** The place below a pointer; `null` if there is no actor. */
 export function placeAt(canvas, event) {
   if (shown === null) return null;
@@ -155,7 +191,7 @@ export function placeAt(canvas, event) {
   const line = Math.floor((event.clientY - box.top) / shown.cell);
   const place = line * shown.across + column;
   if (column >= shown.across || place >= shown.map.places) return null;
-  return shown.map.taken[place >> 3] & (1 << (place & 7)) ? place : null;
+  return isTaken(place) ? place : null;
 }
 
 /** What a place shows, in words. */
@@ -165,9 +201,9 @@ export function describe(place) {
     if ((busy[index] | (busy[index + 1] << 8)) !== place) continue;
     const waiting = Math.max(0, busy[index + 2] - 1);
     const lines = number(valueOf(busy[index + 4], 0.1));
-    return `${lines} lines a second, ${number(waiting)} waiting, a turn after ${inWords(waitAt(busy, index))}. Click for its orders and stock.`;
+    return `${lines} lines a second, ${number(waiting)} waiting, a turn after ${inWords(waitAt(busy, index))}. Click or press Enter for its orders and stock.`;
   }
-  return "An idle actor. Click for its vendor.";
+  return "An idle actor. Click or press Enter for its vendor.";
 }
 
 export function showLegend(list) {

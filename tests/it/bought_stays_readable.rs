@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Buyer, Client, Reply, World, assert_consistent, client::fresh_key, market::cart_of,
+    Buyer, Client, Reply, World, assert_consistent, client::fresh_key, market::cart_of, wait,
 };
 
 /// Changes that bar a store from buying.
@@ -113,6 +113,11 @@ async fn a_store_that_may_not_buy_any_more_can_do_nothing_else() {
         let bought = Bought::of(&world).await;
         bought.bar(&world, statement).await;
         let client = &bought.client;
+        let waiting = "select count(*) from outbox_events where published_at is null";
+        wait::until("its event is published", async || {
+            world.market.database.count(waiting).await == 0
+        })
+        .await;
         let before = world.market.database.contents().await;
         let (body, mut content) = (bought.checkout_body(), bought.cart.clone());
         content.as_object_mut().unwrap().remove("totals");

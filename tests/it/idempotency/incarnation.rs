@@ -9,7 +9,7 @@ use splitcart::{
         redis_claims::{Begun, Claims, Known, Limits},
     },
     metrics::Metrics,
-    redis_client::{SentinelLogin, Target, TlsFiles},
+    redis_client::{SentinelLogin, Target},
 };
 use sqlx::Connection;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use crate::support::{
     cluster,
     dump::{dump, restore},
     market::cart_of,
+    server::redis_tls,
     wait,
 };
 
@@ -142,7 +143,7 @@ async fn the_first_answer_that_redis_was_told_stays() {
     };
     let incarnation = Incarnation::read(&database.pool).await.unwrap();
     let url = redis.url.clone().into();
-    let target = Target::new(&url, TlsFiles::default(), SentinelLogin::default()).unwrap();
+    let target = Target::new(&url, redis_tls(&redis.url), SentinelLogin::default()).unwrap();
     let claims = Claims::open(&target, limits, incarnation, Metrics::new());
     let scope = Scope {
         user_id: UserId::new(Uuid::now_v7()),

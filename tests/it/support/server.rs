@@ -9,7 +9,7 @@ use std::{
 };
 
 use catalogue::seed;
-use splitcart::{cli::token, config::Config};
+use splitcart::{cli::token, config::Config, redis_client::TlsFiles};
 
 use super::{Buyer, Client, authority::Authority, pgbouncer, redis::signal, wait};
 
@@ -250,10 +250,19 @@ pub fn serve() -> Command {
 /// Sets the URL of Redis, and the authority of a run over TLS.
 pub fn use_redis(command: &mut Command, url: &str) {
     command.env("SPLITCART_REDIS_URL", url);
-    if url.starts_with("rediss://") {
-        let authority = Authority::of_run().file("ca.pem");
-        command.env("SPLITCART_REDIS_TLS_CA_FILE", authority);
+    let TlsFiles { ca, .. } = redis_tls(url);
+    if !ca.as_os_str().is_empty() {
+        command.env("SPLITCART_REDIS_TLS_CA_FILE", ca);
     }
+}
+
+/// The files that a client of this Redis needs.
+pub fn redis_tls(url: &str) -> TlsFiles {
+    let mut files = TlsFiles::default();
+    if url.starts_with("rediss://") {
+        files.ca = Authority::of_run().file("ca.pem").into();
+    }
+    files
 }
 
 /// The message of `serve` when it ends instead of starting, for settings so wrong that it connects to

@@ -46,7 +46,7 @@ pub(super) async fn find_held(
     });
     let held = match db::in_time(LOOK_MAX, "look for what others hold", look).await? {
         Ok(held) => held,
-        Err(lock) => return Ok(Some(lock)),
+        Err(table_lock) => return Ok(Some(table_lock)),
     };
     held_rows.note(held.iter().copied());
     let held: HashSet<_> = held.into_iter().collect();

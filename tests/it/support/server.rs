@@ -260,7 +260,7 @@ pub fn use_redis(command: &mut Command, url: &str) {
 pub fn redis_tls(url: &str) -> TlsFiles {
     let mut files = TlsFiles::default();
     if url.starts_with("rediss://") {
-        files.ca = Authority::of_run().file("ca.pem").into();
+        files.ca = Authority::of_run().file("ca.pem");
     }
     files
 }

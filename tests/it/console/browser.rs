@@ -123,6 +123,20 @@ impl Browser {
             .collect()
     }
 
+    /// The rules of axe-core that the page breaks, each with the first element that breaks it.
+    pub async fn broken_rules(&self) -> Vec<(String, String)> {
+        const AXE: &str = include_str!("vendor/axe.min.js");
+        self.client.execute(AXE, Vec::new()).await.unwrap();
+        let run = "const done = arguments[0];
+                   axe.run(document, { resultTypes: ['violations'] }).then((result) => done(result.violations))";
+        let violations = self.client.execute_async(run, Vec::new()).await.unwrap();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let violations = violations.as_array().unwrap().iter();
+        violations
+            .map(|it| (text(&it["id"]), text(&it["nodes"][0]["html"])))
+            .collect()
+    }
+
     /// Begins to count the time that the page's work takes of its thread: what the machine gives to others
     /// meanwhile does not count.
     pub async fn count_busy_time(&self) {

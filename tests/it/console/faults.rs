@@ -109,6 +109,7 @@ async fn a_frozen_postgresql_shows_within_three_seconds() {
             .await,
         "bad"
     );
+    assert_eq!(browser.broken_rules().await, []);
     settle(&browser, Duration::from_secs(5)).await;
     browser.picture("postgresql-frozen").await;
     for pid in &processes {

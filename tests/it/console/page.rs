@@ -109,6 +109,7 @@ async fn the_hot_vendor_stands_first_and_a_click_shows_its_stock_and_orders() {
     })
     .await;
     browser.picture("vendor").await;
+    assert_eq!(browser.broken_rules().await, []);
 
     // The same by keys, for whichever actor is next.
     let map = browser.client.find(Locator::Id("map")).await.unwrap();
@@ -122,20 +123,6 @@ async fn the_hot_vendor_stands_first_and_a_click_shows_its_stock_and_orders() {
     assert_eq!(browser.complaints().await, Vec::<String>::new());
 }
 
-/// The rules of axe-core that are broken, each with the first element that breaks it.
-async fn broken_rules(browser: &Browser) -> Vec<(String, String)> {
-    const AXE: &str = include_str!("vendor/axe.min.js");
-    browser.client.execute(AXE, Vec::new()).await.unwrap();
-    let run = "const done = arguments[0];
-               axe.run(document, { resultTypes: ['violations'] }).then((result) => done(result.violations))";
-    let violations = browser.client.execute_async(run, Vec::new()).await.unwrap();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let violations = violations.as_array().unwrap().iter();
-    violations
-        .map(|it| (text(&it["id"]), text(&it["nodes"][0]["html"])))
-        .collect()
-}
-
 #[tokio::test]
 async fn axe_finds_nothing_in_light_and_dark_and_on_a_phone() {
     let world = seeded(&[]).await;
@@ -146,7 +133,7 @@ async fn axe_finds_nothing_in_light_and_dark_and_on_a_phone() {
         until_text(&browser, "hottest", |text| text.contains("Flower")).await;
         for scheme in ["light", "dark"] {
             browser.prefer(scheme).await;
-            assert_eq!(broken_rules(&browser).await, [], "{scheme}, {width} wide");
+            assert_eq!(browser.broken_rules().await, [], "{scheme}, {width} wide");
         }
         browser.prefer("light").await;
         let overflow = "document.documentElement.scrollWidth - innerWidth";
@@ -162,7 +149,58 @@ async fn axe_finds_nothing_in_light_and_dark_and_on_a_phone() {
     }
 }
 
-/// The test above would find something.
+#[tokio::test]
+async fn a_chart_with_more_sinks_than_lines_sums_up_the_rest() {
+    let world = World::start().await;
+    let browser = Browser::start(1440, 1000).await;
+    open(&browser, &world.server).await;
+    // In one task, so that no moment of the server comes between.
+    let script = "const done = arguments[0];
+        Promise.all([import('/ops/assets/charts.js'), import('/ops/assets/figures.js')])
+            .then(([charts, { figures }]) => {
+                const sinks = [...'abcdefgh'];
+                const waiting = sinks.map((sink, index) => [`sink.${sink}.waiting`, index + 1]);
+                figures.add({ at_ms: Date.now() + 2000, figures: Object.fromEntries(waiting) });
+                charts.makeCharts(sinks);
+                charts.drawCharts();
+                const texts = (chart) => [...chart.querySelectorAll('li')].map((it) => it.textContent);
+                done([...document.querySelectorAll('.chart')]
+                    .filter((it) => it.querySelector('figcaption').textContent.startsWith('Events'))
+                    .map(texts));
+            }, (error) => done(`${error}`))";
+
+    let legends = browser.client.execute_async(script, Vec::new()).await;
+
+    let published = ["a–", "b–", "c–", "d–", "e–", "3 others–"];
+    let waiting = [
+        "a waiting1",
+        "b waiting2",
+        "c waiting3",
+        "d waiting4",
+        "4 others waiting26",
+        "dead letters–",
+    ];
+    assert_eq!(legends.unwrap(), json!([published, waiting]));
+}
+
+/// The tests above would find something.
+#[tokio::test]
+async fn a_message_on_the_console_is_a_complaint() {
+    let world = World::start().await;
+    let browser = Browser::start(1000, 800).await;
+    open(&browser, &world.server).await;
+
+    let message = "console.warn('a planted message')";
+    browser.client.execute(message, Vec::new()).await.unwrap();
+
+    let complaints = browser.complaints().await;
+    assert!(
+        matches!(&complaints[..], [it] if it.contains("a planted message")),
+        "{complaints:?}"
+    );
+}
+
+/// The tests above would find something.
 #[tokio::test]
 async fn axe_is_at_work() {
     let world = World::start().await;
@@ -172,7 +210,7 @@ async fn axe_is_at_work() {
                  document.getElementById('sentence').style.color = '#eee'";
     browser.client.execute(spoil, Vec::new()).await.unwrap();
 
-    let broken = broken_rules(&browser).await;
+    let broken = browser.broken_rules().await;
 
     let rules: Vec<_> = broken.iter().map(|(rule, _)| rule.as_str()).collect();
     assert_eq!(rules, ["color-contrast", "html-has-lang"]);

@@ -6,10 +6,23 @@ import { clock, make, number, say, short, words } from "./format.js";
 const HEIGHT = 130;
 const WINDOW_S = 15 * 60;
 const DASHES = [[], [7, 4], [2, 3], [], [10, 3, 2, 3], [1, 4]];
+/** A chart has a colour and a dash for so many lines. */
+const LINES_MAX = DASHES.length;
 const OTHERS = ["key_reused", "cart_not_found", "already_converted", "forbidden", "cart_expired", "cart_changed", "invalid", "stock_changed"];
 
 const one = (name, label) => ({ label, read: () => figures.column(name) });
 const many = (names, label) => ({ label, read: () => figures.sum(names) });
+
+/** A line for each sink; if there are too many, the last of these lines is the sum of the rest. */
+function bySink(sinks, figure, suffix, most) {
+  const own = sinks.length > most ? sinks.slice(0, most - 1) : sinks;
+  const rest = sinks.slice(own.length);
+  const names = (some) => some.map((sink) => `sink.${sink}.${figure}`);
+  return [
+    ...own.map((sink) => one(...names([sink]), `${sink}${suffix}`)),
+    ...(rest.length > 0 ? [many(names(rest), `${rest.length} others${suffix}`)] : []),
+  ];
+}
 
 /** The charts: a title, a unit, the lines. */
 function definitions(sinks) {
@@ -38,11 +51,11 @@ function definitions(sinks) {
     ["Checkouts per batch", [one("batch.size", "average")]],
     ["Connections to PostgreSQL in use", ["checkout", "carts", "orders", "inventory", "http"].map((pool) => one(`pool.${pool}`, pool))],
     ["Replays a second, by source", [one("replays.redis", "Redis"), one("replays.postgresql", "PostgreSQL")]],
-    ["Events published a second", sinks.map((sink) => one(`sink.${sink}.published`, sink))],
+    ["Events published a second", bySink(sinks, "published", "", LINES_MAX)],
     ["Events waiting and dead letters", [
-      ...sinks.map((sink) => one(`sink.${sink}.waiting`, `${sink} waiting`)),
+      ...bySink(sinks, "waiting", " waiting", LINES_MAX - 1),
       many(sinks.map((sink) => `sink.${sink}.dead`), "dead letters"),
-    ].slice(-6)],
+    ]],
     ["Started again a second", [one("batch.stock_moved", "stock moved"), one("batch.retries", "retries alone"), one("redis.failures", "Redis failures")]],
     ["Refused a second, by reason", ["queue_full", "would_wait_too_long", "waited_too_long", "too_many_set_aside", "draining"].map((reason) => one(`refused.${reason}`, words(reason)))],
     ["Orders moved a second", [

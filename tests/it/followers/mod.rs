@@ -78,15 +78,25 @@ impl Stage {
 
     /// Inserts an event of an aggregate by hand. `payload` is an expression of SQL.
     async fn insert(&self, aggregate: Uuid, event_type: &str, payload: &str) -> Uuid {
-        let id = Uuid::now_v7();
+        let [id] = self
+            .insert_at_once([(aggregate, event_type, payload)])
+            .await;
+        id
+    }
+
+    /// Inserts events by hand, in one transaction.
+    async fn insert_at_once<const N: usize>(&self, events: [(Uuid, &str, &str); N]) -> [Uuid; N] {
+        let ids = [(); N].map(|()| Uuid::now_v7());
+        let rows = ids.iter().zip(events).map(|(id, (aggregate, event_type, payload))| {
+            format!("('{id}', '{event_type}', 'test', '{aggregate}', to_jsonb({payload}::text), clock_timestamp())")
+        });
         let statement = format!(
-            "insert into outbox_events (
-                id, event_type, aggregate_type, aggregate_id, payload, created_at)
-             values ('{id}', '{event_type}', 'test', '{aggregate}', to_jsonb({payload}::text),
-                clock_timestamp())",
+            "insert into outbox_events (id, event_type, aggregate_type, aggregate_id, payload, created_at)
+             values {}",
+            rows.collect::<Vec<_>>().join(", "),
         );
         self.database().run(&statement).await;
-        id
+        ids
     }
 }
 

@@ -14,7 +14,7 @@ benchmarks := audit catalogue loadtest
 checks := $(addprefix --bin ,splitcart splitcart-audit splitcart-loadtest splitcart-seed compare fault-bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test contract clients bench bench-compare bench-check events-bench events-soak fault-bench fault-check lint deploy-check release deny fuzz sqlx clean install-missing install-brokers
+.PHONY: help demo install test contract clients bench bench-compare bench-check events-bench events-soak fault-bench fault-check lint deploy-check release deny fuzz sqlx clean checked-programs install-missing install-brokers
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,8 +48,7 @@ bench-compare: install-missing ## Measure every target of the design and compare
 	$(call build,$(benchmarks))
 	$(release)/compare $(ARGS)
 
-bench-check: install-missing ## Compare ratios with crates/loadtest/floors.toml, in under three minutes
-	$(call build,$(benchmarks)) $(checks)
+bench-check: checked-programs ## Compare ratios with crates/loadtest/floors.toml, in under three minutes
 	$(release)/compare --check $(ARGS)
 
 events-bench: install-missing install-brokers ## Kill, freeze and empty brokers while events pass (ARGS=--help)
@@ -64,8 +63,7 @@ fault-bench: install-missing ## Cause every fault of docs/reliability.md and mea
 	$(call build,$(benchmarks))
 	$(release)/fault-bench $(ARGS)
 
-fault-check: install-missing ## Compare the first faults with crates/loadtest/fault_floors.toml, in under three minutes
-	$(call build,$(benchmarks)) $(checks)
+fault-check: checked-programs ## Compare the first faults with crates/loadtest/fault_floors.toml, in under three minutes
 	$(release)/fault-bench --check $(ARGS)
 
 lint: install-missing ## Check format, clippy, documentation, .sqlx, dependencies and deploy/
@@ -90,6 +88,9 @@ sqlx: install-missing ## Regenerate .sqlx after a change to a query or a migrati
 
 clean: ## Remove the build directory (data in .splitcart stay)
 	cargo clean
+
+checked-programs: install-missing
+	$(call build,$(benchmarks)) $(checks)
 
 install-missing:
 	@scripts/install-missing

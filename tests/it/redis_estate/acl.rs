@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use private_servers::RedisRole;
 use serde_json::json;
 
-use crate::support::{Client, RedisServer, client::fresh_key, wait};
+use crate::support::{Client, RedisServer, client::fresh_key, redis::PATIENT, wait};
 
-use super::{PATIENT, Shop};
+use super::Shop;
 
 /// Gives the documented user to these servers, with further rights, and returns `user:password`.
 pub async fn add_documented_user(servers: &[RedisServer], further: &[&str]) -> String {

@@ -2,9 +2,9 @@
 
 use futures_util::future::join_all;
 
-use crate::support::{Shopper, wait};
+use crate::support::{Shopper, redis::PATIENT, wait};
 
-use super::{NO_PAUSE, PATIENT, Shop, assert_is_replay, events_on, nodes::Cluster};
+use super::{NO_PAUSE, Shop, assert_is_replay, events_on, nodes::Cluster};
 
 #[tokio::test]
 async fn claims_and_answers_are_spread_over_the_nodes_and_events_are_on_one() {

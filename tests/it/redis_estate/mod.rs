@@ -19,8 +19,6 @@ use crate::support::{
 
 /// Redis is tried again right after a failure.
 const NO_PAUSE: (&str, &str) = ("SPLITCART_REDIS_PAUSE_MS", "1");
-/// A busy machine is no failure of Redis.
-const PATIENT: (&str, &str) = ("SPLITCART_REDIS_TIMEOUT_MS", "10000");
 const STOCK: i32 = 10_000;
 
 /// A service that sells one product.

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 
-use crate::support::{Reply, Shopper, wait};
+use crate::support::{Reply, Shopper, redis::PATIENT, wait};
 
-use super::{PATIENT, Shop, acl::add_documented_user, assert_is_replay, events_on, nodes::Cluster};
+use super::{Shop, acl::add_documented_user, assert_is_replay, events_on, nodes::Cluster};
 
 /// Buys with new shoppers, and sends each checkout again, until told to stop.
 async fn keep_buying(shop: &Shop, is_over: &AtomicBool) -> Vec<(Shopper, Reply)> {

@@ -6,11 +6,11 @@ use private_servers::find_broker;
 use tempfile::TempDir;
 
 use crate::support::{
-    RedisServer, authority::Authority, redis_server::NO_CERTIFICATES, server::refusal_to_start,
-    tls_front::TlsFront,
+    RedisServer, authority::Authority, redis::PATIENT, redis_server::NO_CERTIFICATES,
+    server::refusal_to_start, tls_front::TlsFront,
 };
 
-use super::{NO_PAUSE, PATIENT, Shop, events_on};
+use super::{NO_PAUSE, Shop, events_on};
 
 struct Authorities {
     own: Authority,

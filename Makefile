@@ -10,7 +10,7 @@ prefix := $(or $(PREFIX),$(CARGO_HOME),$(HOME)/.cargo)
 build = cargo build --locked --release -p splitcart $(addprefix -p splitcart-,$(1))
 # The tools of the benchmarks: with one set for all, cargo builds nothing twice.
 benchmarks := audit catalogue loadtest
-# Of their programs, those that the two checks run. Linking one takes minutes.
+# Of their programs, those that the two checks run.
 checks := $(addprefix --bin ,splitcart splitcart-audit splitcart-loadtest splitcart-seed compare fault-bench)
 
 .DEFAULT_GOAL := help

@@ -107,6 +107,7 @@ async fn a_crowd_at_two_instances_crosses_each_bound_once_and_in_order() {
     let settings = [
         ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
         ("SPLITCART_HELD_WAIT_MS_MAX", "25000"),
+        ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
         ("SPLITCART_BATCH_MAX", "4"),
         ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "4"),
     ];

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fantoccini::{Locator, key::Key};
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::Row;
 
 use crate::{

@@ -87,7 +87,7 @@ async fn what_a_follower_refuses_holds_up_its_aggregate_there_and_nothing_else()
     all.insert(aggregate);
     until_announced(&stage.primary, &all).await;
     wait::until("the others pass", async || {
-        // Those that were sent together with the refused one, before it, are there twice.
+        // Those that were sent together with the refused one, before it, may be there twice.
         let found: BTreeSet<_> = aggregates_on(&stage.follower).await.into_iter().collect();
         found.is_superset(&bought)
     })

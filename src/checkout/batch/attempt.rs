@@ -124,8 +124,15 @@ impl Attempt<'_> {
             drop(context.committed_events.try_send(prepared.events));
         }
         labels::count_lines(&context.metrics, &prepared.checkouts);
-        let size = self.script.members.len();
-        context.metrics.batch_size.observe(size as f64);
+        // A member that was set aside counts where it is decided.
+        let decided = prepared
+            .outcomes
+            .iter()
+            .filter(|it| it.is_decided())
+            .count();
+        if decided > 0 {
+            context.metrics.batch_size.observe(decided as f64);
+        }
         let took_s = started.elapsed().as_secs_f64();
         context.metrics.batch_duration.observe(took_s);
         Ok(prepared.outcomes)

@@ -25,6 +25,12 @@ pub(super) enum Outcome {
     },
 }
 
+impl Outcome {
+    pub(super) fn is_decided(&self) -> bool {
+        matches!(self, Self::Decided(_))
+    }
+}
+
 /// Does what follows from an outcome.
 pub(super) fn conclude(
     context: &BatchContext,

@@ -110,7 +110,7 @@ pub(super) const QUEUE: Section = Section {
         histogram(
             "splitcart_batch_size",
             &[],
-            "Checkouts per transaction",
+            "Checkouts decided per transaction",
             "1 when little is to do; towards `batch_max` under load. At `batch_max` for long, the queue \
              grows",
         ),

@@ -8,7 +8,10 @@ use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use crate::support::{
-    Client, Product, Reply, Server, Shopper, World, assert_consistent, market::cart_of, wait,
+    Client, Product, Reply, Server, Shopper, World, assert_consistent,
+    market::cart_of,
+    patience::{LONG_LOCKS, patient},
+    wait,
 };
 
 /// A crashed server's claims on keys and on events are free again soon.
@@ -217,10 +220,7 @@ async fn terminated_under_load_it_finishes_what_it_accepted() {
 /// A client that hangs up stops nothing.
 #[tokio::test]
 async fn a_client_that_hangs_up_finds_its_checkout_done() {
-    let settings = [
-        ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
-        ("SPLITCART_LOCK_MS_MAX", "25000"),
-    ];
+    let settings = patient(&[LONG_LOCKS]);
     let world = World::with_settings(&settings).await;
     let product = world.market.sold_product(500, 10).await;
     let cart = cart_of(&[(product, 2)]);

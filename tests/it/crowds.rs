@@ -7,16 +7,14 @@ use crate::support::{
     client::fresh_key,
     crowd::{check_out_together, is_in_progress, line_statuses, together},
     market::cart_of,
+    patience::{LONG_LOCKS, PATIENT, patient},
     wait,
 };
-
-/// Long enough that no request is refused because the machine is slow.
-const PATIENT: (&str, &str) = ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000");
 
 /// PF-081: one group; every other request gets the bytes of its answer, or is asked to come back.
 #[tokio::test]
 async fn fifty_requests_with_one_key_buy_once() {
-    let world = World::with_settings(&[PATIENT]).await;
+    let world = World::with_settings(&PATIENT).await;
     let product = world.market.sold_product(500, 100).await;
     let cart = cart_of(&[(product, 2)]);
     let shopper = Shopper::with_cart(&world.market, &world.server, &cart).await;
@@ -45,7 +43,7 @@ async fn fifty_requests_with_one_key_buy_once() {
 /// PF-080: a cart is converted once, whichever member asks under whichever key.
 #[tokio::test]
 async fn fifty_checkouts_of_one_cart_with_different_keys_buy_once() {
-    let world = World::with_settings(&[PATIENT]).await;
+    let world = World::with_settings(&PATIENT).await;
     let product = world.market.sold_product(500, 100).await;
     let cart = cart_of(&[(product, 2)]);
     let shopper = Shopper::with_cart(&world.market, &world.server, &cart).await;
@@ -77,7 +75,8 @@ async fn fifty_checkouts_of_one_cart_with_different_keys_buy_once() {
 #[tokio::test]
 async fn ten_units_and_fifty_buyers_sell_ten_units() {
     for batch_max in ["32", "1"] {
-        let world = World::with_settings(&[PATIENT, ("SPLITCART_BATCH_MAX", batch_max)]).await;
+        let settings = patient(&[("SPLITCART_BATCH_MAX", batch_max)]);
+        let world = World::with_settings(&settings).await;
         let product = world.market.sold_product(500, 10).await;
         let carts = vec![cart_of(&[(product, 1)]); 50];
         let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
@@ -105,14 +104,12 @@ async fn ten_units_and_fifty_buyers_sell_ten_units() {
 #[tokio::test]
 async fn a_scarce_product_goes_to_the_first_whose_quantity_fits() {
     for batch_max in ["32", "1"] {
-        let settings = [
-            PATIENT,
+        let settings = patient(&[
             ("SPLITCART_BATCH_MAX", batch_max),
             ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
             ("SPLITCART_TRANSACTIONS_OVERDUE_MAX", "0"),
-            ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
-            ("SPLITCART_LOCK_MS_MAX", "25000"),
-        ];
+            LONG_LOCKS,
+        ]);
         let world = World::with_settings(&settings).await;
         let scarce = world.market.sold_product(500, 10).await;
         let carts = [6, 7, 3, 2, 1, 1].map(|qty| cart_of(&[(scarce, qty)]));
@@ -168,7 +165,7 @@ async fn queue_up_in_order(world: &World, shoppers: &[Shopper]) -> Vec<Reply> {
 /// fitted into the remaining stock.
 #[tokio::test]
 async fn a_hot_product_with_mixed_quantities_leaves_nothing_that_a_rejected_buyer_could_use() {
-    let world = World::with_settings(&[PATIENT]).await;
+    let world = World::with_settings(&PATIENT).await;
     let hot = world.market.sold_product(250, 100).await;
     let quantities: Vec<i32> = (0..48).map(|nr| [1, 7, 3, 12][nr % 4]).collect();
     let carts: Vec<_> = quantities
@@ -197,7 +194,7 @@ async fn a_hot_product_with_mixed_quantities_leaves_nothing_that_a_rejected_buye
 /// a new cart.
 #[tokio::test]
 async fn a_put_that_races_with_a_checkout_comes_before_it_or_starts_a_new_cart() {
-    let world = World::with_settings(&[PATIENT]).await;
+    let world = World::with_settings(&PATIENT).await;
     let client = world.client(&world.market.buyer().await);
     let vendor = world.market.vendor().await;
     let first = world.market.product(vendor, 500, 100_000).await;

@@ -4,6 +4,7 @@ use crate::support::{
     Product, Server, Shopper, World, assert_consistent,
     crowd::{check_out_together, line_statuses, together},
     market::cart_of,
+    patience::{PATIENT, patient},
 };
 
 const ROUNDS: usize = 4;
@@ -17,12 +18,11 @@ const LATE_HEADS: (&str, &str) = ("SPLITCART_HTTP_HEAD_MS_MAX", "60000");
 #[tokio::test]
 async fn carts_that_cross_or_form_cycles_never_deadlock() {
     for batch_max in ["1", "8"] {
-        let settings = [
-            ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
+        let settings = patient(&[
             LATE_HEADS,
             ("SPLITCART_BATCH_MAX", batch_max),
             ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "6"),
-        ];
+        ]);
         let world = World::with_settings(&settings).await;
         let products = three_products(&world).await;
         for round in 0..ROUNDS {
@@ -49,13 +49,12 @@ fn failures(server: &Server) -> Vec<String> {
 /// PF-079, PF-080: the order of locks holds across instances, which do not communicate.
 #[tokio::test]
 async fn two_instances_on_one_database_neither_deadlock_nor_oversell() {
-    let settings = [
-        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
+    let settings = patient(&[
         LATE_HEADS,
         ("SPLITCART_BATCH_MAX", "8"),
         ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "4"),
         ("SPLITCART_DATABASE_POOL_PER_WORKER", "4"),
-    ];
+    ]);
     let world = World::with_settings(&settings).await;
     let (database_url, redis_url) = (&world.market.database.url, &world.redis.url);
     let other = Server::start(database_url, redis_url, &settings).await;
@@ -98,10 +97,9 @@ async fn two_instances_on_one_database_neither_deadlock_nor_oversell() {
 /// PF-081: where Redis can't arbitrate between two instances, PostgreSQL does.
 #[tokio::test]
 async fn one_key_at_two_instances_without_redis_buys_once() {
-    let patient = [("SPLITCART_QUEUE_WAIT_MS_MAX", "25000")];
-    let mut world = World::with_settings(&patient).await;
+    let mut world = World::with_settings(&PATIENT).await;
     let (database_url, redis_url) = (&world.market.database.url, &world.redis.url);
-    let other = Server::start(database_url, redis_url, &patient).await;
+    let other = Server::start(database_url, redis_url, &PATIENT).await;
     let product = world.market.sold_product(100, 10).await;
     let cart = cart_of(&[(product, 2)]);
     let shopper = Shopper::with_cart(&world.market, &world.server, &cart).await;

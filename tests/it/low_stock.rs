@@ -10,6 +10,7 @@ use crate::support::{
     client::fresh_key,
     crowd::together,
     market::{cart_of, stock_in},
+    patience::{LONG_LOCKS, patient},
     silent_proxy::SilentProxy,
     wait,
 };
@@ -76,14 +77,12 @@ async fn checkouts_announce_the_threshold_and_zero_once_each() {
 /// The other sequence of a checkout, in which the stock is reserved first.
 #[tokio::test]
 async fn a_checkout_that_starts_again_announces_what_it_has_reserved() {
-    let patient = [
+    let settings = patient(&[
         ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
         ("SPLITCART_TRANSACTIONS_OVERDUE_MAX", "0"),
-        ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
-        ("SPLITCART_LOCK_MS_MAX", "25000"),
-        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
-    ];
-    let world = World::with_settings(&patient).await;
+        LONG_LOCKS,
+    ]);
+    let world = World::with_settings(&settings).await;
     let product = world.market.sold_product(500, 10).await;
     threshold(&world, product, 5).await;
     let cart = cart_of(&[(product, 4)]);
@@ -104,13 +103,10 @@ async fn a_checkout_that_starts_again_announces_what_it_has_reserved() {
 
 #[tokio::test]
 async fn a_crowd_at_two_instances_crosses_each_bound_once_and_in_order() {
-    let settings = [
-        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
-        ("SPLITCART_HELD_WAIT_MS_MAX", "25000"),
-        ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
+    let settings = patient(&[
         ("SPLITCART_BATCH_MAX", "4"),
         ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "4"),
-    ];
+    ]);
     let world = World::with_settings(&settings).await;
     let (database_url, redis_url) = (&world.market.database.url, &world.redis.url);
     let other = Server::start(database_url, redis_url, &settings).await;

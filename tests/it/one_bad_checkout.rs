@@ -1,17 +1,20 @@
 //! One bad checkout in a batch fails alone.
 
-use crate::support::{Client, Shopper, World, assert_consistent, market::cart_of, wait};
+use crate::support::{
+    Client, Shopper, World, assert_consistent,
+    market::cart_of,
+    patience::{LONG_LOCKS, patient},
+    wait,
+};
 
 /// PF-080: the database refuses one line permanently; the other checkouts of its batch are carried out.
 #[tokio::test]
 async fn a_poison_checkout_fails_alone_and_the_others_of_its_batch_are_bought() {
-    let settings = [
+    let settings = patient(&[
         ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
         ("SPLITCART_TRANSACTIONS_OVERDUE_MAX", "0"),
-        ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
-        ("SPLITCART_LOCK_MS_MAX", "25000"),
-        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
-    ];
+        LONG_LOCKS,
+    ]);
     let world = World::with_settings(&settings).await;
     let good = world.market.sold_product(500, 100).await;
     let poison = world.market.sold_product(300, 100).await;

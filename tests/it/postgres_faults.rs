@@ -9,6 +9,7 @@ use crate::support::{
     Client, Reply, Shopper, World, assert_consistent,
     crowd::{check_out_together, is_refused},
     market::cart_of,
+    patience::{LONG_LOCKS, patient},
     wait,
 };
 
@@ -24,10 +25,7 @@ async fn cut_the_checkouts_connections(world: &World) -> i64 {
 /// PF-081: connections are cut again and again, in any statement, the commit included.
 #[tokio::test]
 async fn connections_cut_under_load_lead_to_201_or_503_and_to_one_group_each() {
-    let settings = [
-        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
-        ("SPLITCART_BATCH_MAX", "4"),
-    ];
+    let settings = patient(&[("SPLITCART_BATCH_MAX", "4")]);
     let world = World::with_settings(&settings).await;
     let product = world.market.sold_product(500, 200).await;
     let carts = vec![cart_of(&[(product, 1)]); 60];
@@ -61,11 +59,7 @@ async fn connections_cut_under_load_lead_to_201_or_503_and_to_one_group_each() {
 /// A connection that is cut while the transaction waits is replaced, and the caller only waits longer.
 #[tokio::test]
 async fn a_connection_cut_in_the_middle_of_a_transaction_is_replaced() {
-    let settings = [
-        ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
-        ("SPLITCART_LOCK_MS_MAX", "25000"),
-        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
-    ];
+    let settings = patient(&[LONG_LOCKS]);
     let world = World::with_settings(&settings).await;
     let product = world.market.sold_product(500, 10).await;
     let cart = cart_of(&[(product, 2)]);
@@ -88,12 +82,7 @@ async fn a_connection_cut_in_the_middle_of_a_transaction_is_replaced() {
 /// 40P01: the other side of the deadlock continues, and the checkout is tried again.
 #[tokio::test]
 async fn a_deadlock_with_somebody_else_is_tried_again() {
-    let settings = [
-        ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
-        ("SPLITCART_LOCK_MS_MAX", "25000"),
-        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
-        ("SPLITCART_ATTEMPTS_MAX", "10"),
-    ];
+    let settings = patient(&[LONG_LOCKS, ("SPLITCART_ATTEMPTS_MAX", "10")]);
     let world = World::with_settings(&settings).await;
     // The service locks vendors in ascending order; the other session starts at the other end.
     let first = world.market.sold_product(500, 10).await;
@@ -129,15 +118,13 @@ async fn a_deadlock_with_somebody_else_is_tried_again() {
 /// Checkouts are refused at once, with nothing done, rather than queued without limit.
 #[tokio::test]
 async fn a_full_queue_refuses_at_once_and_recovers() {
-    let settings = [
+    let settings = patient(&[
         ("SPLITCART_QUEUE_MAX", "3"),
         ("SPLITCART_BATCH_MAX", "1"),
         ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
         ("SPLITCART_TRANSACTIONS_OVERDUE_MAX", "0"),
-        ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
-        ("SPLITCART_LOCK_MS_MAX", "25000"),
-        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
-    ];
+        LONG_LOCKS,
+    ]);
     let world = World::with_settings(&settings).await;
     let product = world.market.sold_product(500, 100).await;
     let carts = vec![cart_of(&[(product, 1)]); 10];

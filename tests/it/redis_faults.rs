@@ -9,6 +9,7 @@ use crate::support::{
     client::fresh_key,
     crowd::{is_in_progress, together},
     market::cart_of,
+    patience::{LONG_LOCKS, PATIENT, patient},
     wait,
 };
 
@@ -141,12 +142,8 @@ async fn assert_the_fast_path_works(world: &World, shopper: &Shopper) {
 
 #[tokio::test]
 async fn a_redis_that_is_killed_under_load_costs_nobody_anything_but_time() {
-    let mut world = World::with_settings(&[
-        NO_PAUSE,
-        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
-        ("SPLITCART_BATCH_MAX", "2"),
-    ])
-    .await;
+    let settings = patient(&[NO_PAUSE, ("SPLITCART_BATCH_MAX", "2")]);
+    let mut world = World::with_settings(&settings).await;
     let product = world.market.sold_product(500, 100).await;
     let carts = vec![cart_of(&[(product, 1)]); 40];
     let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;
@@ -273,13 +270,7 @@ async fn a_restarted_redis_is_used_again() {
 /// cart's row in PostgreSQL decides.
 #[tokio::test]
 async fn a_claim_that_is_lost_while_its_request_runs_leads_to_one_group() {
-    let settings = [
-        ("SPLITCART_IDEMPOTENCY_CLAIM_LEASE_MS", "100"),
-        ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
-        ("SPLITCART_LOCK_MS_MAX", "25000"),
-        ("SPLITCART_HELD_WAIT_MS_MAX", "25000"),
-        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
-    ];
+    let settings = patient(&[("SPLITCART_IDEMPOTENCY_CLAIM_LEASE_MS", "100"), LONG_LOCKS]);
     let world = World::with_settings(&settings).await;
     let (database_url, redis_url) = (&world.market.database.url, &world.redis.url);
     let other = Server::start(database_url, redis_url, &settings).await;
@@ -311,7 +302,7 @@ async fn a_claim_that_is_lost_while_its_request_runs_leads_to_one_group() {
 
 #[tokio::test]
 async fn without_redis_twenty_requests_with_one_key_buy_once() {
-    let mut world = World::with_settings(&[("SPLITCART_QUEUE_WAIT_MS_MAX", "25000")]).await;
+    let mut world = World::with_settings(&PATIENT).await;
     let (shopper, product) = shopper_of(&world).await;
     world.redis.kill().await;
 
@@ -375,12 +366,8 @@ async fn a_refused_request_s_key_is_free_even_if_redis_hung_meanwhile() {
 #[tokio::test]
 async fn a_success_that_redis_did_not_take_is_replayed_at_once() {
     let pause = ("SPLITCART_REDIS_PAUSE_MS", "20000");
-    let patience = [
-        ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
-        ("SPLITCART_LOCK_MS_MAX", "25000"),
-        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
-    ];
-    let world = World::with_settings(&[&ONE_WORKER[..], &[pause], &patience].concat()).await;
+    let world =
+        World::with_settings(&[&patient(&[pause, LONG_LOCKS])[..], &ONE_WORKER].concat()).await;
     let other = Server::start(&world.market.database.url, &world.redis.url, &[]).await;
     let (shopper, product) = shopper_of(&world).await;
     let held = world.market.hold_stock(product).await;

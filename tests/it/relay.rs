@@ -7,6 +7,7 @@ use crate::support::{
     Redis, Server, Shopper, World, assert_consistent,
     crowd::{check_out_together, together},
     market::cart_of,
+    patience::patient,
     wait,
 };
 
@@ -97,12 +98,11 @@ async fn a_relay_killed_between_publishing_and_marking_publishes_the_same_event_
 
 #[tokio::test]
 async fn two_relays_publish_each_event_once() {
-    let settings = [
+    let settings = patient(&[
         ("SPLITCART_OUTBOX_CLAIM_MAX", "3"),
         ("SPLITCART_OUTBOX_POLL_MS", "10"),
-        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
         ("SPLITCART_BATCH_MAX", "4"),
-    ];
+    ]);
     let world = World::with_settings(&settings).await;
     let (database_url, redis_url) = (&world.market.database.url, &world.redis.url);
     let other = Server::start(database_url, redis_url, &settings).await;

@@ -7,16 +7,15 @@ use crate::support::{
     Client, Product, Reply, Shopper, World, assert_consistent,
     crowd::{line_statuses, together},
     market::{cart_of, stock_in},
+    patience::{LONG_LOCKS, patient},
     wait,
 };
 
-/// A checkout may wait for as long as the test needs.
-const PATIENT: [(&str, &str); 5] = [
+/// One transaction at a time, which may wait for as long as the test needs.
+const ONE_SLOT: [(&str, &str); 3] = [
     ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
     ("SPLITCART_TRANSACTIONS_OVERDUE_MAX", "0"),
-    ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
-    ("SPLITCART_LOCK_MS_MAX", "25000"),
-    ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
+    LONG_LOCKS,
 ];
 
 /// A checkout of four units of a product, and of one unit of another vendor's; the stock of the first
@@ -31,7 +30,7 @@ struct Moved {
 /// Another session holds the row, so the checkout has read `from`, written everything and waits; then
 /// the stock becomes `to`.
 async fn check_out_while_stock_moves(from: i32, to: i32) -> Moved {
-    let world = World::with_settings(&PATIENT).await;
+    let world = World::with_settings(&patient(&ONE_SLOT)).await;
     let product = world.market.sold_product(500, 10).await;
     let other = world.market.sold_product(100, 10).await;
     let cart = cart_of(&[(product, 4), (other, 1)]);
@@ -139,7 +138,7 @@ async fn stock_that_moves_without_changing_an_answer_costs_nothing() {
 /// PF-079: first come, first served, by the actual stock.
 #[tokio::test]
 async fn a_batch_shares_what_is_left_in_the_order_of_arrival() {
-    let world = World::with_settings(&PATIENT).await;
+    let world = World::with_settings(&patient(&ONE_SLOT)).await;
     let hot = world.market.sold_product(500, 10).await;
     let carts = vec![cart_of(&[(hot, 2)]); 4];
     let shoppers = Shopper::with_carts(&world.market, &world.server, &carts).await;

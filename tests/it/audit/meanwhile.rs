@@ -5,20 +5,17 @@ use sqlx::{Connection, PgConnection};
 
 use crate::support::{
     Database, Market, Shopper, World, assert_consistent, audit::PATIENT, crowd::check_out_together,
-    market::cart_of,
+    market::cart_of, patience::patient,
 };
 
 /// One transaction per checkout, so that there are many states to look at.
-const ONE_BY_ONE: &[(&str, &str)] = &[
-    ("SPLITCART_BATCH_MAX", "1"),
-    ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
-];
+const ONE_BY_ONE: (&str, &str) = ("SPLITCART_BATCH_MAX", "1");
 
 const BUYERS: usize = 150;
 
 #[tokio::test]
 async fn an_audit_during_a_crowd_of_checkouts_raises_no_false_alarm() {
-    let world = World::with_settings(ONE_BY_ONE).await;
+    let world = World::with_settings(&patient(&[ONE_BY_ONE])).await;
     let database = &world.market.database;
     let (hot, scarce) = (
         world.market.sold_product(500, 1000).await,

@@ -21,7 +21,7 @@ use crate::support::{
     cluster,
     dump::{dump, restore},
     market::cart_of,
-    redis::PATIENT,
+    patience::SLOW_REDIS,
     server::redis_tls,
     wait,
 };
@@ -30,13 +30,13 @@ const GROUPS: &str = "select count(*) from checkout_groups";
 
 #[tokio::test]
 async fn two_databases_behind_one_redis_know_nothing_of_each_other() {
-    let world = World::with_settings(&[PATIENT]).await;
+    let world = World::with_settings(&[SLOW_REDIS]).await;
     let product = world.market.sold_product(500, 10).await;
     let cart = cart_of(&[(product, 2)]);
     let buyer = world.market.buyer().await;
     let twin = Database::create_bare().await;
     restore(&twin, &dump(&world.market.database));
-    let there = Server::start(&twin.url, &world.redis.url, &[PATIENT]).await;
+    let there = Server::start(&twin.url, &world.redis.url, &[SLOW_REDIS]).await;
 
     let (put_key, checkout_key) = (fresh_key(), fresh_key());
     for (server, database) in [(&world.server, &world.market.database), (&there, &twin)] {
@@ -63,7 +63,7 @@ async fn two_databases_behind_one_redis_know_nothing_of_each_other() {
 /// undone is carried out when it is sent again.
 #[tokio::test]
 async fn what_a_restore_has_undone_is_carried_out_again() {
-    let world = World::with_settings(&[PATIENT]).await;
+    let world = World::with_settings(&[SLOW_REDIS]).await;
     let (shopper, saved) = saved_before_its_checkout(&world).await;
 
     restore(&world.market.database, &saved);
@@ -74,7 +74,7 @@ async fn what_a_restore_has_undone_is_carried_out_again() {
 /// The same with a database that was dropped and created again under its name.
 #[tokio::test]
 async fn what_a_new_database_of_the_same_name_lacks_is_carried_out_again() {
-    let world = World::with_settings(&[PATIENT]).await;
+    let world = World::with_settings(&[SLOW_REDIS]).await;
     let (shopper, saved) = saved_before_its_checkout(&world).await;
     let database = &world.market.database;
     let name: String = sqlx::query_scalar("select current_database()::text")

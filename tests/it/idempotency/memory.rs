@@ -3,7 +3,7 @@
 use redis::InfoDict;
 
 use crate::support::{
-    Client, Redis, Shopper, World, client::fresh_key, market::cart_of, redis::PATIENT, wait,
+    Client, Redis, Shopper, World, client::fresh_key, market::cart_of, patience::SLOW_REDIS, wait,
 };
 
 const LINES: usize = 200;
@@ -14,8 +14,11 @@ const ROOM: u64 = 1_500_000;
 
 #[tokio::test]
 async fn the_largest_carts_under_fresh_keys_leave_room_for_events() {
-    let world =
-        World::with_settings(&[("SPLITCART_IDEMPOTENCY_REDIS_STORE_KB_MAX", "256"), PATIENT]).await;
+    let world = World::with_settings(&[
+        ("SPLITCART_IDEMPOTENCY_REDIS_STORE_KB_MAX", "256"),
+        SLOW_REDIS,
+    ])
+    .await;
     let client = world.client(&world.market.buyer().await);
     let vendor = world.market.vendor().await;
     let mut lines = Vec::new();

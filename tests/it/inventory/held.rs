@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Shopper, World, assert_consistent, crowd::is_refused, market::cart_of, wait};
+use crate::support::{
+    Shopper, World, assert_consistent, crowd::is_refused, market::cart_of, patience::patient, wait,
+};
 
 use super::{Shop, count, results, word};
 
@@ -71,11 +73,8 @@ async fn a_count_that_needs_a_held_row_is_refused_in_time_and_others_go_on() {
 
 #[tokio::test]
 async fn a_count_waits_for_a_row_that_is_soon_free() {
-    let patient = [
-        ("SPLITCART_HELD_WAIT_MS_MAX", "20000"),
-        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
-    ];
-    let shop = Shop::in_world(World::with_settings(&patient).await, &[10]).await;
+    let settings = patient(&[("SPLITCART_HELD_WAIT_MS_MAX", "20000")]);
+    let shop = Shop::in_world(World::with_settings(&settings).await, &[10]).await;
     let product = shop.products[0];
     let holder = shop.world.market.hold_stock(product).await;
     let counting = tokio::spawn({

@@ -4,17 +4,13 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{
-    Client, Shopper, World, assert_consistent, client::fresh_key, market::cart_of,
+    Client, Shopper, World, assert_consistent,
+    client::fresh_key,
+    market::cart_of,
+    patience::{LONG_LOCKS, patient},
 };
 
 use super::{Limited, line, lines, over_limit, rejection};
-
-/// A checkout may wait for as long as the test needs.
-const PATIENT: [(&str, &str); 3] = [
-    ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
-    ("SPLITCART_LOCK_MS_MAX", "25000"),
-    ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
-];
 
 /// Ends the lines that hold units without giving the units back, which no test here counts.
 const CANCEL: &str = "update order_line_items
@@ -117,7 +113,7 @@ async fn purchases_from_before_the_limit_count_and_a_lowered_limit_is_no_finding
 /// units are bought.
 #[tokio::test]
 async fn units_that_are_bought_meanwhile_reject_the_line() {
-    let limited = Limited::at(World::with_settings(&PATIENT).await, 6, None).await;
+    let limited = Limited::at(World::with_settings(&patient(&[LONG_LOCKS])).await, 6, None).await;
     let market = &limited.world.market;
     market.database.run(CANCEL).await;
     let cart_id = limited.freeze(7).await;
@@ -144,7 +140,7 @@ async fn units_that_are_bought_meanwhile_reject_the_line() {
 
 #[tokio::test]
 async fn units_that_are_bought_meanwhile_cost_nothing_while_the_limit_leaves_enough() {
-    let limited = Limited::at(World::with_settings(&PATIENT).await, 6, None).await;
+    let limited = Limited::at(World::with_settings(&patient(&[LONG_LOCKS])).await, 6, None).await;
     let market = &limited.world.market;
     market.database.run(CANCEL).await;
     let cart_id = limited.freeze(4).await;

@@ -8,12 +8,10 @@ use crate::support::{
     client::fresh_key,
     crowd::{check_out_together, is_in_progress, is_refused, together},
     market::cart_of,
+    patience::PATIENT,
 };
 
 use super::{limit, line, lines};
-
-/// Long enough that no request is refused because the machine is slow.
-const PATIENT: (&str, &str) = ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000");
 
 /// Freezes and buys a cart of three units; starts again if a colleague has bought the cart first.
 async fn buy_a_cart(client: &Client, cart: &serde_json::Value) {
@@ -42,9 +40,9 @@ async fn buy_a_cart(client: &Client, cart: &serde_json::Value) {
 
 #[tokio::test]
 async fn twenty_carts_of_one_store_at_two_instances_never_exceed_the_limit() {
-    let world = World::with_settings(&[PATIENT]).await;
+    let world = World::with_settings(&PATIENT).await;
     let (database_url, redis_url) = (&world.market.database.url, &world.redis.url);
-    let other = Server::start(database_url, redis_url, &[PATIENT]).await;
+    let other = Server::start(database_url, redis_url, &PATIENT).await;
     let product = world.market.sold_product(500, 100).await;
     limit(&world.market, product, 20, Some(30)).await;
     let buyer = world.market.buyer().await;
@@ -72,7 +70,7 @@ async fn twenty_carts_of_one_store_at_two_instances_never_exceed_the_limit() {
 
 #[tokio::test]
 async fn a_crowd_on_a_limited_product_gets_the_limit_each_and_begins_nothing_anew() {
-    let world = World::with_settings(&[PATIENT]).await;
+    let world = World::with_settings(&PATIENT).await;
     let hot = world.market.sold_product(500, 1000).await;
     limit(&world.market, hot, 3, None).await;
     let carts = vec![cart_of(&[(hot, 2)]); 60];
@@ -101,7 +99,7 @@ async fn a_crowd_on_a_limited_product_gets_the_limit_each_and_begins_nothing_ane
 /// With less stock than the crowd may have, the last units are sold, and nobody gets more than the limit.
 #[tokio::test]
 async fn a_crowd_on_the_last_units_of_a_limited_product_sells_all_of_them() {
-    let world = World::with_settings(&[PATIENT]).await;
+    let world = World::with_settings(&PATIENT).await;
     let hot = world.market.sold_product(500, 1000).await;
     limit(&world.market, hot, 3, None).await;
     let carts = vec![cart_of(&[(hot, 3)]); 40];

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use private_servers::RedisRole;
 use serde_json::json;
 
-use crate::support::{Client, RedisServer, client::fresh_key, redis::PATIENT, wait};
+use crate::support::{Client, RedisServer, client::fresh_key, patience::SLOW_REDIS, wait};
 
 use super::Shop;
 
@@ -65,7 +65,7 @@ async fn the_documented_rights_are_enough_and_each_is_needed() {
     let url = format!("redis://{login}@{}", redis.address());
     // A short lease, so that a claim is renewed while its checkout waits.
     let lease = ("SPLITCART_IDEMPOTENCY_CLAIM_LEASE_MS", "100");
-    let shop = Shop::open(&url, &[lease, PATIENT]).await;
+    let shop = Shop::open(&url, &[lease, SLOW_REDIS]).await;
 
     // A claim that is renewed, an answer that is kept and repeated, an event.
     let held = shop.market.hold_stock(shop.product).await;

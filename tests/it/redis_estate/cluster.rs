@@ -2,14 +2,14 @@
 
 use futures_util::future::join_all;
 
-use crate::support::{Shopper, redis::PATIENT, wait};
+use crate::support::{Shopper, patience::SLOW_REDIS, wait};
 
 use super::{NO_PAUSE, Shop, assert_is_replay, events_on, nodes::Cluster};
 
 #[tokio::test]
 async fn claims_and_answers_are_spread_over_the_nodes_and_events_are_on_one() {
     let cluster = Cluster::start().await;
-    let shop = Shop::open(&cluster.url(), &[PATIENT]).await;
+    let shop = Shop::open(&cluster.url(), &[SLOW_REDIS]).await;
     let shoppers = join_all((0..30).map(|_| shop.shopper())).await;
 
     let replies = join_all(shoppers.iter().map(Shopper::check_out)).await;
@@ -73,7 +73,7 @@ async fn a_cluster_is_found_though_the_first_node_of_its_url_is_gone() {
             .await;
     }
     cluster.nodes[0].kill().await;
-    let shop = Shop::open(&cluster.url(), &[NO_PAUSE, PATIENT]).await;
+    let shop = Shop::open(&cluster.url(), &[NO_PAUSE, SLOW_REDIS]).await;
 
     // Two thirds of the stores have their keys on the other nodes.
     shop.until_redis_replays().await;

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::support::{
     Database, Market, Product, RedisServer, Reply, Server, Shopper, assert_consistent,
-    contract::check_event, market::cart_of, wait,
+    contract::check_event, market::cart_of, patience::patient, wait,
 };
 
 /// Redis is tried again right after a failure.
@@ -31,7 +31,7 @@ struct Shop {
 impl Shop {
     async fn open(redis_url: &str, settings: &[(&str, &str)]) -> Self {
         let market = Market::new(Database::create().await);
-        let mut all = vec![("SPLITCART_REDIS_URL", redis_url)];
+        let mut all = patient(&[("SPLITCART_REDIS_URL", redis_url)]);
         all.extend(settings);
         Self {
             server: Server::start(&market.database.url, "redis://unused", &all).await,

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 
-use crate::support::{Reply, Shopper, redis::PATIENT, wait};
+use crate::support::{Reply, Shopper, patience::SLOW_REDIS, wait};
 
 use super::{Shop, acl::add_documented_user, assert_is_replay, events_on, nodes::Cluster};
 
@@ -15,6 +15,7 @@ async fn keep_buying(shop: &Shop, is_over: &AtomicBool) -> Vec<(Shopper, Reply)>
         let shoppers = join_all((0..4).map(|_| shop.shopper())).await;
         let replies = join_all(shoppers.iter().map(Shopper::check_out)).await;
         for (shopper, first) in shoppers.into_iter().zip(replies) {
+            assert_eq!(first.status, 201, "{}", first.text());
             assert_is_replay(&shopper.check_out().await, &first);
             bought.push((shopper, first));
         }
@@ -28,7 +29,7 @@ async fn answers_are_found_while_their_slot_moves_and_afterwards() {
     let rights = ["+cluster|slots", "+asking"];
     let login = add_documented_user(&cluster.nodes, &rights).await;
     let url = cluster.url().replace("://", &format!("://{login}@"));
-    let shop = Shop::open(&url, &[PATIENT]).await;
+    let shop = Shop::open(&url, &[SLOW_REDIS]).await;
     let shopper = shop.shopper().await;
     let first = shopper.check_out().await;
     assert_eq!(first.status, 201);
@@ -73,13 +74,14 @@ async fn events_follow_the_slot_of_their_stream() {
     let cluster = Cluster::start().await;
     let shop = Shop::open(
         &cluster.url(),
-        &[PATIENT, ("SPLITCART_OUTBOX_POLL_MS", "50")],
+        &[SLOW_REDIS, ("SPLITCART_OUTBOX_POLL_MS", "50")],
     )
     .await;
     let is_over = AtomicBool::new(false);
     let slot = cluster.slot_of("splitcart.events").await;
     let from = cluster.owner_of(slot).await;
     let to = (from + 1) % 3;
+    let refused = "splitcart_outbox_sink_failures_total{sink=\"stream\",reason=\"cluster\"}";
     let groups = "select count(*) from checkout_groups";
     let until_more_bought = async || {
         let before = shop.market.database.count(groups).await;
@@ -92,7 +94,10 @@ async fn events_follow_the_slot_of_their_stream() {
     let moves = async {
         until_more_bought().await;
         cluster.begin_to_move(slot, from, to).await;
-        until_more_bought().await;
+        wait::until("events are sent in vain", async || {
+            shop.server.metric(refused).await > 0.0
+        })
+        .await;
         cluster.finish(slot, to).await;
         until_more_bought().await;
         is_over.store(true, Ordering::Relaxed);
@@ -100,11 +105,6 @@ async fn events_follow_the_slot_of_their_stream() {
     let (bought, ()) = tokio::join!(keep_buying(&shop, &is_over), moves);
     shop.until_published().await;
 
-    let refused = "splitcart_outbox_sink_failures_total{sink=\"stream\",reason=\"cluster\"}";
-    assert!(
-        shop.server.metric(refused).await > 0.0,
-        "the slot was away meanwhile"
-    );
     let events = events_on(&cluster.nodes[to]).await;
     let mut ids: Vec<_> = events
         .iter()

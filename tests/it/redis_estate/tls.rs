@@ -6,7 +6,7 @@ use private_servers::find_broker;
 use tempfile::TempDir;
 
 use crate::support::{
-    RedisServer, authority::Authority, redis::PATIENT, redis_server::NO_CERTIFICATES,
+    RedisServer, authority::Authority, patience::SLOW_REDIS, redis_server::NO_CERTIFICATES,
     server::refusal_to_start, tls_front::TlsFront,
 };
 
@@ -39,7 +39,7 @@ async fn claims_answers_and_events_go_over_tls() {
     let redis = RedisServer::start_tls(&authorities.own, NO_CERTIFICATES).await;
     let url = format!("rediss://{}", redis.address());
     let ca = authorities.own.name("ca.pem");
-    let shop = Shop::open(&url, &[(CA, &ca), PATIENT]).await;
+    let shop = Shop::open(&url, &[(CA, &ca), SLOW_REDIS]).await;
 
     shop.until_redis_replays().await;
     shop.until_published().await;

@@ -7,6 +7,7 @@ use crate::support::{
     client::fresh_key,
     crowd::together,
     market::{cart_of, stock_in},
+    patience::{LONG_LOCKS, patient},
     wait,
 };
 
@@ -21,13 +22,12 @@ async fn the_policy_decides_by_the_stock_that_is_there_in_the_end() {
         ("reject_vendor", 201, (3, 0), 0),
         ("all_or_nothing", 409, (3, 0), 0),
     ] {
-        let world = World::with_settings(&[
+        let settings = patient(&[
             ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
             ("SPLITCART_TRANSACTIONS_OVERDUE_MAX", "0"),
-            ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
-            ("SPLITCART_LOCK_MS_MAX", "25000"),
-        ])
-        .await;
+            LONG_LOCKS,
+        ]);
+        let world = World::with_settings(&settings).await;
         let client = world.client(&world.market.buyer().await);
         let product = world.market.sold_product(500, 10).await;
         let cart_id = client.freeze(&cart_of(&[(product, 10)])).await;
@@ -120,15 +120,13 @@ async fn a_crowd_of_all_policies_never_oversells() {
 /// before or behind.
 #[tokio::test]
 async fn a_refused_member_of_a_batch_harms_no_other() {
-    let world = World::with_settings(&[
+    let settings = patient(&[
         ("SPLITCART_TRANSACTIONS_IN_FLIGHT", "1"),
         ("SPLITCART_TRANSACTIONS_OVERDUE_MAX", "0"),
-        ("SPLITCART_TRANSACTION_MS_MAX", "25000"),
-        ("SPLITCART_LOCK_MS_MAX", "25000"),
-        ("SPLITCART_QUEUE_WAIT_MS_MAX", "25000"),
+        LONG_LOCKS,
         ("SPLITCART_HTTP_WORKERS", "1"),
-    ])
-    .await;
+    ]);
+    let world = World::with_settings(&settings).await;
     let market = &world.market;
     let blocker = market.sold_product(500, 10).await;
     let cart = cart_of(&[(blocker, 1)]);

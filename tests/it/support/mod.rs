@@ -17,6 +17,7 @@ pub mod dump;
 pub mod haproxy;
 pub mod keys;
 pub mod market;
+pub mod patience;
 pub mod pg_messages;
 pub mod pgbouncer;
 pub mod pooler;

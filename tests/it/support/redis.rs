@@ -15,8 +15,6 @@ use super::{
 /// The kind of Redis of all tests, for a run that tests everything with another one
 /// (`scripts/test-estate`): `tls`, `sentinel` or `cluster`.
 pub const KIND: &str = "SPLITCART_TEST_REDIS";
-/// With this setting of the service a busy machine is no failure of Redis.
-pub const PATIENT: (&str, &str) = ("SPLITCART_REDIS_TIMEOUT_MS", "10000");
 
 /// The Redis of one test.
 pub struct Redis {

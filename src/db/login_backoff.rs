@@ -79,6 +79,11 @@ pub(super) fn may_try() -> Result<(), String> {
     logins(|logins| logins.may_try(Instant::now()).map_err(str::to_owned))
 }
 
+/// True if the last login failed.
+pub(super) fn are_failing() -> bool {
+    logins(|logins| logins.failing.is_some())
+}
+
 /// Records that a login failed which began at this time.
 pub(super) fn failed(reason: String, began: Instant) {
     POSTGRESQL.suspect();

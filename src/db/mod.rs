@@ -8,7 +8,7 @@
 //! |---|---|
 //! | what a failed statement means to its caller, which SQLSTATEs can be retried | [`error`] |
 //! | how many statements have failed, by kind | `error_counts` |
-//! | connections | [`pool`], `stale_connections`, `login_backoff` |
+//! | connections | [`pool`], `lending`, `stale_connections`, `login_backoff` |
 //! | several hosts, of which one is the primary | `address`, `primary` |
 //! | settings of sessions, or of transactions behind a pooler | `session_settings`, `pooled` |
 //! | a pooler that contradicts the settings | [`pooler_check`] |
@@ -34,6 +34,7 @@ pub mod hot_vendors;
 pub mod idempotency;
 pub mod incarnation;
 pub mod inventory;
+mod lending;
 pub(crate) mod locked_tables;
 mod login_backoff;
 pub mod migrations;

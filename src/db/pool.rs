@@ -6,7 +6,7 @@
 use std::{
     io,
     ops::{Deref, DerefMut},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use secrecy::SecretString;
@@ -18,7 +18,8 @@ use sqlx::{
 
 use super::{
     address::{Address, Pooling, Wanted},
-    error::{Doing, Error, GET_A_CONNECTION},
+    error::{Doing, Error},
+    lending::take,
     login_backoff,
     pooled::{self, READ_COMMITTED},
     primary,
@@ -30,9 +31,6 @@ use super::{
 const PINGED_AFTER: Duration = Duration::from_secs(1);
 
 const PING_WAIT_MAX: Duration = Duration::from_millis(250);
-
-/// The interval at which an idle connection is looked for while logins pause.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// The kind of statements that a pool is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,52 +249,6 @@ pub async fn acquire(pool: &PgPool) -> Result<Session, Error> {
     let transaction = Transaction::begin(connection, Some(begin)).await;
     let transaction = transaction.doing("begin a transaction")?;
     Ok(Session(Held::Transaction(transaction)))
-}
-
-/// Takes a connection from a pool.
-pub(super) async fn take(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
-    wait_for_a_login(pool).await?;
-    let began = Instant::now();
-    let acquired = from_the_primary(pool).await;
-    match &acquired {
-        Ok(_) | Err(sqlx::Error::PoolClosed) => {}
-        // All connections are in use, which says nothing about logins.
-        Err(sqlx::Error::PoolTimedOut) if pool.size() >= pool.options().get_max_connections() => {}
-        Err(error) => login_backoff::failed(error.to_string(), began),
-    }
-    acquired.doing(GET_A_CONNECTION)
-}
-
-/// Takes a connection from a pool. Where there are several hosts, follows the primary.
-async fn from_the_primary(pool: &PgPool) -> Result<PoolConnection<Postgres>, sqlx::Error> {
-    let traits = pooled::traits_of(pool).filter(|traits| traits.hosts.len() > 1);
-    let Some(traits) = traits else {
-        return pool.acquire().await;
-    };
-    loop {
-        primary::follow(pool, &traits);
-        tokio::select! {
-            acquired = pool.acquire() => return acquired,
-            // The attempt at the former host is given up.
-            () = primary::has_moved(traits.clone()) => {}
-        }
-    }
-}
-
-/// Returns when an idle connection exists or a login may be tried. While logins pause, waits for
-/// connections that the pool has; fails at once if it has none.
-async fn wait_for_a_login(pool: &PgPool) -> Result<(), Error> {
-    let give_up = Instant::now() + pool.options().get_acquire_timeout();
-    while pool.num_idle() == 0 {
-        let Err(reason) = login_backoff::may_try() else {
-            break;
-        };
-        if pool.size() == 0 || Instant::now() >= give_up {
-            return Err(Error::logins_pause(&reason));
-        }
-        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
-    }
-    Ok(())
 }
 
 /// Opens a connection as a pool with these limits would. Its success ends a pause of logins in all

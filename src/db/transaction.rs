@@ -10,7 +10,8 @@ use sqlx::{
 
 use super::{
     error::{Doing, Error, Fault},
-    pool::{close_idle, take},
+    lending::take,
+    pool::close_idle,
     pooled::{READ_COMMITTED, after_begin, traits_of},
     time_limit::in_time,
 };

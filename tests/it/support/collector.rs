@@ -26,9 +26,9 @@ use opentelemetry_proto::tonic::{
     trace::v1::Span,
 };
 use prost::Message;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle};
 
-use super::wait;
+use super::{background, wait};
 
 /// The way in which posts are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub struct Post {
 
 impl Collector {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = background::listen().await;
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             takes: watch::channel(Takes::All).0,
@@ -71,7 +71,7 @@ impl Collector {
             connections: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&shared);
-        let accepting = tokio::spawn(async move {
+        let accepting = background::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 serving.connections.fetch_add(1, Ordering::SeqCst);
                 let serving = Arc::clone(&serving);

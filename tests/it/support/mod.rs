@@ -6,6 +6,7 @@
 
 pub mod audit;
 pub mod authority;
+pub mod background;
 pub mod brokers;
 pub mod client;
 pub mod cluster;

@@ -12,9 +12,11 @@ use sqlx::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
-    net::{TcpListener, TcpStream, UnixStream},
+    net::{TcpStream, UnixStream},
     task::JoinHandle,
 };
+
+use super::background;
 
 /// The treatment of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +55,10 @@ impl Pooler {
             logins: Mutex::new(logins),
             refused: AtomicUsize::new(0),
         });
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = background::listen().await;
         let port = listener.local_addr().unwrap().port();
         let all = Arc::clone(&shared);
-        let accepting = tokio::spawn(async move {
+        let accepting = background::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let shared = Arc::clone(&all);
                 // When either side hangs up, both connections end.
@@ -100,6 +102,7 @@ impl Drop for Pooler {
 }
 
 async fn serve(mut client: TcpStream, shared: &Shared) -> std::io::Result<()> {
+    client.set_nodelay(true)?;
     let length = client.read_u32().await?;
     let mut startup = vec![0; length as usize - 4];
     client.read_exact(&mut startup).await?;

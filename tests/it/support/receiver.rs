@@ -10,12 +10,12 @@ use serde_json::Value;
 use standardwebhooks::Webhook;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::watch,
     task::JoinHandle,
 };
 
-use super::wait;
+use super::{background, wait};
 
 /// The way in which requests are answered.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ struct Shared {
 impl Receiver {
     /// A receiver that answers 200.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = background::listen().await;
         let port = listener.local_addr().unwrap().port();
         let (answer, _) = watch::channel(Answer::Status(200));
         let shared = Arc::new(Shared {
@@ -62,7 +62,7 @@ impl Receiver {
             waiting: AtomicUsize::new(0),
         });
         let serving = Arc::clone(&shared);
-        let accepting = tokio::spawn(async move {
+        let accepting = background::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 serving.connections.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(Arc::clone(&serving).serve(stream));

@@ -23,7 +23,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::pg_messages::Statements;
+use super::{background, pg_messages::Statements};
 
 /// A proxy that ends all its connections when it is dropped.
 pub struct SilentProxy {
@@ -90,7 +90,7 @@ impl SilentProxy {
     }
 
     async fn start(server: Server) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = background::listen().await;
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             server: Mutex::new(server),
@@ -100,7 +100,7 @@ impl SilentProxy {
             trigger: Mutex::new(None),
             executed: Mutex::default(),
         });
-        let accepting = tokio::spawn(accept_all(listener, Arc::clone(&shared)));
+        let accepting = background::spawn(accept_all(listener, Arc::clone(&shared)));
         Self {
             port,
             shared,

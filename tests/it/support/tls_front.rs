@@ -7,14 +7,10 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    task::JoinHandle,
-};
+use tokio::{io::copy_bidirectional, net::TcpStream, task::JoinHandle};
 use tokio_rustls::TlsAcceptor;
 
-use super::authority::Authority;
+use super::{authority::Authority, background};
 
 /// Ends when dropped.
 pub struct TlsFront {
@@ -35,9 +31,9 @@ impl TlsFront {
             .with_single_cert(vec![certificate], key)
             .unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = background::listen().await;
         let port = listener.local_addr().unwrap().port();
-        let task = tokio::spawn(async move {
+        let task = background::spawn(async move {
             while let Ok((outside, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
